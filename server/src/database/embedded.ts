@@ -1,0 +1,284 @@
+// The embedded PostgreSQL: a child process with its cluster in the data directory, for one server at a time.
+//
+// It listens on a unix socket in a private folder with a short name in the system's temporary folder: no port can be taken, no
+// other user of the machine reaches it, the path never exceeds the 107 bytes of a socket address, and data directories on file
+// systems without sockets (mounts of a container host) work. On Windows, where node cannot open PostgreSQL's sockets, it listens on
+// 127.0.0.1 on a port that is free. Either way a generated password is asked for.
+//
+// Invariant: while startEmbedded holds the directory's lock nobody else touches the cluster; it is released after PostgreSQL is gone.
+
+import { randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, lchownSync, mkdtempSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ClientBase } from 'pg';
+import { type Binaries, findInstalledBinaries, prepareBinaries } from './embedded-binaries.ts';
+import {
+  checkCluster,
+  type Endpoint,
+  makeCluster,
+  messageError,
+  resetSuperuserPassword,
+  SUPERUSER,
+  writeConfiguration,
+} from './embedded-cluster.ts';
+import { EmbeddedError } from './embedded-error.ts';
+import { type DirectoryLock, lockDirectory } from './embedded-lock.ts';
+import {
+  canReach,
+  type Connection,
+  giveTo,
+  makeElsewhere,
+  type Owner,
+  type Place,
+  preparePlace,
+  readConnection,
+  writeConnection,
+} from './embedded-place.ts';
+import {
+  boundLog,
+  connectWhenReady,
+  launchPostmaster,
+  type Log,
+  type Postmaster,
+  readEnd,
+  stopLeftBehind,
+} from './embedded-postmaster.ts';
+
+export { EmbeddedError, type EmbeddedErrorCode } from './embedded-error.ts';
+
+export interface EmbeddedDatabase {
+  /** For the server: the role owns the database and may make others, but is no superuser. */
+  url: string;
+  superuserUrl: string;
+  dataDir: string;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+export interface EmbeddedOptions {
+  dataDir: string;
+  log?: Log;
+  /** Settings of PostgreSQL over the defaults; durability may be turned off in tests. */
+  settings?: Record<string, string>;
+  /** Default: a unix socket, but TCP on Windows. */
+  transport?: 'socket' | 'tcp';
+}
+
+const DATABASE = 'grandstand';
+const ROLE = 'grandstand';
+/** Name of the socket file, which counts into the 107 bytes (103 on macOS). */
+const SOCKET_NAME_BYTES = '/.s.PGSQL.5432'.length;
+const LOG_CHECK_MS = 60_000;
+const silent: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedDatabase> {
+  const log = options.log ?? silent;
+  const place = preparePlace(options.dataDir);
+  const installed = findInstalledBinaries();
+  const locks = await lockPlace(place);
+  const release = (): void => {
+    for (const lock of locks.toReversed()) lock.release();
+  };
+  try {
+    const binaries = prepareBinaries(installed, place.owner, place.shared, (target) =>
+      log.warn(
+        `the PostgreSQL programs in ${installed.native} cannot be used where they are; copying them to ${target}`,
+      ),
+    );
+    return await startLocked(place, binaries, options, log, release);
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+/** A second lock lies beside a cluster elsewhere, since a copy of the data directory would lead there too. */
+async function lockPlace(place: Place): Promise<DirectoryLock[]> {
+  const locks = [await lockDirectory(place.dataDir)];
+  if (place.elsewhere === undefined) return locks;
+  try {
+    makeElsewhere(place);
+    locks.push(await lockDirectory(place.elsewhere));
+    return locks;
+  } catch (error) {
+    locks[0]?.release();
+    throw error;
+  }
+}
+
+async function startLocked(
+  place: Place,
+  binaries: Binaries,
+  options: EmbeddedOptions,
+  log: Log,
+  release: () => void,
+): Promise<EmbeddedDatabase> {
+  const { dataDir, cluster, owner } = place;
+  if (place.elsewhere !== undefined) {
+    log.warn(`PostgreSQL runs as user ${owner?.uid}, who cannot reach ${dataDir}; the database lies in ${cluster}`);
+  }
+  const { connection, isNew } = await prepareCluster(place, binaries, log);
+  if (connection.socketDir !== undefined) rmSync(connection.socketDir, { recursive: true, force: true });
+
+  const logFile = join(dataDir, 'postgres.log');
+  const usesSocket = (options.transport ?? (process.platform === 'win32' ? 'tcp' : 'socket')) === 'socket';
+  const socketDir = usesSocket ? makeSocketDir(owner) : undefined;
+  const start = async (): Promise<{ postmaster: Postmaster; superuserUrl: string; url: string }> => {
+    const endpoint: Endpoint = { socketDir, port: usesSocket ? 5432 : await freePort() };
+    writeConfiguration(cluster, owner, endpoint, options.settings ?? {});
+    const logStart = existsSync(logFile) ? statSync(logFile).size : 0;
+    const postmaster = await launchPostmaster({ binaries, cluster, owner, logFile });
+    const superuserUrl = urlFor(endpoint, SUPERUSER, connection.superuserPassword, 'postgres');
+    const url = urlFor(endpoint, ROLE, connection.password, DATABASE);
+    try {
+      const failure = (): EmbeddedError => messageError(readEnd(logFile, logStart), cluster);
+      const client = await connectWhenReady(postmaster, superuserUrl, failure, log);
+      await ensureDatabase(client, connection.password, isNew).finally(() => client.end());
+      writeConnection(dataDir, {
+        ...connection,
+        url,
+        superuserUrl,
+        pid: postmaster.pid,
+        ...(socketDir && { socketDir }),
+      });
+      return { postmaster, superuserUrl, url };
+    } catch (error) {
+      await postmaster.stop();
+      throw error;
+    }
+  };
+  const removeSocketDir = (): void => {
+    if (socketDir !== undefined) rmSync(socketDir, { recursive: true, force: true });
+  };
+  let started: Awaited<ReturnType<typeof start>>;
+  try {
+    started = await retryTakenPort(start);
+  } catch (error) {
+    removeSocketDir();
+    throw error;
+  }
+  const { postmaster, url, superuserUrl } = started;
+  const logTimer = setInterval(() => boundLog(logFile), LOG_CHECK_MS);
+  logTimer.unref();
+  let stopping: Promise<void> | undefined;
+  const stop = async (): Promise<void> => {
+    clearInterval(logTimer);
+    await postmaster.stop();
+    removeSocketDir();
+    // Still there for the passwords; without a url nobody tries to connect.
+    writeConnection(dataDir, pickPasswords(connection));
+    release();
+  };
+  return { url, superuserUrl, dataDir, pid: postmaster.pid, stop: () => (stopping ??= stop()) };
+}
+
+/** Leaves a whole cluster that nobody runs, and the passwords for it. */
+async function prepareCluster(
+  place: Place,
+  binaries: Binaries,
+  log: Log,
+): Promise<{ connection: Connection; isNew: boolean }> {
+  const { dataDir, cluster, owner } = place;
+  const known = readConnection(dataDir);
+  const connection: Connection = known ?? { cluster, password: newPassword(), superuserPassword: newPassword() };
+  const { socketDir } = connection;
+  const kept: Connection = { ...pickPasswords(connection), cluster, ...(socketDir !== undefined && { socketDir }) };
+  if (!checkCluster(cluster, binaries)) {
+    log.info(`making a new database in ${cluster}`);
+    // The passwords are written first: a cluster whose password nobody knows must not come to be.
+    writeConnection(dataDir, kept);
+    await makeCluster(cluster, owner, binaries, kept.superuserPassword);
+    return { connection: kept, isNew: true };
+  }
+  checkOwner(place);
+  await stopLeftBehind(cluster, binaries, log);
+  if (known === undefined) {
+    await resetSuperuserPassword(cluster, owner, binaries, kept.superuserPassword);
+    writeConnection(dataDir, kept);
+  }
+  return { connection: kept, isNew: known === undefined };
+}
+
+function checkOwner({ cluster, owner }: Place): void {
+  const { uid } = statSync(cluster);
+  if (owner !== undefined) {
+    if (uid !== owner.uid) giveTo(owner, cluster);
+    return;
+  }
+  const own = process.getuid?.();
+  if (own === undefined || uid === own) return;
+  throw new EmbeddedError(
+    'not-writable',
+    `The database in ${cluster} belongs to user ${uid} and this server runs as user ${own}. Start the server as the user who ` +
+      'started it before (root, for example), or give the whole data directory to this user with chown -R.',
+  );
+}
+
+function pickPasswords({ cluster, password, superuserPassword }: Connection): Connection {
+  return { cluster, password, superuserPassword };
+}
+
+function newPassword(): string {
+  return randomBytes(24).toString('base64url');
+}
+
+async function ensureDatabase(client: ClientBase, password: string, isNewPassword: boolean): Promise<void> {
+  const { rows } = await client.query<{ role: boolean; database: boolean }>(
+    `select exists (select from pg_roles where rolname = $1) as role,
+            exists (select from pg_database where datname = $2) as database`,
+    [ROLE, DATABASE],
+  );
+  const found = rows[0];
+  // Constants and a password of [A-Za-z0-9_-]; these statements take no parameters.
+  if (!found?.role) await client.query(`create role ${ROLE} login createdb password '${password}' in role pg_monitor`);
+  else if (isNewPassword) await client.query(`alter role ${ROLE} password '${password}'`);
+  if (!found?.database) await client.query(`create database ${DATABASE} owner ${ROLE}`);
+}
+
+function urlFor({ socketDir, port }: Endpoint, user: string, password: string, database: string): string {
+  const host = socketDir === undefined ? '127.0.0.1' : 'localhost';
+  const socket = socketDir === undefined ? '' : `?host=${encodeURIComponent(socketDir)}`;
+  return `postgresql://${user}:${password}@${host}:${port}/${database}${socket}`;
+}
+
+function makeSocketDir(owner: Owner | undefined): string {
+  const limit = process.platform === 'linux' ? 107 : 103;
+  const name = 'grandstand-';
+  const parent = [realpathSync(tmpdir()), '/tmp'].find(
+    (folder) => Buffer.byteLength(join(folder, name)) + 6 + SOCKET_NAME_BYTES <= limit && canReach(folder, owner),
+  );
+  if (parent === undefined) {
+    throw new EmbeddedError(
+      'start-failed',
+      `No temporary folder is short enough for a socket: ${tmpdir()}. Set TMPDIR=/tmp.`,
+    );
+  }
+  const directory = mkdtempSync(join(parent, name));
+  chmodSync(directory, 0o700);
+  if (owner !== undefined) lchownSync(directory, owner.uid, owner.gid);
+  return directory;
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}
+
+/** Between choosing a port and listening on it somebody else may take it. */
+async function retryTakenPort<T>(start: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await start();
+    } catch (error) {
+      if (attempt === 5 || !(error instanceof EmbeddedError) || error.code !== 'port-taken') throw error;
+    }
+  }
+}
