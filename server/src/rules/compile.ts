@@ -1,0 +1,55 @@
+// From a stored rule tree to what can be evaluated: each leaf resolved against the catalogue, equal leaves shared.
+
+import { mergeNeeds } from './state.ts';
+import type { Catalogue } from './attribute.ts';
+import { findAttribute } from './catalogue.ts';
+import type { CompiledRule, CompiledTree } from './evaluate.ts';
+import type { CompiledLeaf, Crossing } from './leaf.ts';
+import { compileLeaf } from './operators.ts';
+import { isNode, type RuleLeaf, type RuleNode, type RuleTree } from './tree.ts';
+
+export interface CompileContext {
+  catalogue: Catalogue;
+  /** The default salt of random_bucket: the id of the group that the rule belongs to, or is to belong to. */
+  groupId: string;
+  /** The id behind `custom:…` or an id, undefined where there is no such group. */
+  resolveGroup(reference: string): string | undefined;
+}
+
+/** A stored rule that no longer means anything: what it reads has gone. */
+export class RuleError extends Error {
+  override name = 'RuleError';
+}
+
+/** Compiles a normalised tree. Throws RuleError where an attribute or a group that it reads does not exist. */
+export function compileRule(tree: RuleNode, context: CompileContext): CompiledRule {
+  const leaves: CompiledLeaf[] = [];
+  const byKey = new Map<string, number>();
+  const compileOne = (leaf: RuleLeaf): number => {
+    const attribute = findAttribute(context.catalogue, leaf.attribute);
+    if (!attribute) throw new RuleError(`There is no attribute '${leaf.attribute}'.`);
+    const compiled = compileLeaf(leaf, attribute, context);
+    const known = byKey.get(compiled.key);
+    if (known !== undefined) return known;
+    byKey.set(compiled.key, leaves.length);
+    return leaves.push(compiled) - 1;
+  };
+  const compileTree = (part: RuleTree): CompiledTree =>
+    isNode(part)
+      ? { operator: part.operator, count: part.count ?? 0, children: part.children.map(compileTree), node: part }
+      : { leaf: compileOne(part) };
+  const root = compileTree(tree);
+  return {
+    tree,
+    root,
+    leaves,
+    needs: mergeNeeds(leaves.map((leaf) => leaf.needs)),
+    explainNeeds: mergeNeeds(leaves.map((leaf) => leaf.explainNeeds)),
+    depends: new Set(leaves.flatMap((leaf) => leaf.depends)),
+    crossings: distinctCrossings(leaves.flatMap((leaf) => leaf.crossings)),
+  };
+}
+
+function distinctCrossings(crossings: readonly Crossing[]): Crossing[] {
+  return [...new Map(crossings.map((crossing) => [JSON.stringify(crossing), crossing])).values()];
+}

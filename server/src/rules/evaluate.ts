@@ -1,0 +1,124 @@
+// The tree, once, over booleans and over bitsets. A compiled rule holds its leaves in a list and its tree as indexes
+// into it, so that walking time means toggling leaves and asking the tree again.
+
+import type { Instant } from '../instant.ts';
+import { and, andNot, atLeast, or, type Bitset } from './bitset.ts';
+import type { CompiledLeaf, Crossing } from './leaf.ts';
+import type { Needs, ProfileState } from './state.ts';
+import type { Operator, RuleNode } from './tree.ts';
+
+export type CompiledTree =
+  { leaf: number } | { operator: Operator; count: number; children: readonly CompiledTree[]; node: RuleNode };
+
+export interface CompiledRule {
+  /** As stored: normalised. */
+  tree: RuleNode;
+  root: CompiledTree;
+  /** In the order in which they stand; equal ones are one object. */
+  leaves: readonly CompiledLeaf[];
+  needs: Needs;
+  /** Like `needs`, but enough for the actual values of an explanation. */
+  explainNeeds: Needs;
+  depends: ReadonlySet<string>;
+  crossings: readonly Crossing[];
+}
+
+export interface Change {
+  at: Instant;
+  member: boolean;
+}
+
+/** Whether the tree holds over the results of its leaves. */
+export function holds(tree: CompiledTree, results: (leaf: number) => boolean): boolean {
+  if ('leaf' in tree) return results(tree.leaf);
+  switch (tree.operator) {
+    case 'AND':
+      return tree.children.every((child) => holds(child, results));
+    case 'OR':
+      return tree.children.some((child) => holds(child, results));
+    case 'NOT':
+      return !tree.children.every((child) => holds(child, results));
+    case 'AT_LEAST': {
+      let missing = tree.count;
+      return tree.children.some((child) => holds(child, results) && --missing <= 0);
+    }
+  }
+}
+
+export function isMember(rule: CompiledRule, state: ProfileState, now: Instant): boolean {
+  return holds(rule.root, (index) => leafAt(rule, index).test(state, now));
+}
+
+/**
+ * Membership at `from`, and each instant in (from, to] at which it changes if the state stays as it is, in order. The
+ * state must have been loaded for an evaluation at `from` or earlier.
+ */
+export function timeline(
+  rule: CompiledRule,
+  state: ProfileState,
+  from: Instant,
+  to: Instant,
+): { member: boolean; changes: Change[] } {
+  const walk = walkChanges(rule, state, from, to);
+  const changes: Change[] = [];
+  for (const change of walk.changes) changes.push(change);
+  return { member: walk.member, changes };
+}
+
+/** The first instant after `now` at which membership changes if nothing else happens, null if never. */
+export function nextChangeAt(rule: CompiledRule, state: ProfileState, now: Instant): Instant | null {
+  for (const change of walkChanges(rule, state, now, Infinity).changes) return change.at;
+  return null;
+}
+
+function walkChanges(
+  rule: CompiledRule,
+  state: ProfileState,
+  from: Instant,
+  to: Instant,
+): { member: boolean; changes: Iterable<Change> } {
+  const results = rule.leaves.map((leaf) => leaf.test(state, from));
+  const result = (index: number): boolean => results[index] ?? false;
+  const first = holds(rule.root, result);
+  function* changes(): Generator<Change> {
+    const toggles: { at: Instant; leaf: number }[] = [];
+    rule.leaves.forEach((leaf, index) => {
+      for (const at of leaf.flips(state, from)) if (at <= to) toggles.push({ at, leaf: index });
+    });
+    toggles.sort((a, b) => a.at - b.at);
+    let member = first;
+    for (const [i, { at, leaf }] of toggles.entries()) {
+      results[leaf] = !results[leaf];
+      if (toggles[i + 1]?.at === at) continue; // all that flips at one instant flips before the tree is asked
+      if (holds(rule.root, result) === member) continue;
+      member = !member;
+      yield { at, member };
+    }
+  }
+  return { member: first, changes: changes() };
+}
+
+/** The members among `universe`, given the set of each leaf by its index. */
+export function treeSet(rule: CompiledRule, sets: readonly Bitset[], universe: Bitset): Bitset {
+  const setOf = (tree: CompiledTree): Bitset => {
+    if ('leaf' in tree) return sets[tree.leaf] ?? new Uint32Array(0);
+    const children = tree.children.map(setOf);
+    switch (tree.operator) {
+      case 'AND':
+        return children.reduce(and);
+      case 'OR':
+        return children.reduce(or);
+      case 'NOT':
+        return andNot(universe, children.reduce(and));
+      case 'AT_LEAST':
+        return atLeast(tree.count, children);
+    }
+  };
+  return and(setOf(rule.root), universe);
+}
+
+export function leafAt(rule: CompiledRule, index: number): CompiledLeaf {
+  const leaf = rule.leaves[index];
+  if (!leaf) throw new RangeError(`no leaf ${index}`);
+  return leaf;
+}

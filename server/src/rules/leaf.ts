@@ -1,0 +1,66 @@
+// What a compiled leaf is: both its meanings side by side, and what must be known about it to keep it true.
+
+import type { Instant, Micros } from '../instant.ts';
+import type { Bitset } from './bitset.ts';
+import type { Needs, ProfileState } from './state.ts';
+import type { RuleLeaf } from './tree.ts';
+
+/** A leaf's value as an explanation shows it: an instant as ISO text, a list as its elements, null for none. */
+export type Actual = string | number | boolean | readonly string[] | null;
+
+/**
+ * Where time enters a leaf: a profile may flip at an instant of the source plus the offset, and at no other. No activity
+ * and no profile lies in the future of the instant of evaluation (the worker evaluates at the later of its clock and the
+ * newest activity that it loaded), so those sources need no offset of 0.
+ */
+export interface Crossing {
+  source: CrossingSource;
+  offset: Micros;
+}
+
+export type CrossingSource =
+  /** occurred_at of activities of these types; 0 among them is any type. */
+  | { kind: 'activities'; typeIds: readonly number[] }
+  /** created_at of profiles. */
+  | { kind: 'created_at' }
+  /** profile_attributes.instant under this key. */
+  | { kind: 'attribute'; key: string }
+  /** totals.state_instant of this fact. */
+  | { kind: 'state'; factId: number };
+
+/** How the set side of a leaf reads the database, all of it in one snapshot (evaluation/sets.ts). */
+export interface SetReader {
+  readonly applicationId: number;
+  readonly now: Instant;
+  /** Whether lifetime facts are read from their totals or, to prove those, from the raw activities. */
+  readonly from: 'totals' | 'activities';
+  /** All profiles of the application. */
+  universe(): Promise<Bitset>;
+  /** A select of one integer column, the ordinal. */
+  ordinals(select: string): Promise<Bitset>;
+  /** A select of an ordinal and an integer. */
+  each(select: string, row: (ordinal: number, value: number) => void): Promise<void>;
+  /** All profiles with their ids. */
+  profiles(row: (ordinal: number, id: string) => void): Promise<void>;
+  /** The epoch at which readers see each of these groups. */
+  epochs(groups: readonly string[]): Promise<Map<string, number>>;
+}
+
+export interface CompiledLeaf {
+  leaf: RuleLeaf;
+  /** The same for leaves that mean the same, in whatever rule they stand. */
+  key: string;
+  /** Whether the leaf holds at this instant; the state is taken as it is. */
+  test(state: ProfileState, now: Instant): boolean;
+  /** The instants after `now` at which `test` changes if nothing else happens, in order. */
+  flips(state: ProfileState, now: Instant): Instant[];
+  actual(state: ProfileState, now: Instant): Actual;
+  /** The ordinals of all profiles for which `test` holds at `reader.now`. */
+  set(reader: SetReader): Promise<Bitset>;
+  crossings: readonly Crossing[];
+  needs: Needs;
+  /** Like `needs`, but enough for `actual` to be exact. */
+  explainNeeds: Needs;
+  /** Dependency keys, see depends.ts. */
+  depends: readonly string[];
+}

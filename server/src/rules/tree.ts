@@ -1,0 +1,46 @@
+// The rule tree as the API takes and gives it, and walks over it.
+
+import type { Condition } from './attribute.ts';
+
+export type Operator = 'AND' | 'OR' | 'NOT' | 'AT_LEAST';
+export const OPERATORS: readonly Operator[] = ['AND', 'OR', 'NOT', 'AT_LEAST'];
+
+export interface RuleNode {
+  operator: Operator;
+  children: RuleTree[];
+  /** Of AT_LEAST. */
+  count?: number;
+}
+
+export interface RuleLeaf {
+  attribute: string;
+  condition: Condition;
+  /** As sent; its type follows from attribute and condition. Absent only with is_empty and is_not_empty. */
+  value?: RuleValue;
+  /** An ISO 8601 duration, as sent. */
+  window?: string;
+  /** Of random_bucket. */
+  salt?: string;
+}
+
+export type RuleValue = string | number | boolean | readonly (string | number)[];
+
+export type RuleTree = RuleNode | RuleLeaf;
+
+export const MAX_LEVELS = 8;
+export const MAX_LEAVES = 200;
+
+export function isNode(tree: RuleTree): tree is RuleNode {
+  return 'operator' in tree;
+}
+
+/** The leaves in the order in which they stand. */
+export function leavesOf(tree: RuleTree): RuleLeaf[] {
+  return isNode(tree) ? tree.children.flatMap(leavesOf) : [tree];
+}
+
+/** The stored form: the root is AND; any other root is wrapped in one, a bare leaf in OR in AND. */
+export function normalise(tree: RuleTree): RuleNode {
+  if (!isNode(tree)) return { operator: 'AND', children: [{ operator: 'OR', children: [tree] }] };
+  return tree.operator === 'AND' ? tree : { operator: 'AND', children: [tree] };
+}
