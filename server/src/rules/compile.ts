@@ -37,7 +37,7 @@ export function compileRule(tree: RuleNode, context: CompileContext): CompiledRu
   const compileTree = (part: RuleTree): CompiledTree =>
     isNode(part)
       ? { operator: part.operator, count: part.count ?? 0, children: part.children.map(compileTree), node: part }
-      : { leaf: compileOne(part) };
+      : { leaf: compileOne(part), source: part };
   const root = compileTree(tree);
   return {
     tree,

@@ -5,16 +5,17 @@ import type { Instant } from '../instant.ts';
 import { and, andNot, atLeast, or, type Bitset } from './bitset.ts';
 import type { CompiledLeaf, Crossing } from './leaf.ts';
 import type { Needs, ProfileState } from './state.ts';
-import type { Operator, RuleNode } from './tree.ts';
+import type { Operator, RuleLeaf, RuleNode } from './tree.ts';
 
 export type CompiledTree =
-  { leaf: number } | { operator: Operator; count: number; children: readonly CompiledTree[]; node: RuleNode };
+  | { leaf: number; source: RuleLeaf }
+  | { operator: Operator; count: number; children: readonly CompiledTree[]; node: RuleNode };
 
 export interface CompiledRule {
   /** As stored: normalised. */
   tree: RuleNode;
   root: CompiledTree;
-  /** In the order in which they stand; equal ones are one object. */
+  /** Leaves that mean the same stand once. */
   leaves: readonly CompiledLeaf[];
   needs: Needs;
   /** Like `needs`, but enough for the actual values of an explanation. */
