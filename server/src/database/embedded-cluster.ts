@@ -219,6 +219,14 @@ export function programError(error: unknown, cluster: string): EmbeddedError {
       error,
     );
   }
+  if (/could not look up effective user ID/.test(output)) {
+    return new EmbeddedError(
+      'unknown-user',
+      `The user id ${process.getuid?.()} has no name on this system, and PostgreSQL needs one to make a database. Add the user ` +
+        'to /etc/passwd, or start the server as a user that is there (root is fine too).',
+      error,
+    );
+  }
   return messageError(output || String(error), cluster, error);
 }
 
@@ -241,12 +249,34 @@ export function messageError(text: string, cluster: string, cause?: unknown): Em
       cause,
     );
   }
-  const file = join(cluster, '..', 'postgres.log');
+  if (/shared memory block .*still in use|lock file .* already exists/i.test(text)) {
+    const advice = 'End the processes named "postgres" of this folder, then start again.';
+    return new EmbeddedError(
+      'still-running',
+      `A PostgreSQL still runs in ${cluster}: ${lastLine(text)}. ${advice}`,
+      cause,
+    );
+  }
+  const reason = lastLine(text) || 'it ended without a message';
   return new EmbeddedError(
     'start-failed',
-    `PostgreSQL did not start in ${cluster}: ${lastLine(text)} (more in ${file})`,
+    `PostgreSQL did not start in ${cluster}: ${reason} (more in postgres.log in the data directory)`,
     cause,
   );
+}
+
+/** The same for a server that ended while it started; on a full disk its log says nothing. */
+export function startError(logged: string, cluster: string): EmbeddedError {
+  return messageError(isFull(cluster) ? 'No space left on device' : logged, cluster);
+}
+
+function isFull(path: string): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(path);
+    return bavail * bsize < 256 * 1024;
+  } catch {
+    return false;
+  }
 }
 
 function lastLine(text: string): string {

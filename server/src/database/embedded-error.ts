@@ -7,9 +7,11 @@ export type EmbeddedErrorCode =
   | 'not-reachable' // the user that PostgreSQL runs as cannot reach the data
   | 'no-binaries' // no PostgreSQL for this platform, or it does not run here
   | 'user-switch' // we are root and may not become another user
+  | 'unknown-user' // our user id has no name, which initdb needs
   | 'other-version' // the data belong to another major version
   | 'disk-full'
   | 'port-taken'
+  | 'still-running' // processes of a killed PostgreSQL are still there
   | 'damaged' // the folder holds something that is not a database cluster
   | 'start-failed';
 

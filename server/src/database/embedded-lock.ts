@@ -14,6 +14,7 @@ const LOCK_FILE = 'grandstand.lock';
 const BEAT_MS = 1000;
 /** How long the lock of another pid namespace is watched for a beat before it counts as left behind. */
 const FOREIGN_WATCH_MS = 4000;
+const HIDDEN = 'hidden';
 
 interface Holder {
   token: string;
@@ -32,7 +33,8 @@ export function processStart(pid: number): string | undefined {
   if (!Number.isSafeInteger(pid) || pid <= 0) return undefined;
   if (process.platform === 'linux') {
     const stat = readOrUndefined(`/proc/${pid}/stat`);
-    if (stat === undefined) return undefined;
+    // Where /proc hides other users' processes, a pid that exists is all that is known.
+    if (stat === undefined) return isAlive(pid) ? HIDDEN : undefined;
     // The second field is the command in brackets and may itself hold brackets and blanks.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     if (fields[0] === 'Z' || fields[0] === 'X') return undefined;
@@ -118,7 +120,7 @@ function createWith(path: string, holder: Holder): boolean {
 
 /** The holder; 'gone' when there is none any more; a holder without token when the file stays unreadable. */
 async function readHolder(path: string): Promise<Holder | 'gone'> {
-  for (let attempt = 0; attempt < 50; attempt++) {
+  for (let attempt = 0; attempt < 20; attempt++) {
     const text = readOrUndefined(path);
     if (text === undefined) return 'gone';
     const holder = parseHolder(text);
@@ -126,12 +128,13 @@ async function readHolder(path: string): Promise<Holder | 'gone'> {
     // Between its creation and its first byte the file of a living server is empty.
     await delay(20);
   }
-  return { token: 'unreadable', pid: 0, started: '', host: '', namespace: pidNamespace() };
+  return { token: 'unreadable', pid: 0, started: '', host: hostname(), namespace: pidNamespace() };
 }
 
 async function holds(holder: Holder, path: string): Promise<boolean> {
   if (holder.namespace === pidNamespace() && holder.host === hostname()) {
-    return holder.started !== '' && processStart(holder.pid) === holder.started;
+    const started = processStart(holder.pid);
+    return started !== undefined && (started === holder.started || started === HIDDEN);
   }
   // A pid of another container or host says nothing here. A living holder touches its file every second.
   const before = modifiedAt(path);

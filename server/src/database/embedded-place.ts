@@ -1,8 +1,9 @@
 // Decides where the database cluster lies and which user PostgreSQL runs as, and keeps the connection details.
-// PostgreSQL refuses root. Started as root we run it as the owner of the data where that is another user, else as "nobody"; where
+// PostgreSQL refuses root. Started as root we run it as the owner of the data where that is a user with a name, else as "nobody"; where
 // that user cannot reach the data directory (below /root, say), the cluster lies in a folder that it can reach, always the same
 // one for the same data directory, and the connection file says where.
 
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   accessSync,
@@ -50,7 +51,6 @@ export interface Connection {
 }
 
 const CONNECTION_FILE = 'postgres.json';
-const NOBODY: Owner = { uid: 65534, gid: 65534 };
 const SHARED_FOLDERS = ['/var/lib/grandstand', '/opt/grandstand', '/srv/grandstand'];
 
 export function preparePlace(requested: string): Place {
@@ -59,14 +59,14 @@ export function preparePlace(requested: string): Place {
   if (process.getuid?.() !== 0) {
     return { dataDir, cluster: inside, owner: undefined, elsewhere: undefined, shared: dataDir };
   }
-  const owner = nonRootOwner(inside) ?? nonRootOwner(dataDir) ?? NOBODY;
+  const owner = usableOwner(inside) ?? usableOwner(dataDir) ?? nobody();
   const own = statSync(dataDir);
   // The folder itself is ours to open; what lies in it has modes of its own.
   if (own.uid === 0 && (own.mode & 0o011) !== 0o011) chmodSync(dataDir, (own.mode & 0o7777) | 0o011);
   const shared = SHARED_FOLDERS.find((folder) => canReach(folder, owner)) ?? '/var/lib/grandstand';
   const recorded = readConnection(dataDir)?.cluster;
   if (recorded !== undefined && recorded !== inside && existsSync(recorded) && !existsSync(inside)) {
-    return { dataDir, cluster: recorded, owner: nonRootOwner(recorded) ?? owner, elsewhere: dirname(recorded), shared };
+    return { dataDir, cluster: recorded, owner: usableOwner(recorded) ?? owner, elsewhere: dirname(recorded), shared };
   }
   if (canReach(dataDir, owner)) return { dataDir, cluster: inside, owner, elsewhere: undefined, shared };
   if (existsSync(inside)) {
@@ -103,9 +103,25 @@ function makeDataDir(requested: string): string {
   }
 }
 
-function nonRootOwner(path: string): Owner | undefined {
+/** The owner of a path, unless that is root, or a number without a name: initdb refuses to run as one. */
+function usableOwner(path: string): Owner | undefined {
   const stat = statSync(path, { throwIfNoEntry: false });
-  return stat === undefined || stat.uid === 0 ? undefined : { uid: stat.uid, gid: stat.gid };
+  if (stat === undefined || stat.uid === 0 || identify('-un', String(stat.uid)) === undefined) return undefined;
+  return { uid: stat.uid, gid: stat.gid };
+}
+
+/** 65534 on Linux, -2 on macOS. */
+function nobody(): Owner {
+  const [uid, gid] = [identify('-u', 'nobody'), identify('-g', 'nobody')];
+  return { uid: Number(uid ?? 65_534), gid: Number(gid ?? 65_534) };
+}
+
+function identify(...args: string[]): string | undefined {
+  try {
+    return execFileSync('id', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether `owner` may pass every folder on the way to `path` (and read or search what is there), by the mode bits. */

@@ -45,11 +45,12 @@ interface LaunchOptions {
 
 const FAST_STOP_MS = 30_000;
 const IMMEDIATE_STOP_MS = 10_000;
+const STABLE_MS = 30_000;
+const MAX_PAUSE_MS = 30_000;
 const LOG_LIMIT_BYTES = 10 * 1024 * 1024;
 const run = promisify(execFile);
 
 export async function launchPostmaster(options: LaunchOptions): Promise<Postmaster> {
-  boundLog(options.logFile);
   return process.platform === 'win32' ? launchThroughPgCtl(options) : launchDirectly(options);
 }
 
@@ -167,7 +168,6 @@ function signalProcess(pid: number, signal: NodeJS.Signals): void {
 
 /** Stops the PostgreSQL of this cluster that a server left behind. The caller holds the lock, so it belongs to nobody. */
 export async function stopLeftBehind(cluster: string, binaries: Binaries, log: Log): Promise<void> {
-  const file = join(cluster, 'postmaster.pid');
   const pid = readPostmasterPid(cluster);
   if (pid === undefined) return;
   if (process.platform === 'win32') {
@@ -187,10 +187,55 @@ export async function stopLeftBehind(cluster: string, binaries: Binaries, log: L
       while (!hasExited()) await delay(15);
     })();
     await stopBySignals(pid, exited, hasExited);
-  } else {
-    // A crash left the file, and the pid may by now be another program's, over which PostgreSQL would refuse to start.
-    rmSync(file, { force: true });
+  } else if (isAlive(pid)) {
+    // A crash left the file, and the pid is another program's by now, over which PostgreSQL would refuse to start.
+    rmSync(join(cluster, 'postmaster.pid'), { force: true });
   }
+}
+
+export interface Supervised {
+  pid(): number;
+  stop(): Promise<void>;
+}
+
+/** Starts PostgreSQL again when it ends without being asked to, as often as it takes; requests fail meanwhile, the server lives. */
+export function supervise(first: Postmaster, restart: () => Promise<Postmaster>, log: Log): Supervised {
+  const stopping = new AbortController();
+  let current = first;
+  const watch = async (): Promise<void> => {
+    let pause = 0;
+    for (;;) {
+      const startedAt = performance.now();
+      await current.exited;
+      if (stopping.signal.aborted) return;
+      log.error(`PostgreSQL (process ${current.pid}) ended unexpectedly; starting it again`);
+      if (performance.now() - startedAt > STABLE_MS) pause = 0;
+      for (let isDown = true; isDown;) {
+        await delay(pause, undefined, { signal: stopping.signal }).catch(() => undefined);
+        if (stopping.signal.aborted) return;
+        pause = Math.min(MAX_PAUSE_MS, Math.max(250, pause * 2));
+        try {
+          current = await restart();
+          isDown = false;
+        } catch (error) {
+          log.error(`PostgreSQL could not be started again: ${error instanceof Error ? error.message : String(error)}`);
+        }
+      }
+      if (stopping.signal.aborted) return;
+      log.warn(`PostgreSQL runs again (process ${current.pid})`);
+    }
+  };
+  const watching = watch();
+  return {
+    pid: () => current.pid,
+    async stop() {
+      stopping.abort();
+      await current.stop();
+      await watching;
+      // A restart may have been under way.
+      await current.stop();
+    },
+  };
 }
 
 export function readPostmasterPid(cluster: string): number | undefined {

@@ -8,22 +8,23 @@
 // Invariant: while startEmbedded holds the directory's lock nobody else touches the cluster; it is released after PostgreSQL is gone.
 
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, lchownSync, mkdtempSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, lchownSync, mkdtempSync, readFileSync, realpathSync, rmSync, rmdirSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientBase } from 'pg';
 import { type Binaries, findInstalledBinaries, prepareBinaries } from './embedded-binaries.ts';
 import {
   checkCluster,
   type Endpoint,
   makeCluster,
-  messageError,
   resetSuperuserPassword,
+  startError,
   SUPERUSER,
   writeConfiguration,
 } from './embedded-cluster.ts';
-import { EmbeddedError } from './embedded-error.ts';
+import { EmbeddedError, fileError } from './embedded-error.ts';
 import { type DirectoryLock, lockDirectory } from './embedded-lock.ts';
 import {
   canReach,
@@ -44,6 +45,7 @@ import {
   type Postmaster,
   readEnd,
   stopLeftBehind,
+  supervise,
 } from './embedded-postmaster.ts';
 
 export { EmbeddedError, type EmbeddedErrorCode } from './embedded-error.ts';
@@ -90,7 +92,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedD
     return await startLocked(place, binaries, options, log, release);
   } catch (error) {
     release();
-    throw error;
+    throw fileError(error, place.dataDir);
   }
 }
 
@@ -120,58 +122,85 @@ async function startLocked(
     log.warn(`PostgreSQL runs as user ${owner?.uid}, who cannot reach ${dataDir}; the database lies in ${cluster}`);
   }
   const { connection, isNew } = await prepareCluster(place, binaries, log);
-  if (connection.socketDir !== undefined) rmSync(connection.socketDir, { recursive: true, force: true });
-
-  const logFile = join(dataDir, 'postgres.log');
+  removeOldSocketDir(connection.socketDir, cluster);
   const usesSocket = (options.transport ?? (process.platform === 'win32' ? 'tcp' : 'socket')) === 'socket';
   const socketDir = usesSocket ? makeSocketDir(owner) : undefined;
-  const start = async (): Promise<{ postmaster: Postmaster; superuserUrl: string; url: string }> => {
-    const endpoint: Endpoint = { socketDir, port: usesSocket ? 5432 : await freePort() };
-    writeConfiguration(cluster, owner, endpoint, options.settings ?? {});
-    const logStart = existsSync(logFile) ? statSync(logFile).size : 0;
-    const postmaster = await launchPostmaster({ binaries, cluster, owner, logFile });
-    const superuserUrl = urlFor(endpoint, SUPERUSER, connection.superuserPassword, 'postgres');
-    const url = urlFor(endpoint, ROLE, connection.password, DATABASE);
-    try {
-      const failure = (): EmbeddedError => messageError(readEnd(logFile, logStart), cluster);
-      const client = await connectWhenReady(postmaster, superuserUrl, failure, log);
-      await ensureDatabase(client, connection.password, isNew).finally(() => client.end());
-      writeConnection(dataDir, {
-        ...connection,
-        url,
-        superuserUrl,
-        pid: postmaster.pid,
-        ...(socketDir && { socketDir }),
-      });
-      return { postmaster, superuserUrl, url };
-    } catch (error) {
-      await postmaster.stop();
-      throw error;
-    }
-  };
-  const removeSocketDir = (): void => {
-    if (socketDir !== undefined) rmSync(socketDir, { recursive: true, force: true });
-  };
-  let started: Awaited<ReturnType<typeof start>>;
   try {
-    started = await retryTakenPort(start);
+    const launch = { place, binaries, connection, isNew, log };
+    const { postmaster, endpoint } = await startListening(async () => {
+      const endpoint: Endpoint = { socketDir, port: usesSocket ? 5432 : await freePort() };
+      writeConfiguration(cluster, owner, endpoint, options.settings ?? {});
+      return { endpoint, postmaster: await launchAt(endpoint, launch) };
+    });
+    // Started again at the same address, so that the url stays true.
+    const supervised = supervise(postmaster, () => startListening(() => launchAt(endpoint, launch)), log);
+    const logFile = logFileOf(place);
+    const logTimer = setInterval(() => boundLog(logFile), LOG_CHECK_MS);
+    logTimer.unref();
+    let stopping: Promise<void> | undefined;
+    const stop = async (): Promise<void> => {
+      clearInterval(logTimer);
+      await supervised.stop();
+      removeSocketDir(socketDir);
+      forgetAddress(dataDir, connection, log);
+      release();
+    };
+    return {
+      ...urlsFor(endpoint, connection),
+      dataDir,
+      get pid() {
+        return supervised.pid();
+      },
+      stop: () => (stopping ??= stop()),
+    };
   } catch (error) {
-    removeSocketDir();
+    removeSocketDir(socketDir);
     throw error;
   }
-  const { postmaster, url, superuserUrl } = started;
-  const logTimer = setInterval(() => boundLog(logFile), LOG_CHECK_MS);
-  logTimer.unref();
-  let stopping: Promise<void> | undefined;
-  const stop = async (): Promise<void> => {
-    clearInterval(logTimer);
+}
+
+interface Launch {
+  place: Place;
+  binaries: Binaries;
+  connection: Connection;
+  isNew: boolean;
+  log: Log;
+}
+
+/** Starts the server and leaves it ready to use, or leaves nothing running. */
+async function launchAt(endpoint: Endpoint, { place, binaries, connection, isNew, log }: Launch): Promise<Postmaster> {
+  const { cluster, owner, dataDir } = place;
+  const logFile = logFileOf(place);
+  boundLog(logFile);
+  const logStart = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0;
+  const postmaster = await launchPostmaster({ binaries, cluster, owner, logFile });
+  const urls = urlsFor(endpoint, connection);
+  try {
+    const failure = (): EmbeddedError => startError(readEnd(logFile, logStart), cluster);
+    const client = await connectWhenReady(postmaster, urls.superuserUrl, failure, log);
+    await ensureDatabase(client, connection.password, isNew).finally(() => client.end());
+    const { socketDir } = endpoint;
+    writeConnection(dataDir, {
+      ...connection,
+      ...urls,
+      pid: postmaster.pid,
+      ...(socketDir !== undefined && { socketDir }),
+    });
+    return postmaster;
+  } catch (error) {
     await postmaster.stop();
-    removeSocketDir();
-    // Still there for the passwords; without a url nobody tries to connect.
+    throw error;
+  }
+}
+
+/** The passwords stay; without a url nobody tries to connect. */
+function forgetAddress(dataDir: string, connection: Connection, log: Log): void {
+  try {
     writeConnection(dataDir, pickPasswords(connection));
-    release();
-  };
-  return { url, superuserUrl, dataDir, pid: postmaster.pid, stop: () => (stopping ??= stop()) };
+  } catch (error) {
+    // A disk that is full, at worst: the next start finds out by itself that the address is an old one.
+    log.warn(error instanceof Error ? error.message : String(error));
+  }
 }
 
 /** Leaves a whole cluster that nobody runs, and the passwords for it. */
@@ -185,6 +214,7 @@ async function prepareCluster(
   const connection: Connection = known ?? { cluster, password: newPassword(), superuserPassword: newPassword() };
   const { socketDir } = connection;
   const kept: Connection = { ...pickPasswords(connection), cluster, ...(socketDir !== undefined && { socketDir }) };
+  checkOwner(place);
   if (!checkCluster(cluster, binaries)) {
     log.info(`making a new database in ${cluster}`);
     // The passwords are written first: a cluster whose password nobody knows must not come to be.
@@ -192,7 +222,6 @@ async function prepareCluster(
     await makeCluster(cluster, owner, binaries, kept.superuserPassword);
     return { connection: kept, isNew: true };
   }
-  checkOwner(place);
   await stopLeftBehind(cluster, binaries, log);
   if (known === undefined) {
     await resetSuperuserPassword(cluster, owner, binaries, kept.superuserPassword);
@@ -202,7 +231,8 @@ async function prepareCluster(
 }
 
 function checkOwner({ cluster, owner }: Place): void {
-  const { uid } = statSync(cluster);
+  const uid = statSync(cluster, { throwIfNoEntry: false })?.uid;
+  if (uid === undefined) return;
   if (owner !== undefined) {
     if (uid !== owner.uid) giveTo(owner, cluster);
     return;
@@ -237,10 +267,15 @@ async function ensureDatabase(client: ClientBase, password: string, isNewPasswor
   if (!found?.database) await client.query(`create database ${DATABASE} owner ${ROLE}`);
 }
 
-function urlFor({ socketDir, port }: Endpoint, user: string, password: string, database: string): string {
+function urlsFor({ socketDir, port }: Endpoint, connection: Connection): { url: string; superuserUrl: string } {
   const host = socketDir === undefined ? '127.0.0.1' : 'localhost';
   const socket = socketDir === undefined ? '' : `?host=${encodeURIComponent(socketDir)}`;
-  return `postgresql://${user}:${password}@${host}:${port}/${database}${socket}`;
+  const at = (user: string, password: string, database: string): string =>
+    `postgresql://${user}:${password}@${host}:${port}/${database}${socket}`;
+  return {
+    url: at(ROLE, connection.password, DATABASE),
+    superuserUrl: at(SUPERUSER, connection.superuserPassword, 'postgres'),
+  };
 }
 
 function makeSocketDir(owner: Owner | undefined): string {
@@ -272,13 +307,41 @@ function freePort(): Promise<number> {
   });
 }
 
-/** Between choosing a port and listening on it somebody else may take it. */
-async function retryTakenPort<T>(start: () => Promise<T>): Promise<T> {
+/**
+ * Tries again what passes by itself: a port that somebody took between its choice and its use, and the last processes of a
+ * PostgreSQL that was killed, which notice within a moment and hold its shared memory until then.
+ */
+async function startListening<T>(start: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await start();
     } catch (error) {
-      if (attempt === 5 || !(error instanceof EmbeddedError) || error.code !== 'port-taken') throw error;
+      const passes = error instanceof EmbeddedError && (error.code === 'port-taken' || error.code === 'still-running');
+      if (!passes || attempt === 20) throw error;
+      await delay(attempt * 20);
+    }
+  }
+}
+
+function logFileOf(place: Place): string {
+  return join(place.dataDir, 'postgres.log');
+}
+
+function removeSocketDir(directory: string | undefined): void {
+  if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
+}
+
+/** The socket folder of a server that was killed, unless it serves another cluster: the data directory may be a copy. */
+function removeOldSocketDir(directory: string | undefined, cluster: string): void {
+  if (directory === undefined) return;
+  try {
+    const [, servedCluster] = readFileSync(join(directory, '.s.PGSQL.5432.lock'), 'utf8').split('\n');
+    if (servedCluster === cluster) removeSocketDir(directory);
+  } catch {
+    try {
+      rmdirSync(directory);
+    } catch {
+      // Gone already, or not empty and so not ours to judge.
     }
   }
 }
