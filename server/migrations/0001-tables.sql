@@ -264,6 +264,14 @@ create table queue (
 );
 create index queue_by_bucket on queue (bucket, seq);
 
+-- Which dependency keys the rules of active groups read. A change that touches none of them is not queued.
+create table watched_keys (
+  application_id integer not null,
+  key text not null,
+  group_id uuid not null,
+  primary key (application_id, key, group_id)
+);
+
 -- While a group is being filled: the profiles that changed since, which the fill looks at again before it switches.
 create table fill_touched (
   profile_id uuid not null,
@@ -298,6 +306,7 @@ create table group_heads (
   last_number bigint not null,                  -- of the changes of this epoch
   base_sequence bigint not null,                -- sequence = base_sequence + number
   served_ruleset_id uuid,
+  filling boolean not null default false,       -- somebody prepares the next epoch: what changes is also noted in fill_touched
   as_of timestamptz                             -- the instant at which membership was last known right, while not live
 );
 

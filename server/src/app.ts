@@ -1,0 +1,125 @@
+// The composition root: from a configuration to a running server. Everything is made here and handed on; nothing below
+// reads the environment or reaches for a global.
+
+import { mkdir } from 'node:fs/promises';
+import { pino, type Logger } from 'pino';
+import { applicationRoutes } from './applications/application-routes.ts';
+import { applications } from './applications/application-service.ts';
+import { catalogues } from './attributes/catalogues.ts';
+import { bootstrap, type FirstStart } from './bootstrap.ts';
+import { systemClock, type Clock, type SystemClock } from './clock.ts';
+import type { Config } from './config.ts';
+import type { Context } from './context.ts';
+import { authenticate } from './credentials/authenticate.ts';
+import { profileTokens } from './credentials/token.ts';
+import { openDatabase } from './database/database.ts';
+import { startEmbedded, type EmbeddedDatabase } from './database/embedded.ts';
+import { migrate } from './database/migrate.ts';
+import { createHttp, type App } from './http/server.ts';
+import { operationsRoutes } from './http/operations.ts';
+import { createMetrics } from './metrics.ts';
+import { ordinals } from './profiles/ordinals.ts';
+import { profileRoutes } from './profiles/profile-routes.ts';
+import { checkSecretKey, readSecretKey } from './secret-key.ts';
+import { deriveSecrets } from './secrets.ts';
+
+export interface AppOptions {
+  /** Tests pass one that they move. */
+  clock?: Clock;
+  log?: Logger;
+}
+
+export interface GrandstandApp {
+  http: App;
+  context: Context;
+  /** What the very first start made, to be shown once. */
+  firstStart: FirstStart | undefined;
+  /** In-flight requests finish, then the database stops. */
+  close(): Promise<void>;
+}
+
+const CLOCK_INTERVAL_MS = 10_000;
+
+export async function createApp(config: Config, options: AppOptions = {}): Promise<GrandstandApp> {
+  const log = options.log ?? createLog(config.logLevel);
+  let embedded: EmbeddedDatabase | undefined;
+  if (config.databaseUrl === undefined) {
+    await mkdir(config.dataDir, { recursive: true });
+    embedded = await startEmbedded({ dataDir: config.dataDir, log });
+  }
+  try {
+    return await composeApp(config, options, log, embedded);
+  } catch (error) {
+    await embedded?.stop();
+    throw error;
+  }
+}
+
+async function composeApp(config: Config, options: AppOptions, log: Logger, embedded: EmbeddedDatabase | undefined): Promise<GrandstandApp> {
+  const url = config.databaseUrl ?? embedded?.url ?? '';
+  const applied = await migrate(url);
+  if (applied.length > 0) log.info({ applied }, 'database migrated');
+
+  const metrics = createMetrics();
+  const db = openDatabase({
+    url,
+    poolSize: config.databasePoolSize,
+    name: 'grandstand',
+    onError: (error) => {
+      metrics.databaseErrors.inc();
+      log.warn({ err: error }, 'a database connection broke');
+    },
+  });
+  try {
+    const secretKey = config.secretKey ?? (await readSecretKey(config.dataDir));
+    await checkSecretKey(db, secretKey);
+    const secrets = deriveSecrets(secretKey);
+    const clock = options.clock ?? systemClock();
+    const stopClock = await keepClock(clock, db);
+    const base = { db, clock, log, config, secrets, metrics };
+    const context: Context = {
+      ...base,
+      applications: applications(base),
+      catalogues: catalogues(db),
+      ordinals: ordinals(db),
+      tokens: profileTokens(secrets.tokenKey),
+    };
+    const firstStart = await bootstrap(context);
+    const http = await createHttp(context, {
+      authenticate: (request) => authenticate(context, request),
+      routes: [operationsRoutes, applicationRoutes, profileRoutes],
+    });
+    return {
+      http,
+      context,
+      firstStart,
+      async close() {
+        await http.close();
+        stopClock();
+        await db.close();
+        await embedded?.stop();
+      },
+    };
+  } catch (error) {
+    await db.close();
+    throw error;
+  }
+}
+
+/** Follows the database's clock, unless the clock is a test's. */
+async function keepClock(clock: Clock, db: Context['db']): Promise<() => void> {
+  if (!('synchronise' in clock)) return () => {};
+  const system = clock as SystemClock; // it has the method
+  await system.synchronise(db);
+  const timer = setInterval(() => void system.synchronise(db).catch(() => {}), CLOCK_INTERVAL_MS);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+/** JSON lines on stderr, so that stdout holds only what a person or a script reads. Secrets never reach it. */
+export function createLog(level: string): Logger {
+  return pino(
+    { level, base: null, redact: ['*.authorization', '*.headers.authorization', '*.cookie', '*.headers.cookie', 'password', '*.password', '*.token'] },
+    pino.destination({ dest: 2, sync: false }),
+  );
+}

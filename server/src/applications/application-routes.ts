@@ -1,0 +1,175 @@
+import { Type, type Static } from 'typebox';
+import type { Context } from '../context.ts';
+import { ApiError, ValidationError, notFound } from '../errors.ts';
+import { ClientIdParams, NoContent, Timestamp } from '../http/schemas.ts';
+import type { App } from '../http/server.ts';
+import { readUuid } from '../ids.ts';
+import { formatInstant, parseInstant } from '../instant.ts';
+import { nullable } from '../profiles/profile.ts';
+import { ApplicationResource, presentApplication } from './application.ts';
+import { createAdminToken, rotateClientSecret } from './application-service.ts';
+import * as store from './application-store.ts';
+
+const MAX_TOKENS = 100;
+
+const AdminToken = Type.Object({
+  id: Type.String(),
+  name: Type.String(),
+  hint: Type.String({ description: 'The last four characters.' }),
+  read_only: Type.Boolean(),
+  created_at: Timestamp('When it was made.'),
+  expires_at: nullable({ description: 'When it dies by itself, if ever.' }),
+  last_used_at: nullable({ description: 'When it was last used, to the hour.' }),
+});
+
+export function applicationRoutes(app: App, context: Context): void {
+  app.get(
+    '/api/v1/applications/:client_id/',
+    {
+      config: { access: 'public' },
+      schema: {
+        operationId: 'getApplication',
+        summary: 'Get an application',
+        description: 'Addresses of everything that belongs to the application. Needs no credential.',
+        tags: ['Applications'],
+        params: ClientIdParams,
+        response: { 200: ApplicationResource },
+      },
+    },
+    async (request) => presentApplication(await context.applications.get(request.params.client_id), request.origin),
+  );
+
+  app.get(
+    '/api/v1/applications/:client_id/client-secret/',
+    {
+      config: { access: 'owner' },
+      schema: {
+        operationId: 'getClientSecret',
+        summary: 'Get the client secret',
+        description: 'The secret with which the application signs tokens for its own accounts. Only for an owner who is signed in: admin tokens get 403.',
+        tags: ['Applications'],
+        params: ClientIdParams,
+        response: { 200: Type.Object({ client_secret: Type.String() }) },
+      },
+    },
+    async (request, reply) => {
+      requireProducer(request.credential?.kind);
+      const application = await context.applications.get(request.params.client_id);
+      reply.header('cache-control', 'no-store');
+      return { client_secret: application.secrets[0] ?? '' };
+    },
+  );
+
+  app.post(
+    '/api/v1/applications/:client_id/client-secret/',
+    {
+      config: { access: 'owner' },
+      schema: {
+        operationId: 'rotateClientSecret',
+        summary: 'Rotate the client secret',
+        description: 'Makes a new client secret. The old one is accepted for another 24 hours. Only for an owner who is signed in.',
+        tags: ['Applications'],
+        params: ClientIdParams,
+        response: { 200: Type.Object({ client_secret: Type.String(), previous_accepted_until: Timestamp('Until when the old secret is accepted.') }) },
+      },
+    },
+    async (request, reply) => {
+      requireProducer(request.credential?.kind);
+      const application = await context.applications.get(request.params.client_id);
+      const { clientSecret, previousUntil } = await rotateClientSecret(context, application);
+      reply.header('cache-control', 'no-store');
+      return { client_secret: clientSecret, previous_accepted_until: formatInstant(previousUntil) };
+    },
+  );
+
+  app.get(
+    '/api/v1/applications/:client_id/access-tokens/',
+    {
+      config: { access: 'owner' },
+      schema: {
+        operationId: 'listAdminTokens',
+        summary: 'List admin access tokens',
+        description: 'The application’s admin tokens that were not revoked, newest first; never the tokens themselves.',
+        tags: ['Access tokens'],
+        params: ClientIdParams,
+        response: { 200: Type.Object({ results: Type.Array(AdminToken) }) },
+      },
+    },
+    async (request) => {
+      const application = await context.applications.get(request.params.client_id);
+      const rows = await store.listAdminTokens(context.db, application.id, MAX_TOKENS);
+      return { results: rows.map(presentToken) };
+    },
+  );
+
+  app.post(
+    '/api/v1/applications/:client_id/access-tokens/',
+    {
+      config: { access: 'owner' },
+      schema: {
+        operationId: 'createAdminToken',
+        summary: 'Make an admin access token',
+        description: 'The token is in this answer and nowhere else: keep it.',
+        tags: ['Access tokens'],
+        params: ClientIdParams,
+        body: Type.Object({
+          name: Type.String({ minLength: 1, maxLength: 100, examples: ['season import'] }),
+          read_only: Type.Optional(Type.Boolean({ description: 'May only read, preview and verify. Default false.' })),
+          expires_at: Type.Optional(nullable({ description: 'When it dies by itself. Default never.', examples: ['2030-01-01T00:00:00Z'] })),
+        }),
+        response: { 201: Type.Object({ ...AdminToken.properties, token: Type.String() }) },
+      },
+    },
+    async (request, reply) => {
+      const application = await context.applications.get(request.params.client_id);
+      const { name, read_only: readOnly = false, expires_at: expires = null } = request.body;
+      const expiresAt = expires === null ? null : parseInstant(expires);
+      if (expiresAt === undefined || (expiresAt !== null && expiresAt <= context.clock.now())) {
+        throw new ValidationError({ expires_at: ['This must be an ISO 8601 date and time in the future.'] });
+      }
+      const made = await createAdminToken(context, application.id, { name, readOnly, expiresAt });
+      reply.header('cache-control', 'no-store').code(201);
+      return {
+        ...presentToken({ id: made.id, name, hint: made.token.slice(-4), read_only: readOnly, created_at: made.now, expires_at: expiresAt, last_used_at: null }),
+        token: made.token,
+      };
+    },
+  );
+
+  app.delete(
+    '/api/v1/applications/:client_id/access-tokens/:token_id/',
+    {
+      config: { access: 'owner' },
+      schema: {
+        operationId: 'revokeAdminToken',
+        summary: 'Revoke an admin access token',
+        description: 'It is dead at once.',
+        tags: ['Access tokens'],
+        params: Type.Object({ ...ClientIdParams.properties, token_id: Type.String() }),
+        response: { 204: NoContent },
+      },
+    },
+    async (request, reply) => {
+      const application = await context.applications.get(request.params.client_id);
+      const id = readUuid(request.params.token_id);
+      if (!id || !(await store.revokeAdminToken(context.db, application.id, id, formatInstant(context.clock.now())))) throw notFound();
+      return reply.code(204).send(null);
+    },
+  );
+}
+
+function requireProducer(kind: string | undefined): void {
+  if (kind !== 'producer') throw new ApiError('permission_denied', { detail: 'The client secret is shown only to an owner who is signed in to the console.' });
+}
+
+function presentToken(row: store.AdminTokenRow): Static<typeof AdminToken> {
+  return {
+    id: row.id,
+    name: row.name,
+    hint: row.hint,
+    read_only: row.read_only,
+    created_at: formatInstant(row.created_at),
+    expires_at: row.expires_at === null ? null : formatInstant(row.expires_at),
+    last_used_at: row.last_used_at === null ? null : formatInstant(row.last_used_at),
+  };
+}

@@ -1,0 +1,127 @@
+// Applications and their admin tokens: made, found, their secrets opened and rotated.
+
+import type { Context } from '../context.ts';
+import { conflict, notFound } from '../errors.ts';
+import { newId } from '../ids.ts';
+import { formatInstant, type Instant } from '../instant.ts';
+import { hashToken, randomText, type Secrets } from '../secrets.ts';
+import { STATISTICS_SHARDS } from '../profiles/profile-store.ts';
+import type { Application } from './application.ts';
+import * as store from './application-store.ts';
+
+const CACHE_SECONDS = 5;
+export const SECRET_GRACE_SECONDS = 86_400;
+
+export interface Applications {
+  find(clientId: string): Promise<Application | undefined>;
+  get(clientId: string): Promise<Application>;
+  getById(id: number): Promise<Application>;
+  /** Forgets what is cached of it, after a change in this process. */
+  forget(clientId: string): void;
+}
+
+/** Looked up on every request, so kept for a few seconds; a rotated secret has a longer grace than that. */
+export function applications(context: Omit<Context, 'applications' | 'catalogues' | 'ordinals' | 'tokens'>): Applications {
+  const cache = new Map<string, { application: Application; until: Instant }>();
+  const byId = new Map<number, string>();
+
+  const find = async (clientId: string): Promise<Application | undefined> => {
+    const now = context.clock.now();
+    const cached = cache.get(clientId);
+    if (cached && cached.until > now) return cached.application;
+    const row = await store.findApplication({ query: context.db.quick }, clientId);
+    if (!row) return undefined;
+    const application = open(row, context.secrets, now);
+    if (cache.size > 10_000) cache.clear();
+    cache.set(clientId, { application, until: now + CACHE_SECONDS * 1_000_000 });
+    byId.set(application.id, clientId);
+    return application;
+  };
+
+  const get = async (clientId: string): Promise<Application> => {
+    const application = await find(clientId);
+    if (!application) throw notFound();
+    return application;
+  };
+
+  return {
+    find,
+    get,
+    forget: (clientId) => void cache.delete(clientId),
+    async getById(id) {
+      if (!byId.has(id)) for (const row of await store.listApplications(context.db)) byId.set(row.id, row.client_id);
+      return get(byId.get(id) ?? '');
+    },
+  };
+}
+
+function open(row: store.ApplicationRow, secrets: Secrets, now: Instant): Application {
+  const opened = [secrets.decrypt(row.client_secret)];
+  if (row.previous_client_secret && (row.previous_client_secret_until ?? 0) > now) opened.push(secrets.decrypt(row.previous_client_secret));
+  return { id: row.id, client_id: row.client_id, name: row.name, secrets: opened, created_at: row.created_at };
+}
+
+/** Makes the application unless the client id is taken; `created` says which. */
+export async function createApplication(
+  context: Pick<Context, 'db' | 'clock' | 'secrets'>,
+  options: { clientId?: string; name: string; clientSecret?: string },
+): Promise<{ application: Application; created: boolean }> {
+  const now = context.clock.now();
+  const clientId = options.clientId ?? randomText(40);
+  const row = await context.db.transaction(async (tx) => {
+    const inserted = await store.insertApplication(tx, {
+      client_id: clientId,
+      name: options.name,
+      client_secret: context.secrets.encrypt(options.clientSecret ?? randomText(64)),
+      now: formatInstant(now),
+    });
+    if (inserted) await store.insertApplicationRows(tx, inserted.id, STATISTICS_SHARDS);
+    return inserted;
+  });
+  if (row) return { application: open(row, context.secrets, now), created: true };
+  const existing = await store.findApplication(context.db, clientId);
+  if (!existing) throw conflict(`application '${clientId}' is being made by somebody else.`);
+  return { application: open(existing, context.secrets, now), created: false };
+}
+
+/** A new client secret; the old one is accepted for a day. */
+export async function rotateClientSecret(context: Context, application: Application): Promise<{ clientSecret: string; previousUntil: Instant }> {
+  const clientSecret = randomText(64);
+  const now = context.clock.now();
+  const previousUntil = now + SECRET_GRACE_SECONDS * 1_000_000;
+  await store.updateSecret(context.db, {
+    id: application.id,
+    client_secret: context.secrets.encrypt(clientSecret),
+    previous_until: formatInstant(previousUntil),
+    now: formatInstant(now),
+  });
+  context.applications.forget(application.client_id);
+  return { clientSecret, previousUntil };
+}
+
+export interface NewAdminToken {
+  id: string;
+  /** Shown once; only its hash is kept. */
+  token: string;
+}
+
+export async function createAdminToken(
+  context: Pick<Context, 'db' | 'clock'>,
+  applicationId: number,
+  options: { name: string; readOnly?: boolean; expiresAt?: Instant | null; token?: string },
+): Promise<NewAdminToken & { created: boolean; now: Instant }> {
+  const token = options.token ?? `gs_${randomText(43)}`;
+  const now = context.clock.now();
+  const id = newId();
+  const created = await store.insertAdminToken(context.db, {
+    id,
+    application_id: applicationId,
+    name: options.name,
+    token_hash: hashToken(token),
+    hint: token.slice(-4),
+    read_only: options.readOnly ?? false,
+    now: formatInstant(now),
+    expires_at: options.expiresAt == null ? null : formatInstant(options.expiresAt),
+  });
+  return { id, token, created, now };
+}

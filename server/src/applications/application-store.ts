@@ -1,0 +1,109 @@
+import { sql, type Queryable } from '../database/database.ts';
+import type { Instant } from '../instant.ts';
+
+export interface ApplicationRow {
+  id: number;
+  client_id: string;
+  name: string;
+  client_secret: Buffer;
+  previous_client_secret: Buffer | null;
+  previous_client_secret_until: Instant | null;
+  created_at: Instant;
+}
+
+const COLUMNS = sql`id, client_id, name, client_secret, previous_client_secret, previous_client_secret_until, created_at`;
+
+export async function findApplication(db: Queryable, clientId: string): Promise<ApplicationRow | undefined> {
+  const { rows } = await db.query<ApplicationRow>(sql`select ${COLUMNS} from applications where client_id = ${clientId}`);
+  return rows[0];
+}
+
+export async function listApplications(db: Queryable): Promise<ApplicationRow[]> {
+  const { rows } = await db.query<ApplicationRow>(sql`select ${COLUMNS} from applications order by id`);
+  return rows;
+}
+
+/** The new row, or undefined where the client id is taken. */
+export async function insertApplication(
+  db: Queryable,
+  row: { client_id: string; name: string; client_secret: Buffer; now: string },
+): Promise<ApplicationRow | undefined> {
+  const { rows } = await db.query<ApplicationRow>(sql`
+    insert into applications (client_id, name, client_secret, created_at, updated_at)
+    values (${row.client_id}, ${row.name}, ${row.client_secret}, ${row.now}, ${row.now})
+    on conflict (client_id) do nothing
+    returning ${COLUMNS}`);
+  return rows[0];
+}
+
+export async function insertApplicationRows(db: Queryable, applicationId: number, shards: number): Promise<void> {
+  await db.query(sql`insert into ordinal_blocks (application_id, next_ordinal) values (${applicationId}, 0) on conflict do nothing`);
+  await db.query(sql`
+    insert into statistics (application_id, shard, profiles)
+    select ${applicationId}, s, 0 from generate_series(0, ${shards - 1}) s on conflict do nothing`);
+}
+
+export async function updateSecret(
+  db: Queryable,
+  row: { id: number; client_secret: Buffer; previous_until: string; now: string },
+): Promise<void> {
+  await db.query(sql`
+    update applications set previous_client_secret = client_secret, previous_client_secret_until = ${row.previous_until},
+      client_secret = ${row.client_secret}, updated_at = ${row.now}
+    where id = ${row.id}`);
+}
+
+export interface AdminTokenRow {
+  id: string;
+  name: string;
+  hint: string;
+  read_only: boolean;
+  created_at: Instant;
+  expires_at: Instant | null;
+  last_used_at: Instant | null;
+}
+
+const TOKEN_COLUMNS = sql`id, name, hint, read_only, created_at, expires_at, last_used_at`;
+
+export async function findAdminToken(
+  db: Queryable,
+  hash: Buffer,
+  now: string,
+): Promise<{ id: string; name: string; read_only: boolean; client_id: string; stale: boolean } | undefined> {
+  const { rows } = await db.query<{ id: string; name: string; read_only: boolean; client_id: string; stale: boolean }>(sql`
+    select t.id, t.name, t.read_only, a.client_id,
+      t.last_used_at is null or t.last_used_at < ${now}::timestamptz - interval '1 hour' as stale
+    from admin_tokens t join applications a on a.id = t.application_id
+    where t.token_hash = ${hash} and t.revoked_at is null and (t.expires_at is null or t.expires_at > ${now})`);
+  return rows[0];
+}
+
+export async function touchAdminToken(db: Queryable, id: string, now: string): Promise<void> {
+  await db.query(sql`update admin_tokens set last_used_at = ${now} where id = ${id}`);
+}
+
+/** Whether the token was new. */
+export async function insertAdminToken(
+  db: Queryable,
+  row: { id: string; application_id: number; name: string; token_hash: Buffer; hint: string; read_only: boolean; now: string; expires_at: string | null },
+): Promise<boolean> {
+  const { count } = await db.query(sql`
+    insert into admin_tokens (id, application_id, name, token_hash, hint, read_only, created_at, expires_at)
+    values (${row.id}, ${row.application_id}, ${row.name}, ${row.token_hash}, ${row.hint}, ${row.read_only}, ${row.now}, ${row.expires_at})
+    on conflict (token_hash) do nothing`);
+  return count === 1;
+}
+
+export async function listAdminTokens(db: Queryable, applicationId: number, limit: number): Promise<AdminTokenRow[]> {
+  const { rows } = await db.query<AdminTokenRow>(sql`
+    select ${TOKEN_COLUMNS} from admin_tokens where application_id = ${applicationId} and revoked_at is null
+    order by created_at desc, id desc limit ${limit}`);
+  return rows;
+}
+
+/** Whether there was such a token. */
+export async function revokeAdminToken(db: Queryable, applicationId: number, id: string, now: string): Promise<boolean> {
+  const { count } = await db.query(sql`
+    update admin_tokens set revoked_at = ${now} where application_id = ${applicationId} and id = ${id} and revoked_at is null`);
+  return count === 1;
+}

@@ -1,0 +1,25 @@
+// What a start makes sure of: an application and an admin token, from the BOOTSTRAP variables or, on the very first start
+// of an empty database, newly made.
+
+import { createAdminToken, createApplication } from './applications/application-service.ts';
+import { listApplications } from './applications/application-store.ts';
+import type { Context } from './context.ts';
+
+export interface FirstStart {
+  clientId: string;
+  clientSecret: string;
+  adminToken: string;
+}
+
+export async function bootstrap(context: Context): Promise<FirstStart | undefined> {
+  const { clientId, clientSecret, adminToken } = context.config.bootstrap;
+  if (clientId !== undefined) {
+    const { application } = await createApplication(context, { clientId, name: clientId, ...(clientSecret !== undefined && { clientSecret }) });
+    if (adminToken !== undefined) await createAdminToken(context, application.id, { name: 'bootstrap', token: adminToken });
+    return undefined;
+  }
+  if (context.config.role === 'worker' || (await listApplications(context.db)).length > 0) return undefined;
+  const { application } = await createApplication(context, { name: 'My application' });
+  const { token } = await createAdminToken(context, application.id, { name: 'first start' });
+  return { clientId: application.client_id, clientSecret: application.secrets[0] ?? '', adminToken: token };
+}

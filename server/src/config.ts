@@ -1,0 +1,139 @@
+// The environment, read once (by main.ts), checked, and from then on passed around as plain values.
+
+import { resolve } from 'node:path';
+
+export type Role = 'all' | 'api' | 'worker';
+
+export interface Limits {
+  /** Requests a minute; 0 turns a limit off. */
+  perAddress: number;
+  perProfile: number;
+  perApplication: number;
+}
+
+export interface Config {
+  host: string;
+  port: number;
+  /** Origin in emitted URLs; undefined: the request's own. */
+  publicUrl: string | undefined;
+  trustProxy: boolean | string;
+  /** Undefined: the embedded database in dataDir. */
+  databaseUrl: string | undefined;
+  databasePoolSize: number;
+  dataDir: string;
+  secretKey: string | undefined;
+  bootstrap: { clientId: string | undefined; clientSecret: string | undefined; adminToken: string | undefined };
+  role: Role;
+  /** Microseconds; 0: membership is evaluated at once. */
+  evaluationInterval: number;
+  limits: Limits;
+  requestTimeoutMs: number;
+  logLevel: string;
+}
+
+export class ConfigError extends Error {}
+
+/** Every variable, for README's table and `grandstand --help`; a test holds them together. */
+export const VARIABLES = {
+  HOST: 'Address to listen on. Default `127.0.0.1`.',
+  PORT: 'Port to listen on. Default `7070`; `0` picks a free one.',
+  PUBLIC_URL: 'Origin in the URLs that answers contain, such as `https://fans.example.com`. Default: the origin of the request.',
+  TRUST_PROXY: '`true`, or the addresses of the proxies whose forwarded headers count. Default `false`.',
+  DATABASE_URL: 'PostgreSQL 15 or later, or a Citus coordinator: `postgres://…`. Default: the embedded database in `DATA_DIR`.',
+  DATABASE_POOL_SIZE: 'Connections for transactions, per process. Default `10`.',
+  DATA_DIR: 'Folder of the embedded database, the secret key and the first start’s credentials. Default `./data`.',
+  SECRET_KEY: 'Signs tokens and encrypts secrets, 32 characters or more. Default: made in `DATA_DIR`; required with `DATABASE_URL`.',
+  BOOTSTRAP_CLIENT_ID: 'Client id of an application to create at start unless it exists.',
+  BOOTSTRAP_CLIENT_SECRET: 'Its client secret, 32 characters or more.',
+  BOOTSTRAP_ADMIN_TOKEN: 'An admin token to create in it unless it exists, 22 characters or more.',
+  ROLE: '`all` (default), `api` (answers requests) or `worker` (evaluates groups).',
+  EVALUATION_INTERVAL: '`0` (default): groups follow at once. An ISO 8601 duration such as `PT15M` evaluates at that interval.',
+  RATE_LIMIT_ADDRESS: 'Requests a minute from one address. Default `6000`; `0` turns it off.',
+  RATE_LIMIT_PROFILE: 'Requests a minute with one profile’s tokens. Default `1200`; `0` turns it off.',
+  RATE_LIMIT_APPLICATION: 'Requests a minute in one application. Default `300000`; `0` turns it off.',
+  REQUEST_TIMEOUT: 'Seconds until a request that is not answered gets a 503. Default `30`.',
+  LOG_LEVEL: '`trace`, `debug`, `info` (default), `warn`, `error` or `silent`.',
+} as const;
+
+type Environment = Record<string, string | undefined>;
+
+export function readConfig(environment: Environment): Config {
+  const read = (name: keyof typeof VARIABLES): string | undefined => {
+    const value = environment[name]?.trim();
+    return value === '' ? undefined : value;
+  };
+  const fail = (name: keyof typeof VARIABLES, what: string): never => {
+    throw new ConfigError(`${name}: ${what}`);
+  };
+  const integer = (name: keyof typeof VARIABLES, fallback: number, min: number, max: number): number => {
+    const text = read(name);
+    if (text === undefined) return fallback;
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < min || value > max) fail(name, `must be a whole number from ${min} to ${max}, not "${text}".`);
+    return value;
+  };
+  const oneOf = <T extends string>(name: keyof typeof VARIABLES, fallback: T, allowed: readonly T[]): T => {
+    const text = read(name) ?? fallback;
+    return allowed.find((choice) => choice === text) ?? fail(name, `must be one of ${allowed.join(', ')}, not "${text}".`);
+  };
+
+  const databaseUrl = read('DATABASE_URL');
+  if (databaseUrl !== undefined && !/^postgres(ql)?:\/\//.test(databaseUrl)) fail('DATABASE_URL', 'must start with postgres://.');
+  const secretKey = read('SECRET_KEY');
+  if (secretKey !== undefined && secretKey.length < 32) fail('SECRET_KEY', 'must have 32 characters or more.');
+  if (databaseUrl !== undefined && secretKey === undefined) {
+    fail('SECRET_KEY', 'is required with DATABASE_URL, since every process must have the same. `openssl rand -hex 32` makes one.');
+  }
+  const publicUrl = read('PUBLIC_URL');
+  if (publicUrl !== undefined && !isOrigin(publicUrl)) fail('PUBLIC_URL', `must be an http(s) origin without a path, not "${publicUrl}".`);
+
+  const clientId = read('BOOTSTRAP_CLIENT_ID');
+  const clientSecret = read('BOOTSTRAP_CLIENT_SECRET');
+  const adminToken = read('BOOTSTRAP_ADMIN_TOKEN');
+  if (clientId !== undefined && !/^[A-Za-z0-9_-]{4,64}$/.test(clientId)) {
+    fail('BOOTSTRAP_CLIENT_ID', 'must be 4 to 64 characters of A-Z, a-z, 0-9, _ and -.');
+  }
+  if (clientSecret !== undefined && clientSecret.length < 32) fail('BOOTSTRAP_CLIENT_SECRET', 'must have 32 characters or more.');
+  if (adminToken !== undefined && !/^[\x21-\x7e]{22,200}$/.test(adminToken)) {
+    fail('BOOTSTRAP_ADMIN_TOKEN', 'must be 22 to 200 printable ASCII characters without spaces.');
+  }
+  if (clientId === undefined && (clientSecret ?? adminToken) !== undefined) {
+    fail('BOOTSTRAP_CLIENT_ID', 'is required with BOOTSTRAP_CLIENT_SECRET or BOOTSTRAP_ADMIN_TOKEN.');
+  }
+
+  const trust = read('TRUST_PROXY') ?? 'false';
+  return {
+    host: read('HOST') ?? '127.0.0.1',
+    port: integer('PORT', 7070, 0, 65_535),
+    publicUrl: publicUrl?.replace(/\/$/, ''),
+    trustProxy: trust === 'true' ? true : trust === 'false' ? false : trust,
+    databaseUrl,
+    databasePoolSize: integer('DATABASE_POOL_SIZE', 10, 2, 1000),
+    dataDir: resolve(read('DATA_DIR') ?? './data'),
+    secretKey,
+    bootstrap: { clientId, clientSecret, adminToken },
+    role: oneOf('ROLE', 'all', ['all', 'api', 'worker']),
+    evaluationInterval: readInterval(read('EVALUATION_INTERVAL'), (what) => fail('EVALUATION_INTERVAL', what)),
+    limits: {
+      perAddress: integer('RATE_LIMIT_ADDRESS', 6_000, 0, 1e9),
+      perProfile: integer('RATE_LIMIT_PROFILE', 1_200, 0, 1e9),
+      perApplication: integer('RATE_LIMIT_APPLICATION', 300_000, 0, 1e9),
+    },
+    requestTimeoutMs: integer('REQUEST_TIMEOUT', 30, 1, 3_600) * 1000,
+    logLevel: oneOf('LOG_LEVEL', 'info', ['trace', 'debug', 'info', 'warn', 'error', 'silent']),
+  };
+}
+
+function isOrigin(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const url = new URL(text);
+  return /^https?:$/.test(url.protocol) && url.pathname === '/' && url.search === '' && url.hash === '';
+}
+
+function readInterval(text: string | undefined, fail: (what: string) => never): number {
+  if (text === undefined || text === '0') return 0;
+  const match = /^P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$/.exec(text);
+  if (!match || text.endsWith('P') || text.endsWith('T')) return fail(`must be 0 or an ISO 8601 duration such as PT15M, not "${text}".`);
+  const [days, hours, minutes, seconds] = match.slice(1).map((part) => Number(part ?? 0));
+  return (((days ?? 0) * 24 + (hours ?? 0)) * 3600 + (minutes ?? 0) * 60 + (seconds ?? 0)) * 1_000_000;
+}

@@ -1,0 +1,25 @@
+// What services take first: everything that a request needs and nothing that it must make itself.
+
+import type { Logger } from 'pino';
+import type { Applications } from './applications/application-service.ts';
+import type { Catalogues } from './attributes/catalogues.ts';
+import type { Clock } from './clock.ts';
+import type { Config } from './config.ts';
+import type { Database } from './database/database.ts';
+import type { ProfileTokens } from './credentials/token.ts';
+import type { Metrics } from './metrics.ts';
+import type { Ordinals } from './profiles/ordinals.ts';
+import type { Secrets } from './secrets.ts';
+
+export interface Context {
+  db: Database;
+  clock: Clock;
+  log: Logger;
+  config: Config;
+  secrets: Secrets;
+  metrics: Metrics;
+  applications: Applications;
+  catalogues: Catalogues;
+  ordinals: Ordinals;
+  tokens: ProfileTokens;
+}

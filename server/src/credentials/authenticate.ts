@@ -1,0 +1,56 @@
+// From an Authorization header to a credential. A token that is no good is 401 everywhere but on public routes, which
+// honour an admin token and ignore whatever else the header holds.
+
+import type { FastifyRequest } from 'fastify';
+import { findAdminToken, touchAdminToken } from '../applications/application-store.ts';
+import type { Context } from '../context.ts';
+import { ApiError } from '../errors.ts';
+import { readUuid } from '../ids.ts';
+import { formatInstant } from '../instant.ts';
+import { resolveClientToken } from '../profiles/profile-service.ts';
+import { findProfileByToken } from '../profiles/profile-store.ts';
+import { hashToken } from '../secrets.ts';
+import type { Credential } from './credential.ts';
+import { ISSUER, claimedIssuer, verifyClientToken } from './token.ts';
+
+const SCHEME = /^(?:bearer|token)(?: +(.*))?$/i;
+
+export async function authenticate(context: Context, request: FastifyRequest): Promise<Credential | undefined> {
+  const isPublic = request.routeOptions.config.access === 'public';
+  const header = request.headers.authorization;
+  if (header === undefined) return undefined;
+  const token = SCHEME.exec(header.trim())?.[1]?.trim() ?? '';
+  if (isPublic) return token === '' || isJwt(token) ? undefined : findAdmin(context, token);
+  const credential = token === '' ? undefined : isJwt(token) ? await findProfile(context, token) : await findAdmin(context, token);
+  if (!credential) throw new ApiError('authentication_failed');
+  return credential;
+}
+
+const isJwt = (token: string): boolean => /^[\w-]+\.[\w-]+\.[\w-]*$/.test(token);
+
+async function findAdmin(context: Context, token: string): Promise<Credential | undefined> {
+  const now = formatInstant(context.clock.now());
+  const row = await findAdminToken({ query: context.db.quick }, hashToken(token), now);
+  if (!row) return undefined;
+  if (row.stale) await touchAdminToken(context.db, row.id, now);
+  const application = await context.applications.get(row.client_id);
+  return { kind: 'admin', application, tokenId: row.id, name: row.name, readOnly: row.read_only };
+}
+
+async function findProfile(context: Context, token: string): Promise<Credential | undefined> {
+  const now = context.clock.now();
+  const issuer = claimedIssuer(token);
+  if (issuer === undefined) return undefined;
+  if (issuer === ISSUER) {
+    const claims = context.tokens.verify(token, now);
+    const [id, tokenId] = claims ? [readUuid(claims.id), readUuid(claims.jti)] : [];
+    if (!claims || !id || !tokenId) return undefined;
+    const application = await context.applications.find(claims.client_id);
+    const profile = application && (await findProfileByToken({ query: context.db.quick }, application.id, id, tokenId));
+    return application && profile && { kind: 'profile', application, profile };
+  }
+  const application = await context.applications.find(issuer);
+  const claims = application && verifyClientToken(token, application.client_id, application.secrets, now);
+  const profile = application && claims && (await resolveClientToken(context, application, claims));
+  return application && profile && { kind: 'profile', application, profile };
+}

@@ -1,0 +1,267 @@
+// The way to PostgreSQL: a pool for transactions and slow statements, and pipelined connections for short reads.
+// Statements are written with the `sql` tag, which binds every value; each distinct text is prepared once a connection.
+// A database that is away or stalls surfaces as Unavailable (503), never as a hung request.
+
+import pg from 'pg';
+import sql, { Sql, join, raw, empty } from 'sql-template-tag';
+import { Unavailable } from '../errors.ts';
+import { parseTimestamptz } from './timestamptz.ts';
+
+export { sql, join, raw, empty };
+export type { Sql };
+
+const TIMESTAMPTZ = 1184;
+const INT8 = 20;
+
+/** timestamptz as whole microseconds (Instant), int8 as number: every bigint we store stays far below 2^53. */
+const types: pg.CustomTypesConfig = {
+  getTypeParser: ((oid: number, format: 'text' | 'binary' = 'text') => {
+    if (format === 'text' && oid === TIMESTAMPTZ) return parseTimestamptz;
+    if (format === 'text' && oid === INT8) return Number;
+    return pg.types.getTypeParser(oid, format);
+  }) as pg.CustomTypesConfig['getTypeParser'], // pg's overloads cannot be written as one function
+};
+
+export interface Rows<Row> {
+  rows: Row[];
+  count: number;
+}
+
+/** What a store takes first: the database or a transaction on it. */
+export interface Queryable {
+  query<Row = Record<string, unknown>>(statement: Sql): Promise<Rows<Row>>;
+}
+
+export type Isolation = 'read committed' | 'repeatable read';
+
+export interface Database extends Queryable {
+  /** A short statement that reads a few rows by key. It shares a pipelined connection: a slow one holds up the rest. */
+  quick<Row = Record<string, unknown>>(statement: Sql): Promise<Rows<Row>>;
+  transaction<T>(work: (tx: Queryable) => Promise<T>, options?: TransactionOptions): Promise<T>;
+  /** A connection of its own, not pipelined and without a time limit: for COPY, cursors and long reads. */
+  withClient<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T>;
+  readonly pool: pg.Pool;
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+export interface TransactionOptions {
+  isolation?: Isolation;
+  /** How often a serialisation failure or deadlock is tried again. */
+  retries?: number;
+}
+
+export interface DatabaseOptions {
+  url: string;
+  poolSize: number;
+  /** Shown in pg_stat_activity; the drains of `database/drain.ts` look for it. */
+  name: string;
+  connectTimeoutMs?: number;
+  statementTimeoutMs?: number;
+  pipelines?: number;
+  onError?: (error: Error) => void;
+}
+
+const names = new Map<string, string>();
+
+/** One name per distinct statement text, the same on every connection, so that each is planned once. */
+function statementName(text: string): string {
+  let name = names.get(text);
+  if (name === undefined) {
+    name = `s${names.size}`;
+    names.set(text, name);
+  }
+  return name;
+}
+
+function prepared(statement: Sql): pg.QueryConfig {
+  const text = statement.text;
+  return { name: statementName(text), text, values: statement.values };
+}
+
+export function openDatabase(options: DatabaseOptions): Database {
+  const statementTimeout = options.statementTimeoutMs ?? 15_000;
+  const settings: pg.ClientConfig = {
+    connectionString: options.url,
+    application_name: options.name,
+    types,
+    connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
+    statement_timeout: statementTimeout,
+    query_timeout: statementTimeout + 1_000,
+    keepAlive: true,
+    options: '-c timezone=UTC -c idle_in_transaction_session_timeout=60000',
+  };
+  const onError = options.onError ?? (() => {});
+  const pool = new pg.Pool({ ...settings, pipeline: true, max: options.poolSize, idleTimeoutMillis: 60_000 });
+  const streams = new pg.Pool({ ...settings, statement_timeout: 0, query_timeout: 0, max: 4, idleTimeoutMillis: 10_000 });
+  pool.on('error', onError);
+  streams.on('error', onError);
+  const pipelines = Array.from({ length: options.pipelines ?? 2 }, () => openPipeline(settings, onError));
+  let turn = 0;
+
+  const query = async <Row>(statement: Sql): Promise<Rows<Row>> => {
+    const client = await connect(pool);
+    try {
+      const result = await run<Row>(client, statement);
+      client.release();
+      return result;
+    } catch (error) {
+      client.release(isConnectionFault(error));
+      throw translate(error);
+    }
+  };
+
+  return {
+    pool,
+    url: options.url,
+    query,
+    async quick<Row>(statement: Sql) {
+      const pipeline = pipelines[turn++ % pipelines.length];
+      if (!pipeline) return query<Row>(statement);
+      try {
+        return await run<Row>(await pipeline.client(), statement);
+      } catch (error) {
+        throw translate(error);
+      }
+    },
+    transaction: (work, transactionOptions) => transaction(pool, work, transactionOptions),
+    async withClient(work) {
+      const client = await connect(streams);
+      let sound = false;
+      try {
+        const result = await work(client);
+        sound = true;
+        return result;
+      } catch (error) {
+        throw translate(error);
+      } finally {
+        client.release(!sound);
+      }
+    },
+    async close() {
+      await Promise.allSettled(pipelines.map((pipeline) => pipeline.close()));
+      await Promise.allSettled([pool.end(), streams.end()]);
+    },
+  };
+}
+
+async function run<Row>(client: pg.ClientBase, statement: Sql): Promise<Rows<Row>> {
+  const result = await client.query(prepared(statement));
+  return { rows: result.rows as Row[], count: result.rowCount ?? 0 }; // the caller names the columns it selected
+}
+
+async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
+  try {
+    return await pool.connect();
+  } catch (error) {
+    throw translate(error, true);
+  }
+}
+
+async function transaction<T>(
+  pool: pg.Pool,
+  work: (tx: Queryable) => Promise<T>,
+  { isolation = 'read committed', retries = 3 }: TransactionOptions = {},
+): Promise<T> {
+  for (let attempt = 0; ; attempt++) {
+    const client = await connect(pool);
+    let broken = false;
+    try {
+      // Not awaited: the connection is pipelined, so the first statement of the work follows in the same round trip.
+      const begun = client.query(`begin isolation level ${isolation}`);
+      begun.catch(() => {});
+      const result = await work({ query: (statement) => run(client, statement) });
+      await begun;
+      await client.query('commit');
+      return result;
+    } catch (error) {
+      broken = isConnectionFault(error);
+      if (!broken) await client.query('rollback').catch(() => (broken = true));
+      if (attempt < retries && isRetryable(error)) continue;
+      throw translate(error);
+    } finally {
+      client.release(broken);
+    }
+  }
+}
+
+interface Pipeline {
+  client(): Promise<pg.Client>;
+  close(): Promise<void>;
+}
+
+/** One pipelined connection, opened when first needed and again after it broke. */
+function openPipeline(settings: pg.ClientConfig, onError: (error: Error) => void): Pipeline {
+  let current: Promise<pg.Client> | undefined;
+  const open = async (): Promise<pg.Client> => {
+    const client = new pg.Client({ ...settings, pipeline: true });
+    const forget = (): void => {
+      if (current === opened) current = undefined;
+    };
+    client.on('error', (error) => {
+      forget();
+      onError(error);
+    });
+    client.on('end', forget);
+    const opened = current;
+    try {
+      await client.connect();
+    } catch (error) {
+      forget();
+      throw translate(error, true);
+    }
+    return client;
+  };
+  return {
+    client() {
+      current ??= Promise.resolve().then(open);
+      return current;
+    },
+    async close() {
+      const client = await current?.catch(() => undefined);
+      current = undefined;
+      await client?.end();
+    },
+  };
+}
+
+function codeOf(error: unknown): string {
+  return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
+}
+
+/** Whether the connection itself must be given up. */
+function isConnectionFault(error: unknown): boolean {
+  if (error instanceof Unavailable) return true;
+  if (!(error instanceof Error)) return false;
+  if (error instanceof pg.DatabaseError) return /^(08|57P0)/.test(error.code ?? '');
+  return /^(E[A-Z]+|08)/.test(codeOf(error)) || /timeout|terminated|not queryable|closed/i.test(error.message);
+}
+
+const SERIALIZATION_FAILURE = '40001';
+const DEADLOCK_DETECTED = '40P01';
+
+export function isRetryable(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === SERIALIZATION_FAILURE || code === DEADLOCK_DETECTED;
+}
+
+/** Out of connections, memory or disk, cancelled by a time limit, shutting down or starting: the world's fault. */
+const WORLD = /^(08|53|57|58)/;
+
+function translate(error: unknown, connecting = false): unknown {
+  if (error instanceof Unavailable || !(error instanceof Error)) return error;
+  if (error instanceof pg.DatabaseError) {
+    return WORLD.test(error.code ?? '') ? new Unavailable(`database: ${error.message}`, { cause: error }) : error;
+  }
+  return connecting || isConnectionFault(error) ? new Unavailable(`database: ${error.message}`, { cause: error }) : error;
+}
+
+const UNIQUE_VIOLATION = '23505';
+
+export function isUniqueViolation(error: unknown, constraint?: string): boolean {
+  return (
+    error instanceof pg.DatabaseError &&
+    error.code === UNIQUE_VIOLATION &&
+    (constraint === undefined || error.constraint === constraint)
+  );
+}

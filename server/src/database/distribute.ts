@@ -1,0 +1,52 @@
+// On Citus the tables become distributed and reference tables, once, right after they were made. Elsewhere: nothing.
+
+import type pg from 'pg';
+
+const BY_PROFILE = ['profiles', 'profile_tokens', 'profile_attributes', 'activities', 'totals', 'members', 'pins', 'queue', 'fill_touched'];
+const BY_GROUP = ['group_heads', 'group_epochs', 'changes', 'group_sizes', 'verifications'];
+const REFERENCE = [
+  'applications',
+  'admin_tokens',
+  'producers',
+  'producer_roles',
+  'producer_invitations',
+  'producer_sessions',
+  'activity_types',
+  'attribute_definitions',
+  'facts',
+  'groups',
+  'rulesets',
+  'watched_keys',
+];
+/** Each distributed by a column of its own. The rest (fills, leases, sweeps, statistics, …) stays on the coordinator. */
+const BY_OWN: [table: string, column: string][] = [
+  ['custom_ids', 'custom_id'],
+  ['tombstones', 'custom_id_hash'],
+  ['idempotency_keys', 'scope_hash'],
+];
+
+export async function distribute(client: pg.Client): Promise<void> {
+  const { rowCount } = await client.query("select 1 from pg_extension where extname = 'citus'");
+  if (!rowCount) return;
+  const { rows } = await client.query<{ table_name: string }>('select table_name::text from citus_tables');
+  const done = new Set(rows.map((row) => row.table_name));
+  const once = async (table: string, text: string, values: string[]): Promise<void> => {
+    if (!done.has(table)) await client.query(text, values);
+  };
+  for (const table of REFERENCE) await once(table, 'select create_reference_table($1)', [table]);
+  for (const table of BY_PROFILE) await distributeLike(once, table, column(table), 'profiles');
+  for (const table of BY_GROUP) await distributeLike(once, table, 'group_id', 'group_heads');
+  for (const [table, key] of BY_OWN) await distributeLike(once, table, key, table);
+}
+
+const column = (table: string): string => (table === 'profiles' ? 'id' : 'profile_id');
+
+async function distributeLike(
+  once: (table: string, text: string, values: string[]) => Promise<void>,
+  table: string,
+  key: string,
+  like: string,
+): Promise<void> {
+  if (table === like) await once(table, "select create_distributed_table($1, $2, colocate_with => 'none')", [table, key]);
+  else await once(table, 'select create_distributed_table($1, $2, colocate_with => $3)', [table, key, like]);
+}

@@ -1,0 +1,174 @@
+// Lists: keyset pages behind opaque cursors, so that page 50,000 costs what page 1 costs and nothing that was there
+// throughout is repeated or skipped. `?page=n` works too, by offset; its `next` goes on by cursor.
+
+import type { FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+import { ApiError, ValidationError } from '../errors.ts';
+import { empty, join, raw, sql, type Sql } from './database.ts';
+
+export const DEFAULT_PAGE_SIZE = 20;
+export const MAX_PAGE_SIZE = 100;
+export const MAX_LARGE_PAGE_SIZE = 1000;
+const MAX_OFFSET = 1_000_000_000;
+
+/** The order of a list: columns that together are unique, all in one direction. */
+export interface Order<Row> {
+  /** Part of the cursor: a cursor of another list is refused. */
+  name: string;
+  columns: { column: string; type: 'timestamptz' | 'uuid' | 'bigint' | 'text' }[];
+  descending: boolean;
+  key(row: Row): string[];
+}
+
+interface Cursor {
+  key: string[];
+  backwards: boolean;
+  count: number | null;
+  /** Whatever else a list must carry from page to page. */
+  extra: string | null;
+}
+
+export interface PageRequest {
+  size: number;
+  number: number;
+  cursor: Cursor | undefined;
+  /** Whether the count must be taken now: it is the first page, and nobody declined. */
+  wantsCount: boolean;
+}
+
+export const PageQuery = {
+  page_size: Type.Optional(Type.String({ description: `Rows a page, 1 to ${MAX_PAGE_SIZE}; more is taken as that. Default ${DEFAULT_PAGE_SIZE}.`, examples: ['20'] })),
+  page: Type.Optional(Type.String({ description: 'A page by number, from 1.', examples: ['1'] })),
+  cursor: Type.Optional(Type.String({ description: 'As `next` and `previous` carry it.' })),
+  count: Type.Optional(Type.String({ description: '`false`: do not count; `count` is null.', examples: ['false'] })),
+};
+
+export const PageOf = <T extends Parameters<typeof Type.Array>[0]>(item: T) =>
+  Type.Object({
+    count: Type.Unsafe<number | null>({ type: ['integer', 'null'], description: 'All rows of the list, not of this page.' }),
+    next: Type.Unsafe<string | null>({ type: ['string', 'null'], description: 'Absolute URL of the next page.' }),
+    previous: Type.Unsafe<string | null>({ type: ['string', 'null'], description: 'Absolute URL of the page before.' }),
+    results: Type.Array(item),
+  });
+
+type Query = Record<string, string | string[] | undefined>;
+
+export function readPage(request: FastifyRequest, order: Pick<Order<never>, 'name' | 'columns'>, maxSize = MAX_PAGE_SIZE): PageRequest {
+  const query = request.query as Query; // Fastify parses it to strings and lists of strings
+  const size = positive(query, 'page_size', DEFAULT_PAGE_SIZE);
+  const number = positive(query, 'page', 1);
+  const count = query['count'];
+  if (count !== undefined && count !== 'true' && count !== 'false') throw new ValidationError({ count: ['This must be true or false.'] });
+  const text = query['cursor'];
+  const cursor = text === undefined ? undefined : decode(text, order);
+  if (number > MAX_OFFSET / maxSize) throw new ApiError('not_found', { detail: 'Invalid page.' });
+  return { size: Math.min(size, maxSize), number, cursor, wantsCount: cursor === undefined && count !== 'false' };
+}
+
+function positive(query: Query, name: string, fallback: number): number {
+  const text = query[name];
+  if (text === undefined) return fallback;
+  if (typeof text !== 'string' || !/^\d{1,15}$/.test(text) || Number(text) < 1) {
+    throw new ValidationError({ [name]: ['This must be a whole number of 1 or more.'] });
+  }
+  return Number(text);
+}
+
+/** What a page adds to a statement: ` and (…) > (…)` or nothing, and `order by … limit …`. One row more than asked tells of a next page. */
+export function pageClause<Row>(page: PageRequest, order: Order<Row>): { after: Sql; orderAndLimit: Sql } {
+  const backwards = page.cursor?.backwards ?? false;
+  const descending = order.descending !== backwards;
+  const columns = order.columns.map(({ column }) => raw(column));
+  const direction = raw(descending ? ' desc' : ' asc');
+  const after = page.cursor
+    ? sql` and (${join(columns)}) ${raw(descending ? '<' : '>')} (${join(order.columns.map(({ type }, i) => sql`${page.cursor?.key[i]}::${raw(type)}`))})`
+    : empty;
+  const offset = page.cursor ? 0 : (page.number - 1) * page.size;
+  return {
+    after,
+    orderAndLimit: sql` order by ${join(columns.map((column) => sql`${column}${direction}`))} limit ${page.size + 1}${offset > 0 ? sql` offset ${offset}` : empty}`,
+  };
+}
+
+export interface Page<T> {
+  count: number | null;
+  next: string | null;
+  previous: string | null;
+  results: T[];
+}
+
+/**
+ * The answer of a list. `rows` as the statement gave them (with the one row more); `count` where it was taken,
+ * `undefined` to carry the cursor's.
+ */
+export function presentPage<Row, T>(
+  request: FastifyRequest,
+  page: PageRequest,
+  order: Order<Row>,
+  rows: Row[],
+  count: number | undefined,
+  present: (row: Row) => T,
+  extra: string | null = page.cursor?.extra ?? null,
+): Page<T> {
+  const backwards = page.cursor?.backwards ?? false;
+  const more = rows.length > page.size;
+  const shown = rows.slice(0, page.size);
+  if (backwards) shown.reverse();
+  if (page.cursor === undefined && page.number > 1 && shown.length === 0) throw new ApiError('not_found', { detail: 'Invalid page.' });
+  const total = count ?? page.cursor?.count ?? null;
+  const [first, last] = [shown[0], shown.at(-1)];
+  const hasNext = backwards || more;
+  const hasPrevious = backwards ? more : page.cursor !== undefined || page.number > 1;
+  const link = (row: Row, back: boolean): string =>
+    pageUrl(request, encode(order.name, { key: order.key(row), backwards: back, count: total, extra }));
+  return {
+    count: total,
+    next: hasNext && last ? link(last, false) : null,
+    previous: hasPrevious && first ? link(first, true) : null,
+    results: shown.map(present),
+  };
+}
+
+function pageUrl(request: FastifyRequest, cursor: string): string {
+  const url = new URL(request.url, request.origin);
+  if (!url.pathname.endsWith('/')) url.pathname += '/';
+  url.searchParams.delete('page');
+  url.searchParams.set('cursor', cursor);
+  return url.href;
+}
+
+function encode(name: string, cursor: Cursor): string {
+  return Buffer.from(JSON.stringify([name, cursor.backwards ? 1 : 0, cursor.count, cursor.extra, ...cursor.key])).toString('base64url');
+}
+
+function decode(text: string | string[], order: Pick<Order<never>, 'name' | 'columns'>): Cursor {
+  const fields = typeof text === 'string' ? parse(text) : undefined;
+  if (!Array.isArray(fields)) throw badCursor();
+  const [name, backwards, count, extra, ...key] = fields as unknown[];
+  const sound =
+    name === order.name &&
+    (backwards === 0 || backwards === 1) &&
+    (count === null || (Number.isSafeInteger(count) && Number(count) >= 0)) &&
+    (extra === null || typeof extra === 'string') &&
+    key.length === order.columns.length &&
+    key.every((part, i) => typeof part === 'string' && FORMS[order.columns[i]?.type ?? 'text'].test(part));
+  if (!sound) throw badCursor();
+  return { key: key as string[], backwards: backwards === 1, count: count as number | null, extra: extra as string | null }; // checked above
+}
+
+const FORMS = {
+  timestamptz: /^(-infinity|\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{6}Z)$/,
+  uuid: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
+  bigint: /^-?\d{1,18}$/,
+  text: /^[^\0]{0,1000}$/,
+};
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(text, 'base64url').toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+const badCursor = (): ApiError => new ApiError('not_found', { detail: 'Invalid cursor.' });

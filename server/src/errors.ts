@@ -1,0 +1,65 @@
+// Every error an answer can carry: one table, code → status and message. docs/errors.md is generated from it.
+
+export const ERRORS = {
+  invalid: { status: 400, detail: 'The request is not valid.' },
+  not_authenticated: { status: 401, detail: 'Authentication credentials were not provided.' },
+  authentication_failed: { status: 401, detail: 'The access token is not valid.' },
+  permission_denied: { status: 403, detail: 'This credential may not do that.' },
+  not_found: { status: 404, detail: 'Not found.' },
+  method_not_allowed: { status: 405, detail: 'This method is not allowed here.' },
+  conflict: { status: 409, detail: 'The request conflicts with the present state.' },
+  precondition_failed: { status: 412, detail: 'The resource changed since it was read.' },
+  payload_too_large: { status: 413, detail: 'The body is too large.' },
+  unsupported_media_type: { status: 415, detail: 'This media type is not supported here.' },
+  throttled: { status: 429, detail: 'Too many requests.' },
+  internal_error: { status: 500, detail: 'Something went wrong on our side; the request id helps us to find it.' },
+  unavailable: { status: 503, detail: 'The service cannot answer right now; try again.' },
+} as const satisfies Record<string, { status: number; detail: string }>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+export interface ErrorOptions {
+  detail?: string;
+  /** Seconds, for Retry-After. */
+  retryAfter?: number;
+  headers?: Record<string, string>;
+  cause?: unknown;
+}
+
+/** An error with a place in the table; it becomes `{detail, error_code}`. */
+export class ApiError extends Error {
+  readonly code: ErrorCode;
+  readonly status: number;
+  readonly detail: string;
+  readonly headers: Record<string, string>;
+  constructor(code: ErrorCode, options: ErrorOptions = {}) {
+    const detail = options.detail ?? ERRORS[code].detail;
+    super(detail, { cause: options.cause });
+    this.code = code;
+    this.status = ERRORS[code].status;
+    this.detail = detail;
+    this.headers = { ...options.headers };
+    if (options.retryAfter !== undefined) this.headers['retry-after'] = String(Math.max(1, Math.ceil(options.retryAfter)));
+    if (this.status === 401) this.headers['www-authenticate'] ??= 'Bearer realm="grandstand"';
+  }
+}
+
+/** Field → what is wrong with it, all at once; between fields under `non_field_errors`. */
+export type FieldErrors = Record<string, string[]>;
+
+/** 400 with the fields' own messages as the body. */
+export class ValidationError extends Error {
+  readonly fields: FieldErrors;
+  constructor(fields: FieldErrors) {
+    super(Object.entries(fields).map(([field, messages]) => `${field}: ${messages.join(' ')}`).join('; ').slice(0, 500));
+    this.fields = fields;
+  }
+}
+
+/** The database or the machine cannot serve right now: 503 with Retry-After. */
+export class Unavailable extends Error {}
+
+export const notFound = (detail?: string): ApiError => new ApiError('not_found', detail === undefined ? {} : { detail });
+export const denied = (detail?: string): ApiError => new ApiError('permission_denied', detail === undefined ? {} : { detail });
+export const conflict = (detail: string): ApiError => new ApiError('conflict', { detail });
+export const invalid = (field: string, message: string): ValidationError => new ValidationError({ [field]: [message] });

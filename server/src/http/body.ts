@@ -1,0 +1,109 @@
+// What arrives in a body: JSON in UTF-8, not too deep, free of what cannot be stored. Other media types only where a
+// route reads them itself.
+
+import { TextDecoder } from 'node:util';
+import secureJson from 'secure-json-parse';
+import { ApiError, ValidationError, invalid } from '../errors.ts';
+import type { App } from './server.ts';
+
+export const MAX_DEPTH = 64;
+
+export function registerBodies(app: App): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser(/^application\/(json|[a-z0-9.+-]+\+json)\b/i, { parseAs: 'buffer' }, (_request, body, done) => {
+    settle(() => parseJson(body as Buffer), done); // parseAs: 'buffer'
+  });
+  // No Content-Type at all, or any other: routes opt in; the rest is 415.
+  app.addContentTypeParser('*', (request, payload, done) => {
+    const { rawBody, anyContentType } = request.routeOptions.config;
+    if (rawBody === true) return done(null, payload);
+    if (anyContentType !== true && request.headers['content-type'] !== undefined) {
+      payload.resume();
+      return done(new ApiError('unsupported_media_type', { detail: 'Send JSON, with Content-Type: application/json.' }));
+    }
+    collect(payload, request.routeOptions.bodyLimit).then(
+      (body) => settle(() => parseJson(body), done),
+      (error: unknown) => done(error as Error), // collect rejects with errors only
+    );
+  });
+}
+
+function settle(work: () => unknown, done: (error: Error | null, body?: unknown) => void): void {
+  try {
+    done(null, work());
+  } catch (error) {
+    done(error as Error); // parseJson throws errors only
+  }
+}
+
+async function collect(payload: AsyncIterable<Buffer>, limit: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of payload) {
+    size += chunk.length;
+    if (size > limit) throw new ApiError('payload_too_large');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** The value of a JSON text; undefined where there are no bytes. Throws a ValidationError. */
+export function parseJson(body: Buffer): unknown {
+  if (body.length === 0) return undefined;
+  const text = decode(body);
+  if (isTooDeep(text)) throw invalid('non_field_errors', `JSON may be at most ${MAX_DEPTH} levels deep.`);
+  const value = parse(text);
+  if (/\\u(0000|d[89a-f])/i.test(text)) {
+    const field = unstorable(value);
+    if (field !== undefined) throw new ValidationError({ [field]: ['NUL characters and lone surrogates are not allowed.'] });
+  }
+  return value;
+}
+
+function decode(body: Buffer): string {
+  try {
+    return utf8.decode(body);
+  } catch {
+    throw invalid('non_field_errors', 'The body is not valid UTF-8.');
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return secureJson.parse(text, null, { protoAction: 'error', constructorAction: 'error' });
+  } catch (error) {
+    throw invalid('non_field_errors', `The body is not valid JSON: ${error instanceof Error ? error.message.slice(0, 100) : ''}`);
+  }
+}
+
+function isTooDeep(text: string): boolean {
+  let depth = 0;
+  let quoted = false;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (quoted) {
+      if (code === 0x5c) i++;
+      else if (code === 0x22) quoted = false;
+    } else if (code === 0x22) quoted = true;
+    else if (code === 0x7b || code === 0x5b) {
+      if (++depth > MAX_DEPTH) return true;
+    } else if (code === 0x7d || code === 0x5d) depth--;
+  }
+  return false;
+}
+
+const bad = (text: string): boolean => text.includes('\0') || !text.isWellFormed();
+
+/** The path of the first string that cannot be stored, `a.b[0]`, or undefined. */
+export function unstorable(value: unknown, path = ''): string | undefined {
+  if (typeof value === 'string') return bad(value) ? path || 'non_field_errors' : undefined;
+  if (typeof value !== 'object' || value === null) return undefined;
+  for (const [key, item] of Object.entries(value)) {
+    if (bad(key)) return path || 'non_field_errors';
+    const found = unstorable(item, Array.isArray(value) ? `${path}[${key}]` : path ? `${path}.${key}` : key);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}

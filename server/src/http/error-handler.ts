@@ -1,0 +1,131 @@
+// The one place where an error becomes an answer: the caller's as it stands in the table of errors, the world's as 503,
+// ours as 500 with a stack in the log.
+
+import findMyWay from 'find-my-way';
+import type { FastifyError, FastifyReply, FastifyRequest, FastifySchemaValidationError } from 'fastify';
+import type { Context } from '../context.ts';
+import { ApiError, Unavailable, ValidationError, type FieldErrors } from '../errors.ts';
+import type { App } from './server.ts';
+
+const RETRY_AFTER = 2;
+
+export function registerErrors(app: App, context: Context): void {
+  const methods = methodTable(app);
+  app.setErrorHandler((error: unknown, request, reply) => send(context, error, request, reply));
+  app.setNotFoundHandler(async (request, reply) => {
+    reply.header('x-request-id', request.id);
+    const path = request.url.split('?', 1)[0] ?? '/';
+    const allowed = methods(path);
+    if (allowed.length === 0) return send(context, new ApiError('not_found'), request, reply);
+    const detail = `${request.method} is not allowed here; ${allowed.join(', ')} ${allowed.length === 1 ? 'is' : 'are'}.`;
+    return send(context, new ApiError('method_not_allowed', { detail, headers: { allow: allowed.join(', ') } }), request, reply);
+  });
+}
+
+/** Which methods a path has, so that the others answer 405. */
+function methodTable(app: App): (path: string) => string[] {
+  const router = findMyWay({ ignoreTrailingSlash: true, maxParamLength: 4096 });
+  const known = new Map<string, Set<string>>();
+  app.addHook('onRoute', (route) => {
+    if (route.url.endsWith('*')) return;
+    const list = [route.method].flat();
+    const pattern = route.url.length > 1 ? route.url.replace(/\/$/, '') : route.url;
+    const methods = known.get(pattern);
+    if (methods) for (const method of list) methods.add(method);
+    else {
+      const set = new Set(list);
+      known.set(pattern, set);
+      router.on('GET', pattern, () => undefined, set);
+    }
+  });
+  return (path) => {
+    const found = router.find('GET', path);
+    // The store is the set that was registered with the pattern.
+    return found ? [...(found.store as Set<string>)].filter((method) => method !== 'OPTIONS').sort() : [];
+  };
+}
+
+function send(context: Context, error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  reply.header('x-request-id', request.id);
+  const known = recognise(error);
+  if (known instanceof ValidationError) return reply.code(400).type('application/json; charset=utf-8').send(known.fields);
+  if (known.status >= 500) {
+    context.log.error({ err: error, cause: known.cause, request_id: request.id, method: request.method, route: request.routeOptions.url }, known.detail);
+  }
+  return reply
+    .code(known.status)
+    .headers(known.headers)
+    .type('application/json; charset=utf-8')
+    .send({ detail: known.detail, error_code: known.code });
+}
+
+function recognise(error: unknown): ApiError | ValidationError {
+  if (error instanceof ApiError || error instanceof ValidationError) return error;
+  if (error instanceof Unavailable) return new ApiError('unavailable', { retryAfter: RETRY_AFTER, cause: error });
+  if (!isFastifyError(error)) return new ApiError('internal_error', { cause: error });
+  if (error.validation) return new ValidationError(explain(error.validation, error.validationContext));
+  switch (error.code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new ApiError('payload_too_large');
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return new ApiError('unsupported_media_type');
+    case 'FST_ERR_HANDLER_TIMEOUT':
+      return new ApiError('unavailable', { detail: 'The request took too long.', retryAfter: RETRY_AFTER });
+    case 'FST_ERR_BAD_URL':
+      return new ApiError('not_found');
+  }
+  if (error.statusCode === 503) return new ApiError('unavailable', { retryAfter: RETRY_AFTER });
+  if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) {
+    return new ValidationError({ non_field_errors: [error.message] });
+  }
+  return new ApiError('internal_error', { cause: error });
+}
+
+function isFastifyError(error: unknown): error is FastifyError {
+  return error instanceof Error && 'code' in error;
+}
+
+const MAX_MESSAGES = 100;
+
+/** Ajv's findings as field → messages, with the paths that a caller wrote. */
+function explain(findings: FastifySchemaValidationError[], context = 'body'): FieldErrors {
+  const fields: FieldErrors = {};
+  for (const finding of findings.slice(0, MAX_MESSAGES)) {
+    const { keyword, params } = finding;
+    const inner = keyword === 'required' ? String(params['missingProperty']) : keyword === 'additionalProperties' ? String(params['additionalProperty']) : '';
+    const path = toPath(finding.instancePath, inner);
+    const field = path === '' ? 'non_field_errors' : path;
+    (fields[field] ??= []).push(message(finding, path === '' ? `The ${context}` : 'This field'));
+  }
+  return fields;
+}
+
+function toPath(pointer: string, inner: string): string {
+  const parts = pointer.split('/').slice(1).map((part) => part.replace(/~1/g, '/').replace(/~0/g, '~'));
+  if (inner !== '') parts.push(inner);
+  return parts.reduce((path, part) => (/^\d+$/.test(part) && path !== '' ? `${path}[${part}]` : path === '' ? part : `${path}.${part}`), '');
+}
+
+function message({ keyword, params, message: fallback }: FastifySchemaValidationError, subject: string): string {
+  switch (keyword) {
+    case 'required':
+      return 'This field is required.';
+    case 'additionalProperties':
+      return 'This field is not known.';
+    case 'type':
+      return `${subject} must be ${[params['type']].flat().join(' or ')}.`;
+    case 'enum':
+      return `${subject} must be one of: ${[params['allowedValues']].flat().join(', ')}.`;
+    case 'minLength':
+    case 'maxLength':
+      return `${subject} must have at ${keyword === 'minLength' ? 'least' : 'most'} ${String(params['limit'])} characters.`;
+    case 'minItems':
+    case 'maxItems':
+      return `${subject} must have at ${keyword === 'minItems' ? 'least' : 'most'} ${String(params['limit'])} items.`;
+    case 'minimum':
+    case 'maximum':
+      return `${subject} must be at ${keyword === 'minimum' ? 'least' : 'most'} ${String(params['limit'])}.`;
+    default:
+      return `${subject} ${fallback ?? 'is not valid'}.`;
+  }
+}

@@ -1,0 +1,38 @@
+// Rate limits: fixed windows of a minute, counted in this process, by address, profile and application.
+
+import { ApiError } from '../errors.ts';
+import type { Limits } from '../config.ts';
+
+const WINDOW_MS = 60_000;
+const MAX_KEYS = 100_000;
+
+type Limiter = (key: string) => void;
+
+/** Throws 429 once a key came more than `max` times within the running minute. */
+function limiter(max: number, what: string): Limiter {
+  if (max === 0) return () => {};
+  let window = 0;
+  let counts = new Map<string, number>();
+  return (key) => {
+    const elapsed = performance.now();
+    const current = Math.floor(elapsed / WINDOW_MS);
+    if (current !== window || counts.size > MAX_KEYS) {
+      window = current;
+      counts = new Map();
+    }
+    const count = (counts.get(key) ?? 0) + 1;
+    counts.set(key, count);
+    if (count > max) {
+      const retryAfter = ((current + 1) * WINDOW_MS - elapsed) / 1000;
+      throw new ApiError('throttled', { detail: `More than ${max} requests a minute ${what}.`, retryAfter });
+    }
+  };
+}
+
+export function createLimits(limits: Limits): { address: Limiter; profile: Limiter; application: Limiter } {
+  return {
+    address: limiter(limits.perAddress, 'from this address'),
+    profile: limiter(limits.perProfile, 'for this profile'),
+    application: limiter(limits.perApplication, 'for this application'),
+  };
+}

@@ -1,0 +1,28 @@
+// For operators: whether the process lives, whether it can serve, and its metrics.
+
+import type { Context } from '../context.ts';
+import { sql } from '../database/database.ts';
+import { ApiError } from '../errors.ts';
+import type { App } from './server.ts';
+
+export function operationsRoutes(app: App, context: Context): void {
+  app.get('/healthz', { schema: { hide: true } }, async () => ({ status: 'ok' }));
+
+  app.get('/readyz', { schema: { hide: true } }, async () => {
+    try {
+      await context.db.query(sql`select 1`);
+    } catch (error) {
+      throw new ApiError('unavailable', { detail: 'The database cannot be reached.', retryAfter: 2, cause: error });
+    }
+    return { status: 'ready' };
+  });
+
+  app.get('/metrics', { schema: { hide: true } }, async (_request, reply) => {
+    const { pool } = context.db;
+    context.metrics.poolConnections.set({ state: 'total' }, pool.totalCount);
+    context.metrics.poolConnections.set({ state: 'idle' }, pool.idleCount);
+    context.metrics.poolConnections.set({ state: 'waiting' }, pool.waitingCount);
+    reply.type(context.metrics.registry.contentType);
+    return context.metrics.registry.metrics();
+  });
+}

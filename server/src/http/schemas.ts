@@ -1,0 +1,16 @@
+// Pieces of schemas that several features' routes share.
+
+import { Type } from 'typebox';
+
+export const ClientIdParams = Type.Object({ client_id: Type.String({ description: 'The application’s client id.' }) });
+export const ProfileParams = Type.Object({ profile_id: Type.String({ description: 'The profile’s id, a UUID.' }) });
+export const ClientProfileParams = Type.Object({ ...ClientIdParams.properties, ...ProfileParams.properties });
+
+export const Timestamp = (description: string) =>
+  Type.String({ description, examples: ['2025-04-28T12:16:49.670053Z'] });
+
+export const NoContent = Type.Null({ description: 'Done; there is no body.' });
+
+export const IfMatch = Type.Object({
+  'if-match': Type.Optional(Type.String({ description: 'The `updated_at` that was read, quoted: 412 when it changed since.' })),
+});

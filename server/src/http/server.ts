@@ -1,0 +1,159 @@
+// The HTTP server without any route: parsing, limits, authentication, errors, metrics. It knows no feature; app.ts
+// hands it the features' routes and the function that turns an Authorization header into a credential.
+
+import { randomUUID } from 'node:crypto';
+import cors from '@fastify/cors';
+import compress from '@fastify/compress';
+import helmet from '@fastify/helmet';
+import { fastify, type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, type RawServerDefault } from 'fastify';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type {} from '@fastify/swagger'; // adds to the type of a route's schema
+import type { Context } from '../context.ts';
+import { authorize, type Access, type Credential } from '../credentials/credential.ts';
+import { ApiError, ValidationError } from '../errors.ts';
+import { registerBodies, unstorable } from './body.ts';
+import { registerErrors } from './error-handler.ts';
+import { createLimits } from './limits.ts';
+
+export type App = FastifyInstance<RawServerDefault, IncomingMessage, ServerResponse, FastifyBaseLogger, TypeBoxTypeProvider>;
+export type Routes = (app: App, context: Context) => void | Promise<void>;
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Who may call it; see credentials/credential.ts. Required on every route below /api. */
+    access?: Access;
+    /** Changes nothing although it is no GET: read-only tokens and viewers may call it. */
+    reads?: boolean;
+    /** Reads a body that is not JSON itself. */
+    rawBody?: boolean;
+    /** Takes JSON whatever the Content-Type says. */
+    anyContentType?: boolean;
+    /** No body is an empty object. */
+    optionalBody?: boolean;
+  }
+  interface FastifyRequest {
+    credential: Credential | undefined;
+    /** `https://host`, for absolute URLs. */
+    origin: string;
+  }
+}
+
+export interface HttpOptions {
+  authenticate(request: FastifyRequest): Promise<Credential | undefined>;
+  routes: Routes[];
+}
+
+export const BODY_LIMIT = 1024 * 1024;
+export const LARGE_BODY_LIMIT = 16 * 1024 * 1024;
+const MAX_PARAM_LENGTH = 255 * 12; // 255 characters of four bytes, percent-encoded
+
+export async function createHttp(context: Context, options: HttpOptions): Promise<App> {
+  const { config } = context;
+  const app: App = fastify<Server, IncomingMessage, ServerResponse, FastifyBaseLogger>({
+    loggerInstance: context.log,
+    disableRequestLogging: true,
+    genReqId: () => randomUUID(),
+    trustProxy: config.trustProxy,
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: config.requestTimeoutMs,
+    handlerTimeout: config.requestTimeoutMs,
+    keepAliveTimeout: 65_000,
+    return503OnClosing: true,
+    forceCloseConnections: 'idle',
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: MAX_PARAM_LENGTH, caseSensitive: true },
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: true, allowUnionTypes: true } },
+  }).withTypeProvider<TypeBoxTypeProvider>();
+
+  app.decorateRequest('credential', undefined);
+  app.decorateRequest('origin', '');
+  registerErrors(app, context);
+  registerBodies(app);
+  await app.register(helmet, { contentSecurityPolicy: CONTENT_SECURITY_POLICY, strictTransportSecurity: config.publicUrl?.startsWith('https:') ?? false, crossOriginResourcePolicy: { policy: 'cross-origin' } });
+  await app.register(cors, {
+    origin: '*',
+    credentials: false,
+    methods: ['GET', 'POST', 'PATCH', 'PUT', 'DELETE'],
+    allowedHeaders: ['authorization', 'content-type', 'idempotency-key', 'if-match'],
+    exposedHeaders: ['X-Request-Id', 'Retry-After', 'Idempotent-Replayed'],
+    maxAge: 86_400,
+    strictPreflight: false,
+  });
+  await app.register(compress, { threshold: 1024, encodings: ['gzip', 'deflate', 'identity'] });
+  registerMeasures(app, context);
+  registerGuards(app, context, options);
+  for (const routes of options.routes) await app.register(async (scope) => routes(scope as App, context));
+  return app;
+}
+
+/** The pages that we serve load nothing from elsewhere and run no inline script. */
+const CONTENT_SECURITY_POLICY = {
+  useDefaults: false,
+  directives: {
+    defaultSrc: ["'self'"],
+    scriptSrc: ["'self'"],
+    styleSrc: ["'self'", "'unsafe-inline'"],
+    imgSrc: ["'self'", 'data:'],
+    fontSrc: ["'self'", 'data:'],
+    connectSrc: ["'self'"],
+    objectSrc: ["'none'"],
+    baseUri: ["'self'"],
+    formAction: ["'self'"],
+    frameAncestors: ["'none'"],
+  },
+};
+
+function registerMeasures(app: App, context: Context): void {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'unknown';
+    const seconds = reply.elapsedTime / 1000;
+    context.metrics.requests.observe({ method: request.method, route, status: reply.statusCode }, seconds);
+    if (reply.statusCode >= 500 || context.log.isLevelEnabled('debug')) {
+      request.log[reply.statusCode >= 500 ? 'error' : 'debug'](
+        { method: request.method, route, status: reply.statusCode, ms: Math.round(reply.elapsedTime * 10) / 10 },
+        'request',
+      );
+    }
+  });
+}
+
+function registerGuards(app: App, context: Context, options: HttpOptions): void {
+  const limits = createLimits(context.config.limits);
+  app.addHook('onRequest', async (request) => {
+    request.origin = context.config.publicUrl ?? `${request.protocol}://${request.host}`;
+    const access = request.routeOptions.config.access;
+    if (access === undefined) return;
+    limits.address(request.ip);
+    refuseUnstorable(request);
+    request.credential = await options.authenticate(request);
+    const params = request.params as Record<string, string | undefined>; // path parameters are strings
+    authorize(request.credential, {
+      access,
+      reads: request.routeOptions.config.reads ?? (request.method === 'GET' || request.method === 'HEAD'),
+      clientId: params['client_id'],
+    });
+    const { credential } = request;
+    if (credential && credential.kind !== 'producer') limits.application(credential.application.client_id);
+    else if (params['client_id'] !== undefined) limits.application(params['client_id']);
+    if (credential?.kind === 'profile') limits.profile(credential.profile.id);
+  });
+  app.addHook('preValidation', async (request) => {
+    if (request.routeOptions.config.optionalBody === true) request.body ??= {};
+  });
+}
+
+/** NUL and lone surrogates cannot be stored; they are refused wherever they come from. */
+function refuseUnstorable(request: FastifyRequest): void {
+  for (const part of [request.params, request.query]) {
+    const field = unstorable(part);
+    if (field !== undefined) throw new ValidationError({ [field]: ['NUL characters and lone surrogates are not allowed.'] });
+  }
+}
+
+export function requireOrigin(request: FastifyRequest): string {
+  if (!request.origin) throw new ApiError('internal_error');
+  return request.origin;
+}

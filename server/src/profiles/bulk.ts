@@ -1,0 +1,79 @@
+// Many profiles in one call, by custom id. Each item is checked and written by itself, so that one bad item does not
+// cost the others.
+
+import { Compile } from 'typebox/compile';
+import { Type } from 'typebox';
+import type { Application } from '../applications/application.ts';
+import type { Context } from '../context.ts';
+import { ApiError, ValidationError, type FieldErrors } from '../errors.ts';
+import { ProfileFields } from './profile.ts';
+import { tryCreateProfile, updateProfile } from './profile-service.ts';
+import { findProfileIdByCustomId } from './profile-store.ts';
+
+export interface BulkResult {
+  index: number;
+  custom_id: string | null;
+  status: 'created' | 'updated' | 'rejected';
+  id: string | null;
+  access_token?: string;
+  errors?: FieldErrors;
+}
+
+const Item = Compile(Type.Object({ ...ProfileFields.properties, custom_id: Type.String({ minLength: 1, maxLength: 255 }) }));
+const AT_ONCE = 8;
+
+export async function upsertProfiles(context: Context, application: Application, items: unknown[]): Promise<BulkResult[]> {
+  const results: BulkResult[] = [];
+  // Items of one custom id keep their order: they go to the same lane.
+  const lanes = new Map<string, number[]>();
+  items.forEach((item, index) => {
+    const key = String(customIdOf(item) ?? index);
+    lanes.set(key, [...(lanes.get(key) ?? []), index]);
+  });
+  const waiting = [...lanes.values()];
+  const work = async (): Promise<void> => {
+    for (let lane = waiting.pop(); lane; lane = waiting.pop()) {
+      for (const index of lane) results[index] = await upsert(context, application, items[index], index);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  return results;
+}
+
+function customIdOf(item: unknown): string | null {
+  const id = typeof item === 'object' && item !== null && 'custom_id' in item ? item.custom_id : undefined;
+  return typeof id === 'string' ? id : null;
+}
+
+async function upsert(context: Context, application: Application, item: unknown, index: number): Promise<BulkResult> {
+  const customId = customIdOf(item);
+  const base = { index, custom_id: customId };
+  if (!Item.Check(item)) return { ...base, status: 'rejected', id: null, errors: problems(item) };
+  try {
+    for (let attempt = 0; attempt < 5; attempt++) {
+      const id = await findProfileIdByCustomId(context.db, application.id, item.custom_id);
+      if (id !== undefined) {
+        const profile = await updateProfile(context, application, id, item, 'admin');
+        return { ...base, status: 'updated', id: profile.id };
+      }
+      const created = await tryCreateProfile(context, application, item, 'admin');
+      if (created) return { ...base, status: 'created', id: created.profile.id, access_token: created.accessToken };
+    }
+    return { ...base, status: 'rejected', id: null, errors: { custom_id: ['This profile is being changed by others; send it again.'] } };
+  } catch (error) {
+    if (error instanceof ValidationError) return { ...base, status: 'rejected', id: null, errors: error.fields };
+    if (error instanceof ApiError && error.status < 500) return { ...base, status: 'rejected', id: null, errors: { non_field_errors: [error.detail] } };
+    throw error;
+  }
+}
+
+function problems(item: unknown): FieldErrors {
+  if (typeof item !== 'object' || item === null || Array.isArray(item)) return { non_field_errors: ['This must be an object.'] };
+  if (!('custom_id' in item)) return { custom_id: ['This field is required.'] };
+  const errors: FieldErrors = {};
+  for (const error of Item.Errors(item)) {
+    const field = error.instancePath.slice(1).replace(/\/(\d+)/g, '[$1]').replace(/\//g, '.') || 'non_field_errors';
+    (errors[field] ??= []).push(`This ${error.message}.`);
+  }
+  return errors;
+}

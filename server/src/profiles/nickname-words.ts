@@ -1,0 +1,2 @@
+export const ADJECTIVES = ['Final'];
+export const NOUNS = ['Horse'];

@@ -1,0 +1,35 @@
+// Every profile has an ordinal, its place in the bitsets of its application. Each process takes them in blocks.
+
+import type { Database } from '../database/database.ts';
+import { takeOrdinals } from './profile-store.ts';
+
+const BLOCK = 500;
+
+export interface Ordinals {
+  next(applicationId: number): Promise<number>;
+}
+
+export function ordinals(db: Database): Ordinals {
+  const blocks = new Map<number, { next: number; end: number }>();
+  const fetching = new Map<number, Promise<void>>();
+
+  const refill = async (applicationId: number): Promise<void> => {
+    const first = await takeOrdinals(db, applicationId, BLOCK);
+    blocks.set(applicationId, { next: first, end: first + BLOCK });
+  };
+
+  return {
+    async next(applicationId) {
+      for (;;) {
+        const block = blocks.get(applicationId);
+        if (block && block.next < block.end) return block.next++;
+        let fetch = fetching.get(applicationId);
+        if (!fetch) {
+          fetch = refill(applicationId).finally(() => fetching.delete(applicationId));
+          fetching.set(applicationId, fetch);
+        }
+        await fetch;
+      }
+    },
+  };
+}

@@ -1,0 +1,374 @@
+import { Type, type Static } from 'typebox';
+import type { FastifyRequest } from 'fastify';
+import type { Application } from '../applications/application.ts';
+import type { Context } from '../context.ts';
+import type { Credential } from '../credentials/credential.ts';
+import { PageOf, PageQuery, presentPage, readPage } from '../database/page.ts';
+import { ApiError, denied, notFound } from '../errors.ts';
+import { ClientIdParams, ClientProfileParams, IfMatch, NoContent, ProfileParams } from '../http/schemas.ts';
+import { LARGE_BODY_LIMIT, type App } from '../http/server.ts';
+import { readUuid } from '../ids.ts';
+import { upsertProfiles } from './bulk.ts';
+import {
+  MAX_BULK,
+  NewProfileResource,
+  ProfileFields,
+  ProfileResource,
+  PublicProfileResource,
+  presentProfile,
+  presentPublicProfile,
+  type Profile,
+  type Writer,
+} from './profile.ts';
+import { ProfileFilterQuery, readProfileFilter } from './profile-filter.ts';
+import * as service from './profile-service.ts';
+import * as store from './profile-store.ts';
+
+export function profileRoutes(app: App, context: Context): void {
+  /** What this credential sees of the profile. */
+  const present = async (request: FastifyRequest, application: Application, profile: Profile): Promise<Static<typeof ProfileResource>> => {
+    const isAdmin = writerOf(request.credential) === 'admin';
+    const { attributes } = await context.catalogues.get(application.id);
+    return presentProfile(profile, application.client_id, request.origin, (key) => !isAdmin && attributes.get(key)?.visible_to === 'admin');
+  };
+
+  app.post(
+    '/api/v1/applications/:client_id/profile/',
+    {
+      config: { access: 'public', optionalBody: true },
+      schema: {
+        operationId: 'createProfile',
+        summary: 'Make a profile',
+        description: 'Needs no credential and no body. The answer carries the access token of the new profile: keep it. `custom_id` needs an admin token.',
+        tags: ['Profiles'],
+        params: ClientIdParams,
+        body: ProfileFields,
+        response: { 201: NewProfileResource },
+      },
+    },
+    async (request, reply) => {
+      const application = await context.applications.get(request.params.client_id);
+      const writer = request.credential?.kind === 'admin' ? adminOf(request.credential, application) : 'profile';
+      const { profile, accessToken } = await service.createProfile(context, application, request.body, writer);
+      reply.code(201);
+      return { ...(await present(request, application, profile)), access_token: accessToken };
+    },
+  );
+
+  app.get(
+    '/api/v1/applications/:client_id/profile/',
+    {
+      config: { access: 'profile' },
+      schema: {
+        operationId: 'getOwnProfile',
+        summary: 'Get the profile of the token',
+        description: 'The profile that the access token speaks for. Never contains the token.',
+        tags: ['Profiles'],
+        params: ClientIdParams,
+        response: { 200: ProfileResource },
+      },
+    },
+    async (request) => {
+      const { application, profile } = own(request.credential);
+      return present(request, application, profile);
+    },
+  );
+
+  app.patch(
+    '/api/v1/applications/:client_id/profile/',
+    {
+      config: { access: 'profile', optionalBody: true },
+      schema: {
+        operationId: 'updateOwnProfile',
+        summary: 'Change the profile of the token',
+        description: 'Changes the given fields. Of the attributes it replaces those that a profile may write.',
+        tags: ['Profiles'],
+        params: ClientIdParams,
+        headers: IfMatch,
+        body: ProfileFields,
+        response: { 200: ProfileResource },
+      },
+    },
+    async (request) => {
+      const { application, profile } = own(request.credential);
+      const changed = await service.updateProfile(context, application, profile.id, request.body, 'profile', request.headers['if-match']);
+      return present(request, application, changed);
+    },
+  );
+
+  app.get(
+    '/api/v1/profiles/:profile_id/',
+    {
+      config: { access: 'any' },
+      schema: {
+        operationId: 'getProfile',
+        summary: 'Get a profile',
+        description: 'The whole profile for its own token and for admin tokens; its public part for other profiles of the application.',
+        tags: ['Profiles'],
+        params: ProfileParams,
+        response: { 200: Type.Unsafe<Static<typeof ProfileResource> | Static<typeof PublicProfileResource>>(ProfileOrPublic) },
+      },
+    },
+    async (request) => {
+      const { application, profile } = await reach(context, request.credential, request.params.profile_id);
+      if (request.credential?.kind !== 'profile' || request.credential.profile.id === profile.id) return present(request, application, profile);
+      const { attributes } = await context.catalogues.get(application.id);
+      return presentPublicProfile(profile, request.origin, (key) => attributes.get(key)?.visible_to === 'public');
+    },
+  );
+
+  app.patch(
+    '/api/v1/profiles/:profile_id/',
+    {
+      config: { access: 'any', optionalBody: true },
+      schema: {
+        operationId: 'updateProfile',
+        summary: 'Change a profile',
+        description: 'With the profile’s own token or an admin token. An admin token replaces all attributes and may set `custom_id`.',
+        tags: ['Profiles'],
+        params: ProfileParams,
+        headers: IfMatch,
+        body: ProfileFields,
+        response: { 200: ProfileResource },
+      },
+    },
+    async (request) => {
+      const { application, profile } = await reachToChange(context, request);
+      const changed = await service.updateProfile(context, application, profile.id, request.body, writerOf(request.credential), request.headers['if-match']);
+      return present(request, application, changed);
+    },
+  );
+
+  app.delete(
+    '/api/v1/profiles/:profile_id/',
+    {
+      config: { access: 'any' },
+      schema: {
+        operationId: 'eraseProfile',
+        summary: 'Erase a profile',
+        description: 'Erases the profile, its tokens, memberships and activities. Cannot be undone.',
+        tags: ['Profiles'],
+        params: ProfileParams,
+        response: { 204: NoContent },
+      },
+    },
+    async (request, reply) => {
+      const { application, profile } = await reachToChange(context, request);
+      await service.eraseProfile(context, application, profile.id);
+      return reply.code(204).send(null);
+    },
+  );
+
+  app.post(
+    '/api/v1/profiles/:profile_id/access-tokens/',
+    {
+      config: { access: 'any', optionalBody: true },
+      schema: {
+        operationId: 'rotateProfileToken',
+        summary: 'Make a new access token of a profile',
+        description: 'The others die, client-signed ones issued so far too, unless `keep_existing` is true.',
+        tags: ['Access tokens'],
+        params: ProfileParams,
+        body: Type.Object({ keep_existing: Type.Optional(Type.Boolean()) }),
+        response: { 201: Type.Object({ access_token: Type.String() }) },
+      },
+    },
+    async (request, reply) => {
+      const { application, profile } = await reachToChange(context, request);
+      const token = await service.rotateTokens(context, application, profile.id, request.body.keep_existing ?? false);
+      reply.header('cache-control', 'no-store').code(201);
+      return { access_token: token };
+    },
+  );
+
+  app.delete(
+    '/api/v1/profiles/:profile_id/access-tokens/',
+    {
+      config: { access: 'any' },
+      schema: {
+        operationId: 'revokeProfileTokens',
+        summary: 'Revoke every access token of a profile',
+        description: 'Client-signed tokens issued so far die too.',
+        tags: ['Access tokens'],
+        params: ProfileParams,
+        response: { 204: NoContent },
+      },
+    },
+    async (request, reply) => {
+      const { application, profile } = await reachToChange(context, request);
+      await service.revokeTokens(context, application, profile.id);
+      return reply.code(204).send(null);
+    },
+  );
+
+  const CustomIdParams = Type.Object({ ...ClientIdParams.properties, custom_id: Type.String({ description: 'Your own id of the fan, percent-encoded.' }) });
+
+  app.get(
+    '/api/v1/profile-by-custom-id/:client_id/:custom_id/',
+    {
+      config: { access: 'admin' },
+      schema: {
+        operationId: 'getProfileByCustomId',
+        summary: 'Get a profile by custom id',
+        description: 'The profile to which the custom id belongs.',
+        tags: ['Profiles'],
+        params: CustomIdParams,
+        response: { 200: ProfileResource },
+      },
+    },
+    async (request) => {
+      const application = await context.applications.get(request.params.client_id);
+      const id = await store.findProfileIdByCustomId(context.db, application.id, request.params.custom_id);
+      const profile = id === undefined ? undefined : await store.findProfile(context.db, application.id, id);
+      if (!profile) throw notFound();
+      return present(request, application, profile);
+    },
+  );
+
+  app.post(
+    '/api/v1/profile-by-custom-id/:client_id/:custom_id/',
+    {
+      config: { access: 'admin', optionalBody: true },
+      schema: {
+        operationId: 'createProfileByCustomId',
+        summary: 'Make a profile with a custom id',
+        description: '409 where a profile has the custom id already.',
+        tags: ['Profiles'],
+        params: CustomIdParams,
+        body: ProfileFields,
+        response: { 201: NewProfileResource },
+      },
+    },
+    async (request, reply) => {
+      const application = await context.applications.get(request.params.client_id);
+      const fields = { ...request.body, custom_id: request.params.custom_id };
+      const { profile, accessToken } = await service.createProfile(context, application, fields, 'admin');
+      reply.code(201);
+      return { ...(await present(request, application, profile)), access_token: accessToken };
+    },
+  );
+
+  app.post(
+    '/api/v1/applications/:client_id/profiles/bulk/',
+    {
+      bodyLimit: LARGE_BODY_LIMIT,
+      config: { access: 'admin' },
+      schema: {
+        operationId: 'upsertProfiles',
+        summary: 'Make or change many profiles',
+        description: `1 to ${MAX_BULK} profiles by \`custom_id\`: made where there is none, changed where there is one. Each item succeeds or fails by itself.`,
+        tags: ['Profiles'],
+        params: ClientIdParams,
+        body: Type.Object({ profiles: Type.Array(Type.Unknown(), { minItems: 1, maxItems: MAX_BULK }) }),
+        response: { 200: BulkAnswer },
+      },
+    },
+    async (request) => {
+      const application = await context.applications.get(request.params.client_id);
+      return { results: await upsertProfiles(context, application, request.body.profiles) };
+    },
+  );
+
+  app.get(
+    '/api/v1/applications/:client_id/profiles/',
+    {
+      config: { access: 'admin' },
+      schema: {
+        operationId: 'listProfiles',
+        summary: 'List profiles',
+        description: 'Newest first.',
+        tags: ['Profiles'],
+        params: ClientIdParams,
+        querystring: Type.Object({ ...PageQuery, ...ProfileFilterQuery }),
+        response: { 200: PageOf(ProfileResource) },
+      },
+    },
+    async (request) => {
+      const application = await context.applications.get(request.params.client_id);
+      const page = readPage(request, store.PROFILE_ORDER);
+      const filter = readProfileFilter(request.query);
+      const { rows, count } = await store.pageOfProfiles(context.db, application.id, filter, page);
+      return presentPage(request, page, store.PROFILE_ORDER, rows, count, (profile) => presentProfile(profile, application.client_id, request.origin));
+    },
+  );
+
+  app.get(
+    '/api/v1/applications/:client_id/profiles/:profile_id/',
+    {
+      config: { access: 'any' },
+      schema: {
+        operationId: 'getProfileOfApplication',
+        summary: 'Get a profile of an application',
+        description: 'As `GET /api/v1/profiles/{profile_id}/`, for its own token and admin tokens.',
+        tags: ['Profiles'],
+        params: ClientProfileParams,
+        response: { 200: ProfileResource },
+      },
+    },
+    async (request) => {
+      const { application, profile } = await reachToChange(context, request);
+      return present(request, application, profile);
+    },
+  );
+}
+
+const ProfileOrPublic = {
+  type: 'object',
+  description: 'For other profiles only `id`, `nickname`, `created_at`, `url` and public attributes.',
+  properties: ProfileResource.properties,
+  required: ['id', 'url', 'created_at', 'nickname', 'attributes'],
+};
+
+const BulkAnswer = Type.Object({
+  results: Type.Array(
+    Type.Object({
+      index: Type.Integer(),
+      custom_id: Type.Unsafe<string | null>({ type: ['string', 'null'] }),
+      status: Type.Union([Type.Literal('created'), Type.Literal('updated'), Type.Literal('rejected')]),
+      id: Type.Unsafe<string | null>({ type: ['string', 'null'] }),
+      access_token: Type.Optional(Type.String({ description: 'Of a profile that was made.' })),
+      errors: Type.Optional(Type.Record(Type.String(), Type.Array(Type.String()))),
+    }),
+  ),
+});
+
+/** Which of the two kinds of writers a credential is. */
+export const writerOf = (credential: Credential | undefined): Writer => (credential?.kind === 'profile' ? 'profile' : 'admin');
+
+function adminOf(credential: Extract<Credential, { kind: 'admin' }>, application: Application): Writer {
+  if (credential.application.id !== application.id) throw denied('This access token belongs to another application.');
+  if (credential.readOnly) throw denied('This access token is read-only.');
+  return 'admin';
+}
+
+function own(credential: Credential | undefined): { application: Application; profile: Profile } {
+  if (credential?.kind !== 'profile') throw new ApiError('internal_error');
+  return credential;
+}
+
+/** The profile in the path, if this credential may see it at all: another application's is 404. */
+export async function reach(context: Context, credential: Credential | undefined, profileId: string): Promise<{ application: Application; profile: Profile }> {
+  const id = readUuid(profileId);
+  if (!id || !credential) throw notFound();
+  if (credential.kind === 'profile' && credential.profile.id === id) return credential;
+  const profile = await store.findProfileAnywhere({ query: context.db.quick }, id);
+  if (!profile) throw notFound();
+  const application = await context.applications.getById(profile.application_id);
+  const isOwn = credential.kind === 'producer' ? credential.roles.has(application.client_id) : credential.application.id === application.id;
+  if (!isOwn) throw notFound();
+  return { application, profile };
+}
+
+/** As reach, for what only the profile itself and admins may do. */
+export async function reachToChange(
+  context: Context,
+  request: FastifyRequest<{ Params: { profile_id: string } }>,
+): Promise<{ application: Application; profile: Profile }> {
+  const { credential } = request;
+  const found = await reach(context, credential, request.params.profile_id);
+  if (credential?.kind === 'profile' && credential.profile.id !== found.profile.id) throw denied('This is not the profile of the access token.');
+  if (credential?.kind === 'producer' && request.method !== 'GET' && credential.roles.get(found.application.client_id)?.role === 'viewer') {
+    throw denied('Viewers may look, not change.');
+  }
+  return found;
+}

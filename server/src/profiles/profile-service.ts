@@ -1,0 +1,270 @@
+// Profiles: made, changed and erased. Keeps the invariants that a custom id belongs to one profile, that a profile's own
+// token never writes what only admins may, and that whatever a rule may read is queued in the transaction that changes it.
+
+import type { Application } from '../applications/application.ts';
+import type { Context } from '../context.ts';
+import type { Queryable } from '../database/database.ts';
+import { ApiError, ValidationError, conflict, notFound, type FieldErrors } from '../errors.ts';
+import { removeFromGroups } from '../groups/membership.ts';
+import { newId } from '../ids.ts';
+import { formatInstant, parseInstant, type Instant } from '../instant.ts';
+import { enqueue, type QueueEntry } from '../evaluation/queue.ts';
+import { dependency } from '../rules/depends.ts';
+import { parseNumber } from '../rules/values.ts';
+import { readAttributes } from './attribute-pairs.ts';
+import { generateNickname } from './nickname.ts';
+import { MAX_CUSTOM_DATA_BYTES, MAX_CUSTOM_ID, MAX_NICKNAME, type AttributePair, type Profile, type ProfileFields, type Writer } from './profile.ts';
+import * as store from './profile-store.ts';
+
+export interface CreatedProfile {
+  profile: Profile;
+  accessToken: string;
+}
+
+/** Trims and checks the plain fields; problems are added to `errors`. */
+function readFields(fields: ProfileFields, writer: Writer, errors: FieldErrors): { nickname?: string; customId?: string | null; customData?: string | null } {
+  const read: { nickname?: string; customId?: string | null; customData?: string | null } = {};
+  if (fields.nickname != null) {
+    const nickname = fields.nickname.trim();
+    const length = [...nickname].length;
+    if (length < 1 || length > MAX_NICKNAME) errors['nickname'] = [`This must have 1 to ${MAX_NICKNAME} characters after trimming.`];
+    // eslint-disable-next-line no-control-regex -- control characters are exactly what is looked for
+    else if (/[\u0000-\u001f\u007f-\u009f]/.test(nickname)) errors['nickname'] = ['This may not contain control characters.'];
+    else read.nickname = nickname;
+  }
+  if (fields.custom_id !== undefined) {
+    const problem = customIdProblem(fields.custom_id, writer);
+    if (problem) errors['custom_id'] = [problem];
+    else read.customId = fields.custom_id;
+  }
+  if (fields.custom_data !== undefined) {
+    if (fields.custom_data !== null && Buffer.byteLength(fields.custom_data) > MAX_CUSTOM_DATA_BYTES) {
+      errors['custom_data'] = [`This must have at most ${MAX_CUSTOM_DATA_BYTES} bytes.`];
+    } else read.customData = fields.custom_data;
+  }
+  return read;
+}
+
+function customIdProblem(customId: string | null, writer: Writer): string | undefined {
+  if (writer !== 'admin') return 'Only an admin access token may set this.';
+  if (customId === null) return undefined;
+  const length = [...customId].length;
+  return length < 1 || length > MAX_CUSTOM_ID ? `This must have 1 to ${MAX_CUSTOM_ID} characters.` : undefined;
+}
+
+const toStored = (pairs: AttributePair[]): store.StoredPair[] =>
+  pairs.map((pair) => {
+    const instant = parseInstant(pair.value);
+    return { ...pair, number: parseNumber(pair.value) ?? null, instant: instant === undefined ? null : formatInstant(instant) };
+  });
+
+export const customIdTaken = (customId: string): ApiError => conflict(`profile with custom_id '${customId}' already exists.`);
+
+/** Makes a profile with an access token. Throws 409 where the custom id is taken. */
+export async function createProfile(context: Context, application: Application, fields: ProfileFields, writer: Writer): Promise<CreatedProfile> {
+  const created = await tryCreateProfile(context, application, fields, writer);
+  if (!created) throw customIdTaken(fields.custom_id ?? '');
+  return created;
+}
+
+/** As createProfile, but undefined where the custom id is taken. */
+export async function tryCreateProfile(
+  context: Context,
+  application: Application,
+  fields: ProfileFields,
+  writer: Writer,
+): Promise<CreatedProfile | undefined> {
+  const errors: FieldErrors = {};
+  const read = readFields(fields, writer, errors);
+  const catalogue = await context.catalogues.get(application.id);
+  const pairs = readAttributes(fields.attributes ?? [], writer, [], catalogue, errors);
+  if (Object.keys(errors).length > 0) throw new ValidationError(errors);
+
+  const now = context.clock.now();
+  const id = newId();
+  const tokenId = newId();
+  const ordinal = await context.ordinals.next(application.id);
+  const row: store.NewProfile = {
+    id,
+    applicationId: application.id,
+    ordinal,
+    nickname: read.nickname ?? generateNickname(),
+    customId: read.customId ?? null,
+    customData: read.customData ?? null,
+    tokenId,
+    now: formatInstant(now),
+  };
+  const entry: QueueEntry = { profileId: id, ordinal, applicationId: application.id, cause: 'profile', changed: newProfileKeys(pairs), now };
+  const done =
+    pairs.length === 0
+      ? await store.insertProfile(context.db, row, entry)
+      : await context.db.transaction(async (tx) => {
+          if (!(await store.insertProfile(tx, row, entry))) return false;
+          await store.replaceAttributes(tx, { id, applicationId: application.id, ordinal }, toStored(pairs));
+          return true;
+        });
+  if (!done) return undefined;
+  return {
+    profile: {
+      id,
+      ordinal,
+      nickname: row.nickname,
+      custom_id: row.customId,
+      custom_data: row.customData,
+      created_at: now,
+      updated_at: now,
+      last_active_at: null,
+      client_tokens_after: null,
+      attributes: pairs,
+    },
+    accessToken: context.tokens.sign({ clientId: application.client_id, profileId: id, tokenId, now }),
+  };
+}
+
+/** What a rule may read of a profile that did not exist before: everything. */
+const newProfileKeys = (pairs: AttributePair[]): string[] => [
+  dependency.profile('created_at'),
+  dependency.profile('nickname'),
+  dependency.profile('custom_id'),
+  ...new Set(pairs.map((pair) => dependency.attribute(pair.key))),
+];
+
+/** Changes the given fields; attributes are replaced, as far as the writer may write them. */
+export async function updateProfile(
+  context: Context,
+  application: Application,
+  id: string,
+  fields: ProfileFields,
+  writer: Writer,
+  ifMatch?: string,
+): Promise<Profile> {
+  const errors: FieldErrors = {};
+  const read = readFields(fields, writer, errors);
+  const catalogue = await context.catalogues.get(application.id);
+  return context.db.transaction(async (tx) => {
+    const before = await store.lockProfile(tx, application.id, id);
+    if (!before) throw notFound();
+    requireMatch(ifMatch, before.updated_at);
+    const pairs = fields.attributes && readAttributes(fields.attributes, writer, before.attributes, catalogue, errors);
+    if (Object.keys(errors).length > 0) throw new ValidationError(errors);
+    if (read.customId !== undefined && read.customId !== before.custom_id) {
+      if (before.custom_id !== null) await store.releaseCustomId(tx, application.id, before.custom_id);
+      if (read.customId !== null && !(await store.reserveCustomId(tx, application.id, read.customId, id))) throw customIdTaken(read.customId);
+    }
+    const now = context.clock.now();
+    await store.updateProfile(tx, id, read, formatInstant(now));
+    if (pairs) await store.replaceAttributes(tx, { id, applicationId: application.id, ordinal: before.ordinal }, toStored(pairs));
+    await enqueue(tx, {
+      profileId: id,
+      ordinal: before.ordinal,
+      applicationId: application.id,
+      cause: 'profile',
+      changed: changedKeys(before, read, pairs),
+      now,
+    });
+    return {
+      ...before,
+      ...(read.nickname !== undefined && { nickname: read.nickname }),
+      ...(read.customId !== undefined && { custom_id: read.customId }),
+      ...(read.customData !== undefined && { custom_data: read.customData }),
+      ...(pairs && { attributes: pairs }),
+      updated_at: now,
+    };
+  });
+}
+
+/** The dependency keys whose facts differ afterwards. */
+function changedKeys(before: Profile, read: { nickname?: string; customId?: string | null }, pairs: AttributePair[] | undefined): string[] {
+  const changed: string[] = [];
+  if (read.nickname !== undefined && read.nickname !== before.nickname) changed.push(dependency.profile('nickname'));
+  if (read.customId !== undefined && read.customId !== before.custom_id) changed.push(dependency.profile('custom_id'));
+  if (pairs) {
+    const keys = new Set([...before.attributes, ...pairs].map((pair) => pair.key));
+    for (const key of keys) if (!samePairs(before.attributes, pairs, key)) changed.push(dependency.attribute(key));
+  }
+  return changed;
+}
+
+function samePairs(a: AttributePair[], b: AttributePair[], key: string): boolean {
+  const of = (pairs: AttributePair[]): string => JSON.stringify(pairs.filter((pair) => pair.key === key).map((pair) => [pair.value, pair.written_by]));
+  return of(a) === of(b);
+}
+
+/** `If-Match: "<updated_at>"`: 412 when somebody else was faster. */
+export function requireMatch(ifMatch: string | undefined, updatedAt: Instant): void {
+  if (ifMatch === undefined || ifMatch.trim() === '*') return;
+  const expected = formatInstant(updatedAt);
+  const tags = ifMatch.split(',').map((tag) => tag.trim().replace(/^"(.*)"$/, '$1'));
+  if (!tags.includes(expected)) throw new ApiError('precondition_failed', { detail: `The resource was changed at ${expected}.` });
+}
+
+/** Erases the profile, its tokens, memberships and activities; its custom id leaves a tombstone. */
+export async function eraseProfile(context: Context, application: Application, id: string): Promise<void> {
+  await context.db.transaction(async (tx) => {
+    const profile = await store.lockProfile(tx, application.id, id);
+    if (!profile) throw notFound();
+    const now = context.clock.now();
+    if (profile.custom_id !== null) {
+      await store.releaseCustomId(tx, application.id, profile.custom_id);
+      await store.upsertTombstone(tx, application.id, customIdHash(context, application, profile.custom_id), formatInstant(now));
+    }
+    await store.deleteProfile(tx, application.id, profile);
+    await removeFromGroups(tx, { id: profile.id, ordinal: profile.ordinal, applicationId: application.id }, now);
+  });
+}
+
+const customIdHash = (context: Context, application: Application, customId: string): Buffer =>
+  context.secrets.fingerprint(`tombstone:${application.id}`, customId);
+
+/** A new access token; the others die unless they are kept. */
+export async function rotateTokens(context: Context, application: Application, id: string, keepExisting: boolean): Promise<string> {
+  const now = context.clock.now();
+  const tokenId = newId();
+  await context.db.transaction(async (tx) => {
+    if (!(await store.lockProfile(tx, application.id, id))) throw notFound();
+    if (!keepExisting) await revoke(tx, id, now);
+    await store.insertToken(tx, id, tokenId, formatInstant(now));
+  });
+  return context.tokens.sign({ clientId: application.client_id, profileId: id, tokenId, now });
+}
+
+/** Every token of the profile dies, client-signed ones issued so far too. */
+export async function revokeTokens(context: Context, application: Application, id: string): Promise<void> {
+  await context.db.transaction(async (tx) => {
+    if (!(await store.lockProfile(tx, application.id, id))) throw notFound();
+    await revoke(tx, id, context.clock.now());
+  });
+}
+
+async function revoke(tx: Queryable, id: string, now: Instant): Promise<void> {
+  await store.deleteTokens(tx, id);
+  await store.refuseClientTokens(tx, id, formatInstant(now));
+}
+
+/** The profile that a client-signed token speaks for, made at its first use; undefined where the token is dead. */
+export async function resolveClientToken(
+  context: Context,
+  application: Application,
+  claims: { customProfileId: string; nickname: string | undefined; issuedAt: Instant },
+): Promise<Profile | undefined> {
+  const quick = { query: context.db.quick };
+  for (let attempt = 0; attempt < 5; attempt++) {
+    const id = await store.findProfileIdByCustomId(quick, application.id, claims.customProfileId);
+    const profile = id === undefined ? undefined : await store.findProfile(quick, application.id, id);
+    if (profile) return (profile.client_tokens_after ?? -Infinity) >= claims.issuedAt ? undefined : profile;
+    const erased = await store.findTombstone(quick, application.id, customIdHash(context, application, claims.customProfileId));
+    if (erased !== undefined && erased >= claims.issuedAt) return undefined;
+    const nickname = usableNickname(claims.nickname);
+    const fields: ProfileFields = { custom_id: claims.customProfileId, ...(nickname !== undefined && { nickname }) };
+    const created = await tryCreateProfile(context, application, fields, 'admin');
+    if (created) return created.profile;
+    // Somebody else's first use won the race; the next turn finds its profile.
+  }
+  throw new ApiError('unavailable', { retryAfter: 1 });
+}
+
+/** A claim that is no nickname is ignored: the token is good all the same. */
+function usableNickname(nickname: string | undefined): string | undefined {
+  const errors: FieldErrors = {};
+  return nickname === undefined ? undefined : readFields({ nickname }, 'admin', errors).nickname;
+}

@@ -1,0 +1,239 @@
+import { empty, join, raw, sql, type Database, type Queryable, type Sql } from '../database/database.ts';
+import { pageClause, type Order, type PageRequest } from '../database/page.ts';
+import { enqueueStatement, type QueueEntry } from '../evaluation/queue.ts';
+import { formatInstant, type Instant } from '../instant.ts';
+import type { AttributePair, Profile, Writer } from './profile.ts';
+
+const COLUMNS = sql`p.id, p.ordinal, p.nickname, p.custom_id, p.custom_data, p.created_at, p.updated_at, p.client_tokens_after,
+  (select t.last_at from totals t where t.profile_id = p.id and t.fact_id = 0) as last_active_at,
+  coalesce((select json_agg(json_build_object('key', a.key, 'value', a.value, 'written_by', a.written_by) order by a.position, a.value)
+    from profile_attributes a where a.profile_id = p.id), '[]'::json) as attributes`;
+
+export async function findProfile(db: Queryable, applicationId: number, id: string): Promise<Profile | undefined> {
+  const { rows } = await db.query<Profile>(sql`
+    select ${COLUMNS} from profiles p where p.id = ${id} and p.application_id = ${applicationId}`);
+  return rows[0];
+}
+
+/** The profile and the application that it belongs to, for calls that name no application. */
+export async function findProfileAnywhere(db: Queryable, id: string): Promise<(Profile & { application_id: number }) | undefined> {
+  const { rows } = await db.query<Profile & { application_id: number }>(sql`
+    select ${COLUMNS}, p.application_id from profiles p where p.id = ${id}`);
+  return rows[0];
+}
+
+export async function findProfileByToken(db: Queryable, applicationId: number, id: string, tokenId: string): Promise<Profile | undefined> {
+  const { rows } = await db.query<Profile>(sql`
+    select ${COLUMNS} from profiles p
+    where p.id = ${id} and p.application_id = ${applicationId}
+      and exists (select from profile_tokens k where k.profile_id = p.id and k.id = ${tokenId})`);
+  return rows[0];
+}
+
+export async function findProfileIdByCustomId(db: Queryable, applicationId: number, customId: string): Promise<string | undefined> {
+  const { rows } = await db.query<{ profile_id: string }>(sql`
+    select profile_id from custom_ids where custom_id = ${customId} and application_id = ${applicationId}`);
+  return rows[0]?.profile_id;
+}
+
+/** Locks the profile, so that two changes of it cannot mix. */
+export async function lockProfile(tx: Queryable, applicationId: number, id: string): Promise<Profile | undefined> {
+  const { rows } = await tx.query(sql`select from profiles where id = ${id} and application_id = ${applicationId} for update`);
+  return rows.length === 0 ? undefined : findProfile(tx, applicationId, id);
+}
+
+export interface NewProfile {
+  id: string;
+  applicationId: number;
+  ordinal: number;
+  nickname: string;
+  customId: string | null;
+  customData: string | null;
+  tokenId: string | null;
+  now: string;
+}
+
+export const STATISTICS_SHARDS = 16;
+
+/** Profile, token, custom id, count and queue in one statement; false where the custom id is taken. */
+export async function insertProfile(db: Queryable, row: NewProfile, entry: QueueEntry): Promise<boolean> {
+  const reserved = row.customId === null ? sql`select 1` : sql`insert into custom_ids (custom_id, application_id, profile_id)
+      values (${row.customId}, ${row.applicationId}, ${row.id}) on conflict do nothing returning 1`;
+  const token = row.tokenId === null ? empty : sql`, token as (
+      insert into profile_tokens (profile_id, id, created_at) select ${row.id}, ${row.tokenId}, ${row.now} from reserved)`;
+  const { count } = await db.query(sql`
+    with reserved as (${reserved}), counted as (
+      update statistics set profiles = profiles + 1
+      where application_id = ${row.applicationId} and shard = ${row.ordinal % STATISTICS_SHARDS} and exists (select from reserved)),
+    queued as (${enqueueStatement(entry)} and exists (select from reserved))${token}
+    insert into profiles (id, application_id, ordinal, nickname, custom_id, custom_data, created_at, updated_at)
+    select ${row.id}, ${row.applicationId}, ${row.ordinal}, ${row.nickname}, ${row.customId}, ${row.customData}, ${row.now}, ${row.now}
+    from reserved`);
+  return count === 1;
+}
+
+export interface ProfileChange {
+  nickname?: string;
+  customId?: string | null;
+  customData?: string | null;
+}
+
+export async function updateProfile(tx: Queryable, id: string, change: ProfileChange, now: string): Promise<void> {
+  const sets: Sql[] = [sql`updated_at = ${now}`];
+  if (change.nickname !== undefined) sets.push(sql`nickname = ${change.nickname}`);
+  if (change.customId !== undefined) sets.push(sql`custom_id = ${change.customId}`);
+  if (change.customData !== undefined) sets.push(sql`custom_data = ${change.customData}`);
+  await tx.query(sql`update profiles set ${join(sets)} where id = ${id}`);
+}
+
+/** Moves a custom id to a profile; false where another one has it. */
+export async function reserveCustomId(tx: Queryable, applicationId: number, customId: string, profileId: string): Promise<boolean> {
+  const { count } = await tx.query(sql`
+    insert into custom_ids (custom_id, application_id, profile_id) values (${customId}, ${applicationId}, ${profileId})
+    on conflict do nothing`);
+  return count === 1;
+}
+
+export async function releaseCustomId(tx: Queryable, applicationId: number, customId: string): Promise<void> {
+  await tx.query(sql`delete from custom_ids where custom_id = ${customId} and application_id = ${applicationId}`);
+}
+
+export interface StoredPair extends AttributePair {
+  number: number | null;
+  instant: string | null;
+}
+
+/** Replaces every pair of the profile by these, in this order. */
+export async function replaceAttributes(
+  tx: Queryable,
+  owner: { id: string; applicationId: number; ordinal: number },
+  pairs: StoredPair[],
+): Promise<void> {
+  await tx.query(sql`delete from profile_attributes where profile_id = ${owner.id}`);
+  if (pairs.length === 0) return;
+  await tx.query(sql`
+    insert into profile_attributes (profile_id, application_id, ordinal, key, value, position, written_by, number, instant)
+    select ${owner.id}::uuid, ${owner.applicationId}::int, ${owner.ordinal}::int, a.key, a.value, a.position, a.written_by, a.number, a.instant
+    from unnest(${pairs.map((pair) => pair.key)}::text[], ${pairs.map((pair) => pair.value)}::text[],
+      ${pairs.map((_, index) => index)}::int[], ${pairs.map((pair) => pair.written_by)}::text[],
+      ${pairs.map((pair) => pair.number)}::float8[], ${pairs.map((pair) => pair.instant)}::timestamptz[])
+      as a (key, value, position, written_by, number, instant)`);
+}
+
+export interface ProfileFilter {
+  nickname?: string;
+  customId?: string;
+  attributes: { key: string; value: string }[];
+  createdSince?: string;
+  createdUntil?: string;
+  activeSince?: string;
+  activeUntil?: string;
+}
+
+function where(applicationId: number, filter: ProfileFilter): Sql {
+  const terms: Sql[] = [sql`p.application_id = ${applicationId}`];
+  if (filter.nickname !== undefined) terms.push(sql`lower(p.nickname) like ${likePrefix(filter.nickname.toLowerCase())}`);
+  if (filter.customId !== undefined) {
+    terms.push(sql`p.id = (select c.profile_id from custom_ids c where c.custom_id = ${filter.customId} and c.application_id = ${applicationId})`);
+  }
+  for (const { key, value } of filter.attributes) {
+    terms.push(sql`exists (select from profile_attributes a where a.profile_id = p.id and a.key = ${key} and a.value = ${value})`);
+  }
+  if (filter.createdSince !== undefined) terms.push(sql`p.created_at >= ${filter.createdSince}`);
+  if (filter.createdUntil !== undefined) terms.push(sql`p.created_at < ${filter.createdUntil}`);
+  if (filter.activeSince !== undefined || filter.activeUntil !== undefined) {
+    const since = filter.activeSince === undefined ? empty : sql` and t.last_at >= ${filter.activeSince}`;
+    const until = filter.activeUntil === undefined ? empty : sql` and t.last_at < ${filter.activeUntil}`;
+    terms.push(sql`exists (select from totals t where t.profile_id = p.id and t.fact_id = 0${since}${until})`);
+  }
+  return join(terms, ' and ');
+}
+
+export const likePrefix = (text: string): string => `${text.replace(/[\\%_]/g, '\\$&')}%`;
+
+export const PROFILE_ORDER: Order<Profile> = {
+  name: 'profiles',
+  columns: [
+    { column: 'p.created_at', type: 'timestamptz' },
+    { column: 'p.id', type: 'uuid' },
+  ],
+  descending: true,
+  key: (profile) => [formatInstant(profile.created_at), profile.id],
+};
+
+/** Rows and, where the page wants it, count of one snapshot. */
+export async function pageOfProfiles(
+  db: Database,
+  applicationId: number,
+  filter: ProfileFilter | undefined,
+  page: PageRequest,
+): Promise<{ rows: Profile[]; count: number | undefined }> {
+  const { after, orderAndLimit } = pageClause(page, PROFILE_ORDER);
+  const statement = sql`
+    select ${COLUMNS} from (
+      select * from profiles p where ${where(applicationId, filter ?? { attributes: [] })}${after}${orderAndLimit}) p
+    order by ${raw(page.cursor?.backwards === true ? 'p.created_at, p.id' : 'p.created_at desc, p.id desc')}`;
+  return db.transaction(
+    async (tx) => {
+      const count = page.wantsCount ? await countProfiles(tx, applicationId, filter) : undefined;
+      const { rows } = await tx.query<Profile>(statement);
+      return { rows, count };
+    },
+    { isolation: 'repeatable read' },
+  );
+}
+
+async function countProfiles(db: Queryable, applicationId: number, filter: ProfileFilter | undefined): Promise<number> {
+  const { rows } = await db.query<{ count: number }>(
+    filter
+      ? sql`select count(*) as count from profiles p where ${where(applicationId, filter)}`
+      : sql`select coalesce(sum(profiles), 0)::bigint as count from statistics where application_id = ${applicationId}`,
+  );
+  return rows[0]?.count ?? 0;
+}
+
+/** The first of `size` ordinals that nobody else gets. */
+export async function takeOrdinals(db: Queryable, applicationId: number, size: number): Promise<number> {
+  const { rows } = await db.query<{ first: number }>(sql`
+    update ordinal_blocks set next_ordinal = next_ordinal + ${size} where application_id = ${applicationId}
+    returning next_ordinal - ${size} as first`);
+  if (!rows[0]) throw new Error(`application ${applicationId} has no row in ordinal_blocks`);
+  return rows[0].first;
+}
+
+export async function insertToken(tx: Queryable, profileId: string, tokenId: string, now: string): Promise<void> {
+  await tx.query(sql`insert into profile_tokens (profile_id, id, created_at) values (${profileId}, ${tokenId}, ${now})`);
+}
+
+export async function deleteTokens(tx: Queryable, profileId: string): Promise<void> {
+  await tx.query(sql`delete from profile_tokens where profile_id = ${profileId}`);
+}
+
+export async function refuseClientTokens(tx: Queryable, profileId: string, upTo: string): Promise<void> {
+  await tx.query(sql`update profiles set client_tokens_after = greatest(client_tokens_after, ${upTo}) where id = ${profileId}`);
+}
+
+export async function findTombstone(db: Queryable, applicationId: number, hash: Buffer): Promise<Instant | undefined> {
+  const { rows } = await db.query<{ erased_at: Instant }>(sql`
+    select erased_at from tombstones where custom_id_hash = ${hash} and application_id = ${applicationId}`);
+  return rows[0]?.erased_at;
+}
+
+export async function upsertTombstone(tx: Queryable, applicationId: number, hash: Buffer, now: string): Promise<void> {
+  await tx.query(sql`
+    insert into tombstones (custom_id_hash, application_id, erased_at) values (${hash}, ${applicationId}, ${now})
+    on conflict (custom_id_hash, application_id) do update set erased_at = greatest(tombstones.erased_at, excluded.erased_at)`);
+}
+
+/** Everything of a profile but its memberships (groups/membership.ts) and its custom id. */
+export async function deleteProfile(tx: Queryable, applicationId: number, profile: { id: string; ordinal: number }): Promise<void> {
+  for (const table of [sql`profile_tokens`, sql`profile_attributes`, sql`activities`, sql`totals`, sql`pins`, sql`queue`]) {
+    await tx.query(sql`delete from ${table} where profile_id = ${profile.id}`);
+  }
+  await tx.query(sql`delete from profiles where id = ${profile.id}`);
+  await tx.query(sql`
+    update statistics set profiles = profiles - 1
+    where application_id = ${applicationId} and shard = ${profile.ordinal % STATISTICS_SHARDS}`);
+}
+
+export type { Writer };

@@ -1,0 +1,117 @@
+// A profile: one fan of one application. What it is, how it is shown to whom, and the limits of its fields.
+
+import { Type, type Static } from 'typebox';
+import { formatInstant, type Instant } from '../instant.ts';
+
+export const MAX_CUSTOM_ID = 255;
+export const MAX_NICKNAME = 100;
+export const MAX_CUSTOM_DATA_BYTES = 65_536;
+export const MAX_ATTRIBUTES = 100;
+export const MAX_ATTRIBUTE = 200;
+export const MAX_BULK = 1000;
+
+export type Writer = 'admin' | 'profile';
+
+export interface AttributePair {
+  key: string;
+  value: string;
+  written_by: Writer;
+}
+
+export interface Profile {
+  id: string;
+  ordinal: number;
+  nickname: string;
+  custom_id: string | null;
+  custom_data: string | null;
+  created_at: Instant;
+  updated_at: Instant;
+  last_active_at: Instant | null;
+  client_tokens_after: Instant | null;
+  attributes: AttributePair[];
+}
+
+export const Attribute = Type.Object(
+  {
+    key: Type.String({ minLength: 1, maxLength: MAX_ATTRIBUTE }),
+    value: Type.String({ maxLength: MAX_ATTRIBUTE }),
+  },
+  { additionalProperties: false, description: 'A key may repeat with another value.' },
+);
+export const Attributes = Type.Array(Attribute, { maxItems: MAX_ATTRIBUTES });
+
+/** `null` or a string: one type keyword, so that a wrong value gets one message. */
+export const nullable = (options: Record<string, unknown> = {}) => Type.Unsafe<string | null>({ type: ['string', 'null'], ...options });
+
+export const ProfileFields = Type.Object({
+  nickname: Type.Optional(nullable({ description: `1 to ${MAX_NICKNAME} characters after trimming. Not given: generated.`, examples: ['Final Horse'] })),
+  custom_id: Type.Optional(nullable({ description: 'Your own id of this fan, unique in the application. Admin tokens only.' })),
+  custom_data: Type.Optional(nullable({ description: 'Anything of yours, at most 64 KiB, kept byte for byte.' })),
+  attributes: Type.Optional(Attributes),
+});
+export type ProfileFields = Static<typeof ProfileFields>;
+
+const timestamp = (description: string) => Type.String({ description, examples: ['2025-04-28T12:16:49.670053Z'] });
+
+const ownFields = {
+  id: Type.String({ description: 'UUID.' }),
+  url: Type.String(),
+  client_id: Type.String(),
+  created_at: timestamp('When the profile was made.'),
+  updated_at: timestamp('When one of its fields last changed.'),
+  last_active_at: nullable({ description: 'Its newest activity, null while it has none.' }),
+  nickname: Type.String(),
+  custom_id: nullable(),
+  custom_data: nullable(),
+  attributes: Type.Array(Type.Object({ key: Type.String(), value: Type.String() })),
+  subscribe_channel: Type.String({ description: 'The name of this profile’s own channel.' }),
+};
+
+export const ProfileResource = Type.Object(ownFields, { $id: 'Profile' });
+export type ProfileResource = Static<typeof ProfileResource>;
+
+export const NewProfileResource = Type.Object(
+  { ...ownFields, access_token: Type.String({ description: 'The credential of this profile. Shown here and nowhere else: keep it.' }) },
+  { $id: 'NewProfile' },
+);
+
+export const PublicProfileResource = Type.Object(
+  {
+    id: ownFields.id,
+    nickname: ownFields.nickname,
+    created_at: ownFields.created_at,
+    url: ownFields.url,
+    attributes: ownFields.attributes,
+  },
+  { $id: 'PublicProfile', description: 'What other profiles may see.' },
+);
+export type PublicProfileResource = Static<typeof PublicProfileResource>;
+
+const bare = (pairs: AttributePair[]): { key: string; value: string }[] => pairs.map(({ key, value }) => ({ key, value }));
+
+/** The whole profile, for itself (without `admin` attributes, which `hidden` names) and for admins. */
+export function presentProfile(profile: Profile, clientId: string, origin: string, hidden: (key: string) => boolean = () => false): ProfileResource {
+  return {
+    id: profile.id,
+    url: `${origin}/api/v1/profiles/${profile.id}/`,
+    client_id: clientId,
+    created_at: formatInstant(profile.created_at),
+    updated_at: formatInstant(profile.updated_at),
+    last_active_at: profile.last_active_at === null ? null : formatInstant(profile.last_active_at),
+    nickname: profile.nickname,
+    custom_id: profile.custom_id,
+    custom_data: profile.custom_data,
+    attributes: bare(profile.attributes.filter((pair) => !hidden(pair.key))),
+    subscribe_channel: `profile.${profile.id}`,
+  };
+}
+
+export function presentPublicProfile(profile: Profile, origin: string, isPublic: (key: string) => boolean): PublicProfileResource {
+  return {
+    id: profile.id,
+    nickname: profile.nickname,
+    created_at: formatInstant(profile.created_at),
+    url: `${origin}/api/v1/profiles/${profile.id}/`,
+    attributes: bare(profile.attributes.filter((pair) => isPublic(pair.key))),
+  };
+}

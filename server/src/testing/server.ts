@@ -1,0 +1,106 @@
+// A whole server for a test: real HTTP on a free port, a database of its own, a clock that the test may move.
+
+import { pino } from 'pino';
+import { createApp, type GrandstandApp } from '../app.ts';
+import type { Clock } from '../clock.ts';
+import { readConfig } from '../config.ts';
+import { parseInstant, type Instant } from '../instant.ts';
+import { createTestDatabase } from './database.ts';
+
+export const CLIENT_ID = 'test-app';
+export const CLIENT_SECRET = 'a-client-secret-that-is-long-enough-0123456789';
+export const ADMIN_TOKEN = 'an-admin-token-that-is-long-enough';
+
+export interface TestClock extends Clock {
+  set(instant: Instant | string): void;
+  advance(micros: number): void;
+}
+
+/** Stands still but for the microsecond that keeps two readings apart. */
+export function testClock(start = '2026-03-01T12:00:00.000000Z'): TestClock {
+  let now = parseInstant(start) ?? 0;
+  return {
+    now: () => ++now,
+    set(instant) {
+      now = typeof instant === 'string' ? (parseInstant(instant) ?? now) : instant;
+    },
+    advance(micros) {
+      now += micros;
+    },
+  };
+}
+
+export interface TestServer {
+  app: GrandstandApp;
+  /** Origin, without a slash at its end. */
+  url: string;
+  api: (path: string) => string;
+  databaseUrl: string;
+  /** A request with an admin token unless told otherwise; a body that is not a string is sent as JSON. */
+  call<T = Record<string, unknown>>(method: string, path: string, options?: CallOptions): Promise<Answer<T>>;
+  close(): Promise<void>;
+}
+
+export interface CallOptions {
+  body?: unknown;
+  /** Undefined: the admin token; null: none. */
+  token?: string | null;
+  headers?: Record<string, string>;
+}
+
+export interface Answer<T> {
+  status: number;
+  headers: Headers;
+  body: T;
+}
+
+export interface TestServerOptions {
+  clock?: Clock;
+  env?: Record<string, string>;
+  /** A server on the database of another one. */
+  databaseUrl?: string;
+}
+
+export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
+  const database = options.databaseUrl === undefined ? await createTestDatabase() : undefined;
+  const databaseUrl = options.databaseUrl ?? database?.url ?? '';
+  const config = readConfig({
+    DATABASE_URL: databaseUrl,
+    SECRET_KEY: 'a-secret-key-for-tests-0123456789abcdef',
+    BOOTSTRAP_CLIENT_ID: CLIENT_ID,
+    BOOTSTRAP_CLIENT_SECRET: CLIENT_SECRET,
+    BOOTSTRAP_ADMIN_TOKEN: ADMIN_TOKEN,
+    ROLE: 'api',
+    PORT: '0',
+    RATE_LIMIT_ADDRESS: '0',
+    ...options.env,
+  });
+  const log = pino({ level: process.env['TEST_LOG'] ?? 'silent' });
+  const app = await createApp(config, { log, ...(options.clock && { clock: options.clock }) });
+  const url = await app.http.listen({ host: '127.0.0.1', port: 0 });
+  const api = (path: string): string => `${url}/api/v1/${path}`;
+  return {
+    app,
+    url,
+    api,
+    databaseUrl,
+    async call<T>(method: string, path: string, { body, token = ADMIN_TOKEN, headers = {} }: CallOptions = {}) {
+      const response = await fetch(path.startsWith('http') ? path : api(path), {
+        method,
+        headers: {
+          ...(token !== null && { authorization: `Bearer ${token}` }),
+          ...(body !== undefined && typeof body !== 'string' && { 'content-type': 'application/json' }),
+          ...headers,
+        },
+        ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      });
+      const text = await response.text();
+      const isJson = response.headers.get('content-type')?.includes('json') ?? false;
+      return { status: response.status, headers: response.headers, body: (isJson && text !== '' ? JSON.parse(text) : text) as T }; // the test says what it expects
+    },
+    async close() {
+      await app.close();
+      await database?.drop();
+    },
+  };
+}
