@@ -64,10 +64,13 @@ export interface DatabaseOptions {
 
 const names = new Map<string, string>();
 
+const MAX_NAMES = 2000;
+
 /** One name per distinct statement text, the same on every connection, so that each is planned once. */
-function statementName(text: string): string {
+function statementName(text: string): string | undefined {
   let name = names.get(text);
   if (name === undefined) {
+    if (names.size >= MAX_NAMES) return undefined; // filters can be combined without end
     name = `s${names.size}`;
     names.set(text, name);
   }
@@ -76,7 +79,8 @@ function statementName(text: string): string {
 
 function prepared(statement: Sql): pg.QueryConfig {
   const text = statement.text;
-  return { name: statementName(text), text, values: statement.values };
+  const name = statementName(text);
+  return { ...(name !== undefined && { name }), text, values: statement.values };
 }
 
 export function openDatabase(options: DatabaseOptions): Database {

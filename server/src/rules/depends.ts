@@ -79,7 +79,9 @@ export function findCycle(
   const queue: string[] = [];
   for (const id of references) {
     if (id === groupId) return [groupId, groupId];
-    if (!cameFrom.has(id)) (cameFrom.set(id, groupId), queue.push(id));
+    if (cameFrom.has(id)) continue;
+    cameFrom.set(id, groupId);
+    queue.push(id);
   }
   for (let id = queue.shift(); id !== undefined; id = queue.shift()) {
     for (const next of reads.get(id) ?? []) {
@@ -89,7 +91,9 @@ export function findCycle(
           path.unshift(at);
         return [groupId, ...path];
       }
-      if (!cameFrom.has(next)) (cameFrom.set(next, id), queue.push(next));
+      if (cameFrom.has(next)) continue;
+      cameFrom.set(next, id);
+      queue.push(next);
     }
   }
   return undefined;

@@ -1,0 +1,64 @@
+// `npm test`: everything that must hold before a change lands, ending with one line `N passed, N failed`.
+// Types, lint, formatting, import boundaries and generated files count as one test each; vitest's tests as themselves.
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const report = join(root, '.artifacts', 'tests.json');
+const only = process.argv.slice(2);
+let passed = 0;
+let failed = 0;
+let skipped = 0;
+
+function run(command, args, options = {}) {
+  return spawnSync(command, args, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32', ...options });
+}
+
+function check(name, command, args) {
+  const started = Date.now();
+  const { status } = run(command, args);
+  const seconds = ((Date.now() - started) / 1000).toFixed(1);
+  process.stdout.write(`${status === 0 ? 'ok    ' : 'FAILED'} ${name} (${seconds} s)\n`);
+  if (status === 0) passed++;
+  else failed++;
+  return status === 0;
+}
+
+/** The tests of pages need a browser; on Debian, as root, it is installed. */
+function ensureChromium() {
+  if (existsSync('/usr/bin/chromium')) return;
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot && existsSync('/usr/bin/apt-get')) {
+    process.stdout.write('installing chromium for the tests of pages\n');
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+    run('apt-get', ['update', '-qq'], { env, stdio: ['ignore', 'ignore', 'inherit'] });
+    run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'], { env, stdio: ['ignore', 'ignore', 'inherit'] });
+  }
+  if (!existsSync('/usr/bin/chromium')) process.stdout.write('\n*** NO CHROMIUM: the tests of pages are SKIPPED. ***\n*** Install it as /usr/bin/chromium to run them. ***\n\n');
+}
+
+mkdirSync(join(root, '.artifacts'), { recursive: true });
+rmSync(report, { force: true });
+
+if (!check('build and types', process.execPath, ['scripts/build.mjs'])) process.stdout.write('the build failed; what follows may be stale\n');
+if (only.length === 0) {
+  check('lint', 'npx', ['eslint', '.', '--max-warnings', '0']);
+  check('formatting', 'npx', ['prettier', '--check', '--log-level', 'warn', '.']);
+  check('import boundaries', 'npx', ['depcruise', '--config', '.dependency-cruiser.mjs', '--output-type', 'err', 'server/src', 'sdk/src', 'console/src']);
+  check('generated files', process.execPath, ['scripts/generate.mjs', '--check']);
+}
+ensureChromium();
+const { status } = run('npx', ['vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...only]);
+if (existsSync(report)) {
+  const results = JSON.parse(readFileSync(report, 'utf8'));
+  passed += results.numPassedTests;
+  failed += results.numFailedTests;
+  skipped += results.numPendingTests + results.numTodoTests;
+  if (status !== 0 && results.numFailedTests === 0) failed++; // a file that did not load, an error outside of a test
+} else failed++;
+
+process.stdout.write(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`);
+process.exitCode = failed === 0 ? 0 : 1;
