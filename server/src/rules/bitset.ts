@@ -7,27 +7,35 @@ export function emptyBitset(ordinals = 0): Bitset {
   return new Uint32Array((ordinals + 31) >>> 5);
 }
 
-/** The set, or a longer copy of it with room for this ordinal. */
-export function withRoom(set: Bitset, ordinal: number): Bitset {
-  const words = (ordinal >>> 5) + 1;
-  if (words <= set.length) return set;
-  const grown = new Uint32Array(Math.max(words, set.length * 2));
-  grown.set(set);
-  return grown;
+/** A set that grows as ordinals come, in any order and however often. */
+export interface BitsetBuilder {
+  add(ordinal: number): void;
+  /** What has been added so far; adding more may leave it behind. */
+  readonly set: Bitset;
 }
 
-/** Adds to a set that has room for the ordinal. */
-export function addTo(set: Bitset, ordinal: number): void {
-  set[ordinal >>> 5]! |= 1 << (ordinal & 31); // in range by the caller's promise
+export function buildBitset(ordinals = 0): BitsetBuilder {
+  let set = emptyBitset(ordinals);
+  return {
+    add(ordinal) {
+      const word = ordinal >>> 5;
+      if (word >= set.length) {
+        const grown = new Uint32Array(Math.max(word + 1, set.length * 2, 128));
+        grown.set(set);
+        set = grown;
+      }
+      set[word]! |= 1 << (ordinal & 31); // within the array, which has just been grown if need be
+    },
+    get set() {
+      return set;
+    },
+  };
 }
 
 export function fromOrdinals(ordinals: Iterable<number>): Bitset {
-  let set = emptyBitset();
-  for (const ordinal of ordinals) {
-    set = withRoom(set, ordinal);
-    addTo(set, ordinal);
-  }
-  return set;
+  const builder = buildBitset();
+  for (const ordinal of ordinals) builder.add(ordinal);
+  return builder.set;
 }
 
 export function has(set: Bitset, ordinal: number): boolean {

@@ -1,25 +1,11 @@
 // From a stored rule tree to what can be evaluated: each leaf resolved against the catalogue, equal leaves shared.
 
 import { mergeNeeds } from './state.ts';
-import type { Catalogue } from './attribute.ts';
 import { findAttribute } from './catalogue.ts';
 import type { CompiledRule, CompiledTree } from './evaluate.ts';
-import type { CompiledLeaf, Crossing } from './leaf.ts';
+import { RuleError, type CompileContext, type CompiledLeaf, type Crossing } from './leaf.ts';
 import { compileLeaf } from './operators.ts';
 import { isNode, type RuleLeaf, type RuleNode, type RuleTree } from './tree.ts';
-
-export interface CompileContext {
-  catalogue: Catalogue;
-  /** The default salt of random_bucket: the id of the group that the rule belongs to, or is to belong to. */
-  groupId: string;
-  /** The id behind `custom:…` or an id, undefined where there is no such group. */
-  resolveGroup(reference: string): string | undefined;
-}
-
-/** A stored rule that no longer means anything: what it reads has gone. */
-export class RuleError extends Error {
-  override name = 'RuleError';
-}
 
 /** Compiles a normalised tree. Throws RuleError where an attribute or a group that it reads does not exist. */
 export function compileRule(tree: RuleNode, context: CompileContext): CompiledRule {

@@ -38,13 +38,25 @@ export function numberTest(leaf: RuleLeaf): ValueTest<number> {
   });
   switch (leaf.condition) {
     case 'greater_than':
-      return affirm((value) => value > a, (column) => `${column} > ${sqlNumber(a)}`);
+      return affirm(
+        (value) => value > a,
+        (column) => `${column} > ${sqlNumber(a)}`,
+      );
     case 'greater_than_or_equal':
-      return affirm((value) => value >= a, (column) => `${column} >= ${sqlNumber(a)}`);
+      return affirm(
+        (value) => value >= a,
+        (column) => `${column} >= ${sqlNumber(a)}`,
+      );
     case 'less_than':
-      return affirm((value) => value < a, (column) => `${column} < ${sqlNumber(a)}`);
+      return affirm(
+        (value) => value < a,
+        (column) => `${column} < ${sqlNumber(a)}`,
+      );
     case 'less_than_or_equal':
-      return affirm((value) => value <= a, (column) => `${column} <= ${sqlNumber(a)}`);
+      return affirm(
+        (value) => value <= a,
+        (column) => `${column} <= ${sqlNumber(a)}`,
+      );
     case 'between':
       return affirm(
         (value) => value >= a && value <= b,
@@ -146,9 +158,15 @@ export function instantTest(leaf: RuleLeaf): InstantTest {
   });
   switch (leaf.condition) {
     case 'before':
-      return absolute((value) => value < a, (column) => `${column} < ${sqlInstant(a)}`);
+      return absolute(
+        (value) => value < a,
+        (column) => `${column} < ${sqlInstant(a)}`,
+      );
     case 'after':
-      return absolute((value) => value > a, (column) => `${column} > ${sqlInstant(a)}`);
+      return absolute(
+        (value) => value > a,
+        (column) => `${column} > ${sqlInstant(a)}`,
+      );
     case 'between': {
       const high = b ?? a;
       return absolute(

@@ -99,10 +99,22 @@ function walkChanges(
   return { member: first, changes: changes() };
 }
 
-/** The members among `universe`, given the set of each leaf by its index. */
-export function treeSet(rule: CompiledRule, sets: readonly Bitset[], universe: Bitset): Bitset {
+/** Whether the tree asks for a complement, so that its set needs the universe. */
+export function hasNot(tree: CompiledTree): boolean {
+  return 'children' in tree && (tree.operator === 'NOT' || tree.children.some(hasNot));
+}
+
+/**
+ * The members, given the set of each leaf by its index. The universe (all profiles) may be left out where the tree has
+ * no NOT: the sets of leaves never hold anything else.
+ */
+export function treeSet(rule: CompiledRule, sets: readonly Bitset[], universe: Bitset | undefined): Bitset {
   const setOf = (tree: CompiledTree): Bitset => {
-    if ('leaf' in tree) return sets[tree.leaf] ?? new Uint32Array(0);
+    if ('leaf' in tree) {
+      const set = sets[tree.leaf];
+      if (!set) throw new RangeError(`no set of leaf ${tree.leaf}`);
+      return set;
+    }
     const children = tree.children.map(setOf);
     switch (tree.operator) {
       case 'AND':
@@ -110,12 +122,13 @@ export function treeSet(rule: CompiledRule, sets: readonly Bitset[], universe: B
       case 'OR':
         return children.reduce(or);
       case 'NOT':
+        if (!universe) throw new TypeError('NOT needs the universe');
         return andNot(universe, children.reduce(and));
       case 'AT_LEAST':
         return atLeast(tree.count, children);
     }
   };
-  return and(setOf(rule.root), universe);
+  return setOf(rule.root);
 }
 
 export function leafAt(rule: CompiledRule, index: number): CompiledLeaf {

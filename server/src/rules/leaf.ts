@@ -1,6 +1,7 @@
 // What a compiled leaf is: both its meanings side by side, and what must be known about it to keep it true.
 
 import type { Instant, Micros } from '../instant.ts';
+import type { Catalogue } from './attribute.ts';
 import type { Bitset } from './bitset.ts';
 import type { Needs, ProfileState } from './state.ts';
 import type { RuleLeaf } from './tree.ts';
@@ -38,8 +39,10 @@ export interface SetReader {
   universe(): Promise<Bitset>;
   /** A select of one integer column, the ordinal. */
   ordinals(select: string): Promise<Bitset>;
-  /** A select of an ordinal and an integer. */
+  /** A select of an ordinal and an integer; of an ordinal alone, the value is 1. */
   each(select: string, row: (ordinal: number, value: number) => void): Promise<void>;
+  /** A select of an ordinal and a text. */
+  texts(select: string, row: (ordinal: number, value: string | null) => void): Promise<void>;
   /** All profiles with their ids. */
   profiles(row: (ordinal: number, id: string) => void): Promise<void>;
   /** The epoch at which readers see each of these groups. */
@@ -63,4 +66,17 @@ export interface CompiledLeaf {
   explainNeeds: Needs;
   /** Dependency keys, see depends.ts. */
   depends: readonly string[];
+}
+
+export interface CompileContext {
+  catalogue: Catalogue;
+  /** The default salt of random_bucket: the id of the group that the rule belongs to, or is to belong to. */
+  groupId: string;
+  /** The id behind `custom:…` or an id, undefined where there is no such group. */
+  resolveGroup(reference: string): string | undefined;
+}
+
+/** A stored rule that no longer means anything: what it reads has gone. */
+export class RuleError extends Error {
+  override name = 'RuleError';
 }

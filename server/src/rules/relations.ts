@@ -48,7 +48,9 @@ export function instantRelation(place: Place, fn: 'first' | 'last', facts: reado
       ? `select ordinal, ${fn}_at as v from totals where ${where}`
       : `select ordinal, ${aggregate}(${fn}_at) as v from totals where ${where} group by ordinal`;
   }
-  const rows = activityConditions(place, facts).map((where) => `select ordinal, occurred_at from activities where ${where}`);
+  const rows = activityConditions(place, facts).map(
+    (where) => `select ordinal, occurred_at from activities where ${where}`,
+  );
   return `select ordinal, ${aggregate}(occurred_at) as v from (${rows.join(' union all ')}) a group by ordinal`;
 }
 

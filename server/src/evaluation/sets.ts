@@ -1,0 +1,96 @@
+// The set side of rules against the database: one COPY in binary form per scan, streamed into a bitset or handed over
+// row by row. The caller holds the connection in one snapshot (`inSnapshot`), so that all leaves of a rule, and of
+// several, see the same instant. Leaves are read one after the other; each is read once however many rules share it.
+
+import type pg from 'pg';
+import { to as copyTo } from 'pg-copy-streams';
+import type { Database } from '../database/database.ts';
+import type { Instant } from '../instant.ts';
+import { buildBitset, type Bitset } from '../rules/bitset.ts';
+import { hasNot, treeSet, type CompiledRule } from '../rules/evaluate.ts';
+import type { SetReader } from '../rules/leaf.ts';
+import { sqlInteger } from '../rules/literals.ts';
+import { readInt8, readRows, readUuid } from './copy.ts';
+
+export interface SetReaderOptions {
+  applicationId: number;
+  now: Instant;
+  /** Default `totals`; `activities` proves them (verify). */
+  from?: 'totals' | 'activities';
+}
+
+/** Runs the work in a read-only snapshot on a connection of its own. */
+export function inSnapshot<T>(db: Database, work: (client: pg.ClientBase) => Promise<T>): Promise<T> {
+  return db.withClient(async (client) => {
+    await client.query('begin isolation level repeatable read read only');
+    const result = await work(client); // a failed connection is not used again, so nothing rolls back here
+    await client.query('commit');
+    return result;
+  });
+}
+
+export function createSetReader(client: pg.ClientBase, options: SetReaderOptions): SetReader {
+  const { applicationId, now, from = 'totals' } = options;
+  const stream = (select: string): AsyncIterable<Buffer> =>
+    client.query(copyTo(`copy (${select}) to stdout (format binary)`));
+  let universe: Promise<Bitset> | undefined;
+
+  const ordinals = async (select: string): Promise<Bitset> => {
+    const found = buildBitset();
+    await readRows(stream(select), (buffer, at) => found.add(buffer.readInt32BE(at)));
+    return found.set;
+  };
+
+  return {
+    applicationId,
+    now,
+    from,
+    ordinals,
+    universe() {
+      universe ??= ordinals(`select ordinal from profiles where application_id = ${sqlInteger(applicationId)}`);
+      return universe;
+    },
+    each: (select, row) =>
+      readRows(stream(select), (buffer, at, valueAt, length) => {
+        const value = length === 4 ? buffer.readInt32BE(valueAt) : length === 8 ? readInt8(buffer, valueAt) : 1;
+        row(buffer.readInt32BE(at), value);
+      }),
+    texts: (select, row) =>
+      readRows(stream(select), (buffer, at, valueAt, length) => {
+        row(buffer.readInt32BE(at), length < 0 ? null : buffer.toString('utf8', valueAt, valueAt + length));
+      }),
+    profiles: (row) =>
+      readRows(
+        stream(`select ordinal, id from profiles where application_id = ${sqlInteger(applicationId)}`),
+        (buffer, at, valueAt) => row(buffer.readInt32BE(at), readUuid(buffer, valueAt)),
+      ),
+    async epochs(groups) {
+      const { rows } = await client.query<{ group_id: string; epoch: number }>(
+        'select group_id, epoch::float8 as epoch from group_heads where group_id = any($1::uuid[])',
+        [groups],
+      );
+      return new Map(rows.map((row) => [row.group_id, row.epoch]));
+    },
+  };
+}
+
+/**
+ * The members of a rule at `reader.now`. Sets of leaves are taken from and left in `cache`, by the leaves' keys; it
+ * must belong to this reader's application, definitions, snapshot and instant.
+ */
+export async function readRuleSet(
+  reader: SetReader,
+  rule: CompiledRule,
+  cache: Map<string, Bitset> = new Map(),
+): Promise<Bitset> {
+  const sets: Bitset[] = [];
+  for (const leaf of rule.leaves) {
+    let set = cache.get(leaf.key);
+    if (!set) {
+      set = await leaf.set(reader);
+      cache.set(leaf.key, set);
+    }
+    sets.push(set);
+  }
+  return treeSet(rule, sets, hasNot(rule.root) ? await reader.universe() : undefined);
+}

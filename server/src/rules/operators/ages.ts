@@ -1,0 +1,83 @@
+// Whole days since an instant, floor(seconds / 86,400), moving with the clock: the number reaches d exactly d times 24
+// hours after the instant. An instant ahead of the clock counts as 0 days.
+
+import { MICROS_PER_DAY, type Instant } from '../../instant.ts';
+import type { Derivation } from '../attribute.ts';
+import { andNot, buildBitset, or, type Bitset } from '../bitset.ts';
+import { numberTest, thresholds, type ValueTest } from '../conditions.ts';
+import { dependency } from '../depends.ts';
+import type { Crossing, SetReader } from '../leaf.ts';
+import { sqlInstant, sqlInteger } from '../literals.ts';
+import { instantRelation } from '../relations.ts';
+import type { ProfileState } from '../state.ts';
+import type { RuleLeaf } from '../tree.ts';
+import { factInstant } from './instants.ts';
+import { activityDepends, factNeeds, holdsOver, typeIds, type LeafParts } from './parts.ts';
+
+type Age = Extract<Derivation, { kind: 'age' }>;
+
+export function ageLeaf(leaf: RuleLeaf, { facts, orCreated }: Age): LeafParts {
+  const test = numberTest(leaf);
+  const steps = thresholds(test, leaf);
+  const since = (state: ProfileState): Instant | null =>
+    factInstant(state, 'last', facts) ?? (orCreated ? state.createdAt : null);
+  const days = (state: ProfileState, now: Instant): number[] => {
+    const at = since(state);
+    return at === null ? [] : [Math.max(0, Math.floor((now - at) / MICROS_PER_DAY))];
+  };
+  return {
+    test: (state, now) => holdsOver(test, days(state, now)),
+    flips(state, now) {
+      const at = since(state);
+      return at === null ? [] : steps.map((step) => at + step * MICROS_PER_DAY).filter((flip) => flip > now);
+    },
+    actual: (state, now) => days(state, now)[0] ?? null,
+    async set(reader) {
+      const condition = (column: string): string => ageSql(column, reader.now, test, steps);
+      const last = instantRelation(reader, 'last', facts);
+      const found = orCreated
+        ? await sinceLastOrCreated(reader, last, condition)
+        : await reader.ordinals(`select ordinal from (${last}) f where ${condition('v')}`);
+      return test.negated ? andNot(await reader.universe(), found) : found;
+    },
+    crossings: steps.flatMap((step): Crossing[] => {
+      const offset = step * MICROS_PER_DAY;
+      const activities: Crossing = { source: { kind: 'activities', typeIds: typeIds(facts) }, offset };
+      return orCreated ? [activities, { source: { kind: 'created_at' }, offset }] : [activities];
+    }),
+    needs: factNeeds(facts),
+    depends: [...activityDepends(facts), ...(orCreated ? [dependency.profile('created_at')] : [])],
+  };
+}
+
+/** The test over days as ranges of the instant: below the first step it is as at 0 days, and each step turns it. */
+function ageSql(column: string, now: Instant, test: ValueTest<number>, steps: readonly number[]): string {
+  const ranges: string[] = [];
+  const edges = [0, ...steps];
+  for (const [index, low] of edges.entries()) {
+    if (!test.matches(low)) continue;
+    const high = edges[index + 1];
+    const younger = high === undefined ? [] : [`${column} > ${sqlInstant(now - high * MICROS_PER_DAY)}`];
+    const older = low === 0 ? [] : [`${column} <= ${sqlInstant(now - low * MICROS_PER_DAY)}`];
+    ranges.push([...older, ...younger].join(' and ') || 'true');
+  }
+  return ranges.length === 0 ? 'false' : `(${ranges.join(' or ')})`;
+}
+
+/** Profiles by their last activity; those that have none by their creation. */
+async function sinceLastOrCreated(
+  reader: SetReader,
+  last: string,
+  condition: (column: string) => string,
+): Promise<Bitset> {
+  const active = buildBitset();
+  const found = buildBitset();
+  await reader.each(`select ordinal, (${condition('v')})::int from (${last}) f`, (ordinal, matches) => {
+    active.add(ordinal);
+    if (matches === 1) found.add(ordinal);
+  });
+  const created = await reader.ordinals(
+    `select ordinal from profiles where application_id = ${sqlInteger(reader.applicationId)} and ${condition('created_at')}`,
+  );
+  return or(found.set, andNot(created, active.set));
+}

@@ -1,0 +1,125 @@
+// Attributes that are instants: the first or last activity, created_at, a datetime stored on the profile. Against
+// absolute values they never flip; `within_last_x_days` holds from the instant itself until x times 24 hours later.
+
+import { formatInstant, type Instant } from '../../instant.ts';
+import { andNot, type Bitset } from '../bitset.ts';
+import type { Derivation, FactRef } from '../attribute.ts';
+import { instantTest, type InstantTest } from '../conditions.ts';
+import { dependency } from '../depends.ts';
+import type { Crossing, CrossingSource, SetReader } from '../leaf.ts';
+import { sqlInteger, sqlText } from '../literals.ts';
+import { instantRelation } from '../relations.ts';
+import { NO_NEEDS, type ProfileState } from '../state.ts';
+import type { RuleLeaf } from '../tree.ts';
+import { activityDepends, changesAmong, countingPairs, factNeeds, typeIds, type LeafParts } from './parts.ts';
+
+/** The function side of any leaf over instants, given the profile's. */
+export function instantParts(
+  test: InstantTest,
+  instants: (state: ProfileState) => readonly Instant[],
+): Pick<LeafParts, 'test' | 'flips' | 'actual'> {
+  const holds = (values: readonly Instant[], now: Instant): boolean =>
+    values.some((value) => test.matches(value, now)) !== test.negated;
+  return {
+    test: (state, now) => holds(instants(state), now),
+    flips(state, now) {
+      if (test.offsets.length === 0) return [];
+      const values = instants(state);
+      const candidates = values.flatMap((value) => test.offsets.map((offset) => value + offset));
+      return changesAmong(candidates, now, (at) => holds(values, at));
+    },
+    actual(state) {
+      const [value] = instants(state);
+      return value === undefined ? null : formatInstant(value);
+    },
+  };
+}
+
+/** The profiles of a select that takes a condition over its column of instants. */
+export async function instantSet(
+  reader: SetReader,
+  test: InstantTest,
+  select: (condition: (column: string) => string) => string,
+): Promise<Bitset> {
+  const rows = await reader.ordinals(select((column) => test.sql(column, reader.now)));
+  return test.negated ? andNot(await reader.universe(), rows) : rows;
+}
+
+/** Instants that lie in the past need no crossing at their own instant. */
+export function instantCrossings(source: CrossingSource, test: InstantTest, future: boolean): Crossing[] {
+  return test.offsets.filter((offset) => future || offset > 0).map((offset) => ({ source, offset }));
+}
+
+export function factInstant(state: ProfileState, fn: 'first' | 'last', facts: readonly FactRef[]): Instant | null {
+  let found: Instant | null = null;
+  for (const fact of facts) {
+    const total = state.totals.get(fact.factId);
+    const at = fn === 'first' ? total?.firstAt : total?.lastAt;
+    if (at === null || at === undefined) continue;
+    if (found === null || (fn === 'first' ? at < found : at > found)) found = at;
+  }
+  return found;
+}
+
+export function instantLeaf(leaf: RuleLeaf, { fn, facts }: Extract<Derivation, { kind: 'instant' }>): LeafParts {
+  const test = instantTest(leaf);
+  return {
+    ...instantParts(test, (state) => {
+      const at = factInstant(state, fn, facts);
+      return at === null ? [] : [at];
+    }),
+    set: (reader) =>
+      instantSet(
+        reader,
+        test,
+        (meets) => `select ordinal from (${instantRelation(reader, fn, facts)}) f where ${meets('v')}`,
+      ),
+    crossings: instantCrossings({ kind: 'activities', typeIds: typeIds(facts) }, test, false),
+    needs: factNeeds(facts),
+    depends: activityDepends(facts),
+  };
+}
+
+export function createdAtLeaf(leaf: RuleLeaf): LeafParts {
+  const test = instantTest(leaf);
+  return {
+    ...instantParts(test, (state) => [state.createdAt]),
+    set: (reader) =>
+      instantSet(
+        reader,
+        test,
+        (meets) =>
+          `select ordinal from profiles where application_id = ${sqlInteger(reader.applicationId)} and ${meets('created_at')}`,
+      ),
+    crossings: instantCrossings({ kind: 'created_at' }, test, false),
+    needs: NO_NEEDS,
+    depends: [dependency.profile('created_at')],
+  };
+}
+
+export function storedInstantLeaf(leaf: RuleLeaf, key: string, adminOnly: boolean): LeafParts {
+  const test = instantTest(leaf);
+  return {
+    ...instantParts(test, (state) =>
+      countingPairs(state.attributes.get(key), adminOnly).flatMap((pair) =>
+        pair.instant === null ? [] : [pair.instant],
+      ),
+    ),
+    set: (reader) =>
+      instantSet(
+        reader,
+        test,
+        (meets) => `${storedPairs(reader, key, adminOnly)} and instant is not null and ${meets('instant')}`,
+      ),
+    crossings: instantCrossings({ kind: 'attribute', key }, test, true),
+    needs: { ...NO_NEEDS, attributes: new Set([key]) },
+    depends: [dependency.attribute(key)],
+  };
+}
+
+/** A select of the ordinals of the pairs that count, to which conditions may be added. */
+export function storedPairs(reader: SetReader, key: string, adminOnly: boolean): string {
+  return `select ordinal from profile_attributes
+    where application_id = ${sqlInteger(reader.applicationId)} and key = ${sqlText(key)}
+      ${adminOnly ? `and written_by = 'admin'` : ''}`;
+}

@@ -1,0 +1,225 @@
+// Attributes that are plain values: the newest state of a key, a pair stored on the profile, a field of the profile.
+
+import { parseInstant } from '../../instant.ts';
+import type { Derivation, FactRef, Scalar, ValueType } from '../attribute.ts';
+import { andNot, buildBitset } from '../bitset.ts';
+import { booleanTest, elementTest, instantTest, numberTest, textTest, type ValueTest } from '../conditions.ts';
+import { dependency } from '../depends.ts';
+import type { Actual, SetReader } from '../leaf.ts';
+import { sqlInteger } from '../literals.ts';
+import { stateInstantRelation, stateRelation, stateTexts } from '../relations.ts';
+import { NO_NEEDS, type FactTotal, type ProfileState, type StoredValue } from '../state.ts';
+import type { RuleLeaf } from '../tree.ts';
+import { compareText, parseBoolean } from '../values.ts';
+import { instantCrossings, instantParts, instantSet, storedPairs } from './instants.ts';
+import { activityDepends, countingPairs, factNeeds, holdsOver, scalarSet, type LeafParts } from './parts.ts';
+
+/** The newest state among the facts: by occurred_at, then by the id of the activity. */
+function newestState(state: ProfileState, facts: readonly FactRef[]): FactTotal | undefined {
+  let newest: FactTotal | undefined;
+  for (const fact of facts) {
+    const total = state.totals.get(fact.factId);
+    if (!total || total.stateAt === null) continue;
+    if (newest?.stateAt === undefined || newest.stateAt === null || isNewer(total, newest)) newest = total;
+  }
+  return newest;
+}
+
+function isNewer(a: FactTotal, b: FactTotal): boolean {
+  const difference = (a.stateAt ?? 0) - (b.stateAt ?? 0);
+  return difference > 0 || (difference === 0 && compareText(a.stateActivity ?? '', b.stateActivity ?? '') > 0);
+}
+
+export function stateLeaf(
+  leaf: RuleLeaf,
+  { facts, positive }: Extract<Derivation, { kind: 'state' }>,
+  type: ValueType,
+  missing: 0 | false | null,
+): LeafParts {
+  if (positive) return positiveStateLeaf(leaf, facts);
+  switch (type) {
+    case 'number':
+      return typedStateLeaf(facts, 'number', numberTest(leaf), (value) => typeof value === 'number', null);
+    case 'boolean':
+      return typedStateLeaf(
+        facts,
+        'boolean',
+        booleanTest(leaf),
+        (value) => typeof value === 'boolean',
+        missing === false ? false : null,
+      );
+    case 'datetime':
+      return stateInstantLeaf(leaf, facts);
+    default:
+      return typedStateLeaf(facts, 'string', textTest(leaf), (value) => typeof value === 'string', null);
+  }
+}
+
+function typedStateLeaf<T extends Scalar>(
+  facts: readonly FactRef[],
+  column: 'number' | 'boolean' | 'string',
+  test: ValueTest<T>,
+  isTyped: (value: Scalar) => value is T & Scalar,
+  missing: T | null,
+): LeafParts {
+  const valueOf = (state: ProfileState): T | null => {
+    const value = newestState(state, facts)?.state ?? null;
+    return value !== null && isTyped(value) ? value : missing;
+  };
+  return {
+    test(state) {
+      const value = valueOf(state);
+      return holdsOver(test, value === null ? [] : [value]);
+    },
+    flips: () => [],
+    actual: valueOf,
+    set: (reader) =>
+      scalarSet(
+        reader,
+        test,
+        missing,
+        (meets) =>
+          `select ordinal from (${stateRelation(reader, facts, column)}) v where v is not null and ${meets('v')}`,
+      ),
+    crossings: [],
+    needs: factNeeds(facts),
+    depends: activityDepends(facts),
+  };
+}
+
+/** Whether the number is greater than 0; no number is not. */
+function positiveStateLeaf(leaf: RuleLeaf, facts: readonly FactRef[]): LeafParts {
+  const test = booleanTest(leaf);
+  const isPositive = (state: ProfileState): boolean => {
+    const value = newestState(state, facts)?.state;
+    return typeof value === 'number' && value > 0;
+  };
+  return {
+    test: (state) => holdsOver(test, [isPositive(state)]),
+    flips: () => [],
+    actual: isPositive,
+    set: (reader) =>
+      scalarSet(
+        reader,
+        test,
+        false,
+        (meets) =>
+          `select ordinal from (${stateRelation(reader, facts, 'number')}) v where v is not null and ${meets('(v > 0)')}`,
+      ),
+    crossings: [],
+    needs: factNeeds(facts),
+    depends: activityDepends(facts),
+  };
+}
+
+function stateInstantLeaf(leaf: RuleLeaf, facts: readonly FactRef[]): LeafParts {
+  const test = instantTest(leaf);
+  return {
+    ...instantParts(test, (state) => {
+      const at = newestState(state, facts)?.stateInstant ?? null;
+      return at === null ? [] : [at];
+    }),
+    async set(reader) {
+      if (reader.from === 'totals') {
+        return instantSet(
+          reader,
+          test,
+          (meets) =>
+            `select ordinal from (${stateInstantRelation(reader, facts)}) s where v is not null and ${meets('v')}`,
+        );
+      }
+      // Raw values are texts; the parser that intake uses reads them, so that both sides take the same ones.
+      const found = buildBitset();
+      let decided = -1;
+      await reader.texts(stateTexts(reader, facts), (ordinal, text) => {
+        if (ordinal === decided) return;
+        const at = text === null ? null : parseInstant(text);
+        if (at === undefined) return; // not an instant: as if the activity did not have the key
+        decided = ordinal;
+        if (at !== null && test.matches(at, reader.now)) found.add(ordinal);
+      });
+      return test.negated ? andNot(await reader.universe(), found.set) : found.set;
+    },
+    crossings: facts.flatMap((fact) => instantCrossings({ kind: 'state', factId: fact.factId }, test, true)),
+    needs: factNeeds(facts),
+    depends: activityDepends(facts),
+  };
+}
+
+/** A pair on the profile. Where a scalar key was repeated before it was catalogued, every value stands. */
+export function storedLeaf(leaf: RuleLeaf, key: string, adminOnly: boolean, type: ValueType): LeafParts {
+  const { test, read, column } = storedReading(leaf, type);
+  const values = (state: ProfileState): readonly Scalar[] =>
+    countingPairs(state.attributes.get(key), adminOnly).flatMap((pair) => {
+      const value = read(pair);
+      return value === undefined || value === null ? [] : [value];
+    });
+  return {
+    test: (state) => holdsOver(test, values(state)),
+    flips: () => [],
+    actual(state): Actual {
+      const found = values(state);
+      return type === 'list' ? found.map(String) : (found[0] ?? null);
+    },
+    async set(reader) {
+      const rows = await reader.ordinals(`${storedPairs(reader, key, adminOnly)} and ${column(test)}`);
+      return test.negated ? andNot(await reader.universe(), rows) : rows;
+    },
+    crossings: [],
+    needs: { ...NO_NEEDS, attributes: new Set([key]) },
+    depends: [dependency.attribute(key)],
+  };
+}
+
+interface StoredReading {
+  test: ValueTest<Scalar>;
+  read(pair: StoredValue): Scalar | null | undefined;
+  column(test: ValueTest<Scalar>): string;
+}
+
+function storedReading(leaf: RuleLeaf, type: ValueType): StoredReading {
+  switch (type) {
+    case 'number':
+      return {
+        test: numberTest(leaf) as ValueTest<Scalar>, // `read` gives it numbers alone; so below with the other types
+        read: (pair) => pair.number,
+        column: (test) => `number is not null and ${test.sql('number')}`,
+      };
+    case 'boolean':
+      return {
+        test: booleanTest(leaf) as ValueTest<Scalar>,
+        read: (pair) => parseBoolean(pair.value),
+        column: (test) => `value in ('true', 'false') and ${test.sql(`(value = 'true')`)}`,
+      };
+    default:
+      return {
+        test: (type === 'list' ? elementTest(leaf) : textTest(leaf)) as ValueTest<Scalar>,
+        read: (pair) => pair.value,
+        column: (test) => test.sql('value'),
+      };
+  }
+}
+
+export function profileTextLeaf(leaf: RuleLeaf, field: 'nickname' | 'custom_id'): LeafParts {
+  const test = textTest(leaf);
+  const valueOf = (state: ProfileState): string | null => (field === 'nickname' ? state.nickname : state.customId);
+  return {
+    test(state) {
+      const value = valueOf(state);
+      return holdsOver(test, value === null ? [] : [value]);
+    },
+    flips: () => [],
+    actual: valueOf,
+    async set(reader) {
+      const rows = await reader.ordinals(profileRows(reader, `${field} is not null and ${test.sql(field)}`));
+      return test.negated ? andNot(await reader.universe(), rows) : rows;
+    },
+    crossings: [],
+    needs: NO_NEEDS,
+    depends: [dependency.profile(field)],
+  };
+}
+
+function profileRows(reader: SetReader, condition: string): string {
+  return `select ordinal from profiles where application_id = ${sqlInteger(reader.applicationId)} and ${condition}`;
+}

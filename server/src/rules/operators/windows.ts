@@ -1,0 +1,140 @@
+// Counts, sums and existence over the last W: activities with now - W < occurred_at <= now. An activity enters at its
+// occurred_at and leaves exactly at occurred_at + W, so the total is a staircase of time, and the leaf flips where the
+// staircase crosses one of its thresholds. Only the newest activities up to the highest threshold matter: those beyond
+// it are older, hence gone before any of these.
+
+import type { Instant, Micros } from '../../instant.ts';
+import type { Derivation, FactRef } from '../attribute.ts';
+import { numberTest, thresholds } from '../conditions.ts';
+import type { SetReader } from '../leaf.ts';
+import { activityConditions, within } from '../relations.ts';
+import { NO_NEEDS, type Needs, type ProfileState, type Recent } from '../state.ts';
+import type { RuleLeaf } from '../tree.ts';
+import { parseWindow } from '../values.ts';
+import { activityDepends, createTally, holdsOver, typeIds, type LeafParts, type Tally } from './parts.ts';
+import { existenceTest, numberSet } from './totals.ts';
+
+const NONE: Recent = { at: [], value: [], complete: true };
+
+export function windowLeaf(leaf: RuleLeaf, { of, facts, exists }: Extract<Derivation, { kind: 'total' }>): LeafParts {
+  const span = parseWindow(leaf.window ?? '') ?? 0;
+  const test = exists ? existenceTest(leaf) : numberTest(leaf);
+  const steps = exists ? [1] : thresholds(test, leaf);
+  const highest = steps.at(-1) ?? 0;
+  const holds = (total: number): boolean => holdsOver(test, [total]);
+  const recent = (state: ProfileState): Recent =>
+    mergeRecent(facts.map((fact) => state.recent.get(fact.factId) ?? NONE));
+  const weigh = (from: Recent): readonly number[] | undefined => (of === 'sum' ? from.value : undefined);
+  return {
+    test(state, now) {
+      const newest = recent(state);
+      return holds(totalWithin(newest.at, weigh(newest), span, now, highest));
+    },
+    flips(state, now) {
+      const newest = recent(state);
+      return windowFlips(newest.at, weigh(newest), span, now, holds);
+    },
+    actual(state, now) {
+      const newest = recent(state);
+      const total = totalWithin(newest.at, weigh(newest), span, now, Infinity);
+      return exists ? total >= 1 : total;
+    },
+    async set(reader) {
+      const tally = createTally();
+      await tallyWindow(reader, tally, of, facts, span);
+      return numberSet(reader, test, tally.values);
+    },
+    crossings: [{ source: { kind: 'activities', typeIds: typeIds(facts) }, offset: span }],
+    needs: recentNeeds(facts, of, span, highest),
+    explainNeeds: recentNeeds(facts, of, span, Infinity),
+    depends: activityDepends(facts),
+  };
+}
+
+function recentNeeds(facts: readonly FactRef[], of: 'count' | 'sum', span: Micros, rank: number): Needs {
+  if (rank === 0) return NO_NEEDS; // a constant: nothing that a profile does changes it
+  const ranks = of === 'sum' ? { count: 0, sum: rank } : { count: rank, sum: 0 };
+  return { ...NO_NEEDS, recent: new Map(facts.map((fact) => [fact.factId, { fact, span, ...ranks }])) };
+}
+
+async function tallyWindow(
+  reader: SetReader,
+  tally: Tally,
+  of: 'count' | 'sum',
+  facts: readonly FactRef[],
+  span: Micros,
+): Promise<void> {
+  const time = within(reader.now - span, reader.now);
+  for (const where of activityConditions(reader, facts)) {
+    await reader.each(
+      `select ordinal${of === 'sum' ? ', value' : ''} from activities where ${where} and ${time}`,
+      tally.add,
+    );
+  }
+}
+
+/**
+ * The newest activities of several facts as one list, newest first. A list that is not complete ends somewhere; what
+ * others hold from before that instant is left out, since the list would have activities between.
+ */
+export function mergeRecent(lists: readonly Recent[]): Recent {
+  const [only] = lists;
+  if (only && lists.length === 1) return only;
+  const end = Math.max(...lists.map((list) => (list.complete ? -Infinity : (list.at.at(-1) ?? Infinity))));
+  const rows = lists.flatMap((list) => list.at.map((at, index) => ({ at, value: list.value[index] ?? 0 })));
+  const kept = rows.filter((row) => row.at >= end).sort((a, b) => b.at - a.at);
+  return {
+    at: kept.map((row) => row.at),
+    value: kept.map((row) => row.value),
+    complete: lists.every((list) => list.complete),
+  };
+}
+
+/** The total in (now - span, now], counting on until it reaches `enough`. `at` is newest first; no values: a count. */
+export function totalWithin(
+  at: readonly Instant[],
+  value: readonly number[] | undefined,
+  span: Micros,
+  now: Instant,
+  enough: number,
+): number {
+  let total = 0;
+  for (let i = 0; i < at.length && total < enough; i++) {
+    const instant = at[i] ?? 0;
+    if (instant <= now - span) break;
+    if (instant <= now) total += value ? (value[i] ?? 0) : 1;
+  }
+  return total;
+}
+
+/** The instants after `now` at which `holds` of the total changes, as activities enter and leave the window. */
+export function windowFlips(
+  at: readonly Instant[],
+  value: readonly number[] | undefined,
+  span: Micros,
+  now: Instant,
+  holds: (total: number) => boolean,
+): Instant[] {
+  const weight = (i: number): number => (value ? (value[i] ?? 0) : 1);
+  const time = (i: number): Instant => at[i] ?? 0;
+  let total = 0;
+  let leaving = -1; // the oldest that has not left: indexes fall as time passes
+  let entering = -1; // the oldest that has not entered
+  for (let i = 0; i < at.length && time(i) > now - span; i++) {
+    leaving = i;
+    if (time(i) > now) entering = i;
+    else total += weight(i);
+  }
+  const flips: Instant[] = [];
+  let held = holds(total);
+  while (leaving >= 0) {
+    const next = Math.min(time(leaving) + span, entering >= 0 ? time(entering) : Infinity);
+    for (; entering >= 0 && time(entering) <= next; entering--) total += weight(entering);
+    for (; leaving >= 0 && time(leaving) + span <= next; leaving--) total -= weight(leaving);
+    if (holds(total) !== held) {
+      held = !held;
+      flips.push(next);
+    }
+  }
+  return flips;
+}
