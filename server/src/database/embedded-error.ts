@@ -1,4 +1,4 @@
-// Everything that can keep the embedded database from starting and that the person at the keyboard can do something about.
+// Everything that can keep the embedded database from starting, being backed up or restored, and that the person at the keyboard can do something about.
 // The message says what happened and what to do; `code` is for programs.
 
 export type EmbeddedErrorCode =
@@ -13,7 +13,10 @@ export type EmbeddedErrorCode =
   | 'port-taken'
   | 'still-running' // processes of a killed PostgreSQL are still there
   | 'damaged' // the folder holds something that is not a database cluster
-  | 'start-failed';
+  | 'start-failed'
+  | 'no-database' // nothing to back up
+  | 'not-empty' // a restore would overwrite something
+  | 'bad-backup';
 
 export class EmbeddedError extends Error {
   readonly code: EmbeddedErrorCode;

@@ -97,7 +97,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedD
 }
 
 /** A second lock lies beside a cluster elsewhere, since a copy of the data directory would lead there too. */
-async function lockPlace(place: Place): Promise<DirectoryLock[]> {
+export async function lockPlace(place: Place): Promise<DirectoryLock[]> {
   const locks = [await lockDirectory(place.dataDir)];
   if (place.elsewhere === undefined) return locks;
   try {
