@@ -1,0 +1,109 @@
+// Reading and making profiles over HTTP, against bare routes that do the same statements, and against parse-server 8 on
+// the same PostgreSQL (`npx tsx bench/http.ts --peers` installs it into bench/.peers first).
+// Prints requests a second and the median of the ratios of paired runs.
+
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import pg from 'pg';
+import { startEmbedded } from '../server/src/database/embedded.ts';
+import { CLIENT_ID, load, paired, report, root, rounded, startGrandstand, startProcess, temporaryFolder, type Process } from './lib.ts';
+
+const ROUNDS = 5;
+const PROFILES = 500;
+
+interface Made {
+  id: string;
+  access_token: string;
+}
+
+async function makeProfiles(server: Process): Promise<Made[]> {
+  const made: Made[] = [];
+  for (let i = 0; i < PROFILES; i++) {
+    const response = await fetch(`${server.url}/api/v1/applications/${CLIENT_ID}/profile/`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ attributes: [{ key: 'team', value: `team ${i % 20}` }] }),
+    });
+    made.push((await response.json()) as Made);
+  }
+  return made;
+}
+
+const tokenId = (token: string): string => (JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { jti: string }).jti;
+
+async function residentMegabytes(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? NaN) / 1024;
+}
+
+function installPeers(): string {
+  const folder = join(root, 'bench/.peers');
+  if (!existsSync(join(folder, 'node_modules/parse-server'))) {
+    execFileSync('npm', ['install', '--no-save', '--no-package-lock', '--ignore-scripts', '--prefix', folder, 'parse-server@8', 'express@4'], { stdio: 'inherit' });
+  }
+  return folder;
+}
+
+async function main(): Promise<void> {
+  const folder = await temporaryFolder();
+  const database = await startEmbedded({ dataDir: folder.path });
+  const server = await startGrandstand({ DATABASE_URL: database.url, ROLE: 'api' });
+  const idle = await residentMegabytes(server.pid);
+  const bare = await startProcess([join(root, 'bench/bare-profile.mjs')], { DATABASE_URL: database.url });
+  const rows: Parameters<typeof report>[1] = [['memory of the idle API process', `${rounded(idle)} MB`, '', 'under 150 MB']];
+  try {
+    const made = await makeProfiles(server);
+    const own = {
+      url: server.url,
+      requests: made.map((profile) => ({ path: `/api/v1/applications/${CLIENT_ID}/profile/`, headers: { authorization: `Bearer ${profile.access_token}` } })),
+    };
+    const bareRead = { url: bare.url, requests: made.map((profile) => ({ path: `/profile/${profile.id}/${tokenId(profile.access_token)}/` })) };
+    const create = { url: `${server.url}/api/v1/applications/${CLIENT_ID}/profile/`, method: 'POST' as const };
+    const bareCreate = { url: `${bare.url}/profile/`, method: 'POST' as const };
+    const speed = (target: Parameters<typeof load>[0]) => async () => {
+      const figures = await load(target);
+      if (figures.errors > 0) throw new Error(`${figures.errors} requests failed`);
+      return figures.perSecond;
+    };
+    for (const target of [own, bareRead, create, bareCreate]) await load(target, { seconds: 2 });
+
+    const reads = await paired(ROUNDS, speed(own), speed(bareRead));
+    rows.push(['GET profile / a bare route with the same SELECT', `${rounded(reads.a)} / ${rounded(reads.b)} a second`, reads.ratio, 'at least 0.7']);
+    const creates = await paired(ROUNDS, speed(create), speed(bareCreate));
+    rows.push(['POST profile / a bare route with the same INSERTs', `${rounded(creates.a)} / ${rounded(creates.b)} a second`, creates.ratio, 'at least 0.7']);
+
+    if (process.argv.includes('--peers')) {
+      const client = new pg.Client({ connectionString: database.url });
+      await client.connect();
+      await client.query('create database parse');
+      await client.end();
+      const parseUrl = new URL(database.url);
+      parseUrl.pathname = '/parse';
+      const parse = await startProcess([join(root, 'bench/peer-parse.mjs')], { PEERS: installPeers(), PARSE_DATABASE: parseUrl.href });
+      try {
+        const headers = { 'x-parse-application-id': 'bench', 'content-type': 'application/json' };
+        const session = (await (await fetch(`${parse.url}/parse/users`, { method: 'POST', headers, body: JSON.stringify({ authData: { anonymous: { id: 'first' } } }) })).json()) as { sessionToken: string };
+        const parseRead = { url: `${parse.url}/parse/users/me`, headers: { ...headers, 'x-parse-session-token': session.sessionToken } };
+        // Each anonymous sign-up needs its own id: autocannon puts one in place of [<id>].
+        const parseCreate = { url: `${parse.url}/parse/users`, method: 'POST' as const, headers, body: '{"authData":{"anonymous":{"id":"[<id>]"}}}' };
+        const peerReads = await paired(3, speed(own), speed(parseRead));
+        rows.push(['GET profile / parse-server users/me', `${rounded(peerReads.a)} / ${rounded(peerReads.b)} a second`, peerReads.ratio, '10 or more']);
+        const peerCreates = await paired(3, speed(create), speed(parseCreate));
+        rows.push(['POST profile / parse-server anonymous sign-up', `${rounded(peerCreates.a)} / ${rounded(peerCreates.b)} a second`, peerCreates.ratio, '10 or more']);
+      } finally {
+        await parse.stop();
+      }
+    }
+    rows.push(['memory of the API process after the load', `${rounded(await residentMegabytes(server.pid))} MB`, '', '']);
+    report('HTTP, 32 connections', rows);
+  } finally {
+    await bare.stop();
+    await server.stop();
+    await database.stop();
+    await folder.remove();
+  }
+}
+
+await main();
