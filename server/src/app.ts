@@ -15,6 +15,7 @@ import { profileTokens } from './credentials/token.ts';
 import { openDatabase } from './database/database.ts';
 import { startEmbedded, type EmbeddedDatabase } from './database/embedded.ts';
 import { migrate } from './database/migrate.ts';
+import { noDynamicGroups } from './groups/dynamic.ts';
 import { createHttp, type App } from './http/server.ts';
 import { operationsRoutes } from './http/operations.ts';
 import { createMetrics } from './metrics.ts';
@@ -83,6 +84,7 @@ async function composeApp(config: Config, options: AppOptions, log: Logger, embe
       catalogues: catalogues(db),
       ordinals: ordinals(db),
       tokens: profileTokens(secrets.tokenKey),
+      dynamicGroups: noDynamicGroups,
     };
     const firstStart = await bootstrap(context);
     const http = await createHttp(context, {

@@ -7,6 +7,7 @@ import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Database } from './database/database.ts';
 import type { ProfileTokens } from './credentials/token.ts';
+import type { DynamicGroups } from './groups/dynamic.ts';
 import type { Metrics } from './metrics.ts';
 import type { Ordinals } from './profiles/ordinals.ts';
 import type { Secrets } from './secrets.ts';
@@ -22,4 +23,6 @@ export interface Context {
   catalogues: Catalogues;
   ordinals: Ordinals;
   tokens: ProfileTokens;
+  /** What dynamic groups need beyond static ones; evaluation/dynamic-groups.ts. */
+  dynamicGroups: DynamicGroups;
 }

@@ -21,7 +21,7 @@ export interface Applications {
 }
 
 /** Looked up on every request, so kept for a few seconds; a rotated secret has a longer grace than that. */
-export function applications(context: Omit<Context, 'applications' | 'catalogues' | 'ordinals' | 'tokens'>): Applications {
+export function applications(context: Pick<Context, 'db' | 'clock' | 'secrets'>): Applications {
   const cache = new Map<string, { application: Application; until: Instant }>();
   const byId = new Map<number, string>();
 

@@ -23,6 +23,13 @@ export interface ChangeOptions {
   now: Instant;
   /** Queue the profiles for the groups that read these ones. The evaluation, which knows those itself, does not. */
   queueReaders: boolean;
+  /** The epochs at which the caller decided: if one has moved since, the transaction starts again. Default: read here. */
+  epochs?: ReadonlyMap<string, number>;
+  /**
+   * Profiles whose facts changed for groups that are being filled, whether or not their present membership does. Noted
+   * under the head's lock, so that either the fill sees them before it switches or this transaction starts again.
+   */
+  touched?: { groupId: string; profileId: string }[];
 }
 
 /** A switch came between: the transaction must start again. Carries the code of a serialisation failure, so it does. */

@@ -1,0 +1,110 @@
+// Where the groups feature hands over to the evaluation: everything that dynamic groups need beyond what all groups share.
+// evaluation/dynamic-groups.ts implements it and app.ts puts it on the context, so that groups/ never imports evaluation/.
+
+import type { Application } from '../applications/application.ts';
+import type { Queryable } from '../database/database.ts';
+import { ApiError, ValidationError } from '../errors.ts';
+import { readUuid } from '../ids.ts';
+import type { Instant } from '../instant.ts';
+import { loadCatalogue } from '../rules/catalogue-store.ts';
+import { parseRuleTree } from '../rules/parse.ts';
+import type { RuleNode } from '../rules/tree.ts';
+import type { DynamicFields, Group } from './group.ts';
+import { findGroupIdsByReference } from './group-store.ts';
+
+/** A rule that was parsed in the transaction that saves it, after definitions_version was raised there. */
+export interface NewRule {
+  tree: RuleNode;
+  /** `token:<name>` or `producer:<email>`. */
+  createdBy: string;
+}
+
+export interface DynamicGroups {
+  /**
+   * Each of these runs in the caller's transaction, whose first statement raised `applications.definitions_version` and so
+   * holds that row: no other rule, definition or group of the application is saved, deactivated or deleted at the same
+   * time. `now` is the instant of the change. The caller writes the row of `groups` but for ruleset_id and is_paused,
+   * which are set here, as are rulesets, watched_keys, fills and served_ruleset_id.
+   */
+  /** The group's row and head were just inserted. Stores the rule, watches what it reads, asks for a fill. 400 on a cycle. */
+  create(tx: Queryable, group: Group, rule: NewRule, now: Instant): Promise<void>;
+  /** A second edit supersedes the first; an equal tree changes nothing. */
+  update(tx: Queryable, group: Group, change: { rule?: NewRule; isPaused?: boolean }, now: Instant): Promise<void>;
+  /** No longer evaluated; members are kept. */
+  deactivate(tx: Queryable, group: Group, now: Instant): Promise<void>;
+  /** Fills it first: the caller has set is_active. 409 where the rule reads what is gone by now. */
+  restore(tx: Queryable, group: Group, now: Instant): Promise<void>;
+  /** Forgets fills, watched keys and pins; the caller deletes the group's row (rulesets follow it), head and members. */
+  remove(tx: Queryable, group: Group, now: Instant): Promise<void>;
+  /** `ruleset` and `evaluation` of these dynamic groups, by id, in the caller's snapshot. */
+  present(db: Queryable, groups: Group[]): Promise<ReadonlyMap<string, DynamicFields>>;
+  /** The answer of `GET …/members/{profile_id}/` for a dynamic group; undefined where there is no such profile. */
+  explain(application: Application, group: Group, profileId: string): Promise<Record<string, unknown> | undefined>;
+  /** Up to when `?as_of=` may ask: evaluation.as_of. */
+  asOf(db: Queryable, group: Group): Promise<Instant | null>;
+  /**
+   * More than a queue should take changed in groups that these ones read, in a switch whose transaction this is: they
+   * are filled again. A fill that runs already starts anew, since it may have read the old members.
+   */
+  refill(tx: Queryable, applicationId: number, groupIds: string[], now: Instant): Promise<void>;
+}
+
+/** Parses a rule in the transaction that saves it, against definitions that nobody else can change meanwhile. */
+export async function parseRule(tx: Queryable, applicationId: number, input: unknown): Promise<RuleNode> {
+  const catalogue = await loadCatalogue(tx, applicationId);
+  if (!catalogue) throw new ApiError('not_found');
+  const resolveGroup = await groupResolver(tx, applicationId, input);
+  const parsed = parseRuleTree(input, { catalogue, resolveGroup });
+  if (!parsed.ok) throw new ValidationError(parsed.errors);
+  return parsed.tree;
+}
+
+/** Finds the active groups that a tree names, by id or `custom:…`, in one query. */
+export async function groupResolver(db: Queryable, applicationId: number, input: unknown): Promise<(reference: string) => string | undefined> {
+  const ids = new Set<string>();
+  const customIds = new Set<string>();
+  for (const reference of groupReferences(input)) {
+    const id = readUuid(reference);
+    if (id !== undefined) ids.add(id);
+    else if (reference.startsWith('custom:')) customIds.add(reference.slice('custom:'.length));
+  }
+  const found = ids.size + customIds.size === 0 ? [] : await findGroupIdsByReference(db, applicationId, [...ids], [...customIds]);
+  const byReference = new Map(found.flatMap(({ id, custom_id }) => [[id, id], ...(custom_id === null ? [] : [[`custom:${custom_id}`, id]])] as [string, string][]));
+  return (reference) => byReference.get(readUuid(reference) ?? reference);
+}
+
+const MAX_REFERENCES = 10_000;
+
+/** Every string that may name a group, from input that is not checked yet. JSON is at most 64 levels deep (http/body.ts). */
+function groupReferences(input: unknown): Set<string> {
+  const found = new Set<string>();
+  const visit = (part: unknown, isValue: boolean): void => {
+    if (found.size >= MAX_REFERENCES) return;
+    if (typeof part === 'string') {
+      if (isValue) found.add(part);
+    } else if (Array.isArray(part)) for (const item of part) visit(item, isValue);
+    else if (typeof part === 'object' && part !== null) {
+      const isGroupLeaf = 'attribute' in part && part.attribute === 'profile_group';
+      for (const [key, value] of Object.entries(part)) visit(value, isGroupLeaf && key === 'value');
+    }
+  };
+  visit(input, false);
+  return found;
+}
+
+const unavailable = (): never => {
+  throw new ApiError('unavailable', { detail: 'Dynamic groups are not evaluated by this server.' });
+};
+
+/** Until an evaluation is there: static groups work, dynamic ones are refused. */
+export const noDynamicGroups: DynamicGroups = {
+  create: async () => unavailable(),
+  update: async () => unavailable(),
+  deactivate: async () => unavailable(),
+  restore: async () => unavailable(),
+  remove: async () => unavailable(),
+  present: async () => new Map(),
+  explain: async () => unavailable(),
+  asOf: async () => null,
+  refill: async () => {},
+};
