@@ -170,13 +170,14 @@ async function unpackFile(entry: Entry, name: string, size: number, target: stri
   const hash = createHash('sha256');
   const file = join(target, name);
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  const hashing = async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-    for await (const chunk of chunks) {
-      hash.update(chunk);
-      yield chunk;
+  const hashed = async function* (): AsyncGenerator<Buffer> {
+    for await (const chunk of entry) {
+      const bytes = chunk as Buffer; // an entry yields nothing else
+      hash.update(bytes);
+      yield bytes;
     }
   };
-  await pipeline(hashing(entry), createWriteStream(file, { flags: 'wx', mode: 0o600 }));
+  await pipeline(hashed(), createWriteStream(file, { flags: 'wx', mode: 0o600 }));
   return { name, size, sha256: hash.digest('hex') };
 }
 

@@ -6,7 +6,7 @@
 // It works from any process that may read the data directory: a running server's address lies there, a stopped one is started.
 
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { copyFile, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -14,7 +14,7 @@ import pg from 'pg';
 import { type ArchiveWriter, type Description, readArchive, writeArchive } from './backup-archive.ts';
 import { findInstalledBinaries } from './embedded-binaries.ts';
 import { EmbeddedError, errorCode, fileError } from './embedded-error.ts';
-import { giveTo, type Place, preparePlace, readConnection } from './embedded-place.ts';
+import { CONNECTION_FILE, giveTo, type Place, preparePlace, readConnection } from './embedded-place.ts';
 import type { Log } from './embedded-postmaster.ts';
 import { lockPlace, startEmbedded } from './embedded.ts';
 
@@ -44,7 +44,9 @@ interface Options {
 /** Writes a backup of the database in `dataDir` to `targetFile`, replacing an older one only when the new one is whole. */
 export async function backup(dataDir: string, targetFile: string, options: Options = {}): Promise<BackupSummary> {
   const target = resolve(targetFile);
-  const source = await openSource(dataDir, options);
+  const source = await openSource(dataDir, options).catch((error: unknown) => {
+    throw backupError(error, target);
+  });
   const unfinished = `${target}.${randomBytes(4).toString('hex')}.partial`;
   try {
     const description = await describe(source.client);
@@ -77,6 +79,9 @@ async function openSource(dataDir: string, options: Options): Promise<Source> {
       `There is no database in ${dataDir}. Set DATA_DIR to the folder of the server.`,
     );
   }
+  // A running server of another user would look like one that is for ever about to start.
+  const connectionFile = join(dataDir, CONNECTION_FILE);
+  if (existsSync(connectionFile)) accessSync(connectionFile, constants.R_OK);
   const giveUpAt = performance.now() + CONNECT_PATIENCE_MS;
   for (;;) {
     try {

@@ -102,7 +102,7 @@ function keep(path: string, own: Holder): DirectoryLock {
 function createWith(path: string, holder: Holder): boolean {
   let file: number;
   try {
-    file = openSync(path, 'wx', 0o600);
+    file = openSync(path, 'wx', 0o644);
   } catch (error) {
     if (errorCode(error) === 'EEXIST') return false;
     throw fileError(error, path);
@@ -121,7 +121,7 @@ function createWith(path: string, holder: Holder): boolean {
 /** The holder; 'gone' when there is none any more; a holder without token when the file stays unreadable. */
 async function readHolder(path: string): Promise<Holder | 'gone'> {
   for (let attempt = 0; attempt < 20; attempt++) {
-    const text = readOrUndefined(path);
+    const text = readLock(path);
     if (text === undefined) return 'gone';
     const holder = parseHolder(text);
     if (holder) return holder;
@@ -156,7 +156,7 @@ async function removeStale(path: string, stale: Holder, own: Holder): Promise<vo
     return;
   }
   try {
-    const current = readOrUndefined(path);
+    const current = readLock(path);
     const token = current === undefined ? undefined : (parseHolder(current)?.token ?? 'unreadable');
     if (token === stale.token) rmSync(path, { force: true });
   } finally {
@@ -179,6 +179,16 @@ function pidNamespace(): string {
     return readlinkSync('/proc/self/ns/pid');
   } catch {
     return '';
+  }
+}
+
+/** Undefined when there is none; a lock that may not be read is another user's, and so are the data. */
+function readLock(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw fileError(error, path);
   }
 }
 

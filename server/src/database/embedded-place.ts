@@ -50,7 +50,7 @@ export interface Connection {
   pid?: number;
 }
 
-const CONNECTION_FILE = 'postgres.json';
+export const CONNECTION_FILE = 'postgres.json';
 const SHARED_FOLDERS = ['/var/lib/grandstand', '/opt/grandstand', '/srv/grandstand'];
 
 export function preparePlace(requested: string): Place {

@@ -92,6 +92,34 @@ async function count(url: string): Promise<number | undefined> {
   return (await query<{ n: number }>(url, 'select count(*)::int as n from kept'))[0]?.n;
 }
 
+/** A linear congruential generator; [0, limit) at each call. */
+function randomNumbers(seed: number): (limit: number) => number {
+  let state = seed >>> 0;
+  return (limit) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((state / 2 ** 32) * limit);
+  };
+}
+
+/** A file system of 160 MB; undefined where we may not mount one. */
+function mountSmallDisk(): string | undefined {
+  const disk = makeFolder();
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=160m', 'tmpfs', disk], { stdio: 'ignore' });
+  } catch {
+    return undefined;
+  }
+  cleanups.push(() => void execFileSync('umount', [disk]));
+  return disk;
+}
+
+function fillDisk(disk: string): void {
+  const fill = (): never => {
+    for (;;) writeFileSync(join(disk, 'ballast'), Buffer.alloc(1024 * 1024), { flag: 'a' });
+  };
+  expect(fill).toThrow('ENOSPC');
+}
+
 /** A process that ended but was not collected by its parent is gone, too. */
 function isGone(pid: number): boolean {
   return processStart(pid) === undefined;
@@ -148,6 +176,16 @@ describe('the embedded database', () => {
     expect(readdirSync(dataDir).toSorted()).toEqual(['postgres', 'postgres.json', 'postgres.log']);
   });
 
+  test('takes a data directory with a long and odd name', async () => {
+    const dataDir = join(makeFolder(), `it's "a" $HOME, füñ 🎟️ `, 'x'.repeat(150));
+    const first = await start(dataDir);
+    await first.stop();
+    const second = await start(dataDir);
+    process.kill(second.pid, 'SIGKILL');
+    await second.stop();
+    expect(await query((await start(dataDir)).url, 'select 1 as one')).toEqual([{ one: 1 }]);
+  });
+
   test('may be stopped twice', async () => {
     const database = await start(makeFolder());
     await Promise.all([database.stop(), database.stop()]);
@@ -193,6 +231,19 @@ describe('the embedded database', () => {
     expect(await count(second.url)).toBe(10);
     await expect(query(second.superuserUrl, 'select 1 as one')).resolves.toEqual([{ one: 1 }]);
     expect(new URL(second.url).password).not.toBe(new URL(first.url).password);
+  });
+
+  test('says what to do when the connection file is of another database', async () => {
+    const dataDir = makeFolder();
+    await (await start(dataDir)).stop();
+    const file = join(dataDir, 'postgres.json');
+    const connection = JSON.parse(readFileSync(file, 'utf8')) as object;
+    writeFileSync(file, JSON.stringify({ ...connection, superuserPassword: 'other' }));
+    const error = await failure(start(dataDir));
+    expect(error).toMatchObject({ code: 'start-failed' });
+    expect(error.message).toContain(file);
+    rmSync(file);
+    await start(dataDir);
   });
 
   test('starts over where making the cluster was interrupted', async () => {
@@ -268,6 +319,41 @@ describe('after a kill -9', () => {
     expect(await query(again.url, 'select 1 as one')).toEqual([{ one: 1 }]);
   });
 
+  test('of this or that at any moment under load, no acknowledged row is missing', async () => {
+    const seed = Number(process.env['TEST_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+    const random = randomNumbers(seed);
+    const dataDir = makeFolder();
+    let acknowledged = 0;
+    for (let round = 0; round < 6; round++) {
+      const held = await hold(dataDir);
+      const client = new pg.Client({ connectionString: held.url });
+      client.on('error', () => undefined);
+      await client.connect();
+      await client.query('create table if not exists kept (n bigint primary key)');
+      const { rows } = await client.query<{ newest: number }>('select coalesce(max(n), 0)::int as newest from kept');
+      // The one that was under way may be there, too.
+      expect([acknowledged, acknowledged + 1], `seed ${seed}, round ${round}`).toContain(rows[0]?.newest);
+      expect(await count(held.url), `seed ${seed}, round ${round}`).toBe(rows[0]?.newest);
+      acknowledged = rows[0]?.newest ?? 0;
+      const victims =
+        [[held.child.pid], [held.pid], [held.child.pid, held.pid], [held.pid, held.child.pid]][random(4)] ?? [];
+      const killAt = acknowledged + 1 + random(200);
+      const write = async (): Promise<void> => {
+        for (;;) {
+          await client.query('insert into kept values ($1)', [acknowledged + 1]);
+          acknowledged += 1;
+          // The kill falls into the writes that follow.
+          if (acknowledged === killAt) for (const pid of victims) setImmediate(() => process.kill(pid ?? 0, 'SIGKILL'));
+        }
+      };
+      await expect(write()).rejects.toThrow();
+      await client.end().catch(() => undefined);
+      if (held.child.exitCode === null && held.child.signalCode === null) await kill(held);
+    }
+    const database = await start(dataDir);
+    expect(await count(database.url), `seed ${seed}`).toBeGreaterThanOrEqual(acknowledged);
+  });
+
   test('of both at once, the next start recovers', async () => {
     const dataDir = makeFolder();
     const held = await hold(dataDir);
@@ -287,6 +373,18 @@ describe('a start is refused', () => {
     expect(error.code).toBe('locked');
     expect(error.message).toContain(`process ${held.child.pid}`);
     expect(await query(held.url, 'select 1 as one')).toEqual([{ one: 1 }]);
+  });
+
+  test('to all but one of several processes that find what a killed one left', async () => {
+    const dataDir = makeFolder();
+    const held = await hold(dataDir);
+    await query(held.url, 'create table kept as select generate_series(1, 5000)');
+    await kill(held);
+    const starts = await Promise.all(Array.from({ length: 4 }, () => hold(dataDir)));
+    const refused = starts.filter((other) => other.code !== undefined);
+    expect(refused.map((other) => other.code)).toEqual(['locked', 'locked', 'locked']);
+    const winner = starts.find((other) => other.code === undefined);
+    expect(await count(winner?.url ?? '')).toBe(5000);
   });
 
   test('while the same process holds the folder, and not after its stop', async () => {
@@ -340,30 +438,51 @@ describe('a start is refused', () => {
     expect(await query(held.url, 'select 1 as one')).toEqual([{ one: 1 }]);
   });
 
-  test.runIf(isRoot && process.platform === 'linux')('on a full disk, and works once there is room', async () => {
-    const disk = makeFolder();
-    try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=160m', 'tmpfs', disk], { stdio: 'ignore' });
-    } catch {
-      return; // a container without the right to mount
-    }
-    cleanups.push(() => void execFileSync('umount', [disk]));
-    const dataDir = join(disk, 'data');
-    writeFileSync(join(disk, 'ballast'), Buffer.alloc(150 * 1024 * 1024));
-    expect((await failure(start(dataDir))).code).toBe('disk-full');
-    rmSync(join(disk, 'ballast'));
-    await (await start(dataDir)).stop();
-    writeFileSync(join(disk, 'ballast'), '');
-    try {
-      for (;;) writeFileSync(join(disk, 'ballast'), Buffer.alloc(64 * 1024), { flag: 'a' });
-    } catch (error) {
-      expect((error as NodeJS.ErrnoException).code).toBe('ENOSPC');
-    }
-    expect((await failure(start(dataDir))).code).toBe('disk-full');
-    rmSync(join(disk, 'ballast'));
-    await start(dataDir);
-  });
+  test.runIf(isRoot && process.platform === 'linux')(
+    'on a full disk, and works once there is room',
+    async (context) => {
+      const disk = mountSmallDisk() ?? context.skip('this container may not mount');
+      const dataDir = join(disk, 'data');
+      writeFileSync(join(disk, 'ballast'), Buffer.alloc(150 * 1024 * 1024));
+      expect((await failure(start(dataDir))).code).toBe('disk-full');
+      rmSync(join(disk, 'ballast'));
+      await (await start(dataDir)).stop();
+      fillDisk(disk);
+      expect((await failure(start(dataDir))).code).toBe('disk-full');
+      rmSync(join(disk, 'ballast'));
+      await start(dataDir);
+    },
+  );
 });
+
+test.runIf(isRoot && process.platform === 'linux')(
+  'a disk that fills up under a running server costs no committed row, and the server goes on when there is room',
+  async (context) => {
+    const disk = mountSmallDisk() ?? context.skip('this container may not mount');
+    const database = await start(join(disk, 'data'));
+    await query(database.url, 'create table kept (n serial primary key, filler text)');
+    const insert = `insert into kept (filler) select repeat(md5(random()::text), 200) from generate_series(1, 500)`;
+    await query(database.url, insert);
+    let committed = 500;
+    fillDisk(disk);
+    const fill = async (): Promise<void> => {
+      for (;;) {
+        await query(database.url, insert);
+        committed += 500;
+      }
+    };
+    await expect(fill()).rejects.toThrow('No space left');
+    // No room for the log either, over which PostgreSQL ends; and it cannot start before there is some.
+    const killed = database.pid;
+    const switchLog = (): Promise<unknown> =>
+      query(database.superuserUrl, 'create temp table t (); select pg_switch_wal()');
+    await expect.poll(() => switchLog().catch(() => 'failed'), { timeout: 20_000 }).toBe('failed');
+    await expect.poll(() => isGone(killed), { timeout: 20_000 }).toBe(true);
+    rmSync(join(disk, 'ballast'));
+    await expect.poll(() => count(database.url).catch(() => -1), { timeout: 40_000 }).toBe(committed);
+    await query(database.url, insert);
+  },
+);
 
 describe('as root', () => {
   test.runIf(isRoot)('PostgreSQL runs as another user', async () => {

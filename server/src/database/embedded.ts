@@ -24,7 +24,7 @@ import {
   SUPERUSER,
   writeConfiguration,
 } from './embedded-cluster.ts';
-import { EmbeddedError, fileError } from './embedded-error.ts';
+import { EmbeddedError, errorCode, fileError } from './embedded-error.ts';
 import { type DirectoryLock, lockDirectory } from './embedded-lock.ts';
 import {
   canReach,
@@ -72,6 +72,7 @@ const DATABASE = 'grandstand';
 const ROLE = 'grandstand';
 /** Name of the socket file, which counts into the 107 bytes (103 on macOS). */
 const SOCKET_NAME_BYTES = '/.s.PGSQL.5432'.length;
+const INVALID_PASSWORD = '28P01';
 const LOG_CHECK_MS = 60_000;
 const silent: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
@@ -189,7 +190,10 @@ async function launchAt(endpoint: Endpoint, { place, binaries, connection, isNew
     return postmaster;
   } catch (error) {
     await postmaster.stop();
-    throw error;
+    if (errorCode(error) !== INVALID_PASSWORD) throw error;
+    const file = join(dataDir, 'postgres.json');
+    const advice = `Put back the right ${file}, or remove it: the next start makes new passwords.`;
+    throw new EmbeddedError('start-failed', `The passwords in ${file} are not those of ${cluster}. ${advice}`, error);
   }
 }
 
@@ -281,9 +285,10 @@ function urlsFor({ socketDir, port }: Endpoint, connection: Connection): { url: 
 function makeSocketDir(owner: Owner | undefined): string {
   const limit = process.platform === 'linux' ? 107 : 103;
   const name = 'grandstand-';
-  const parent = [realpathSync(tmpdir()), '/tmp'].find(
-    (folder) => Buffer.byteLength(join(folder, name)) + 6 + SOCKET_NAME_BYTES <= limit && canReach(folder, owner),
-  );
+  // A comma would end the folder's name in PostgreSQL's list of folders.
+  const fits = (folder: string): boolean =>
+    Buffer.byteLength(join(folder, name)) + 6 + SOCKET_NAME_BYTES <= limit && !folder.includes(',');
+  const parent = [realpathSync(tmpdir()), '/tmp'].find((folder) => fits(folder) && canReach(folder, owner));
   if (parent === undefined) {
     throw new EmbeddedError(
       'start-failed',
