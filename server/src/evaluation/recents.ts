@@ -7,7 +7,7 @@ import { mergeRecent } from '../rules/operators/windows.ts';
 import type { Recent, RecentNeed } from '../rules/state.ts';
 
 /** How many activities of a type are read at first; more only for profiles whose thresholds lie deeper. */
-const FIRST_DEPTH = 256;
+export const FIRST_DEPTH = 256;
 const DEEPER = 16;
 
 export interface RecentOf {
@@ -22,11 +22,12 @@ export async function loadRecents(
   profileIds: readonly string[],
   needs: readonly RecentNeed[],
   from: Instant,
+  firstDepth: number,
 ): Promise<RecentOf[]> {
   const found = new Map<string, RecentOf>();
   let ids = profileIds;
   let asked = needs;
-  for (let depth = FIRST_DEPTH; asked.length > 0; depth *= DEEPER) {
+  for (let depth = firstDepth; asked.length > 0; depth *= DEEPER) {
     const shallow: RecentOf[] = [];
     for (const one of await loadToDepth(db, applicationId, ids, asked, from, depth)) {
       found.set(`${one.profileId} ${one.factId}`, one);

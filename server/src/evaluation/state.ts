@@ -5,12 +5,12 @@ import { sql, type Queryable } from '../database/database.ts';
 import type { Instant } from '../instant.ts';
 import type { Scalar } from '../rules/attribute.ts';
 import type { FactTotal, Needs, ProfileState } from '../rules/state.ts';
-import { loadRecents } from './recents.ts';
+import { FIRST_DEPTH, loadRecents } from './recents.ts';
 
 /**
  * The states of the profiles that exist, by id. They are good for evaluations at `from` and at any later instant.
  * In a transaction under REPEATABLE READ they are of one snapshot; else a change between the statements is followed by
- * its own row in the queue.
+ * its own row in the queue. `depth` is how many activities of a type are read before it is known to take more.
  */
 export async function loadStates(
   db: Queryable,
@@ -18,6 +18,7 @@ export async function loadStates(
   profileIds: readonly string[],
   needs: Needs,
   from: Instant,
+  depth: number = FIRST_DEPTH,
 ): Promise<Map<string, ProfileState>> {
   if (profileIds.length === 0) return new Map();
   const [states, totals, pairs, groups, recents] = await Promise.all([
@@ -25,7 +26,7 @@ export async function loadStates(
     needs.facts.size > 0 ? loadTotals(db, profileIds, [...needs.facts]) : [],
     needs.attributes.size > 0 ? loadPairs(db, profileIds, [...needs.attributes]) : [],
     needs.groups.size > 0 ? loadMemberships(db, profileIds, [...needs.groups]) : [],
-    needs.recent.size > 0 ? loadRecents(db, applicationId, profileIds, [...needs.recent.values()], from) : [],
+    needs.recent.size > 0 ? loadRecents(db, applicationId, profileIds, [...needs.recent.values()], from, depth) : [],
   ]);
   for (const row of totals) states.get(row.profile_id)?.totals.set(row.fact_id, totalOf(row));
   for (const row of pairs) {

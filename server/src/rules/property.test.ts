@@ -1,0 +1,196 @@
+// The differential property: the function of a rule, its set and the naive evaluator say the same, about membership now
+// and about every instant at which it changes. GRANDSTAND_PROPERTY_RUNS and GRANDSTAND_SEED make it longer or repeat it.
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openDatabase, type Database } from '../database/database.ts';
+import { createSetReader, inSnapshot, readRuleSet } from '../evaluation/sets.ts';
+import { loadStates } from '../evaluation/state.ts';
+import { MICROS_PER_DAY, parseInstant, type Instant } from '../instant.ts';
+import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
+import { iterate } from './bitset.ts';
+import { compileRule } from './compile.ts';
+import { isMember, nextChangeAt, timeline, type CompiledRule } from './evaluate.ts';
+import { explainRule } from './explain.ts';
+import type { Crossing } from './leaf.ts';
+import { parseRuleTree } from './parse.ts';
+import type { ProfileState } from './state.ts';
+import { holdsNaively } from './testing/naive.ts';
+import { randomTree } from './testing/random-rule.ts';
+import { chooseSeed, createRandom, propertyRuns, type Random } from './testing/random.ts';
+import { saveWorld } from './testing/save-world.ts';
+import { createWorld, stateInMemory, type Profile, type World } from './testing/world.ts';
+import { leavesOf, type RuleNode } from './tree.ts';
+import { parseWindow } from './values.ts';
+
+const seed = chooseSeed();
+const GROUP = '00000000-0000-4000-8000-00000000feed';
+
+function randomRule(random: Random, world: World): CompiledRule {
+  const resolveGroup = (reference: string): string | undefined => world.groups.find((id) => id === reference);
+  const parsed = parseRuleTree(randomTree(random, world), { catalogue: world.catalogue, resolveGroup });
+  if (!parsed.ok) throw new Error(`a random tree was refused: ${JSON.stringify(parsed.errors)}`);
+  return compileRule(parsed.tree, { catalogue: world.catalogue, groupId: GROUP, resolveGroup });
+}
+
+/** How far after an instant of the profile something may happen, by what the leaves name. */
+function offsets(tree: RuleNode): number[] {
+  const found = [0];
+  for (const leaf of leavesOf(tree)) {
+    if (leaf.window !== undefined) found.push(parseWindow(leaf.window) ?? NaN);
+    if (leaf.condition === 'within_last_x_days') found.push(Number(leaf.value) * MICROS_PER_DAY);
+    if (!/^days_in/.test(leaf.attribute)) continue;
+    for (const value of [leaf.value].flat()) {
+      for (const more of [0, 1, 2]) found.push((Math.floor(Number(value)) + more) * MICROS_PER_DAY);
+    }
+  }
+  return found.filter((offset) => offset >= 0 && offset <= 4000 * MICROS_PER_DAY);
+}
+
+function instantsOf(profile: Profile): Instant[] {
+  const states = profile.activities.flatMap((row) => Object.values(row.data ?? {}));
+  const read = [...states, ...profile.pairs.map((pair) => pair.value)].map(
+    (value) => parseInstant(String(value)) ?? NaN,
+  );
+  return [profile.createdAt, ...profile.activities.map((row) => row.at), ...read.filter((at) => !Number.isNaN(at))];
+}
+
+/** Every instant at which something might happen to the profile, and the microseconds beside it. */
+function edges(tree: RuleNode, profile: Profile): Instant[] {
+  const all = instantsOf(profile).flatMap((at) =>
+    offsets(tree).flatMap((offset) => [-1, 0, 1].map((d) => at + offset + d)),
+  );
+  return [...new Set(all)].sort((a, b) => a - b);
+}
+
+function describeCase(rule: CompiledRule, profile: Profile, now: Instant): string {
+  return `seed ${seed}, now ${now}, rule ${JSON.stringify(rule.tree)}, profile ${JSON.stringify(profile)}`;
+}
+
+/** Fails with the whole case in the message, which is put together only then. */
+function agree(actual: unknown, expected: unknown, why: () => string): void {
+  if (!Object.is(actual, expected)) expect(actual, why()).toEqual(expected);
+}
+
+/** Membership by the timeline equals the naive one at every edge after `from`. */
+function expectTimeline(rule: CompiledRule, world: World, profile: Profile, state: ProfileState, from: Instant): void {
+  const walked = timeline(rule, state, from, Infinity);
+  const naively = (at: Instant): boolean => holdsNaively(rule.tree, world, profile, at, GROUP);
+  const because = (what: string, at: Instant) => () => `${what} at ${at}: ${describeCase(rule, profile, from)}`;
+  let next = 0;
+  let member = walked.member;
+  for (const at of [from, ...edges(rule.tree, profile).filter((edge) => edge > from)]) {
+    for (let change = walked.changes[next]; change && change.at <= at; change = walked.changes[++next]) {
+      agree(change.member, !member, because('changes alternate', change.at));
+      member = change.member;
+      agree(member, naively(change.at), because('on the change', change.at));
+      agree(!member, naively(change.at - 1), because('just before the change', change.at));
+    }
+    agree(member, naively(at), because('membership', at));
+  }
+  agree(walked.changes.length, next, because('no change beyond the edges', from));
+  agree(nextChangeAt(rule, state, from), walked.changes[0]?.at ?? null, because('next change', from));
+}
+
+function crossedInstants(crossing: Crossing, world: World, profile: Profile, state: ProfileState): Instant[] {
+  const { source } = crossing;
+  switch (source.kind) {
+    case 'activities':
+      return profile.activities
+        .filter((row) => source.typeIds.some((id) => id === 0 || id === world.catalogue.types.get(row.type)?.id))
+        .map((row) => row.at);
+    case 'created_at':
+      return [profile.createdAt];
+    case 'attribute':
+      return (state.attributes.get(source.key) ?? []).flatMap((pair) => pair.instant ?? []);
+    case 'state':
+      return [state.totals.get(source.factId)?.stateInstant ?? []].flat();
+  }
+}
+
+function expectCrossings(rule: CompiledRule, world: World, profile: Profile, state: ProfileState, now: Instant): void {
+  for (const leaf of rule.leaves) {
+    const foreseen = new Set(
+      leaf.crossings.flatMap((crossing) =>
+        crossedInstants(crossing, world, profile, state).map((at) => at + crossing.offset),
+      ),
+    );
+    for (const flip of leaf.flips(state, now)) {
+      agree(foreseen.has(flip), true, () => `flip ${flip} of ${leaf.key}: ${describeCase(rule, profile, now)}`);
+    }
+  }
+}
+
+describe('the function of a rule', () => {
+  it(`says what the naive evaluator says, now and at every edge to come (seed ${seed})`, () => {
+    const random = createRandom(seed);
+    for (let run = 0; run < propertyRuns(60); run++) {
+      const world = createWorld(random, 12);
+      const states = new Map(world.profiles.map((profile) => [profile, stateInMemory(world, profile)]));
+      for (let turn = 0; turn < 10; turn++) {
+        const rule = randomRule(random, world);
+        for (const [profile, state] of states) {
+          const now = random.pick([...edges(rule.tree, profile).filter((edge) => edge < world.end), world.end]);
+          expectTimeline(rule, world, profile, state, now);
+          const newest = Math.max(profile.createdAt, ...profile.activities.map((row) => row.at));
+          expectCrossings(rule, world, profile, state, Math.max(now, newest));
+        }
+      }
+    }
+  });
+});
+
+describe('the set of a rule', () => {
+  let database: TestDatabase;
+  let db: Database;
+
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    db = openDatabase({ url: database.url, poolSize: 4, name: 'property' });
+  });
+  afterAll(async () => {
+    await db.close();
+    await database.drop();
+  });
+
+  it(`holds exactly the members, from totals and from raw activities, as do states loaded (seed ${seed})`, async () => {
+    const random = createRandom(seed + 1);
+    for (let run = 0; run < propertyRuns(6); run++) {
+      const world = await saveWorld(db, (applicationId) => createWorld(random, 25, applicationId));
+      for (let turn = 0; turn < 25; turn++) {
+        const rule = randomRule(random, world);
+        const profile = random.pick(world.profiles);
+        const now = random.pick([...edges(rule.tree, profile), world.end]);
+        const context = `seed ${seed}, now ${now}, rule ${JSON.stringify(rule.tree)}`;
+        const expected = world.profiles.filter((one) => holdsNaively(rule.tree, world, one, now, GROUP));
+        const names = (ordinals: Iterable<number>): number[] => [...ordinals];
+        const [fromTotals, fromActivities] = await inSnapshot(db, async (client) => {
+          const options = { applicationId: world.catalogue.applicationId, now };
+          return [
+            await readRuleSet(createSetReader(client, options), rule),
+            await readRuleSet(createSetReader(client, { ...options, from: 'activities' }), rule),
+          ];
+        });
+        expect(names(iterate(fromTotals)), `from totals, ${context}`).toEqual(expected.map((one) => one.ordinal));
+        expect(names(iterate(fromActivities)), `from activities, ${context}`).toEqual(
+          expected.map((one) => one.ordinal),
+        );
+
+        const ids = world.profiles.map((one) => one.id);
+        const { applicationId } = world.catalogue;
+        const loaded = await loadStates(db, applicationId, ids, rule.needs, now, random.pick([1, 2, 256]));
+        const explained = await loadStates(db, applicationId, ids, rule.explainNeeds, now);
+        for (const one of world.profiles) {
+          const state = loaded.get(one.id);
+          const full = explained.get(one.id);
+          if (!state || !full) throw new Error(`the state of ${one.id} was not loaded`);
+          const why = (): string => describeCase(rule, one, now);
+          agree(isMember(rule, state, now), expected.includes(one), why);
+          const inMemory = stateInMemory(world, one);
+          const text = JSON.stringify;
+          agree(text(timeline(rule, state, now, Infinity)), text(timeline(rule, inMemory, now, Infinity)), why);
+          agree(text(explainRule(rule, full, now)), text(explainRule(rule, inMemory, now)), why);
+        }
+      }
+    }
+  });
+});

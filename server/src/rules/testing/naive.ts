@@ -1,0 +1,161 @@
+// The naive evaluator: the promise of docs/rules.md over raw activities in memory, as short as it can be said. It
+// shares no code with the operators and knows no totals, no lists and no bitsets.
+
+import { MICROS_PER_DAY, parseInstant, type Instant } from '../../instant.ts';
+import { randomBucket } from '../operators/audiences.ts';
+import type { Attribute, BasicDerivation } from '../attribute.ts';
+import { findAttribute } from '../catalogue.ts';
+import { isNode, type RuleLeaf, type RuleTree } from '../tree.ts';
+import { parseNumber, parseWindow } from '../values.ts';
+import type { Profile, World } from './world.ts';
+
+type Value = string | number | boolean;
+
+export function holdsNaively(tree: RuleTree, world: World, profile: Profile, now: Instant, groupId: string): boolean {
+  if (!isNode(tree)) return leafHolds(tree, world, profile, now, groupId);
+  const yes = tree.children.filter((child) => holdsNaively(child, world, profile, now, groupId)).length;
+  if (tree.operator === 'AND') return yes === tree.children.length;
+  if (tree.operator === 'OR') return yes > 0;
+  return tree.operator === 'NOT' ? yes === 0 : yes >= (tree.count ?? 0);
+}
+
+const OPPOSITES: Record<string, string> = {
+  not_equals: 'equals',
+  not_contains: 'contains',
+  not_in: 'in',
+  is_empty: 'is_not_empty',
+};
+
+function leafHolds(leaf: RuleLeaf, world: World, profile: Profile, now: Instant, groupId: string): boolean {
+  const attribute = findAttribute(world.catalogue, leaf.attribute);
+  if (!attribute) throw new Error(`no attribute ${leaf.attribute}`);
+  const values = valuesOf(attribute, leaf, profile, now, groupId);
+  const wanted = attribute.type === 'datetime' ? instantsIn(leaf.value) : leaf.value;
+  const empty = leaf.condition === 'is_empty' || leaf.condition === 'is_not_empty';
+  const positive = OPPOSITES[leaf.condition] ?? leaf.condition;
+  const some = values.some((value) => meets(positive, value, wanted, now, attribute.type));
+  return (some !== (positive !== leaf.condition)) !== (empty && leaf.value === false);
+}
+
+function instantsIn(value: RuleLeaf['value']): unknown {
+  const read = (text: unknown): unknown => (typeof text === 'string' ? parseInstant(text) : text);
+  return Array.isArray(value) ? value.map(read) : read(value);
+}
+
+function meets(condition: string, value: Value, wanted: unknown, now: Instant, type: string): boolean {
+  const [low, high] = (Array.isArray(wanted) ? wanted : [wanted, wanted]) as [Value, Value];
+  switch (condition) {
+    case 'is_not_empty':
+      return true;
+    case 'equals':
+    case 'is':
+      return value === low;
+    case 'greater_than':
+    case 'after':
+      return value > low;
+    case 'greater_than_or_equal':
+      return value >= low;
+    case 'less_than':
+    case 'before':
+      return value < low;
+    case 'less_than_or_equal':
+      return value <= low;
+    case 'between':
+      return low <= value && value <= high;
+    case 'in':
+      return (wanted as Value[]).includes(value);
+    case 'contains':
+      return type === 'list' ? value === low : [...String(value)].join('\n').includes([...String(low)].join('\n'));
+    case 'starts_with':
+      return String(value).slice(0, String(low).length) === low;
+    case 'ends_with':
+      return String(value).slice(-String(low).length) === low;
+    case 'within_last_x_days':
+      return Number(value) <= now && now < Number(value) + Number(low) * MICROS_PER_DAY;
+    default:
+      throw new Error(`no condition ${condition}`);
+  }
+}
+
+function valuesOf(attribute: Attribute, leaf: RuleLeaf, profile: Profile, now: Instant, groupId: string): Value[] {
+  const found = (values: (Value | null | undefined)[]): Value[] => {
+    const present = values.filter((value) => value !== null && value !== undefined);
+    return present.length === 0 && attribute.missing !== null ? [attribute.missing] : present;
+  };
+  const read = (basic: BasicDerivation): Value | null | undefined =>
+    derive(basic, profile, now, leaf.window, attribute.type);
+  const derived = attribute.derived_from;
+  if (attribute.key === 'random_bucket') return [randomBucket(leaf.salt ?? groupId, profile.id)];
+  if (attribute.key === 'profile_group') return profile.groups;
+  if (!derived) {
+    const pairs = profile.pairs.filter(
+      (pair) => pair.key === attribute.key && (attribute.writable_by === 'profile' || pair.writtenBy === 'admin'),
+    );
+    return found(pairs.map((pair) => parsed(pair.value, attribute.type)));
+  }
+  switch (derived.fn) {
+    case 'profile':
+      return found([
+        { created_at: profile.createdAt, nickname: profile.nickname, custom_id: profile.customId }[derived.key],
+      ]);
+    case 'difference':
+      return found([derived.of.map((term) => Number(read(term))).reduce((a, b) => a - b)]);
+    case 'exceeds':
+      return [Number(read(derived.of[0])) > Number(read(derived.of[1]))];
+    case 'ratio':
+      return found([
+        Number(read(derived.of[1])) === 0 ? null : Number(read(derived.of[0])) / Number(read(derived.of[1])),
+      ]);
+    case 'positive':
+      return [Number(derive(derived.of[0], profile, now, undefined, 'number') ?? 0) > 0];
+    case 'age_in_days': {
+      const since =
+        derive(derived.of[0], profile, now, undefined, 'datetime') ?? (derived.or ? profile.createdAt : null);
+      return found([since === null ? null : Math.max(0, Math.floor((now - Number(since)) / MICROS_PER_DAY))]);
+    }
+    default:
+      return found([read(derived)]);
+  }
+}
+
+function derive(
+  basic: BasicDerivation,
+  profile: Profile,
+  now: Instant,
+  window: string | undefined,
+  type: string,
+): Value | null | undefined {
+  const span = window === undefined ? Infinity : (parseWindow(window) ?? NaN);
+  const where = basic.fn === 'state' ? undefined : basic.where;
+  const rows = profile.activities.filter(
+    (activity) =>
+      (basic.types[0] === '*' || basic.types.includes(activity.type)) &&
+      (!where || activity.data?.[where.key] === where.equals) &&
+      (window === undefined || (now - span < activity.at && activity.at <= now)),
+  );
+  switch (basic.fn) {
+    case 'count':
+      return rows.length;
+    case 'sum':
+      return rows.reduce((sum, row) => sum + row.value, 0);
+    case 'exists':
+      return rows.length > 0;
+    case 'first':
+      return rows.length === 0 ? null : Math.min(...rows.map((row) => row.at));
+    case 'last':
+      return rows.length === 0 ? null : Math.max(...rows.map((row) => row.at));
+    case 'state': {
+      const having = rows.filter((row) => row.data && basic.key in row.data);
+      having.sort((a, b) => b.at - a.at || Buffer.compare(Buffer.from(b.id), Buffer.from(a.id)));
+      const value = having[0]?.data?.[basic.key];
+      return type === 'datetime' && typeof value === 'string' ? parseInstant(value) : value;
+    }
+  }
+}
+
+function parsed(text: string, type: string): Value | undefined {
+  if (type === 'number') return parseNumber(text);
+  if (type === 'datetime') return parseInstant(text);
+  if (type === 'boolean') return text === 'true' ? true : text === 'false' ? false : undefined;
+  return text;
+}

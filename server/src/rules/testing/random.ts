@@ -1,0 +1,43 @@
+// A small seeded source of randomness, so that a failing run can be repeated by its seed.
+
+export interface Random {
+  /** An integer from 0 to below the limit. */
+  below(limit: number): number;
+  chance(probability: number): boolean;
+  pick<T>(from: readonly T[]): T;
+  some<T>(from: readonly T[], most: number): T[];
+}
+
+/** mulberry32: 32 bits of state, good enough to pick test data. */
+export function createRandom(seed: number): Random {
+  let state = seed >>> 0;
+  const next = (): number => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000;
+  };
+  const below = (limit: number): number => Math.floor(next() * limit);
+  const pick = <T>(from: readonly T[]): T => {
+    const one = from[below(from.length)];
+    if (one === undefined) throw new RangeError('nothing to pick from');
+    return one;
+  };
+  return {
+    below,
+    chance: (probability) => next() < probability,
+    pick,
+    some: (from, most) => Array.from({ length: 1 + below(most) }, () => pick(from)),
+  };
+}
+
+/** The seed to use: GRANDSTAND_SEED where it is set, else a new one. Print it. */
+export function chooseSeed(): number {
+  const given = process.env['GRANDSTAND_SEED'];
+  return given === undefined ? Math.floor(Math.random() * 0x7fffffff) : Number(given);
+}
+
+/** How many runs a property takes: GRANDSTAND_PROPERTY_RUNS where it is set. */
+export function propertyRuns(usual: number): number {
+  return Number(process.env['GRANDSTAND_PROPERTY_RUNS'] ?? usual);
+}
