@@ -16,9 +16,11 @@ import { openDatabase } from './database/database.ts';
 import { startEmbedded, type EmbeddedDatabase } from './database/embedded.ts';
 import { migrate } from './database/migrate.ts';
 import { noDynamicGroups } from './groups/dynamic.ts';
+import { consoleRoutes } from './http/console.ts';
 import { createHttp, type App } from './http/server.ts';
 import { operationsRoutes } from './http/operations.ts';
 import { createMetrics } from './metrics.ts';
+import { sessionRoutes } from './producers/session-routes.ts';
 import { ordinals } from './profiles/ordinals.ts';
 import { profileRoutes } from './profiles/profile-routes.ts';
 import { checkSecretKey, readSecretKey } from './secret-key.ts';
@@ -89,7 +91,7 @@ async function composeApp(config: Config, options: AppOptions, log: Logger, embe
     const firstStart = await bootstrap(context);
     const http = await createHttp(context, {
       authenticate: (request) => authenticate(context, request),
-      routes: [operationsRoutes, applicationRoutes, profileRoutes],
+      routes: [operationsRoutes, consoleRoutes, applicationRoutes, profileRoutes, sessionRoutes],
     });
     return {
       http,

@@ -1,0 +1,66 @@
+// From the session to the page: nobody signed in, no application, or the page that the address names.
+
+import { Redirect, Route, Switch } from 'wouter';
+import { GroupsPage } from './pages/groups.tsx';
+import { SignInPage } from './pages/sign-in.tsx';
+import { ApplicationProvider, useApplication, useSession } from './session.tsx';
+import { AwayBanner, Shell } from './shell.tsx';
+import { Empty } from './ui/bits.tsx';
+import { ButtonLink } from './ui/button.tsx';
+
+export function App() {
+  const { state } = useSession();
+  if (state.status === 'loading') return <AwayBanner />;
+  if (state.status === 'out') return <SignInPage expired={state.expired} />;
+  const { applications } = state.session;
+  const first = applications[0];
+  if (!first) {
+    return (
+      <div className="gate">
+        <main>
+          <Empty title="No application">You are not a producer of any application. Ask an owner to invite you.</Empty>
+        </main>
+      </div>
+    );
+  }
+  return (
+    <Switch>
+      <Route path="/apps/:client_id/*?">
+        {({ client_id }) => {
+          const application = applications.find((one) => one.client_id === decodeURIComponent(client_id));
+          return application ? (
+            <ApplicationProvider key={application.client_id} application={application}>
+              <Shell>
+                <Pages />
+              </Shell>
+            </ApplicationProvider>
+          ) : (
+            <Redirect to={`/apps/${first.client_id}`} replace />
+          );
+        }}
+      </Route>
+      <Route>
+        <Redirect to={`/apps/${first.client_id}`} replace />
+      </Route>
+    </Switch>
+  );
+}
+
+function Pages() {
+  const { href } = useApplication();
+  const base = '/apps/:client_id';
+  return (
+    <Switch>
+      <Route path={`${base}/groups`} component={GroupsPage} />
+      <Route path={base}>
+        <Redirect to={href('groups')} replace />
+      </Route>
+      <Route>
+        <Empty
+          title="There is nothing at this address"
+          action={<ButtonLink href={href('groups')}>Go to the groups</ButtonLink>}
+        />
+      </Route>
+    </Switch>
+  );
+}

@@ -1,0 +1,61 @@
+// Numbers by locale, times in the viewer's zone, durations in words.
+
+const locale = typeof navigator === 'undefined' ? 'en' : navigator.language;
+const whole = new Intl.NumberFormat(locale);
+const compact = new Intl.NumberFormat(locale, { notation: 'compact', maximumFractionDigits: 1 });
+const percents = new Intl.NumberFormat(locale, { style: 'percent', maximumFractionDigits: 1 });
+const full = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' });
+const dayOnly = new Intl.DateTimeFormat(locale, { month: 'short', day: 'numeric' });
+const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto', style: 'long' });
+
+export const formatNumber = (value: number): string => whole.format(value);
+export const formatCompact = (value: number): string =>
+  Math.abs(value) < 10_000 ? whole.format(value) : compact.format(value);
+export const formatPercent = (value: number): string => percents.format(value);
+export const formatSigned = (value: number): string =>
+  value > 0 ? `+${whole.format(value)}` : value < 0 ? `−${whole.format(-value)}` : '0';
+
+/** The instant's milliseconds; the API's six digits are one more than Date holds. */
+export const millis = (instant: string): number => Date.parse(instant.replace(/(\.\d{3})\d+/, '$1'));
+
+export const formatMoment = (instant: string): string => full.format(millis(instant));
+export const formatDay = (instant: string | number): string =>
+  dayOnly.format(typeof instant === 'number' ? instant : millis(instant));
+
+const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
+  ['year', 365.25 * 86_400_000],
+  ['month', 30.44 * 86_400_000],
+  ['week', 7 * 86_400_000],
+  ['day', 86_400_000],
+  ['hour', 3_600_000],
+  ['minute', 60_000],
+  ['second', 1_000],
+];
+
+export function formatAgo(instant: string, now: number): string {
+  const distance = millis(instant) - now;
+  if (Math.abs(distance) < 5_000) return 'just now';
+  const [unit, size] = STEPS.find(([, step]) => Math.abs(distance) >= step) ?? ['second', 1_000];
+  return relative.format(Math.round(distance / size), unit);
+}
+
+/** Two units at most: `3 h 12 min`, `6 d 4 h`, `48 s`. */
+export function formatSpan(ms: number): string {
+  const total = Math.max(0, Math.round(ms / 1000));
+  const parts: [number, string][] = [
+    [Math.floor(total / 86_400), 'd'],
+    [Math.floor(total / 3_600) % 24, 'h'],
+    [Math.floor(total / 60) % 60, 'min'],
+    [total % 60, 's'],
+  ];
+  const first = parts.findIndex(([amount]) => amount > 0);
+  if (first < 0) return '0 s';
+  return parts
+    .slice(first, first + 2)
+    .filter(([amount]) => amount > 0)
+    .map(([amount, unit]) => `${amount} ${unit}`)
+    .join(' ');
+}
+
+export const plural = (count: number, one: string, many = `${one}s`): string =>
+  `${formatNumber(count)} ${count === 1 ? one : many}`;

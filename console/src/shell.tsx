@@ -1,0 +1,132 @@
+// The frame around every page: navigation, application, theme, the banner when the server is away.
+
+import { useEffect, useRef, type ReactNode } from 'react';
+import { IconLogout, IconMenu2, IconMoon, IconSun, IconSunMoon, IconUsersGroup, IconX } from '@tabler/icons-react';
+import { Link, useLocation } from 'wouter';
+import { useAway } from './connection.ts';
+import { useApplication, useSession } from './session.tsx';
+import { useTheme, type Theme } from './theme.ts';
+import { Mark } from './ui/brand.tsx';
+import { Button } from './ui/button.tsx';
+
+interface NavItem {
+  to: string;
+  label: string;
+  icon: ReactNode;
+}
+
+const ITEMS: NavItem[] = [{ to: 'groups', label: 'Groups', icon: <IconUsersGroup size={18} aria-hidden /> }];
+
+const NEXT: Record<Theme, Theme> = { system: 'light', light: 'dark', dark: 'system' };
+const THEME_ICON: Record<Theme, ReactNode> = {
+  system: <IconSunMoon size={18} aria-hidden />,
+  light: <IconSun size={18} aria-hidden />,
+  dark: <IconMoon size={18} aria-hidden />,
+};
+
+function Sidebar({ onNavigate }: { onNavigate?: () => void }) {
+  const application = useApplication();
+  const { state, signOut } = useSession();
+  const [location] = useLocation();
+  const [theme, setTheme] = useTheme();
+  const name = state.status === 'in' ? state.session.name : '';
+  return (
+    <div className="sidebar">
+      <Link href={application.href('')} className="brand" onClick={onNavigate}>
+        <Mark />
+        Grandstand
+      </Link>
+      <nav className="nav" aria-label="Main">
+        {ITEMS.map(({ to, label, icon }) => {
+          const href = application.href(to);
+          const here = location === href || location.startsWith(`${href}/`);
+          return (
+            <Link key={to} href={href} aria-current={here ? 'page' : undefined} onClick={onNavigate}>
+              {icon}
+              {label}
+            </Link>
+          );
+        })}
+      </nav>
+      <div className="sidebar-foot">
+        <div className="row spread">
+          <div className="stack small grow" style={{ '--gap': '0', padding: '4px 8px' } as React.CSSProperties}>
+            <strong className="truncate name" title={application.name}>
+              {application.name}
+            </strong>
+            <span className="truncate muted name" title={name}>
+              {name}
+            </span>
+          </div>
+          <Button look="quiet" iconOnly icon={THEME_ICON[theme]} onClick={() => setTheme(NEXT[theme])}>
+            {`Theme: ${theme}`}
+          </Button>
+          <Button look="quiet" iconOnly icon={<IconLogout size={18} aria-hidden />} onClick={() => void signOut()}>
+            Sign out
+          </Button>
+        </div>
+      </div>
+    </div>
+  );
+}
+
+export function Shell({ children }: { children: ReactNode }) {
+  const drawer = useRef<HTMLDialogElement>(null);
+  const application = useApplication();
+  const [location] = useLocation();
+  useEffect(() => drawer.current?.close(), [location]);
+  return (
+    <div className="shell">
+      <a href="#main" className="skip">
+        Skip to the page
+      </a>
+      <Sidebar />
+      <header className="topbar">
+        <Link href={application.href('')} className="brand">
+          <Mark />
+          Grandstand
+        </Link>
+        <Button
+          look="quiet"
+          iconOnly
+          icon={<IconMenu2 size={20} aria-hidden />}
+          onClick={() => drawer.current?.showModal()}
+        >
+          Menu
+        </Button>
+      </header>
+      <dialog
+        ref={drawer}
+        className="drawer"
+        aria-label="Menu"
+        onClick={(event) => event.target === drawer.current && drawer.current.close()}
+      >
+        <div style={{ position: 'absolute', right: 8, top: 12 }}>
+          <Button look="quiet" iconOnly icon={<IconX size={18} aria-hidden />} onClick={() => drawer.current?.close()}>
+            Close
+          </Button>
+        </div>
+        <Sidebar onNavigate={() => drawer.current?.close()} />
+      </dialog>
+      <div>
+        <AwayBanner />
+        <main id="main" className="content" tabIndex={-1}>
+          {children}
+        </main>
+      </div>
+    </div>
+  );
+}
+
+export function AwayBanner() {
+  const away = useAway();
+  return (
+    <div role="status">
+      {away && (
+        <div className="banner">
+          The server cannot be reached. What you see may be old; it will be tried again by itself.
+        </div>
+      )}
+    </div>
+  );
+}

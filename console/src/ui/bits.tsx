@@ -1,0 +1,144 @@
+// Small things that every page shows: times, badges, skeletons, empty states, errors.
+
+import { useEffect, useState, type ReactNode } from 'react';
+import { IconAlertTriangle } from '@tabler/icons-react';
+import { messageOf, RequestError } from '../api.ts';
+import { formatAgo, formatMoment } from '../format.ts';
+import type { Evaluation } from '../types.ts';
+import { Button } from './button.tsx';
+
+/** The present, again every so often, so that "2 minutes ago" stays true. */
+export function useNow(everyMs = 30_000): number {
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), everyMs);
+    return () => clearInterval(timer);
+  }, [everyMs]);
+  return now;
+}
+
+/** In the viewer's zone; the exact instant on hover. */
+export function Time({ at, ago = false, every }: { at: string; ago?: boolean; every?: number }) {
+  const now = useNow(every);
+  return (
+    <time dateTime={at} title={ago ? `${formatMoment(at)} · ${at}` : at} className="numeric">
+      {ago ? formatAgo(at, now) : formatMoment(at)}
+    </time>
+  );
+}
+
+export type Tone = 'plain' | 'good' | 'info' | 'warn' | 'bad';
+
+export function Badge({
+  tone = 'plain',
+  dot = false,
+  title,
+  children,
+}: {
+  tone?: Tone;
+  dot?: boolean;
+  title?: string | undefined;
+  children: ReactNode;
+}) {
+  return (
+    <span className={tone === 'plain' ? 'badge' : `badge ${tone}`} title={title}>
+      {dot && <span className="dot" aria-hidden />}
+      {children}
+    </span>
+  );
+}
+
+export function EvaluationBadge({
+  evaluation,
+  membership,
+}: {
+  evaluation: Evaluation | null | undefined;
+  membership: 'static' | 'dynamic';
+}) {
+  if (membership === 'static') return <Badge title="Members change when you change them.">Manual</Badge>;
+  switch (evaluation?.state) {
+    case 'filling': {
+      const { progress } = evaluation;
+      return (
+        <Badge
+          tone="info"
+          dot
+          title="The members that the rule wants are being worked out. Until then the ones from before are served."
+        >
+          Filling{progress === null ? '' : ` ${Math.floor(progress * 100)} %`}
+        </Badge>
+      );
+    }
+    case 'paused':
+      return (
+        <Badge tone="warn" dot title="Membership is frozen until you resume it.">
+          Paused
+        </Badge>
+      );
+    case 'failed':
+      return (
+        <Badge tone="bad" dot title={evaluation.last_error ?? undefined}>
+          Failed
+        </Badge>
+      );
+    case 'live':
+      return (
+        <Badge tone="good" dot title={evaluation.as_of ? `Right up to ${formatMoment(evaluation.as_of)}` : undefined}>
+          Live
+        </Badge>
+      );
+    default:
+      return <Badge>Dynamic</Badge>;
+  }
+}
+
+export function Skeleton({ width, height }: { width: number | string; height?: number }) {
+  return <span className="skeleton" style={{ width, ...(height !== undefined && { height }) }} aria-hidden />;
+}
+
+/** Rows of a table that is still loading. */
+export function SkeletonRows({ rows = 6, widths }: { rows?: number; widths: (number | string)[] }) {
+  return Array.from({ length: rows }, (_, row) => (
+    <tr key={row}>
+      {widths.map((width, column) => (
+        <td key={column}>{width === 0 ? null : <Skeleton width={width} />}</td>
+      ))}
+    </tr>
+  ));
+}
+
+export function Empty({
+  icon,
+  title,
+  children,
+  action,
+}: {
+  icon?: ReactNode;
+  title: string;
+  children?: ReactNode;
+  action?: ReactNode;
+}) {
+  return (
+    <div className="empty">
+      {icon}
+      <h2>{title}</h2>
+      {children && <p>{children}</p>}
+      {action}
+    </div>
+  );
+}
+
+export function Failed({ error, retry }: { error: unknown; retry?: () => void }) {
+  const id = error instanceof RequestError ? error.requestId : null;
+  return (
+    <div className="empty" role="alert">
+      <IconAlertTriangle size={28} aria-hidden />
+      <h2>This could not be loaded</h2>
+      <p>
+        {messageOf(error)}
+        {id && <span className="faint"> Request {id}.</span>}
+      </p>
+      {retry && <Button onClick={retry}>Try again</Button>}
+    </div>
+  );
+}

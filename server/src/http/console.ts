@@ -1,0 +1,121 @@
+// The console's files, as its build left them. Hashed files are immutable; pages are asked for again each time and get a
+// policy stricter than the API's: nothing from elsewhere, no inline script, no inline style.
+
+import { existsSync, readFileSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Context } from '../context.ts';
+import { notFound } from '../errors.ts';
+import type { App } from './server.ts';
+
+/** From server/src/http as from server/dist/http. */
+const DIST = fileURLToPath(new URL('../../../console/dist/', import.meta.url));
+
+/** Every address that the console's own routes own: a deep link gets the same page as `/`. */
+const PAGES = ['/', '/apps', '/apps/*', '/account', '/sign-in', '/invitation'];
+
+const TYPES: Record<string, string> = {
+  js: 'text/javascript; charset=utf-8',
+  css: 'text/css; charset=utf-8',
+  svg: 'image/svg+xml',
+  woff2: 'font/woff2',
+  png: 'image/png',
+};
+
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data: blob:",
+  "font-src 'self'",
+  "connect-src 'self'",
+  "manifest-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+interface File {
+  body: Buffer;
+  type: string;
+  /** Compressed copies by the name of their encoding. */
+  encodings: Map<string, Buffer>;
+}
+
+export async function consoleRoutes(app: App, context: Context): Promise<void> {
+  const index = join(DIST, 'index.html');
+  if (!existsSync(index)) context.log.warn('the console was not built; `npm run build` makes it');
+  const assets = await load(join(DIST, 'assets'));
+  const publicFiles = await load(DIST);
+
+  for (const path of PAGES) {
+    app.get(path, { schema: { hide: true } }, async (request, reply) => sendPage(request, reply, index));
+  }
+  app.get('/assets/:file', { schema: { hide: true } }, async (request, reply) => {
+    const { file } = request.params as { file: string }; // named in the path
+    return sendFile(request, reply, assets.get(file), 'public, max-age=31536000, immutable');
+  });
+  for (const name of ['theme.js', 'favicon.svg']) {
+    app.get(`/${name}`, { schema: { hide: true } }, async (request, reply) =>
+      sendFile(request, reply, publicFiles.get(name), 'public, max-age=3600'),
+    );
+  }
+}
+
+/** The files directly in a folder, their compressed copies beside them; none where it is missing. */
+async function load(folder: string): Promise<Map<string, File>> {
+  const files = new Map<string, File>();
+  const names: string[] = await readdir(folder).catch(() => []);
+  for (const name of names) {
+    const type = TYPES[name.split('.').pop() ?? ''];
+    if (type === undefined) continue;
+    const encodings = new Map<string, Buffer>();
+    for (const [encoding, suffix] of [
+      ['br', '.br'],
+      ['gzip', '.gz'],
+    ] as const) {
+      if (names.includes(name + suffix)) encodings.set(encoding, await readFile(join(folder, name + suffix)));
+    }
+    files.set(name, { body: await readFile(join(folder, name)), type, encodings });
+  }
+  return files;
+}
+
+function sendPage(request: FastifyRequest, reply: FastifyReply, index: string): FastifyReply {
+  const built = existsSync(index);
+  const page = built ? readFileSync(index) : Buffer.from(NOT_BUILT);
+  const etag = `"${createHash('sha256').update(page).digest('base64url').slice(0, 22)}"`;
+  reply
+    .header('content-security-policy', POLICY)
+    .header('cross-origin-opener-policy', 'same-origin')
+    .header('cache-control', 'no-cache')
+    .header('etag', etag)
+    .type('text/html; charset=utf-8');
+  if (built && request.headers['if-none-match'] === etag) return reply.code(304).send();
+  return reply.code(built ? 200 : 503).send(page);
+}
+
+function sendFile(request: FastifyRequest, reply: FastifyReply, file: File | undefined, caching: string): FastifyReply {
+  if (!file) throw notFound();
+  reply.header('cache-control', caching).header('vary', 'accept-encoding').type(file.type);
+  const accepted = String(request.headers['accept-encoding'] ?? '');
+  for (const [encoding, body] of file.encodings) {
+    if (new RegExp(`\\b${encoding}\\b(?!\\s*;\\s*q=0(\\.0*)?\\s*(,|$))`).test(accepted))
+      return reply.header('content-encoding', encoding).send(body);
+  }
+  return reply.send(file.body);
+}
+
+const NOT_BUILT = `<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Grandstand</title></head>
+<body>
+<h1>The console was not built</h1>
+<p>The API works. To have the console here, run <code>npm run build</code> in the folder of the server and start it again.</p>
+<p><a href="/docs">The API’s reference</a></p>
+</body>
+</html>
+`;
