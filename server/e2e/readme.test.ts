@@ -12,7 +12,9 @@ afterAll(() => server.close());
 
 it('the tour of the README runs as it stands', async () => {
   const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
-  const blocks = [...readme.matchAll(/(<!-- tour: not run.*-->\n)?```sh\n([\s\S]*?)```/g)].filter((match) => match[1] === undefined);
+  const blocks = [...readme.matchAll(/(<!-- tour: not run.*-->\n)?```sh\n([\s\S]*?)```/g)].filter(
+    (match) => match[1] === undefined,
+  );
   expect(blocks.length).toBeGreaterThan(5);
   const script = ['set -euo pipefail', ...blocks.map((match) => match[2])].join('\n');
   const { stdout } = await promisify(execFile)('bash', ['-c', script], {

@@ -6,14 +6,17 @@ import { newId } from '../ids.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { hashToken, randomText, type Secrets } from '../secrets.ts';
 import { STATISTICS_SHARDS } from '../profiles/profile-store.ts';
-import type { Application } from './application.ts';
+import { CLIENT_ID, type Application } from './application.ts';
 import * as store from './application-store.ts';
 
-const CACHE_SECONDS = 5;
+const CACHE_MICROS = 5_000_000;
+const REREAD_MICROS = 1_000_000;
 export const SECRET_GRACE_SECONDS = 86_400;
 
 export interface Applications {
   find(clientId: string): Promise<Application | undefined>;
+  /** Reads it again unless that was done within the last second: what another process changed is seen at once. */
+  findAgain(clientId: string): Promise<Application | undefined>;
   get(clientId: string): Promise<Application>;
   getById(id: number): Promise<Application>;
   /** Forgets what is cached of it, after a change in this process. */
@@ -22,21 +25,23 @@ export interface Applications {
 
 /** Looked up on every request, so kept for a few seconds; a rotated secret has a longer grace than that. */
 export function applications(context: Pick<Context, 'db' | 'clock' | 'secrets'>): Applications {
-  const cache = new Map<string, { application: Application; until: Instant }>();
+  const cache = new Map<string, { application: Application; readAt: Instant }>();
   const byId = new Map<number, string>();
 
-  const find = async (clientId: string): Promise<Application | undefined> => {
+  const read = async (clientId: string, maxAge: number): Promise<Application | undefined> => {
+    if (!CLIENT_ID.test(clientId)) return undefined;
     const now = context.clock.now();
     const cached = cache.get(clientId);
-    if (cached && cached.until > now) return cached.application;
+    if (cached && now - cached.readAt < maxAge) return cached.application;
     const row = await store.findApplication({ query: context.db.quick }, clientId);
     if (!row) return undefined;
     const application = open(row, context.secrets, now);
     if (cache.size > 10_000) cache.clear();
-    cache.set(clientId, { application, until: now + CACHE_SECONDS * 1_000_000 });
+    cache.set(clientId, { application, readAt: now });
     byId.set(application.id, clientId);
     return application;
   };
+  const find = (clientId: string): Promise<Application | undefined> => read(clientId, CACHE_MICROS);
 
   const get = async (clientId: string): Promise<Application> => {
     const application = await find(clientId);
@@ -46,6 +51,7 @@ export function applications(context: Pick<Context, 'db' | 'clock' | 'secrets'>)
 
   return {
     find,
+    findAgain: (clientId) => read(clientId, REREAD_MICROS),
     get,
     forget: (clientId) => void cache.delete(clientId),
     async getById(id) {

@@ -23,14 +23,19 @@ export async function listApplications(db: Queryable): Promise<ApplicationRow[]>
   return rows;
 }
 
-/** The new row, or undefined where the client id is taken. */
+const APPLICATIONS_LOCK = 7070_0002;
+
+/** The new row, or undefined where the client id is taken. Call it in a transaction. */
 export async function insertApplication(
-  db: Queryable,
+  tx: Queryable,
   row: { client_id: string; name: string; client_secret: Buffer; now: string },
 ): Promise<ApplicationRow | undefined> {
-  const { rows } = await db.query<ApplicationRow>(sql`
-    insert into applications (client_id, name, client_secret, created_at, updated_at)
-    values (${row.client_id}, ${row.name}, ${row.client_secret}, ${row.now}, ${row.now})
+  // Ids are the next free ones, so makers take turns until they commit.
+  await tx.query(sql`select pg_advisory_xact_lock(${APPLICATIONS_LOCK})`);
+  const { rows } = await tx.query<ApplicationRow>(sql`
+    insert into applications (id, client_id, name, client_secret, created_at, updated_at)
+    select coalesce(max(id), 0) + 1, ${row.client_id}, ${row.name}, ${row.client_secret}::bytea, ${row.now}::timestamptz, ${row.now}::timestamptz
+    from applications
     on conflict (client_id) do nothing
     returning ${COLUMNS}`);
   return rows[0];

@@ -20,8 +20,15 @@ export async function authenticate(context: Context, request: FastifyRequest): P
   const header = request.headers.authorization;
   if (header === undefined) return undefined;
   const token = SCHEME.exec(header.trim())?.[1]?.trim() ?? '';
-  if (isPublic) return token === '' || isJwt(token) ? undefined : findAdmin(context, token);
-  const credential = token === '' ? undefined : isJwt(token) ? await findProfile(context, token) : await findAdmin(context, token);
+  // An admin token may have any form; only what names an issuer is taken for a JSON Web Token.
+  const issuer = isJwt(token) ? claimedIssuer(token) : undefined;
+  if (isPublic) return token === '' || issuer !== undefined ? undefined : findAdmin(context, token);
+  const credential =
+    token === ''
+      ? undefined
+      : issuer === undefined
+        ? await findAdmin(context, token)
+        : await findProfile(context, token, issuer);
   if (!credential) throw new ApiError('authentication_failed');
   return credential;
 }
@@ -37,10 +44,8 @@ async function findAdmin(context: Context, token: string): Promise<Credential | 
   return { kind: 'admin', application, tokenId: row.id, name: row.name, readOnly: row.read_only };
 }
 
-async function findProfile(context: Context, token: string): Promise<Credential | undefined> {
+async function findProfile(context: Context, token: string, issuer: string): Promise<Credential | undefined> {
   const now = context.clock.now();
-  const issuer = claimedIssuer(token);
-  if (issuer === undefined) return undefined;
   if (issuer === ISSUER) {
     const claims = context.tokens.verify(token, now);
     const [id, tokenId] = claims ? [readUuid(claims.id), readUuid(claims.jti)] : [];
@@ -49,8 +54,13 @@ async function findProfile(context: Context, token: string): Promise<Credential 
     const profile = application && (await findProfileByToken({ query: context.db.quick }, application.id, id, tokenId));
     return application && profile && { kind: 'profile', application, profile };
   }
-  const application = await context.applications.find(issuer);
-  const claims = application && verifyClientToken(token, application.client_id, application.secrets, now);
+  let application = await context.applications.find(issuer);
+  let claims = application && verifyClientToken(token, application.client_id, application.secrets, now);
+  if (application && !claims) {
+    // Perhaps another process rotated the secret a moment ago.
+    application = await context.applications.findAgain(issuer);
+    claims = application && verifyClientToken(token, application.client_id, application.secrets, now);
+  }
   const profile = application && claims && (await resolveClientToken(context, application, claims));
   return application && profile && { kind: 'profile', application, profile };
 }

@@ -56,22 +56,31 @@ export function claimedIssuer(token: string): string | undefined {
 
 const clientVerifiers = new Map<string, (token: string) => Claims>();
 
+function clientVerifier(secret: string): (token: string) => Claims {
+  let verifier = clientVerifiers.get(secret);
+  if (!verifier) {
+    if (clientVerifiers.size > 1000) clientVerifiers.clear();
+    verifier = hs256(secret, 10_000);
+    clientVerifiers.set(secret, verifier);
+  }
+  return verifier;
+}
+
 /** The claims of a token signed with one of the application's secrets, or undefined. */
-export function verifyClientToken(token: string, clientId: string, secrets: string[], now: Instant): ClientTokenClaims | undefined {
+export function verifyClientToken(
+  token: string,
+  clientId: string,
+  secrets: string[],
+  now: Instant,
+): ClientTokenClaims | undefined {
   for (const secret of secrets) {
-    let verifier = clientVerifiers.get(secret);
-    if (!verifier) {
-      if (clientVerifiers.size > 1000) clientVerifiers.clear();
-      verifier = hs256(secret, 10_000);
-      clientVerifiers.set(secret, verifier);
-    }
-    const check = verifier;
-    const claims = attempt(() => check(token));
+    const claims = attempt(() => clientVerifier(secret)(token));
     if (!claims || claims['iss'] !== clientId || !isTimely(claims, now)) continue;
     const { custom_profile_id: customProfileId, nickname } = claims;
     if (typeof customProfileId !== 'string' || !isStorable(customProfileId)) return undefined;
-    if (nickname !== undefined && nickname !== null && typeof nickname !== 'string') return undefined;
-    return { customProfileId, nickname: nickname ?? undefined, issuedAt: Number(claims['iat']) * SECOND };
+    // A nickname that is none is ignored, like any claim that is not ours: the token is good all the same.
+    const usable = typeof nickname === 'string' && nickname.isWellFormed() ? nickname : undefined;
+    return { customProfileId, nickname: usable, issuedAt: Number(claims['iat']) * SECOND };
   }
   return undefined;
 }
@@ -86,7 +95,14 @@ type Claims = Record<string, unknown>;
 
 function hs256(key: string, cache: number): (token: string) => Claims {
   // Times are ours to judge, with our clock; a cached verdict is about the signature alone.
-  return createVerifier({ key, algorithms: ['HS256'], cache, cacheTTL: 600_000, ignoreExpiration: true, ignoreNotBefore: true });
+  return createVerifier({
+    key,
+    algorithms: ['HS256'],
+    cache,
+    cacheTTL: 600_000,
+    ignoreExpiration: true,
+    ignoreNotBefore: true,
+  });
 }
 
 function isTimely(claims: Claims, now: Instant): boolean {

@@ -251,14 +251,16 @@ export async function resolveClientToken(
   for (let attempt = 0; attempt < 5; attempt++) {
     const id = await store.findProfileIdByCustomId(quick, application.id, claims.customProfileId);
     const profile = id === undefined ? undefined : await store.findProfile(quick, application.id, id);
-    if (profile) return (profile.client_tokens_after ?? -Infinity) >= claims.issuedAt ? undefined : profile;
+    if (profile && (profile.client_tokens_after ?? -Infinity) >= claims.issuedAt) return undefined;
+    // A token that is younger than the profile cannot have been meant for an erased one before it.
+    if (profile && claims.issuedAt > profile.created_at) return profile;
     const erased = await store.findTombstone(quick, application.id, customIdHash(context, application, claims.customProfileId));
     if (erased !== undefined && erased >= claims.issuedAt) return undefined;
+    if (profile) return profile;
     const nickname = usableNickname(claims.nickname);
     const fields: ProfileFields = { custom_id: claims.customProfileId, ...(nickname !== undefined && { nickname }) };
-    const created = await tryCreateProfile(context, application, fields, 'admin');
-    if (created) return created.profile;
-    // Somebody else's first use won the race; the next turn finds its profile.
+    // Made by us or by somebody else's first use: the next turn finds it, and looks once more for a tombstone.
+    await tryCreateProfile(context, application, fields, 'admin');
   }
   throw new ApiError('unavailable', { retryAfter: 1 });
 }
