@@ -5,7 +5,7 @@
 -- Small tables, written by people: reference tables on Citus. No membership change writes one.
 
 create table applications (
-  id integer generated always as identity primary key,
+  id integer primary key,                       -- the next free one: Citus takes no integer identities
   client_id text not null unique,
   name text not null,
   client_secret bytea not null,                 -- encrypted under SECRET_KEY
@@ -188,14 +188,14 @@ create index profile_attributes_by_instant on profile_attributes (application_id
 
 create table activities (
   profile_id uuid not null,
-  id text not null,
+  id text collate "C" not null,                 -- ties of occurred_at are broken by code point, whatever the database's collation
   application_id integer not null,
   ordinal integer not null,
   type_id integer not null,
   occurred_at timestamptz not null,
   value integer not null,
   data jsonb,
-  received_at timestamptz not null default transaction_timestamp(), -- for the live tail alone, never for a rule
+  received_at timestamptz not null default clock_timestamp(), -- for the live tail alone, never for a rule
   primary key (profile_id, id)
 );
 create index activities_by_type on activities (application_id, type_id, occurred_at) include (ordinal, value);
@@ -214,7 +214,7 @@ create table totals (
   last_at timestamptz,
   state jsonb,                                  -- of a state fact: the value, json null once cleared
   state_at timestamptz,                         -- of a state fact: the activity that set it …
-  state_activity text,                          -- … which breaks a tie of instants
+  state_activity text collate "C",              -- … which breaks a tie of instants
   state_instant timestamptz,                    -- a state of type datetime, for the clock
   primary key (profile_id, fact_id)
 ) with (fillfactor = 85);
@@ -262,7 +262,9 @@ create table queue (
   queued_at timestamptz not null,
   primary key (profile_id, seq)
 );
-create index queue_by_bucket on queue (bucket, seq);
+-- What people and programs did comes before what the clock did, however much of the latter is due at once.
+create index queue_live on queue (seq) where cause <> 'clock';
+create index queue_clock on queue (seq) where cause = 'clock';
 
 -- Which dependency keys the rules of active groups read. A change that touches none of them is not queued.
 create table watched_keys (
@@ -273,12 +275,14 @@ create table watched_keys (
 );
 
 -- While a group is being filled: the profiles that changed since, which the fill looks at again before it switches.
+-- Append-only like the queue: a fill deletes exactly the rows that it saw, so a note taken meanwhile is never lost.
 create table fill_touched (
   profile_id uuid not null,
   group_id uuid not null,
-  primary key (profile_id, group_id)
+  seq bigint generated always as identity (cache 50),
+  primary key (profile_id, group_id, seq)
 );
-create index fill_touched_by_group on fill_touched (group_id);
+create index fill_touched_by_group on fill_touched (group_id, seq);
 
 -- Per custom id, per erased custom id.
 
@@ -305,9 +309,10 @@ create table group_heads (
   epoch bigint not null,
   last_number bigint not null,                  -- of the changes of this epoch
   base_sequence bigint not null,                -- sequence = base_sequence + number
+  last_at timestamptz,                          -- of the newest change: the next one is not before it
   served_ruleset_id uuid,
   filling boolean not null default false,       -- somebody prepares the next epoch: what changes is also noted in fill_touched
-  as_of timestamptz                             -- the instant at which membership was last known right, while not live
+  as_of timestamptz                             -- frozen: up to when membership was right ('-infinity': never); null: live
 );
 
 create table group_epochs (
@@ -357,6 +362,13 @@ create table fills (
   last_error text
 );
 
+-- Groups that are gone for everybody, whose members and changes are still being deleted.
+create table group_deletions (
+  group_id uuid primary key,
+  application_id integer not null,
+  deleted_at timestamptz not null
+);
+
 -- Work shared by several processes: who holds what, until when, with a number that only grows.
 create table leases (
   name text primary key,
@@ -365,10 +377,12 @@ create table leases (
   fence bigint not null default 0
 );
 
--- Clock-driven changes up to this instant are in the queue.
+-- Clock-driven changes up to swept_until are in the queue. A sweep that runs announces first how far it will come, and
+-- whoever evaluates from then on does so at that instant or later: no flip falls between two clocks.
 create table sweeps (
   application_id integer primary key,
-  swept_until timestamptz not null
+  swept_until timestamptz not null,
+  sweeping_until timestamptz not null
 );
 
 create table verifications (

@@ -18,11 +18,13 @@ const REFERENCE = [
   'rulesets',
   'watched_keys',
 ];
-/** Each distributed by a column of its own. The rest (fills, leases, sweeps, statistics, …) stays on the coordinator. */
+/** Each distributed by a column of its own. The rest (fills, leases, sweeps, settings) stays on the coordinator. */
 const BY_OWN: [table: string, column: string][] = [
   ['custom_ids', 'custom_id'],
   ['tombstones', 'custom_id_hash'],
   ['idempotency_keys', 'scope_hash'],
+  ['ordinal_blocks', 'application_id'],
+  ['statistics', 'application_id'],
 ];
 
 export async function distribute(client: pg.Client): Promise<void> {
