@@ -3,8 +3,10 @@
 // Prints requests a second and the median of the ratios of paired runs.
 
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import pg from 'pg';
 import { startEmbedded } from '../server/src/database/embedded.ts';
@@ -36,6 +38,30 @@ const tokenId = (token: string): string => (JSON.parse(Buffer.from(token.split('
 async function residentMegabytes(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? NaN) / 1024;
+}
+
+/** parse-server does not know unix sockets; the embedded database listens on one. */
+async function bridgeToSocket(databaseUrl: string): Promise<{ url(database: string): string; close(): void }> {
+  const { user, host, port } = new pg.Client({ connectionString: databaseUrl });
+  const sockets = new Set<Socket>();
+  const bridge = createServer((socket) => {
+    const target = host.startsWith('/') ? connect(join(host, `.s.PGSQL.${port}`)) : connect(port, host);
+    for (const end of [socket, target]) {
+      sockets.add(end);
+      end.on('error', () => end.destroy());
+      end.on('close', () => sockets.delete(end));
+    }
+    socket.pipe(target).pipe(socket);
+  }).listen(0, '127.0.0.1');
+  await once(bridge, 'listening');
+  const { port: local } = bridge.address() as AddressInfo; // it listens on TCP
+  return {
+    url: (database) => `postgres://${user ?? ''}@127.0.0.1:${local}/${database}`,
+    close() {
+      bridge.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
 }
 
 function installPeers(): string {
@@ -79,9 +105,8 @@ async function main(): Promise<void> {
       await client.connect();
       await client.query('create database parse');
       await client.end();
-      const parseUrl = new URL(database.url);
-      parseUrl.pathname = '/parse';
-      const parse = await startProcess([join(root, 'bench/peer-parse.mjs')], { PEERS: installPeers(), PARSE_DATABASE: parseUrl.href });
+      const bridge = await bridgeToSocket(database.url);
+      const parse = await startProcess([join(root, 'bench/peer-parse.mjs')], { PEERS: installPeers(), PARSE_DATABASE: bridge.url('parse') });
       try {
         const headers = { 'x-parse-application-id': 'bench', 'content-type': 'application/json' };
         const session = (await (await fetch(`${parse.url}/parse/users`, { method: 'POST', headers, body: JSON.stringify({ authData: { anonymous: { id: 'first' } } }) })).json()) as { sessionToken: string };
@@ -94,6 +119,7 @@ async function main(): Promise<void> {
         rows.push(['POST profile / parse-server anonymous sign-up', `${rounded(peerCreates.a)} / ${rounded(peerCreates.b)} a second`, peerCreates.ratio, '10 or more']);
       } finally {
         await parse.stop();
+        bridge.close();
       }
     }
     rows.push(['memory of the API process after the load', `${rounded(await residentMegabytes(server.pid))} MB`, '', '']);

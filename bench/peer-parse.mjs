@@ -15,6 +15,7 @@ const server = new ParseServer({
   serverURL: 'http://127.0.0.1:1/parse',
   allowClientClassCreation: false,
   logLevel: 'error',
+  logsFolder: null,
   silent: true,
   enableAnonymousUsers: true,
   encodeParseObjectInCloudFunction: true,
