@@ -3,6 +3,7 @@
 
 import { mkdir } from 'node:fs/promises';
 import { pino, type Logger } from 'pino';
+import { activityRoutes } from './activities/activity-routes.ts';
 import { applicationRoutes } from './applications/application-routes.ts';
 import { applications } from './applications/application-service.ts';
 import { catalogues } from './attributes/catalogues.ts';
@@ -91,7 +92,7 @@ async function composeApp(config: Config, options: AppOptions, log: Logger, embe
     const firstStart = await bootstrap(context);
     const http = await createHttp(context, {
       authenticate: (request) => authenticate(context, request),
-      routes: [operationsRoutes, consoleRoutes, applicationRoutes, profileRoutes, sessionRoutes],
+      routes: [operationsRoutes, consoleRoutes, applicationRoutes, profileRoutes, activityRoutes, sessionRoutes],
     });
     return {
       http,

@@ -1,0 +1,151 @@
+// Intake: from a batch as it was sent to stored, counted and queued activities. Each item is accepted, a duplicate or
+// rejected by itself. What was acknowledged is committed.
+
+import { Counter, Histogram, type Registry } from 'prom-client';
+import type { Application } from '../applications/application.ts';
+import type { Context } from '../context.ts';
+import { sql } from '../database/database.ts';
+import { ApiError } from '../errors.ts';
+import { formatInstant } from '../instant.ts';
+import type { IntakeAnswer } from './activity.ts';
+import { nameTypes } from './activity-types.ts';
+import { ERASED_MEANWHILE, storeBatch, type Stored } from './intake-statement.ts';
+import { NO_PROFILE, readItems, type Columns, type ReadItems, type Rejected, type Sender } from './read-items.ts';
+
+export interface Intake {
+  /** Stores a batch; resolves once it is durable. */
+  receive(application: Application, sender: Sender, items: readonly unknown[]): Promise<IntakeAnswer>;
+}
+
+/** More at once only wait for each other's locks and take the processor from those that serve. */
+const AT_ONCE = 4;
+const MAX_ATTEMPTS = 6;
+
+export function createIntake(context: Context): Intake {
+  const enter = createGate(AT_ONCE);
+  const meters = intakeMeters(context.metrics.registry);
+
+  const store = async (application: Application, sender: Sender, items: readonly unknown[]): Promise<Outcome> => {
+    let catalogue = await context.catalogues.get(application.id);
+    let refusedTypes: ReadonlySet<string> = new Set();
+    for (let attempt = 1; ; attempt++) {
+      const now = context.clock.now();
+      const read = readItems(items, { sender, catalogue, now, refusedTypes });
+      if (read.unknownTypes.size > 0) {
+        refusedTypes = await nameTypes(context, application.id, read.unknownTypes);
+        catalogue = await context.catalogues.refresh(application.id);
+        continue;
+      }
+      if (read.columns.id.length === 0) return { read, stored: { current: true, accepted: 0, unknown: [] } };
+      const batch = { applicationId: application.id, version: catalogue.version, columns: read.columns, facts: catalogue.facts, now: formatInstant(now) };
+      const stored = await tryStore(context, batch);
+      if (stored?.current === true) return { read, stored };
+      if (attempt >= MAX_ATTEMPTS) throw new ApiError('unavailable', { retryAfter: 1 });
+      if (stored) catalogue = await context.catalogues.refresh(application.id);
+    }
+  };
+
+  return {
+    async receive(application, sender, items) {
+      const leave = await enter();
+      const startedAt = performance.now();
+      try {
+        const { read, stored } = await store(application, sender, items);
+        const rejected = [...read.rejected, ...unknownProfiles(read.columns, stored.unknown)];
+        const repeated = read.late.length === 0 ? new Set<Rejected>() : await knownAmong(context, sender, read.late);
+        for (const late of read.late) if (!repeated.has(late)) rejected.push(late);
+        rejected.sort((a, b) => a.index - b.index);
+        const duplicates = read.columns.id.length - stored.unknown.length - stored.accepted + repeated.size;
+        meters.activities.inc({ result: 'accepted' }, stored.accepted);
+        meters.activities.inc({ result: 'duplicate' }, duplicates);
+        meters.activities.inc({ result: 'rejected' }, rejected.length);
+        return { accepted: stored.accepted, duplicates, rejected };
+      } finally {
+        meters.seconds.observe((performance.now() - startedAt) / 1000);
+        leave();
+      }
+    },
+  };
+}
+
+interface Outcome {
+  read: ReadItems;
+  stored: Stored;
+}
+
+/** Undefined: somebody else's work was in the way, and the same again will do. */
+async function tryStore(context: Context, batch: Parameters<typeof storeBatch>[1]): Promise<Stored | undefined> {
+  try {
+    return await storeBatch(context.db, batch);
+  } catch (error) {
+    if (RETRIED.has(codeOf(error))) return undefined;
+    throw error;
+  }
+}
+
+const RETRIED = new Set([ERASED_MEANWHILE, '40001', '40P01']);
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
+function unknownProfiles(columns: Columns, places: number[]): Rejected[] {
+  return places.map((place) => {
+    const at = place - 1;
+    const field = columns.profileId[at] === null ? 'custom_id' : 'profile_id';
+    return { index: columns.index[at] ?? 0, id: columns.id[at] ?? null, errors: { [field]: [NO_PROFILE] } };
+  });
+}
+
+/** Of those that came too late, the repeats of what was stored in time. */
+async function knownAmong(context: Context, sender: Sender, late: Rejected[]): Promise<Set<Rejected>> {
+  if (sender.kind !== 'profile') return new Set();
+  const { rows } = await context.db.query<{ id: string }>(sql`
+    select id from activities where profile_id = ${sender.profile.id} and id = any (${late.map((item) => item.id)}::text[])`);
+  const known = new Set(rows.map((row) => row.id));
+  return new Set(late.filter((item) => item.id !== null && known.has(item.id)));
+}
+
+interface Meters {
+  activities: Counter<'result'>;
+  seconds: Histogram;
+}
+
+/** One set a registry, however many intakes. */
+function intakeMeters(registry: Registry): Meters {
+  const [activities, seconds] = ['grandstand_activities_total', 'grandstand_intake_duration_seconds'] as const;
+  return {
+    activities:
+      (registry.getSingleMetric(activities) as Counter<'result'> | undefined) ?? // the only metric of that name
+      new Counter({
+        name: activities,
+        help: 'Activities received, by what became of them: accepted, duplicate or rejected.',
+        labelNames: ['result'],
+        registers: [registry],
+      }),
+    seconds:
+      (registry.getSingleMetric(seconds) as Histogram | undefined) ?? // likewise
+      new Histogram({
+        name: seconds,
+        help: 'Time from a batch’s turn until it is durable.',
+        buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
+        registers: [registry],
+      }),
+  };
+}
+
+/** Lets so many in at once, in the order in which they came; gives the function with which one leaves. */
+function createGate(places: number): () => Promise<() => void> {
+  const waiting: (() => void)[] = [];
+  let free = places;
+  const leave = (): void => {
+    const next = waiting.shift();
+    if (next) next();
+    else free++;
+  };
+  return async () => {
+    if (free > 0) free--;
+    else await new Promise<void>((resolve) => void waiting.push(resolve));
+    return leave;
+  };
+}

@@ -1,0 +1,246 @@
+// The items of a batch, checked each by itself and turned into the columns that the intake statement takes. Written by
+// hand and in one pass, since it runs for every activity: a schema compiler would take longer than the database.
+
+import type { FieldErrors } from '../errors.ts';
+import { readUuid } from '../ids.ts';
+import { formatInstant, parseInstant, type Instant } from '../instant.ts';
+import type { ActivityType, Catalogue, Fact } from '../rules/attribute.ts';
+import { isRecord } from '../rules/fields.ts';
+import { codePoints } from '../rules/values.ts';
+import type { Profile } from '../profiles/profile.ts';
+import {
+  MAX_ACTIVITY_ID,
+  MAX_AHEAD,
+  MAX_BACK_FOR_PROFILES,
+  MAX_DATA_BYTES,
+  MAX_VALUE,
+  TYPE_PATTERN,
+} from './activity.ts';
+
+/** Who sends: an admin for any profile, or a profile for itself. */
+export type Sender = { kind: 'admin' } | { kind: 'profile'; profile: Pick<Profile, 'id' | 'custom_id'> };
+
+export interface Rejected {
+  index: number;
+  id: string | null;
+  errors: FieldErrors;
+}
+
+/** The sound items, by column. */
+export interface Columns {
+  index: number[];
+  id: string[];
+  /** Null where the custom id beside it says whose it is. */
+  profileId: (string | null)[];
+  customId: (string | null)[];
+  typeId: number[];
+  occurredAt: string[];
+  value: number[];
+  /** JSON text. */
+  data: (string | null)[];
+}
+
+export interface ReadItems {
+  columns: Columns;
+  rejected: Rejected[];
+  /** Sound items of these types wait until the types are known; read again then. */
+  unknownTypes: Set<string>;
+  /** What profiles sent too late, which may still be the repeat of something that was in time. */
+  late: Rejected[];
+}
+
+const FIELDS = new Set(['id', 'type', 'profile_id', 'custom_id', 'occurred_at', 'value', 'data']);
+
+export interface ReadOptions {
+  sender: Sender;
+  catalogue: Catalogue;
+  now: Instant;
+  /** Unknown types that the application has no room for. */
+  refusedTypes: ReadonlySet<string>;
+}
+
+interface Reading extends ReadOptions {
+  /** State facts by type id; under 0 those of any type. */
+  states: Map<number, Fact[]>;
+  result: ReadItems;
+}
+
+export function readItems(items: readonly unknown[], options: ReadOptions): ReadItems {
+  const result: ReadItems = {
+    columns: { index: [], id: [], profileId: [], customId: [], typeId: [], occurredAt: [], value: [], data: [] },
+    rejected: [],
+    unknownTypes: new Set(),
+    late: [],
+  };
+  const states = new Map<number, Fact[]>();
+  for (const fact of options.catalogue.facts) {
+    if (fact.valueType === null) continue;
+    const list = states.get(fact.typeId);
+    if (list) list.push(fact);
+    else states.set(fact.typeId, [fact]);
+  }
+  const reading: Reading = { ...options, states, result };
+  items.forEach((item, index) => readItem(reading, item, index));
+  return result;
+}
+
+function readItem(reading: Reading, item: unknown, index: number): void {
+  const { columns, rejected, unknownTypes, late } = reading.result;
+  if (!isRecord(item)) {
+    rejected.push({ index, id: null, errors: { non_field_errors: ['This must be an object.'] } });
+    return;
+  }
+  const problems = new Problems();
+  for (const field in item) if (!FIELDS.has(field)) problems.add(field, 'This field is not known.');
+  const { id } = item;
+  if (id === undefined) problems.add('id', 'This field is required.');
+  else if (typeof id !== 'string' || id.length === 0 || (id.length > MAX_ACTIVITY_ID && codePoints(id) > MAX_ACTIVITY_ID)) {
+    problems.add('id', `This must be a string of 1 to ${MAX_ACTIVITY_ID} characters.`);
+  }
+  const typeName = item['type'];
+  const type = readType(reading, typeName, problems);
+  const profileId = readProfileId(reading.sender, item, problems);
+  const value = readValue(reading.sender, item['value'], problems);
+  const data = readData(reading, item['data'], type, problems);
+  const occurredAt = readOccurredAt(reading, item['occurred_at'], problems);
+  if (problems.fields || occurredAt === undefined) {
+    const shown = typeof id === 'string' ? id.slice(0, MAX_ACTIVITY_ID * 2) : null;
+    if (!problems.fields) {
+      late.push({ index, id: shown, errors: { occurred_at: ['This may be at most 7 days back.'] } });
+    } else rejected.push({ index, id: shown, errors: problems.fields });
+    return;
+  }
+  if (!type) {
+    unknownTypes.add(String(typeName)); // a string, or there were problems
+    return;
+  }
+  columns.index.push(index);
+  columns.id.push(id as string); // or there were problems
+  columns.profileId.push(profileId ?? null);
+  columns.customId.push(profileId === undefined ? (item['custom_id'] as string) : null); // likewise
+  columns.typeId.push(type.id);
+  columns.occurredAt.push(formatInstant(occurredAt));
+  columns.value.push(value);
+  columns.data.push(data);
+}
+
+class Problems {
+  fields: FieldErrors | undefined;
+  add(field: string, message: string): void {
+    this.fields ??= {};
+    const known = Object.hasOwn(this.fields, field) ? this.fields[field] : undefined;
+    if (known) known.push(message);
+    else this.fields[field] = [message];
+  }
+}
+
+function readType({ sender, catalogue, refusedTypes }: Reading, name: unknown, problems: Problems): ActivityType | undefined {
+  if (name === undefined) {
+    problems.add('type', 'This field is required.');
+    return undefined;
+  }
+  const type = typeof name === 'string' ? catalogue.types.get(name) : undefined;
+  if (type && (sender.kind === 'admin' || type.client)) return type;
+  if (typeof name !== 'string' || !TYPE_PATTERN.test(name)) {
+    problems.add('type', 'This must be 1 to 64 characters of a-z, 0-9 and -.');
+  } else if (sender.kind === 'profile') problems.add('type', 'Profiles may not send activities of this type.');
+  else if (refusedTypes.has(name)) problems.add('type', 'The application has too many activity types to add this one.');
+  return undefined;
+}
+
+/** The profile's id; undefined where custom_id names it. */
+function readProfileId(sender: Sender, item: Record<string, unknown>, problems: Problems): string | undefined {
+  const sent = item['profile_id'] ?? undefined;
+  const customId = item['custom_id'] ?? undefined;
+  if (sender.kind === 'profile') {
+    const { profile } = sender;
+    if (sent !== undefined && (typeof sent !== 'string' || readUuid(sent) !== profile.id)) {
+      problems.add('profile_id', 'A profile may send its own activities only.');
+    }
+    if (customId !== undefined && customId !== profile.custom_id) {
+      problems.add('custom_id', 'A profile may send its own activities only.');
+    }
+    return profile.id;
+  }
+  if (sent !== undefined && customId !== undefined) {
+    problems.add('non_field_errors', 'Send either profile_id or custom_id.');
+    return undefined;
+  }
+  if (sent !== undefined) {
+    const id = typeof sent === 'string' ? readUuid(sent) : undefined;
+    if (id === undefined) problems.add('profile_id', typeof sent === 'string' ? NO_PROFILE : 'This must be a string.');
+    return id;
+  }
+  if (customId === undefined) problems.add('profile_id', 'This field is required, or custom_id.');
+  else if (typeof customId !== 'string') problems.add('custom_id', 'This must be a string.');
+  return undefined;
+}
+
+export const NO_PROFILE = 'There is no such profile.';
+
+function readValue(sender: Sender, sent: unknown, problems: Problems): number {
+  if (sent === undefined || sent === null || sent === 1) return 1;
+  if (typeof sent !== 'number' || !Number.isInteger(sent) || sent < 1 || sent > MAX_VALUE) {
+    problems.add('value', `This must be a whole number from 1 to ${MAX_VALUE}.`);
+    return 1;
+  }
+  if (sender.kind === 'profile') problems.add('value', 'Profiles may only send the value 1.');
+  return sent;
+}
+
+/** Undefined: a profile's, and too long ago. */
+function readOccurredAt({ sender, now }: Reading, sent: unknown, problems: Problems): Instant | undefined {
+  if (sent === undefined || sent === null) return now;
+  const at = typeof sent === 'string' ? parseInstant(sent) : undefined;
+  if (at === undefined) {
+    problems.add('occurred_at', 'This must be an ISO 8601 date and time from 1900 to 2200, such as 2025-04-28T12:16:49.670053Z.');
+    return now;
+  }
+  if (at > now + MAX_AHEAD) problems.add('occurred_at', 'This may be at most 5 minutes ahead.');
+  if (at > now) return now;
+  return sender.kind === 'profile' && at < now - MAX_BACK_FOR_PROFILES ? undefined : at;
+}
+
+function readData(reading: Reading, sent: unknown, type: ActivityType | undefined, problems: Problems): string | null {
+  if (sent === undefined || sent === null) return null;
+  if (!isRecord(sent)) {
+    problems.add('data', 'This must be an object.');
+    return null;
+  }
+  if (!isFinite(sent)) problems.add('data', 'Numbers must be within the range of a double.');
+  const text = JSON.stringify(sent);
+  // A character has at most three bytes for each of its UTF-16 units.
+  if (text.length * 3 > MAX_DATA_BYTES && Buffer.byteLength(text) > MAX_DATA_BYTES) {
+    problems.add('data', `This may have at most ${MAX_DATA_BYTES} bytes as JSON.`);
+    return null;
+  }
+  if (type) for (const fact of reading.states.get(type.id) ?? []) checkState(fact, sent, problems);
+  for (const fact of reading.states.get(0) ?? []) checkState(fact, sent, problems);
+  return text;
+}
+
+/** No number of JSON is beyond a double but `1e999` and the like, which JSON.stringify would turn into null. */
+function isFinite(value: unknown): boolean {
+  if (typeof value === 'number') return Number.isFinite(value);
+  if (typeof value !== 'object' || value === null) return true;
+  for (const item of Object.values(value)) if (!isFinite(item)) return false;
+  return true;
+}
+
+function checkState(fact: Fact, data: Record<string, unknown>, problems: Problems): void {
+  if (!Object.hasOwn(data, fact.key)) return;
+  const value = data[fact.key];
+  if (value !== null && !isState(value, fact)) {
+    problems.add(`data.${fact.key}`, `This must be ${STATE_WORDS[fact.valueType ?? 'string']} or null.`);
+  }
+}
+
+const STATE_WORDS = { string: 'a string', number: 'a number', boolean: 'true, false', datetime: 'an ISO 8601 date and time' };
+
+/** An offset of 15 hours or more: it exists nowhere, and PostgreSQL does not read it. */
+const UNSOUND_OFFSET = /[Tt ].*[+-](?:1[5-9]|2\d)/;
+
+function isState(value: unknown, { valueType }: Fact): boolean {
+  if (valueType !== 'datetime') return typeof value === valueType;
+  return typeof value === 'string' && parseInstant(value) !== undefined && !UNSOUND_OFFSET.test(value);
+}
