@@ -72,7 +72,7 @@ function readDefinition(
     current?.visible_to ?? 'owner',
     report,
   );
-  const label = readText(input, 'label', report, current?.label ?? key);
+  const label = readText(input, 'label', report, current?.label ?? key ?? '');
   const description = readText(input, 'description', report, current?.description ?? '', 1000);
   const category = readText(input, 'category', report, current?.category ?? 'custom');
   const unit = readUnit(input, current, report);

@@ -20,8 +20,11 @@ export async function saveWorld(db: Database, create: (applicationId: number) =>
 
 async function saveApplication(db: Queryable): Promise<number> {
   const { rows } = await db.query<{ id: number }>(sql`
-    insert into applications (client_id, name, client_secret, created_at, updated_at)
-    values (${randomBytes(20).toString('hex')}, 'World', '\\x00', '2025-01-01T00:00:00Z', '2025-01-01T00:00:00Z')
+    insert into applications (id, client_id, name, client_secret, created_at, updated_at)
+    select
+      coalesce(max(id), 0) + 1, ${randomBytes(20).toString('hex')}, 'World', '\\x00',
+      '2025-01-01T00:00:00Z', '2025-01-01T00:00:00Z'
+    from applications
     returning id
   `);
   const id = rows[0]?.id;
