@@ -10,13 +10,13 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { backup, restore } from './backup.ts';
 import { type EmbeddedDatabase, startEmbedded } from './embedded.ts';
+import { scratchRoot } from '../testing/scratch.ts';
 
 const isRoot = process.getuid?.() === 0;
 const cleanups: (() => Promise<void> | void)[] = [];
@@ -25,7 +25,7 @@ afterEach(async () => {
 });
 
 function makeFolder(mode = 0o755): string {
-  const folder = mkdtempSync(join(tmpdir(), 'backup-test-'));
+  const folder = mkdtempSync(join(scratchRoot(), 'backup-test-'));
   chmodSync(folder, mode);
   cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
@@ -180,7 +180,7 @@ describe('a restore', () => {
   let file: string;
   let dataDir: string;
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'backup-test-'));
+    folder = mkdtempSync(join(scratchRoot(), 'backup-test-'));
     chmodSync(folder, 0o755);
     file = join(folder, 'backup.tar.gz');
     dataDir = join(folder, 'data');

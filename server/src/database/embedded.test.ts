@@ -22,6 +22,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { type EmbeddedDatabase, type EmbeddedOptions, startEmbedded } from './embedded.ts';
 import { findInstalledBinaries, prepareBinaries } from './embedded-binaries.ts';
 import { processStart } from './embedded-lock.ts';
+import { scratchRoot } from '../testing/scratch.ts';
 
 const isRoot = process.getuid?.() === 0;
 const isPosix = process.platform !== 'win32';
@@ -35,8 +36,8 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
 });
 
-function makeFolder(mode = 0o755): string {
-  const folder = mkdtempSync(join(tmpdir(), 'embedded-test-'));
+function makeFolder(mode = 0o755, parent = scratchRoot()): string {
+  const folder = mkdtempSync(join(parent, 'embedded-test-'));
   chmodSync(folder, mode);
   cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
@@ -50,6 +51,7 @@ async function start(dataDir: string, options: Partial<EmbeddedOptions> = {}): P
 
 interface Held {
   child: ChildProcess;
+  /** Undefined, like the next two, when the start failed. */
   url: string;
   superuserUrl: string;
   pid: number;
@@ -69,7 +71,10 @@ async function hold(dataDir: string, user: { uid?: number; gid?: number } = {}):
     await once(child, 'exit');
   });
   const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
-  return { child, ...(JSON.parse(line) as Omit<Held, 'child'>) };
+  const held = { child, ...(JSON.parse(line) as Omit<Held, 'child'>) };
+  const socketDir = held.url === undefined ? null : new URL(held.url).searchParams.get('host');
+  if (socketDir !== null) cleanups.unshift(() => rmSync(socketDir, { recursive: true, force: true }));
+  return held;
 }
 
 async function kill(held: Held): Promise<void> {
@@ -534,8 +539,9 @@ describe('as root', () => {
     'programs that the other user cannot reach are copied to where it can, with their links',
     async () => {
       const installed = findInstalledBinaries();
-      const hidden = makeFolder(0o700);
-      const target = makeFolder();
+      // Memory may be mounted without the right to run programs.
+      const hidden = makeFolder(0o700, tmpdir());
+      const target = makeFolder(0o755, tmpdir());
       cpSync(installed.native, join(hidden, 'native'), {
         recursive: true,
         filter: (path) =>

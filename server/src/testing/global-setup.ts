@@ -2,12 +2,12 @@
 // survive a power cut. The schema is migrated once, into a template; each test file takes copies of it (database.ts).
 
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { startEmbedded } from '../database/embedded.ts';
 import { migrate } from '../database/migrate.ts';
+import { scratchRoot } from './scratch.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -46,7 +46,7 @@ interface TestServer {
 async function startServer(): Promise<TestServer> {
   const given = process.env['TEST_DATABASE_URL'];
   if (given) return { url: given, stop: (template) => dropOurs(given, template) };
-  const folder = await mkdtemp(join(tmpdir(), 'grandstand-test-'));
+  const folder = await mkdtemp(join(scratchRoot(), 'grandstand-test-'));
   const embedded = await startEmbedded({
     dataDir: folder,
     settings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '300' },
