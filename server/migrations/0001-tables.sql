@@ -39,9 +39,7 @@ create table producers (
   password_hash text,                           -- null until the invitation is accepted
   created_at timestamptz not null,
   updated_at timestamptz not null,
-  sessions_valid_after timestamptz not null,
-  failed_attempts integer not null default 0,
-  locked_until timestamptz
+  sessions_valid_after timestamptz not null
 );
 
 create table producer_roles (
@@ -71,6 +69,15 @@ create table producer_sessions (
   last_used_at timestamptz not null
 );
 create index producer_sessions_by_producer on producer_sessions (producer_id);
+
+-- Guesses at a producer's password, by a keyed hash of the e-mail address: also of addresses that nobody has, so that a
+-- lock tells nothing about who exists. Gone with the first success or after a day.
+create table sign_in_attempts (
+  email_hash bytea primary key,
+  failures integer not null,
+  last_at timestamptz not null,
+  locked_until timestamptz
+);
 
 create table activity_types (
   application_id integer not null,              -- 0: the platform's own
