@@ -1,0 +1,189 @@
+// The server's resources as an admin token sees them.
+
+import type { AttributePair, Page, Profile, ProfileOptions } from './resources.ts';
+import type { Evaluation, RuleTree, Ruleset } from './rules.ts';
+
+export interface AdminProfileOptions extends ProfileOptions {
+  /** Your own id of the fan, unique in the application. */
+  custom_id?: string | null;
+}
+
+export interface ProfileGroup {
+  id: string;
+  name: string;
+  is_active: boolean;
+  description: string;
+  profile_count: number;
+  custom_id: string | null;
+  created_at: string;
+  attributes: AttributePair[];
+  membership_type: 'static' | 'dynamic' | (string & {});
+  updated_at: string;
+  visible_to_members: boolean;
+  /** Of a dynamic group: the rule saved last. */
+  ruleset?: Ruleset | null;
+  evaluation?: Evaluation | null;
+}
+
+export interface ProfileGroupOptions {
+  name?: string;
+  description?: string;
+  is_active?: boolean;
+  custom_id?: string | null;
+  attributes?: AttributePair[];
+  /** Whether the members' own tokens see the group. Default true. */
+  visible_to_members?: boolean;
+  /** Of a dynamic group. */
+  rule_tree?: RuleTree;
+  is_paused?: boolean;
+}
+
+export interface NewProfileGroup extends ProfileGroupOptions {
+  name: string;
+  membership_type?: 'static' | 'dynamic';
+}
+
+export interface Member {
+  id: string;
+  nickname: string;
+  custom_id: string | null;
+  membership_created_at: string;
+}
+
+/** One kind of ids, 1 to 10,000. */
+export type MemberIds = { profile_ids: string[] } | { custom_ids: string[] };
+
+export interface AddedMembers {
+  successfully_added: string[];
+  already_added: string[];
+  invalid_ids: string[];
+}
+
+export interface ReplacedMembers {
+  added: number;
+  removed: number;
+  unchanged: number;
+  invalid_count: number;
+  /** The first thousand. */
+  invalid_ids: string[];
+}
+
+export interface ProfileAttribute {
+  key: string;
+  label: string;
+  description: string;
+  category: string;
+  type: 'string' | 'number' | 'boolean' | 'datetime' | 'list' | (string & {});
+  conditions: string[];
+  supports_window: boolean;
+  missing: unknown;
+  choices?: unknown[] | null;
+  unit?: string | null;
+  source: 'platform' | 'custom' | (string & {});
+  writable_by: 'admin' | 'profile' | (string & {});
+  visible_to: 'admin' | 'owner' | 'public' | (string & {});
+  derived_from?: Record<string, unknown> | null;
+}
+
+export interface ProfileAttributeOptions {
+  key?: string;
+  label?: string;
+  description?: string;
+  category?: string;
+  type?: 'string' | 'number' | 'boolean' | 'datetime' | 'list';
+  unit?: string | null;
+  choices?: unknown[] | null;
+  writable_by?: 'admin' | 'profile';
+  visible_to?: 'admin' | 'owner' | 'public';
+  derived_from?: Record<string, unknown>;
+}
+
+/** What somebody did; `id` makes sending it again harmless. */
+export interface NewActivity {
+  id: string;
+  type: string;
+  profile_id?: string;
+  custom_id?: string;
+  occurred_at?: string;
+  value?: number;
+  data?: Record<string, unknown>;
+}
+
+export interface StoredActivity {
+  id: string;
+  type: string;
+  profile_id: string;
+  occurred_at: string;
+  value: number;
+  data: Record<string, unknown> | null;
+}
+
+export interface AcceptedActivities {
+  accepted: number;
+  duplicates: number;
+  rejected: { index: number; id: string | null; errors: Record<string, string[]> }[];
+}
+
+export interface ActivityType {
+  type: string;
+  label: string;
+  /** Whether a fan's own token may send it. */
+  client: boolean;
+}
+
+export interface BulkResult {
+  index: number;
+  custom_id: string | null;
+  status: 'created' | 'updated' | 'rejected' | (string & {});
+  id: string | null;
+  access_token?: string;
+  errors?: Record<string, string[]>;
+}
+
+export interface Application {
+  url: string;
+  name: string;
+  client_id: string;
+  [key: string]: string | number | null;
+}
+
+export interface AdminToken {
+  id: string;
+  name: string;
+  hint: string;
+  read_only: boolean;
+  created_at: string;
+  expires_at: string | null;
+  last_used_at: string | null;
+}
+
+export interface ProfileFilter {
+  /** Begins with it, in any case. */
+  nickname?: string;
+  custom_id?: string;
+  /** `key:value`; all must be there. */
+  attributes?: string[];
+  created_since?: string;
+  created_until?: string;
+  last_active_since?: string;
+  last_active_until?: string;
+}
+
+export interface ProfileGroupFilter {
+  membership_type?: 'static' | 'dynamic';
+  custom_id?: string;
+  /** `key:value`; all must be there. */
+  attributes?: string[];
+  /** Begins with it. */
+  name?: string;
+  is_active?: boolean;
+}
+
+export interface PageOptions {
+  /** At most 100; 1000 of members and changes. */
+  page_size?: number;
+  /** false: `count` is null, which is cheaper under a filter. */
+  count?: boolean;
+}
+
+export type { Page, Profile };

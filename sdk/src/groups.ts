@@ -1,0 +1,149 @@
+// The groups that the own profile is in, and word of their changes: a stream of server-sent events while the page is
+// visible, a question every few seconds where streams do not get through. Both bring the whole list, and what changed is
+// the difference to the list before; so nothing is missed by a connection that broke.
+
+import { ApiError } from './errors.ts';
+import { delay, type Request } from './http.ts';
+import { list } from './pages.ts';
+import type { ProfileGroupMembership } from './resources.ts';
+
+export interface GroupsChange {
+  /** All groups of the profile, now. */
+  groups: ProfileGroupMembership[];
+  /** Against the time before; at first both are empty. */
+  entered: ProfileGroupMembership[];
+  left: ProfileGroupMembership[];
+}
+
+export interface WatchOptions {
+  /** Told when the connection fails; it is tried again, but for a dead token. */
+  onError?: (error: unknown) => void;
+}
+
+export interface OwnGroups {
+  list(): Promise<ProfileGroupMembership[]>;
+  isMember(group: string): Promise<boolean>;
+  /** Calls the listener with the present groups, then upon each change. Returns a function that ends it. */
+  watch(listener: (change: GroupsChange) => void, options?: WatchOptions): () => void;
+  close(): void;
+}
+
+const TIMEOUT = 40_000; // the server says something every 15 seconds
+
+/** `path` names the list of the own profile's groups, once there is a profile. */
+export function createOwnGroups(request: Request, path: () => Promise<string>, interval = 10_000): OwnGroups {
+  const watchers = new Map<(change: GroupsChange) => void, WatchOptions>();
+  let groups: ProfileGroupMembership[] | undefined;
+  let running: AbortController | undefined;
+
+  const readAll = async (signal?: AbortSignal): Promise<ProfileGroupMembership[]> =>
+    list<ProfileGroupMembership>(request, await path(), { page_size: 100 }, { signal }).all();
+
+  const update = (now: ProfileGroupMembership[]): void => {
+    const before = groups;
+    const change: GroupsChange = { groups: now, entered: without(now, before ?? now), left: without(before ?? now, now) };
+    groups = now;
+    if (before && change.entered.length === 0 && change.left.length === 0) return;
+    for (const listener of [...watchers.keys()]) listener(change);
+  };
+
+  const stream = async (signal: AbortSignal): Promise<void> => {
+    const read = async (response: Response, alive: () => void): Promise<void> => {
+      const reader = response.body!.getReader(); // React Native, which has none, is not asked to stream
+      const decoder = new TextDecoder();
+      let text = '';
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) return;
+        alive();
+        text += decoder.decode(value, { stream: true });
+        const events = text.split('\n\n');
+        text = events.pop() ?? '';
+        for (const event of events) {
+          const data = /^data: (.*)$/m.exec(event)?.[1];
+          if (data) update(JSON.parse(data) as ProfileGroupMembership[]); // what the server promises
+        }
+      }
+    };
+    await request('GET', `${await path()}events/`, { headers: { accept: 'text/event-stream' }, signal, timeout: TIMEOUT, retries: 0, read });
+  };
+
+  const run = async ({ signal }: AbortController): Promise<void> => {
+    const canStream = globalThis.navigator?.product !== 'ReactNative';
+    while (!signal.aborted) {
+      const shown = whileShown(signal);
+      try {
+        if (await shown.wait()) continue;
+        if (canStream) await stream(shown.signal);
+        else update(await readAll(shown.signal));
+        await delay(canStream ? 1000 * Math.random() : interval, signal);
+      } catch (error) {
+        if (signal.aborted || shown.signal.aborted) continue;
+        for (const { onError } of [...watchers.values()]) onError?.(error);
+        if (error instanceof ApiError && error.status === 401) return;
+        await readAll(signal).then(update, () => {});
+        await delay(interval * (0.5 + Math.random()), signal).catch(() => {});
+      } finally {
+        shown.end();
+      }
+    }
+  };
+
+  const stop = (): void => {
+    running?.abort();
+    running = undefined;
+    groups = undefined;
+  };
+
+  return {
+    list: () => readAll(),
+    isMember: async (group) => (groups ?? (await readAll())).some(({ group_id: id, custom_id: custom }) => id === group || (custom !== null && (custom === group || `custom:${custom}` === group))),
+    watch(listener, options = {}) {
+      watchers.set(listener, options);
+      if (groups) listener({ groups, entered: [], left: [] });
+      if (!running) {
+        const mine = (running = new AbortController());
+        void run(mine).finally(() => {
+          if (running === mine) stop();
+        });
+      }
+      return () => {
+        watchers.delete(listener);
+        if (watchers.size === 0) stop();
+      };
+    },
+    close() {
+      watchers.clear();
+      stop();
+    },
+  };
+}
+
+const without = (list: ProfileGroupMembership[], other: ProfileGroupMembership[]): ProfileGroupMembership[] =>
+  list.filter(({ group_id: id }) => !other.some((group) => group.group_id === id));
+
+/**
+ * A signal that aborts when the page is hidden, as well as with the given one: browsers hold six connections a server, and
+ * twenty tabs in the background would take them all.
+ */
+function whileShown(outer: AbortSignal): { signal: AbortSignal; wait(): Promise<boolean>; end(): void } {
+  const page = globalThis.document as Document | undefined; // absent outside of pages
+  const controller = new AbortController();
+  let wake: ((isOver: boolean) => void) | undefined;
+  const onChange = (): void => {
+    if (outer.aborted) controller.abort();
+    else if (page?.visibilityState === 'hidden') return controller.abort();
+    wake?.(outer.aborted);
+  };
+  page?.addEventListener('visibilitychange', onChange);
+  outer.addEventListener('abort', onChange);
+  return {
+    signal: controller.signal,
+    /** Resolves once the page is shown, to whether it is all over by then. */
+    wait: async () => (page?.visibilityState === 'hidden' ? new Promise<boolean>((resolve) => (wake = resolve)) : false),
+    end() {
+      page?.removeEventListener('visibilitychange', onChange);
+      outer.removeEventListener('abort', onChange);
+    },
+  };
+}

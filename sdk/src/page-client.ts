@@ -1,0 +1,79 @@
+// The client that the plain functions share: `init` makes it, the others use it. For several applications or servers in
+// one page there is createClient.
+
+import { createClient, type Client, type ClientOptions, type UpdateOptions } from './client.ts';
+import type { GroupsChange, WatchOptions } from './groups.ts';
+import { apiAddress } from './http.ts';
+import type { TrackOptions } from './queue.ts';
+import type { OwnProfile, Profile, ProfileGroupMembership, ProfileOptions, PublicProfile } from './resources.ts';
+
+let current: { client: Client; of: string } | undefined;
+
+/** The client of the last `init`. Throws before it. */
+export function getClient(): Client {
+  if (!current) throw new TypeError('Call init first.');
+  return current.client;
+}
+
+/**
+ * Resolves the fan's profile: the one of `accessToken`, else the one kept in storage, else a new one.
+ * However often and from however many tabs it is called at once, it makes one profile.
+ *
+ * @throws InvalidTokenError if the token is dead (see `onInvalidToken`), NetworkError, TimeoutError, ApiError
+ */
+export async function init(options: ClientOptions): Promise<OwnProfile> {
+  const of = JSON.stringify([apiAddress(options.endpoint), options.clientId, options.accessToken]);
+  if (current?.of !== of) {
+    const client = createClient(options);
+    current?.client.close();
+    current = { client, of };
+  }
+  return current.client.init();
+}
+
+/** Makes a further profile. The one that `init` resolved stays the page's own. Keep the `access_token` of the answer. */
+export async function createUserProfile(options?: ProfileOptions): Promise<OwnProfile> {
+  return getClient().createUserProfile(options);
+}
+
+/** The own profile, the one of a token, or the public part of another. */
+export async function getUserProfile(of?: { accessToken: string }): Promise<OwnProfile>;
+export async function getUserProfile(of: { profileId: string }): Promise<Profile | PublicProfile>;
+export async function getUserProfile(of?: { accessToken: string } | { profileId: string }): Promise<Profile | PublicProfile> {
+  return getClient().getUserProfile(of as { profileId: string }); // one of the two overloads
+}
+
+/** Changes the own profile, or the one of `accessToken`. The answer keeps the token. */
+export async function updateUserProfile(update: UpdateOptions): Promise<OwnProfile> {
+  return getClient().updateUserProfile(update);
+}
+
+/** Notes what the fan did and returns at once; see `Client.track`. */
+export function track(type: string, options?: TrackOptions): string {
+  return getClient().track(type, options);
+}
+
+/** Resolves when everything tracked so far is acknowledged; see `Client.flush`. */
+export async function flush(): Promise<void> {
+  return getClient().flush();
+}
+
+/** The groups that the own profile is in. */
+export async function getProfileGroups(): Promise<ProfileGroupMembership[]> {
+  return getClient().getProfileGroups();
+}
+
+/** Whether the own profile is in a group, named by its id or custom id. */
+export async function isMember(group: string): Promise<boolean> {
+  return getClient().isMember(group);
+}
+
+/** Calls the listener with the own groups, then whenever they change. Returns a function that ends it. */
+export function onProfileGroupsChange(listener: (change: GroupsChange) => void, options?: WatchOptions): () => void {
+  return getClient().onProfileGroupsChange(listener, options);
+}
+
+/** Sends what waits and forgets the profile on this device; see `Client.signOut`. */
+export async function signOut(): Promise<void> {
+  return getClient().signOut();
+}

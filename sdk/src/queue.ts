@@ -1,0 +1,247 @@
+// Activities on their way to the server. What was tracked is in memory at once and in storage a moment later; it leaves
+// both when the server has acknowledged it. Sending twice is harmless, since each activity carries its id; so whenever in
+// doubt, this sends again.
+
+import { ApiError, InvalidTokenError } from './errors.ts';
+import { backOff, isTemporary, type Request } from './http.ts';
+import { chain, type Store } from './storage.ts';
+import { randomId } from './token.ts';
+
+export interface TrackOptions {
+  /** Whole number from 1; a fan's own token may only say 1, the default. */
+  value?: number;
+  /** At most 4 KiB as JSON. */
+  data?: Record<string, unknown>;
+  /** Default: now. */
+  occurredAt?: Date | string | number;
+  /** Default: a new one. The same id again changes nothing. */
+  id?: string;
+}
+
+/** An activity as it is sent. */
+export interface Activity {
+  id: string;
+  type: string;
+  occurred_at?: string;
+  value?: number;
+  data?: Record<string, unknown>;
+}
+
+/** Why activities will never reach the server. */
+export interface Drop {
+  /** `full`: more waited than `maxQueue`; `rejected`: the server refused them for good. */
+  reason: 'full' | 'rejected';
+  activities: Activity[];
+  /** Of `rejected`: what the server said of each, in the order of `activities`, or of them all. */
+  errors?: unknown[];
+}
+
+export interface QueueOptions {
+  /** How many activities wait at most; beyond it the oldest are dropped. Default 1000. */
+  maxQueue?: number | undefined;
+  /** Milliseconds that a tracked activity waits for others. Default 1000. */
+  flushInterval?: number | undefined;
+  onDrop?: ((drop: Drop) => void) | undefined;
+}
+
+export interface Queue {
+  track(type: string, options?: TrackOptions): string;
+  flush(): Promise<void>;
+  /** The profile is known: sends what was left behind on an earlier visit, and what waits. */
+  open(profileId: string): Promise<void>;
+  close(): void;
+}
+
+interface Answer {
+  rejected?: { index: number; errors?: Record<string, unknown> }[];
+}
+
+const BATCH = 100;
+/** Browsers refuse to keep more than 64 KiB alive beyond the page, over all requests. */
+const KEEPALIVE_BYTES = 60_000;
+
+/** `keepsEarly`: what is tracked before the profile is known may be stored, since it can only be this device's next profile's. */
+export function createQueue(request: Request, path: string, key: string, store: Store, keepsEarly: boolean, options: QueueOptions): Queue {
+  const { maxQueue = 1000, flushInterval = 1000, onDrop } = options;
+  let waiting: Activity[] = [];
+  /** Acknowledged or dropped, and perhaps still in storage. */
+  const gone = new Set<string>();
+  /** Of this device's clock: sent anew without it if the server finds it wrong. */
+  const stamped = new Set<string>();
+  const earlyAt = `${key}:queue`;
+  let storedAt = keepsEarly ? earlyAt : undefined;
+  let isOpen = false;
+  let isStoring = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let running: Promise<void> | undefined;
+  let failures = 0;
+
+  const drop = (drop: Drop): void => {
+    if (drop.activities.length === 0) return;
+    if (onDrop) onDrop(drop);
+    else console.warn(`Grandstand dropped ${drop.activities.length} activities: ${drop.reason}.`, drop.errors ?? '');
+  };
+
+  const forget = (activities: Activity[]): void => {
+    for (const { id } of activities) gone.add(id);
+    waiting = waiting.filter(({ id }) => !gone.has(id));
+  };
+
+  const bound = (): void => {
+    const excess = waiting.slice(0, Math.max(0, waiting.length - maxQueue));
+    forget(excess);
+    drop({ reason: 'full', activities: excess });
+  };
+
+  /** Other tabs write the same list: what they added stays. Runs through at once where storage is synchronous. */
+  const persist = (): unknown => {
+    isStoring = false;
+    const at = storedAt;
+    if (at === undefined) return undefined;
+    return chain(
+      () => store.get(at),
+      (text) => {
+        const mine = new Set(waiting.map(({ id }) => id));
+        const list = [...parse(text).filter(({ id }) => !mine.has(id) && !gone.has(id)), ...waiting].slice(-maxQueue);
+        return chain<unknown, unknown>(() => (list.length > 0 ? store.set(at, JSON.stringify(list)) : store.remove(at)), () => gone.clear(), () => {});
+      },
+      () => undefined,
+    );
+  };
+
+  const persistSoon = (): void => {
+    if (isStoring) return;
+    isStoring = true;
+    queueMicrotask(() => void persist());
+  };
+
+  const schedule = (ms: number): void => {
+    clearTimeout(timer);
+    timer = setTimeout(() => void flush().catch(() => {}), ms);
+    // Node: a process that has nothing else to do may end. What waits is sent by `await flush()`.
+    (timer as { unref?: () => void }).unref?.();
+  };
+
+  const send = (batch: Activity[], keepalive = false): Promise<Answer | undefined> =>
+    request<Answer | undefined>('POST', path, { body: { activities: batch }, idempotencyKey: null, keepalive });
+
+  const settle = (batch: Activity[], answer: Answer | undefined): void => {
+    const refused = (answer?.rejected ?? []).flatMap(({ index, errors }) => {
+      const activity = batch[index];
+      return activity ? [{ activity, errors }] : [];
+    });
+    const again = refused.filter(({ activity, errors }) => errors?.['occurred_at'] && stamped.delete(activity.id)).map(({ activity }) => activity);
+    for (const activity of again) delete activity.occurred_at;
+    const dropped = refused.filter(({ activity }) => !again.includes(activity));
+    forget(batch.filter((activity) => !again.includes(activity)));
+    drop({ reason: 'rejected', activities: dropped.map(({ activity }) => activity), errors: dropped.map(({ errors }) => errors) });
+  };
+
+  const sendAll = async (): Promise<void> => {
+    while (waiting.length > 0 && isOpen) {
+      const batch = waiting.slice(0, BATCH);
+      try {
+        settle(batch, await send(batch));
+        failures = 0;
+      } catch (error) {
+        if (isTemporary(error)) {
+          schedule(backOff(1 + failures++, error));
+          throw error;
+        }
+        // A dead token may be replaced; any other refusal would come again for ever.
+        if (error instanceof InvalidTokenError || !(error instanceof ApiError)) throw error;
+        forget(batch);
+        drop({ reason: 'rejected', activities: batch, errors: [error] });
+      } finally {
+        persistSoon();
+      }
+    }
+  };
+
+  const flush = async (): Promise<void> => {
+    clearTimeout(timer);
+    if (running) await running.catch(() => {});
+    running ??= sendAll().finally(() => (running = undefined));
+    return running;
+  };
+
+  /** The page may be gone in a moment: everything that fits is sent so that it outlives it, and stays stored until acknowledged. */
+  const sendLast = (): void => {
+    void persist();
+    if (!isOpen) return;
+    let room = KEEPALIVE_BYTES;
+    const batch = waiting.slice(0, BATCH).filter((activity) => (room -= JSON.stringify(activity).length * 2) > 0);
+    if (batch.length === 0) return;
+    send(batch, true).then(
+      (answer) => {
+        settle(batch, answer);
+        persistSoon();
+      },
+      () => {},
+    );
+  };
+
+  const onHide = (): void => {
+    if (document.visibilityState === 'hidden') sendLast();
+  };
+  const onOnline = (): void => schedule(0);
+  const page = globalThis.document as Document | undefined; // absent outside of pages
+  page?.addEventListener('visibilitychange', onHide);
+  if (page) {
+    addEventListener('pagehide', sendLast);
+    addEventListener('online', onOnline);
+  }
+
+  return {
+    track(type, { id = randomId(), occurredAt, value, data } = {}) {
+      if (occurredAt === undefined) stamped.add(id);
+      waiting.push({
+        id,
+        type,
+        occurred_at: new Date(occurredAt ?? Date.now()).toISOString(),
+        ...(value !== undefined && { value }),
+        ...(data && { data }),
+      });
+      bound();
+      persistSoon();
+      if (failures === 0) schedule(waiting.length >= BATCH ? 0 : flushInterval);
+      return id;
+    },
+    flush,
+    async open(profileId) {
+      const at = `${earlyAt}:${profileId}`;
+      if (storedAt === at) return;
+      const left = [...parse(await store.get(at)), ...(keepsEarly ? parse(await store.get(earlyAt)) : [])];
+      const known = new Set(waiting.map(({ id }) => id));
+      waiting = [...left.filter(({ id }) => !known.has(id)), ...waiting];
+      for (const { id } of left) stamped.add(id);
+      storedAt = at;
+      isOpen = true;
+      bound();
+      if (waiting.length === 0) return;
+      await persist();
+      if (keepsEarly) await store.remove(earlyAt);
+      schedule(0);
+    },
+    close() {
+      clearTimeout(timer);
+      page?.removeEventListener('visibilitychange', onHide);
+      if (page) {
+        removeEventListener('pagehide', sendLast);
+        removeEventListener('online', onOnline);
+      }
+      void persist();
+      waiting = [];
+      isOpen = false;
+    },
+  };
+}
+
+function parse(text: string | undefined): Activity[] {
+  try {
+    const list: unknown = JSON.parse(text ?? '[]');
+    return Array.isArray(list) ? (list as Activity[]) : []; // only written here
+  } catch {
+    return [];
+  }
+}

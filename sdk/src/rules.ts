@@ -1,0 +1,104 @@
+// Rule trees and what the server says about them.
+
+/** A rule: a node over other rules, or a leaf. */
+export type RuleTree = RuleNode | RuleLeaf;
+
+export interface RuleNode {
+  operator: 'AND' | 'OR' | 'NOT' | 'AT_LEAST';
+  children: RuleTree[];
+  /** Of AT_LEAST: how many children must hold. */
+  count?: number;
+}
+
+export interface RuleLeaf {
+  attribute: string;
+  condition: string;
+  value?: unknown;
+  /** ISO 8601 duration, where the attribute supports it: over the last `P7D`. */
+  window?: string;
+  /** Of `random_bucket`. */
+  salt?: string;
+}
+
+export interface Ruleset {
+  id: string;
+  rule_tree: RuleNode;
+}
+
+/** A ruleset of a group's history. */
+export interface SavedRuleset extends Ruleset {
+  created_at: string;
+  created_by: string;
+}
+
+export interface Evaluation {
+  state: 'filling' | 'live' | 'paused' | 'failed' | (string & {});
+  /** Of the membership that is served. */
+  ruleset_id: string | null;
+  /** Up to when membership is known to be right. */
+  as_of: string | null;
+  /** 0 to 1 while filling. */
+  progress: number | null;
+  last_error: string | null;
+}
+
+/** Who would be in a group of this rule. */
+export interface Preview {
+  count: number;
+  sample: { id: string; nickname: string; custom_id: string | null }[];
+  as_of: string;
+  /** Against the group's present members, where a group was named. */
+  entering?: number;
+  leaving?: number;
+}
+
+/** A rule's tree with what each part came to for one profile. */
+export interface Explanation {
+  result: boolean;
+  operator?: string;
+  children?: Explanation[];
+  attribute?: string;
+  condition?: string;
+  value?: unknown;
+  actual?: unknown;
+  next_flip_at?: string | null;
+}
+
+export interface MembershipState {
+  is_member: boolean;
+  since: string | null;
+  pin: Pin | null;
+  /** When membership changes if nothing else happens; null: never. */
+  next_change_at: string | null;
+  explanation: Explanation | null;
+}
+
+export interface Pin {
+  pin: 'in' | 'out';
+  reason: string;
+  expires_at?: string | null;
+}
+
+export interface Verification {
+  checked: number;
+  missing: unknown;
+  extra: unknown;
+}
+
+export type ChangeCause = 'activity' | 'clock' | 'profile' | 'group' | 'rule' | 'pin' | 'manual' | 'import' | 'erased' | (string & {});
+
+/** Somebody entered or left a group. Sequences have no gaps. */
+export interface MembershipChange {
+  sequence: number;
+  change: 'entered' | 'left';
+  profile_id: string;
+  at: string;
+  cause: ChangeCause;
+}
+
+export interface SizePoint {
+  at: string;
+  size: number;
+  entered?: number;
+  left?: number;
+}

@@ -1,0 +1,157 @@
+/**
+ * Calls for back ends, with an admin access token. Nothing of this belongs into a page that fans see.
+ *
+ * ```js
+ * import { createAdminClient, signProfileToken } from '@grandstand/sdk/server';
+ *
+ * const admin = createAdminClient({ endpoint, clientId, accessToken: process.env.GRANDSTAND_ADMIN_TOKEN });
+ * for await (const change of admin.groups.changes('custom:regulars', { follow: true })) console.log(change);
+ * ```
+ *
+ * @packageDocumentation
+ */
+
+import type * as r from './admin-resources.ts';
+import { followChanges, type ChangesOptions } from './changes.ts';
+import { createRequest, type HttpOptions, type Query, type Request } from './http.ts';
+import { list, type List, type ListOptions } from './pages.ts';
+import type { OwnProfile, Profile, ProfileGroupMembership } from './resources.ts';
+import type * as rules from './rules.ts';
+
+export * from './errors.ts';
+export { signProfileToken, type ProfileTokenClaims } from './sign.ts';
+export type { ChangesOptions } from './changes.ts';
+export type { HttpOptions, Query, Request, RequestOptions } from './http.ts';
+export type { List, ListOptions } from './pages.ts';
+export type * from './resources.ts';
+export type * from './rules.ts';
+export type * from './admin-resources.ts';
+
+export interface AdminOptions extends HttpOptions {
+  clientId: string;
+  /** An admin access token. None where a session's cookie speaks instead (`credentials: 'include'`). */
+  accessToken?: string | undefined;
+}
+
+/** Sends any call of the API; the others are made of it. A path is relative to `/api/v1/`. */
+export type AdminClient = ReturnType<typeof createAdminClient>;
+
+/** A client of one application with everything that an admin token may do. Groups are named by id or `custom:<custom_id>`. */
+export function createAdminClient(options: AdminOptions) {
+  const request = createRequest(options, () => options.accessToken);
+  const root = `applications/${encodeURIComponent(options.clientId)}/`;
+  return {
+    clientId: options.clientId,
+    /** Any other call: `request('GET', 'applications/…')`. */
+    request,
+    getApplication: () => request<r.Application>('GET', root),
+    profiles: profileCalls(request, root, options.clientId),
+    groups: groupCalls(request, root),
+    attributes: attributeCalls(request, root),
+    activities: activityCalls(request, root),
+    accessTokens: tokenCalls(request, root),
+  };
+}
+
+const path = (text: string): string => encodeURIComponent(text);
+
+/** A type with an index signature is not needed of filters: their values are what a query may hold. */
+const query = (...parts: (object | undefined)[]): Query => Object.assign({}, ...parts) as Query;
+
+function profileCalls(request: Request, root: string, clientId: string) {
+  const byCustomId = (customId: string): string => `profile-by-custom-id/${path(clientId)}/${path(customId)}/`;
+  return {
+    get: (id: string) => request<Profile>('GET', `profiles/${path(id)}/`),
+    getByCustomId: (customId: string) => request<Profile>('GET', byCustomId(customId)),
+    create: (fields: r.AdminProfileOptions = {}) => request<OwnProfile>('POST', `${root}profile/`, { body: fields }),
+    /** 409 where a profile has the custom id already. */
+    createByCustomId: (customId: string, fields: r.AdminProfileOptions = {}) => request<OwnProfile>('POST', byCustomId(customId), { body: fields }),
+    /** Makes or changes 1 to 1000 profiles by their custom ids. */
+    async upsert(profiles: (r.AdminProfileOptions & { custom_id: string })[]): Promise<r.BulkResult[]> {
+      return (await request<{ results: r.BulkResult[] }>('POST', `${root}profiles/bulk/`, { body: { profiles } })).results;
+    },
+    /** `ifMatch`: the `updated_at` that was read; 412 if the profile changed since. */
+    update: (id: string, fields: r.AdminProfileOptions, ifMatch?: string) => request<Profile>('PATCH', `profiles/${path(id)}/`, { body: fields, ...matching(ifMatch) }),
+    /** With its tokens, memberships and activities; cannot be undone. */
+    erase: (id: string) => request<void>('DELETE', `profiles/${path(id)}/`),
+    list: (filter: r.ProfileFilter & r.PageOptions = {}, options?: ListOptions): List<Profile> => list(request, `${root}profiles/`, query(filter), options),
+    /** A new access token; the others die unless `keepExisting`. */
+    async rotateToken(id: string, { keepExisting = false } = {}): Promise<string> {
+      const answer = await request<{ access_token: string }>('POST', `profiles/${path(id)}/access-tokens/`, { body: { keep_existing: keepExisting } });
+      return answer.access_token;
+    },
+    revokeTokens: (id: string) => request<void>('DELETE', `profiles/${path(id)}/access-tokens/`),
+    groups: (id: string, options?: ListOptions): List<ProfileGroupMembership> => list(request, `${root}profiles/${path(id)}/profile-groups/`, {}, options),
+    activities: (id: string, options?: ListOptions): List<r.StoredActivity> => list(request, `${root}profiles/${path(id)}/activities/`, {}, options),
+  };
+}
+
+function groupCalls(request: Request, root: string) {
+  const one = (group: string): string => `${root}profile-groups/${path(group)}/`;
+  return {
+    create: (fields: r.NewProfileGroup) => request<r.ProfileGroup>('POST', `${root}profile-groups/`, { body: fields }),
+    get: (group: string) => request<r.ProfileGroup>('GET', one(group)),
+    /** `ifMatch`: the `updated_at` that was read; 412 if the group changed since. */
+    update: (group: string, fields: r.ProfileGroupOptions, ifMatch?: string) => request<r.ProfileGroup>('PATCH', one(group), { body: fields, ...matching(ifMatch) }),
+    delete: (group: string) => request<void>('DELETE', one(group)),
+    /** Brings back a group that `is_active: false` hid. */
+    restore: (group: string) => request<r.ProfileGroup>('POST', `${one(group)}restore/`, { body: {} }),
+    list: (filter: r.ProfileGroupFilter & r.PageOptions = {}, options?: ListOptions): List<r.ProfileGroup> => list(request, `${root}profile-groups/`, query(filter), options),
+
+    members: (group: string, filter: { as_of?: string } & r.PageOptions = {}, options?: ListOptions): List<r.Member> => list(request, `${one(group)}members/`, query(filter), options),
+    addMembers: (group: string, ids: r.MemberIds) => request<r.AddedMembers>('POST', `${one(group)}members/`, { body: ids }),
+    removeMembers: (group: string, ids: r.MemberIds) => request<void>('DELETE', `${one(group)}members/`, { body: ids }),
+    /**
+     * Makes these the members of a static group, all in one step. As many as you like: a stream is not held in memory.
+     * Text is CSV with the header `profile_id` or `custom_id`, or ids as JSON strings, one a line.
+     */
+    replaceMembers: (group: string, body: string | Uint8Array | ReadableStream<Uint8Array>, contentType: 'text/csv' | 'application/x-ndjson') =>
+      request<r.ReplacedMembers>('PUT', `${one(group)}members/`, { body, contentType, timeout: 3_600_000 }),
+    /** Whether, since when and why a profile is a member. */
+    explain: (group: string, profileId: string) => request<rules.MembershipState>('GET', `${one(group)}members/${path(profileId)}/`),
+    pin: (group: string, profileId: string, pin: rules.Pin) => request<rules.Pin>('PUT', `${one(group)}pins/${path(profileId)}/`, { body: pin }),
+    unpin: (group: string, profileId: string) => request<void>('DELETE', `${one(group)}pins/${path(profileId)}/`),
+
+    /** Who would be in a group of this rule; against a group, who would enter and leave. Changes nothing. */
+    preview: (ruleTree: rules.RuleTree, group?: string, options: ListOptions = {}) =>
+      request<rules.Preview>('POST', `${root}profile-groups/preview/`, { ...options, body: { rule_tree: ruleTree, ...(group && { group_id: group }) }, idempotencyKey: null }),
+    rulesets: (group: string, options?: ListOptions): List<rules.SavedRuleset> => list(request, `${one(group)}rulesets/`, {}, options),
+    restoreRuleset: (group: string, rulesetId: string) => request<r.ProfileGroup>('POST', `${one(group)}rulesets/${path(rulesetId)}/restore/`, { body: {} }),
+    /** Compares membership with what the raw activities say. */
+    verify: (group: string) => request<rules.Verification>('POST', `${one(group)}verify/`, { body: {}, idempotencyKey: null }),
+
+    /** Who entered and left, in order and without gaps; with `follow`, also what is yet to come. */
+    changes: (group: string, options: ChangesOptions = {}): AsyncIterableIterator<rules.MembershipChange> => followChanges(request, `${one(group)}changes/`, options),
+    size: (group: string, options: { interval?: 'hour' | 'day'; since?: string; until?: string } = {}) => request<r.Page<rules.SizePoint>>('GET', `${one(group)}size/`, { query: query(options) }),
+  };
+}
+
+function attributeCalls(request: Request, root: string) {
+  const all = `${root}profile-attributes/`;
+  return {
+    list: (options?: ListOptions): List<r.ProfileAttribute> => list(request, all, {}, options),
+    define: (fields: r.ProfileAttributeOptions & { key: string; type?: string }) => request<r.ProfileAttribute>('POST', all, { body: fields }),
+    update: (key: string, fields: r.ProfileAttributeOptions) => request<r.ProfileAttribute>('PATCH', `${all}${path(key)}/`, { body: fields }),
+    delete: (key: string) => request<void>('DELETE', `${all}${path(key)}/`),
+  };
+}
+
+function activityCalls(request: Request, root: string) {
+  return {
+    /** 1 to 1000. Repeating a call is harmless: an activity that is known by its id counts as a duplicate. */
+    send: (activities: r.NewActivity[]) => request<r.AcceptedActivities>('POST', `${root}activities/`, { body: { activities } }),
+    delete: (profileId: string, id: string) => request<void>('DELETE', `${root}profiles/${path(profileId)}/activities/${path(id)}/`),
+    types: (options?: ListOptions): List<r.ActivityType> => list(request, `${root}activity-types/`, {}, options),
+    registerType: (type: r.ActivityType) => request<r.ActivityType>('POST', `${root}activity-types/`, { body: type }),
+  };
+}
+
+function tokenCalls(request: Request, root: string) {
+  return {
+    list: async (): Promise<r.AdminToken[]> => (await request<{ results: r.AdminToken[] }>('GET', `${root}access-tokens/`)).results,
+    create: (fields: { name: string; read_only?: boolean; expires_at?: string | null }) => request<r.AdminToken & { token: string }>('POST', `${root}access-tokens/`, { body: fields }),
+    revoke: (id: string) => request<void>('DELETE', `${root}access-tokens/${path(id)}/`),
+  };
+}
+
+const matching = (updatedAt: string | undefined): { headers?: Record<string, string> } => (updatedAt === undefined ? {} : { headers: { 'if-match': `"${updatedAt}"` } });

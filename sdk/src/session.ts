@@ -1,0 +1,212 @@
+// Whose profile this is. Every profile costs, so the one rule here is: never make one where there is one already. Making
+// one happens under a lock that all tabs share, with an idempotency key that is stored before the request is sent and
+// dropped after the answer is stored; whoever comes back after a crash in between gets the same profile.
+
+import { InvalidTokenError } from './errors.ts';
+import { delay, isTemporary, type Request } from './http.ts';
+import { withLock } from './lock.ts';
+import type { OwnProfile, Profile, ProfileOptions } from './resources.ts';
+import type { Store } from './storage.ts';
+import { clientIdOf, randomId } from './token.ts';
+
+/** The place for a profile in code written for LiveLike's SDK: no key, the whole profile as an object. */
+export interface StorageStrategy {
+  get(): unknown;
+  /** null once the fan signed out. */
+  set(profile: OwnProfile | null): unknown;
+}
+
+export interface SessionOptions {
+  accessToken?: string | undefined;
+  nickname?: string | undefined;
+  storageStrategy?: StorageStrategy | undefined;
+  onInvalidToken?: 'fail' | 'create' | undefined;
+}
+
+/** What the session stores. */
+interface Kept {
+  profile: OwnProfile;
+  /** Made by this package on this device, for nobody who signed in. */
+  isGuest: boolean;
+}
+
+export interface Session {
+  start(): Promise<OwnProfile>;
+  /** A further profile, which does not become the session's own. */
+  create(options?: ProfileOptions): Promise<OwnProfile>;
+  /** After the server answered with a newer state of the own profile. */
+  refresh(profile: Profile): Promise<OwnProfile>;
+  forget(): Promise<void>;
+  readonly profile: OwnProfile | undefined;
+}
+
+export interface Scope {
+  request: Request;
+  clientId: string;
+  endpoint: string;
+  store: Store;
+  /** Where the official web SDK kept its profile; undefined with a storage of the application's own. */
+  legacy: Store | undefined;
+}
+
+export function createSession({ request, clientId, endpoint, store, legacy }: Scope, options: SessionOptions): Session {
+  const key = `grandstand:${clientId}@${endpoint}`;
+  const guestKey = `${key}:guest`;
+  const pendingKey = `${key}:pending`;
+  const legacyKey = `livelike-user-auth-${clientId}`;
+  const path = `applications/${encodeURIComponent(clientId)}/profile/`;
+  const { storageStrategy: strategy } = options;
+  let profile: OwnProfile | undefined;
+  /** The token that the server was last asked about. */
+  let tried: string | undefined;
+
+  const load = async (accessToken: string): Promise<OwnProfile> => {
+    tried = accessToken;
+    return { ...(await request<Profile>('GET', path, { token: accessToken })), access_token: accessToken };
+  };
+
+  /** Nothing that was left by another application or server, or that is no profile. */
+  const sound = (value: unknown): OwnProfile | undefined => {
+    const found = value as (Partial<OwnProfile> & { endpoint?: string }) | null | undefined; // each field is looked at
+    const token = found?.access_token;
+    if (typeof token !== 'string' || (found?.client_id ?? clientIdOf(token)) !== clientId) return undefined;
+    return (found?.endpoint ?? endpoint) === endpoint ? (found as OwnProfile) : undefined;
+  };
+
+  const readKept = async (from = key): Promise<Kept | undefined> => {
+    if (strategy && from === key) {
+      const found = sound(await strategy.get());
+      return found && { profile: found, isGuest: false };
+    }
+    const kept = parse(await store.get(from)) as Partial<Kept> | undefined; // each field is looked at
+    const found = sound(kept?.profile);
+    return found && { profile: found, isGuest: kept?.isGuest === true };
+  };
+
+  const keep = async (made: OwnProfile, isGuest: boolean): Promise<boolean> => {
+    profile = made;
+    if (strategy) {
+      await strategy.set({ ...made, endpoint } as OwnProfile); // one field more, so that no other server is sent this token
+      return true;
+    }
+    const before = await readKept();
+    // Somebody signed in: the device's own profile waits until they sign out, instead of being made again then.
+    if (!isGuest && before?.isGuest && before.profile.id !== made.id) await store.set(guestKey, JSON.stringify(before));
+    return store.set(key, JSON.stringify({ profile: made, isGuest: isGuest && made.custom_id === null }));
+  };
+
+  const resume = async (kept: Kept): Promise<OwnProfile> => {
+    let loaded = kept.profile;
+    try {
+      loaded = await load(kept.profile.access_token);
+    } catch (error) {
+      // Nobody answers: the fan goes on as who they were, and what they do waits in the queue.
+      if (!isTemporary(error)) throw error;
+    }
+    await keep(loaded, kept.isGuest);
+    return loaded;
+  };
+
+  const takeOver = async (): Promise<OwnProfile | undefined> => {
+    const left = sound(parse(await legacy?.get(legacyKey)));
+    if (!left) return undefined;
+    const loaded = await load(left.access_token).catch((error: unknown) => {
+      if (error instanceof InvalidTokenError) return undefined;
+      throw error;
+    });
+    if (!loaded || (await keep(loaded, true))) await legacy?.remove(legacyKey);
+    return loaded;
+  };
+
+  const make = async (): Promise<OwnProfile> => {
+    const read = async (): Promise<Pending | undefined> => parse(await store.get(pendingKey)) as Pending | undefined; // only written here
+    let pending = await read();
+    if (!pending) {
+      pending = { key: randomId(), body: options.nickname === undefined ? {} : { nickname: options.nickname } };
+      await store.set(pendingKey, JSON.stringify(pending));
+      if (globalThis.document && !globalThis.navigator.locks) {
+        // Another tab may be at the same point. All of them read again once all have written, and take the last one's.
+        await delay(100 + Math.random() * 50);
+        pending = (await read()) ?? pending;
+      }
+    }
+    try {
+      const made = await request<OwnProfile>('POST', path, { token: null, body: pending.body, idempotencyKey: pending.key });
+      await keep(made, true);
+      await store.remove(pendingKey);
+      return made;
+    } catch (error) {
+      // Only an answer that says "never" frees the key; after anything else the profile may exist.
+      if (!isTemporary(error)) await store.remove(pendingKey);
+      throw error;
+    }
+  };
+
+  const findOrMake = async (): Promise<OwnProfile> => {
+    const kept = await readKept();
+    if (kept) return resume(kept);
+    return withLock(key, async () => {
+      const made = await readKept();
+      return made ? resume(made) : ((await takeOver()) ?? make());
+    });
+  };
+
+  const loadPassed = async (accessToken: string): Promise<OwnProfile> => {
+    const kept = await readKept();
+    if (kept?.profile.access_token === accessToken) return resume(kept);
+    const loaded = await load(accessToken);
+    await keep(loaded, false);
+    return loaded;
+  };
+
+  /** A profile that is not the dead token's: one that is kept, or a new one. */
+  const startAnew = (dead: string | undefined): Promise<OwnProfile> =>
+    withLock(key, async () => {
+      const kept = await readKept();
+      if (!kept || kept.profile.access_token === dead) return make();
+      return resume(kept).catch((error: unknown) => {
+        if (error instanceof InvalidTokenError) return make();
+        throw error;
+      });
+    });
+
+  return {
+    get profile() {
+      return profile;
+    },
+    start: () =>
+      (options.accessToken === undefined ? findOrMake() : loadPassed(options.accessToken)).catch((error: unknown) => {
+        if (error instanceof InvalidTokenError && options.onInvalidToken === 'create') return startAnew(tried);
+        throw error;
+      }),
+    create: (fields = {}) => request<OwnProfile>('POST', path, { token: null, body: fields }),
+    async refresh(changed) {
+      const merged = { ...changed, access_token: profile?.access_token ?? '' };
+      await keep(merged, (await readKept())?.isGuest ?? false);
+      return merged;
+    },
+    async forget() {
+      const guest = await readKept(guestKey);
+      await strategy?.set(null);
+      await legacy?.remove(legacyKey);
+      await store.remove(guestKey);
+      // The device's own profile comes back, unless it became the account's that is signed out.
+      if (guest && guest.profile.id !== profile?.id) await store.set(key, JSON.stringify(guest));
+      else await store.remove(key);
+      profile = undefined;
+    },
+  };
+}
+
+interface Pending {
+  key: string;
+  body: ProfileOptions;
+}
+
+function parse(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text ?? 'null') ?? undefined;
+  } catch {
+    return undefined;
+  }
+}

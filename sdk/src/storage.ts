@@ -1,0 +1,101 @@
+// Where a profile's credential is kept between visits. Whatever the browser refuses (private mode, a full disk, storage
+// switched off), reading and writing never throw: the next best place takes over, memory at last.
+
+type MaybePromise<T> = T | PromiseLike<T>;
+
+/** A place of the application's own: a cookie, a server session, a file. */
+export interface KeyValueStorage {
+  get(key: string): MaybePromise<string | null | undefined>;
+  set(key: string, value: string): MaybePromise<unknown>;
+  remove(key: string): MaybePromise<unknown>;
+}
+
+/** The shape of `localStorage`, and of React Native's AsyncStorage. */
+export interface ItemStorage {
+  getItem(key: string): MaybePromise<string | null | undefined>;
+  setItem(key: string, value: string): MaybePromise<unknown>;
+  removeItem(key: string): MaybePromise<unknown>;
+}
+
+/** `local` (default): until the fan clears it; `session`: the tab; `memory`: the page. */
+export type StorageChoice = 'local' | 'session' | 'memory' | KeyValueStorage | ItemStorage;
+
+/** As KeyValueStorage, but never throws; `set` says whether the value outlives the page. */
+export interface Store {
+  get(key: string): MaybePromise<string | undefined>;
+  set(key: string, value: string): MaybePromise<boolean>;
+  remove(key: string): MaybePromise<void>;
+}
+
+/** By choice, shared by every client of the page, so that two of them agree even where nothing can be stored. */
+const memories: Record<string, Map<string, string>> = {};
+
+const isPromise = <T>(value: MaybePromise<T>): value is PromiseLike<T> => typeof (value as { then?: unknown } | undefined)?.then === 'function'; // of undefined and null there is none
+
+/** Runs `then` at once on a value, later on a promise: what is stored synchronously is stored before the page is gone. */
+export function chain<T, R>(start: () => MaybePromise<T>, then: (value: T) => MaybePromise<R>, otherwise: () => MaybePromise<R>): MaybePromise<R> {
+  try {
+    const value = start();
+    return isPromise(value) ? value.then(then, otherwise) : then(value);
+  } catch {
+    return otherwise();
+  }
+}
+
+export function openStore(choice: StorageChoice = 'local'): Store {
+  const places = placesOf(choice);
+  const memory = typeof choice === 'string' ? (memories[choice] ??= new Map()) : new Map<string, string>();
+  // From the last place backwards: what stands there was refused by those before it, and so is newer than theirs.
+  const read = (key: string, i = places.length - 1): MaybePromise<string | undefined> => {
+    const place = places[i];
+    if (!place) return undefined;
+    const next = (): MaybePromise<string | undefined> => read(key, i - 1);
+    return chain(() => place().get(key), (value) => (typeof value === 'string' ? value : next()), next);
+  };
+  const write = (key: string, value: string, i = 0): MaybePromise<boolean> => {
+    const place = places[i];
+    if (place) return chain(() => place().set(key, value), () => chain(() => remove(key, i + 1), () => true, () => true), () => write(key, value, i + 1));
+    memory.set(key, value);
+    return choice === 'memory';
+  };
+  const remove = (key: string, i = 0): MaybePromise<void> => {
+    const place = places[i];
+    if (!place) return undefined;
+    const next = (): MaybePromise<void> => remove(key, i + 1);
+    return chain(() => place().remove(key), next, next);
+  };
+  return {
+    get: (key) => memory.get(key) ?? read(key),
+    set(key, value) {
+      memory.delete(key);
+      return write(key, value);
+    },
+    remove(key) {
+      memory.delete(key);
+      return remove(key);
+    },
+  };
+}
+
+type Place = () => KeyValueStorage;
+
+function placesOf(choice: StorageChoice): Place[] {
+  // Where storage is switched off, reading `localStorage` itself throws: so it is read on each use. Node has one too, of
+  // the whole process, which is no place for a fan's credential: hence the question for the document's.
+  const local: Place = () => adapt(document.defaultView!.localStorage); // throws where there is no document, which is caught
+  const session: Place = () => adapt(document.defaultView!.sessionStorage); // as above
+  if (choice === 'local') return [local, session];
+  if (choice === 'session') return [session];
+  if (choice === 'memory') return [];
+  const own = adapt(choice);
+  return [() => own];
+}
+
+function adapt(storage: KeyValueStorage | ItemStorage): KeyValueStorage {
+  if (!('getItem' in storage)) return storage;
+  return {
+    get: (key) => storage.getItem(key),
+    set: (key, value) => storage.setItem(key, value),
+    remove: (key) => storage.removeItem(key),
+  };
+}
