@@ -7,11 +7,13 @@ export const ERRORS = {
   permission_denied: { status: 403, detail: 'This credential may not do that.' },
   not_found: { status: 404, detail: 'Not found.' },
   method_not_allowed: { status: 405, detail: 'This method is not allowed here.' },
+  request_timeout: { status: 408, detail: 'The request did not arrive in time.' },
   conflict: { status: 409, detail: 'The request conflicts with the present state.' },
   precondition_failed: { status: 412, detail: 'The resource changed since it was read.' },
   payload_too_large: { status: 413, detail: 'The body is too large.' },
   unsupported_media_type: { status: 415, detail: 'This media type is not supported here.' },
   throttled: { status: 429, detail: 'Too many requests.' },
+  headers_too_large: { status: 431, detail: 'The headers of the request are too large.' },
   internal_error: { status: 500, detail: 'Something went wrong on our side; the request id helps us to find it.' },
   unavailable: { status: 503, detail: 'The service cannot answer right now; try again.' },
 } as const satisfies Record<string, { status: number; detail: string }>;

@@ -2,6 +2,7 @@
 // route reads them itself.
 
 import { TextDecoder } from 'node:util';
+import type { FastifyRequest } from 'fastify';
 import secureJson from 'secure-json-parse';
 import { ApiError, ValidationError, invalid } from '../errors.ts';
 import type { App } from './server.ts';
@@ -10,16 +11,22 @@ export const MAX_DEPTH = 64;
 
 export function registerBodies(app: App): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser(/^application\/(json|[a-z0-9.+-]+\+json)\b/i, { parseAs: 'buffer' }, (_request, body, done) => {
-    settle(() => parseJson(body as Buffer), done); // parseAs: 'buffer'
-  });
+  app.addContentTypeParser(
+    /^application\/(json|[a-z0-9.+-]+\+json)\s*(;|$)/i,
+    { parseAs: 'buffer' },
+    (request, body, done) => {
+      if (isEncoded(request)) return done(unsupported('Send the body without a Content-Encoding.'));
+      settle(() => parseJson(body as Buffer), done); // parseAs: 'buffer'
+    },
+  );
   // No Content-Type at all, or any other: routes opt in; the rest is 415.
   app.addContentTypeParser('*', (request, payload, done) => {
     const { rawBody, anyContentType } = request.routeOptions.config;
     if (rawBody === true) return done(null, payload);
-    if (anyContentType !== true && request.headers['content-type'] !== undefined) {
+    const isEmpty = request.headers['content-length'] === '0';
+    if ((anyContentType !== true && request.headers['content-type'] !== undefined && !isEmpty) || isEncoded(request)) {
       payload.resume();
-      return done(new ApiError('unsupported_media_type', { detail: 'Send JSON, with Content-Type: application/json.' }));
+      return done(unsupported('Send JSON, with Content-Type: application/json and without a Content-Encoding.'));
     }
     collect(payload, request.routeOptions.bodyLimit).then(
       (body) => settle(() => parseJson(body), done),
@@ -27,6 +34,12 @@ export function registerBodies(app: App): void {
     );
   });
 }
+
+const unsupported = (detail: string): ApiError => new ApiError('unsupported_media_type', { detail });
+
+/** Compressed bodies are not taken: a small one can hold more than the limit. */
+const isEncoded = (request: FastifyRequest): boolean =>
+  (request.headers['content-encoding'] ?? 'identity').toLowerCase() !== 'identity';
 
 function settle(work: () => unknown, done: (error: Error | null, body?: unknown) => void): void {
   try {
@@ -57,7 +70,8 @@ export function parseJson(body: Buffer): unknown {
   const value = parse(text);
   if (/\\u(0000|d[89a-f])/i.test(text)) {
     const field = unstorable(value);
-    if (field !== undefined) throw new ValidationError({ [field]: ['NUL characters and lone surrogates are not allowed.'] });
+    if (field !== undefined)
+      throw new ValidationError({ [field]: ['NUL characters and lone surrogates are not allowed.'] });
   }
   return value;
 }
@@ -74,7 +88,10 @@ function parse(text: string): unknown {
   try {
     return secureJson.parse(text, null, { protoAction: 'error', constructorAction: 'error' });
   } catch (error) {
-    throw invalid('non_field_errors', `The body is not valid JSON: ${error instanceof Error ? error.message.slice(0, 100) : ''}`);
+    throw invalid(
+      'non_field_errors',
+      `The body is not valid JSON: ${error instanceof Error ? error.message.slice(0, 100) : ''}`,
+    );
   }
 }
 

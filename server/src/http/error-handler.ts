@@ -1,13 +1,27 @@
 // The one place where an error becomes an answer: the caller's as it stands in the table of errors, the world's as 503,
 // ours as 500 with a stack in the log.
 
+import { randomUUID } from 'node:crypto';
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 import findMyWay from 'find-my-way';
 import type { FastifyError, FastifyReply, FastifyRequest, FastifySchemaValidationError } from 'fastify';
 import type { Context } from '../context.ts';
-import { ApiError, Unavailable, ValidationError, type FieldErrors } from '../errors.ts';
+import {
+  ApiError,
+  ERRORS,
+  Unavailable,
+  ValidationError,
+  invalid,
+  type ErrorCode,
+  type FieldErrors,
+} from '../errors.ts';
 import type { App } from './server.ts';
 
 const RETRY_AFTER = 2;
+
+/** What pages of other origins may read of an answer, beside its body. */
+export const EXPOSED_HEADERS = ['X-Request-Id', 'Retry-After', 'Idempotent-Replayed'];
 
 export function registerErrors(app: App, context: Context): void {
   const methods = methodTable(app);
@@ -18,7 +32,12 @@ export function registerErrors(app: App, context: Context): void {
     const allowed = methods(path);
     if (allowed.length === 0) return send(context, new ApiError('not_found'), request, reply);
     const detail = `${request.method} is not allowed here; ${allowed.join(', ')} ${allowed.length === 1 ? 'is' : 'are'}.`;
-    return send(context, new ApiError('method_not_allowed', { detail, headers: { allow: allowed.join(', ') } }), request, reply);
+    return send(
+      context,
+      new ApiError('method_not_allowed', { detail, headers: { allow: allowed.join(', ') } }),
+      request,
+      reply,
+    );
   });
 }
 
@@ -45,12 +64,54 @@ function methodTable(app: App): (path: string) => string[] {
   };
 }
 
+/** What Fastify finds before there is a route: a path that cannot be read. */
+export function answerFrameworkError(
+  context: Context,
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): void {
+  reply.header('access-control-allow-origin', '*').header('access-control-expose-headers', EXPOSED_HEADERS.join(', '));
+  send(context, error, request, reply);
+}
+
+/** What Node finds before there is a request: the bytes are no HTTP. There is no reply yet, only a socket. */
+export function answerClientError(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  const [code, detail] = CLIENT_ERRORS[error.code ?? ''] ?? ['invalid', 'This is not a valid HTTP request.'];
+  const body = JSON.stringify(code === 'invalid' ? { non_field_errors: [detail] } : { detail, error_code: code });
+  const head = [
+    `HTTP/1.1 ${ERRORS[code].status} ${STATUS_CODES[ERRORS[code].status] ?? ''}`,
+    'Content-Type: application/json; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    `X-Request-Id: ${randomUUID()}`,
+    'Connection: close',
+  ];
+  if (socket.writable) socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
+  socket.destroySoon();
+}
+
+const CLIENT_ERRORS: Record<string, [ErrorCode, string]> = {
+  HPE_HEADER_OVERFLOW: ['headers_too_large', ERRORS.headers_too_large.detail],
+  ERR_HTTP_REQUEST_TIMEOUT: ['request_timeout', ERRORS.request_timeout.detail],
+};
+
 function send(context: Context, error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   reply.header('x-request-id', request.id);
   const known = recognise(error);
-  if (known instanceof ValidationError) return reply.code(400).type('application/json; charset=utf-8').send(known.fields);
+  if (known instanceof ValidationError)
+    return reply.code(400).type('application/json; charset=utf-8').send(known.fields);
   if (known.status >= 500) {
-    context.log.error({ err: error, cause: known.cause, request_id: request.id, method: request.method, route: request.routeOptions.url }, known.detail);
+    context.log.error(
+      {
+        err: error,
+        cause: known.cause,
+        request_id: request.id,
+        method: request.method,
+        route: request.routeOptions.url,
+      },
+      known.detail,
+    );
   }
   return reply
     .code(known.status)
@@ -72,6 +133,8 @@ function recognise(error: unknown): ApiError | ValidationError {
     case 'FST_ERR_HANDLER_TIMEOUT':
       return new ApiError('unavailable', { detail: 'The request took too long.', retryAfter: RETRY_AFTER });
     case 'FST_ERR_BAD_URL':
+      return invalid('non_field_errors', 'The path is not valid percent-encoded UTF-8.');
+    case 'FST_ERR_MAX_PARAM_LENGTH':
       return new ApiError('not_found');
   }
   if (error.statusCode === 503) return new ApiError('unavailable', { retryAfter: RETRY_AFTER });
@@ -92,7 +155,12 @@ function explain(findings: FastifySchemaValidationError[], context = 'body'): Fi
   const fields: FieldErrors = {};
   for (const finding of findings.slice(0, MAX_MESSAGES)) {
     const { keyword, params } = finding;
-    const inner = keyword === 'required' ? String(params['missingProperty']) : keyword === 'additionalProperties' ? String(params['additionalProperty']) : '';
+    const inner =
+      keyword === 'required'
+        ? String(params['missingProperty'])
+        : keyword === 'additionalProperties'
+          ? String(params['additionalProperty'])
+          : '';
     const path = toPath(finding.instancePath, inner);
     const field = path === '' ? 'non_field_errors' : path;
     (fields[field] ??= []).push(message(finding, path === '' ? `The ${context}` : 'This field'));
@@ -101,9 +169,15 @@ function explain(findings: FastifySchemaValidationError[], context = 'body'): Fi
 }
 
 function toPath(pointer: string, inner: string): string {
-  const parts = pointer.split('/').slice(1).map((part) => part.replace(/~1/g, '/').replace(/~0/g, '~'));
+  const parts = pointer
+    .split('/')
+    .slice(1)
+    .map((part) => part.replace(/~1/g, '/').replace(/~0/g, '~'));
   if (inner !== '') parts.push(inner);
-  return parts.reduce((path, part) => (/^\d+$/.test(part) && path !== '' ? `${path}[${part}]` : path === '' ? part : `${path}.${part}`), '');
+  return parts.reduce(
+    (path, part) => (/^\d+$/.test(part) && path !== '' ? `${path}[${part}]` : path === '' ? part : `${path}.${part}`),
+    '',
+  );
 }
 
 function message({ keyword, params, message: fallback }: FastifySchemaValidationError, subject: string): string {

@@ -12,5 +12,7 @@ export const Timestamp = (description: string) =>
 export const NoContent = Type.Null({ description: 'Done; there is no body.' });
 
 export const IfMatch = Type.Object({
-  'if-match': Type.Optional(Type.String({ description: 'The `updated_at` that was read, quoted: 412 when it changed since.' })),
+  'if-match': Type.Optional(
+    Type.String({ description: 'The `updated_at` that was read, quoted: 412 when it changed since.' }),
+  ),
 });

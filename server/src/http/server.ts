@@ -5,18 +5,31 @@ import { randomUUID } from 'node:crypto';
 import cors from '@fastify/cors';
 import compress from '@fastify/compress';
 import helmet from '@fastify/helmet';
-import { LogController, fastify, type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, type RawServerDefault } from 'fastify';
+import {
+  LogController,
+  fastify,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyRequest,
+  type RawServerDefault,
+} from 'fastify';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type {} from '@fastify/swagger'; // adds to the type of a route's schema
 import type { Context } from '../context.ts';
 import { authorize, type Access, type Credential } from '../credentials/credential.ts';
-import { ApiError, ValidationError } from '../errors.ts';
+import { ApiError, ValidationError, invalid } from '../errors.ts';
 import { registerBodies, unstorable } from './body.ts';
-import { registerErrors } from './error-handler.ts';
+import { EXPOSED_HEADERS, answerClientError, answerFrameworkError, registerErrors } from './error-handler.ts';
 import { createLimits } from './limits.ts';
 
-export type App = FastifyInstance<RawServerDefault, IncomingMessage, ServerResponse, FastifyBaseLogger, TypeBoxTypeProvider>;
+export type App = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>;
 export type Routes = (app: App, context: Context) => void | Promise<void>;
 
 declare module 'fastify' {
@@ -59,28 +72,47 @@ export async function createHttp(context: Context, options: HttpOptions): Promis
     requestTimeout: config.requestTimeoutMs,
     handlerTimeout: config.requestTimeoutMs,
     keepAliveTimeout: 65_000,
-    return503OnClosing: true,
+    return503OnClosing: false, // registerClosing answers in our own shape
     forceCloseConnections: 'idle',
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: MAX_PARAM_LENGTH, caseSensitive: true },
-    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: true, allowUnionTypes: true } },
+    frameworkErrors: (error, request, reply) => answerFrameworkError(context, error, request, reply),
+    clientErrorHandler: answerClientError,
+    ajv: {
+      customOptions: {
+        coerceTypes: false,
+        removeAdditional: false,
+        useDefaults: false,
+        allErrors: true,
+        allowUnionTypes: true,
+      },
+    },
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   app.decorateRequest('credential', undefined);
   app.decorateRequest('origin', '');
   registerErrors(app, context);
   registerBodies(app);
-  await app.register(helmet, { contentSecurityPolicy: CONTENT_SECURITY_POLICY, strictTransportSecurity: config.publicUrl?.startsWith('https:') ?? false, crossOriginResourcePolicy: { policy: 'cross-origin' } });
+  registerMeasures(app, context);
+  registerClosing(app);
+  await app.register(helmet, {
+    contentSecurityPolicy: CONTENT_SECURITY_POLICY,
+    strictTransportSecurity: config.publicUrl?.startsWith('https:') ?? false,
+    crossOriginResourcePolicy: { policy: 'cross-origin' },
+  });
   await app.register(cors, {
     origin: '*',
     credentials: false,
     methods: ['GET', 'POST', 'PATCH', 'PUT', 'DELETE'],
     allowedHeaders: ['authorization', 'content-type', 'idempotency-key', 'if-match'],
-    exposedHeaders: ['X-Request-Id', 'Retry-After', 'Idempotent-Replayed'],
+    exposedHeaders: EXPOSED_HEADERS,
     maxAge: 86_400,
     strictPreflight: false,
   });
-  await app.register(compress, { threshold: 1024, encodings: ['gzip', 'deflate', 'identity'] });
-  registerMeasures(app, context);
+  await app.register(compress, {
+    threshold: 1024,
+    encodings: ['gzip', 'deflate', 'identity'],
+    globalDecompression: false,
+  });
   registerGuards(app, context, options);
   for (const routes of options.routes) await app.register(async (scope) => routes(scope as App, context));
   return app;
@@ -120,10 +152,26 @@ function registerMeasures(app: App, context: Context): void {
   });
 }
 
+/** From the start of a stop, requests on connections that are still open are sent elsewhere; those in flight finish. */
+function registerClosing(app: App): void {
+  let closing = false;
+  app.addHook('preClose', async () => {
+    closing = true;
+  });
+  app.addHook('onRequest', async () => {
+    if (closing)
+      throw new ApiError('unavailable', {
+        detail: 'The server is stopping.',
+        retryAfter: 1,
+        headers: { connection: 'close' },
+      });
+  });
+}
+
 function registerGuards(app: App, context: Context, options: HttpOptions): void {
   const limits = createLimits(context.config.limits);
   app.addHook('onRequest', async (request) => {
-    request.origin = context.config.publicUrl ?? `${request.protocol}://${request.host}`;
+    request.origin = context.config.publicUrl ?? originOf(request);
     const access = request.routeOptions.config.access;
     if (access === undefined) return;
     limits.address(request.ip);
@@ -145,11 +193,36 @@ function registerGuards(app: App, context: Context, options: HttpOptions): void 
   });
 }
 
-/** NUL and lone surrogates cannot be stored; they are refused wherever they come from. */
+const HOST = /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?$/i;
+
+/** The origin that the caller used: absolute URLs lead back there. */
+function originOf(request: FastifyRequest): string {
+  // HTTP/1.0 may come without a Host.
+  const host = request.host || `${request.socket.localAddress ?? 'localhost'}:${request.socket.localPort ?? 80}`;
+  if (!HOST.test(host) || !/^https?$/.test(request.protocol))
+    throw invalid('non_field_errors', 'The Host header is not valid.');
+  return `${request.protocol}://${host}`;
+}
+
+/** NUL, lone surrogates and what is no UTF-8 cannot be stored; they are refused wherever they come from. */
 function refuseUnstorable(request: FastifyRequest): void {
+  const query = request.url.indexOf('?');
+  if (query !== -1 && request.url.includes('%', query) && !isDecodable(request.url.slice(query + 1))) {
+    throw invalid('non_field_errors', 'The query is not valid percent-encoded UTF-8.');
+  }
   for (const part of [request.params, request.query]) {
     const field = unstorable(part);
-    if (field !== undefined) throw new ValidationError({ [field]: ['NUL characters and lone surrogates are not allowed.'] });
+    if (field !== undefined)
+      throw new ValidationError({ [field]: ['NUL characters and lone surrogates are not allowed.'] });
+  }
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
   }
 }
 
