@@ -207,7 +207,7 @@ create table activities (
 );
 create index activities_by_type on activities (application_id, type_id, occurred_at) include (ordinal, value);
 create index activities_by_profile on activities (profile_id, type_id, occurred_at, id) include (value);
-create index activities_by_receipt on activities using brin (received_at) with (pages_per_range = 32, autosummarize = on);
+create index activities_by_receipt on activities (application_id, received_at);
 
 -- One row per profile and fact, written in the transaction that acknowledges an activity. type_id 0: any type.
 create table totals (
@@ -365,6 +365,7 @@ create table fills (
   as_of timestamptz,                            -- of the scan
   started_at timestamptz not null,
   attempts integer not null default 0,
+  failures integer not null default 0,          -- in a row: the longer it waits until retry_at
   retry_at timestamptz,
   last_error text
 );

@@ -4,6 +4,7 @@
 import { mkdir } from 'node:fs/promises';
 import { pino, type Logger } from 'pino';
 import { activityRoutes } from './activities/activity-routes.ts';
+import { activityTypeRoutes } from './activities/activity-type-routes.ts';
 import { applicationRoutes } from './applications/application-routes.ts';
 import { applications } from './applications/application-service.ts';
 import { catalogues } from './attributes/catalogues.ts';
@@ -21,6 +22,8 @@ import { consoleRoutes } from './http/console.ts';
 import { createHttp, type App } from './http/server.ts';
 import { operationsRoutes } from './http/operations.ts';
 import { createMetrics } from './metrics.ts';
+import { producerRoutes } from './producers/producer-routes.ts';
+import { inviteFirstOwner } from './producers/producer-service.ts';
 import { sessionRoutes } from './producers/session-routes.ts';
 import { ordinals } from './profiles/ordinals.ts';
 import { profileRoutes } from './profiles/profile-routes.ts';
@@ -38,6 +41,8 @@ export interface GrandstandApp {
   context: Context;
   /** What the very first start made, to be shown once. */
   firstStart: FirstStart | undefined;
+  /** Of the link that makes the first owner, while there is no producer: `/invitation#<token>`. */
+  firstOwnerToken: string | undefined;
   /** In-flight requests finish, then the database stops. */
   close(): Promise<void>;
 }
@@ -90,14 +95,16 @@ async function composeApp(config: Config, options: AppOptions, log: Logger, embe
       dynamicGroups: noDynamicGroups,
     };
     const firstStart = await bootstrap(context);
+    const firstOwnerToken = config.role === 'worker' ? undefined : await inviteFirstOwner(context);
     const http = await createHttp(context, {
       authenticate: (request) => authenticate(context, request),
-      routes: [operationsRoutes, consoleRoutes, applicationRoutes, profileRoutes, activityRoutes, sessionRoutes],
+      routes: [operationsRoutes, consoleRoutes, applicationRoutes, profileRoutes, activityRoutes, activityTypeRoutes, sessionRoutes, producerRoutes],
     });
     return {
       http,
       context,
       firstStart,
+      firstOwnerToken,
       async close() {
         await http.close();
         stopClock();

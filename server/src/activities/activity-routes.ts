@@ -1,17 +1,60 @@
+import { Type } from 'typebox';
 import type { FastifyRequest } from 'fastify';
 import type { Context } from '../context.ts';
-import { ApiError, ValidationError } from '../errors.ts';
-import { ClientIdParams } from '../http/schemas.ts';
+import { PageOf, PageQuery, presentPage, readPage } from '../database/page.ts';
+import { ApiError, ValidationError, notFound, type FieldErrors } from '../errors.ts';
+import { ClientIdParams, ClientProfileParams, NoContent } from '../http/schemas.ts';
 import { LARGE_BODY_LIMIT, type App } from '../http/server.ts';
+import { readUuid } from '../ids.ts';
+import { formatInstant, parseInstant } from '../instant.ts';
+import { reachToChange } from '../profiles/profile-routes.ts';
 import { isRecord } from '../rules/fields.ts';
-import { IntakeAnswer, IntakeBody, MAX_BATCH } from './activity.ts';
+import {
+  ActivityResource,
+  IntakeAnswer,
+  IntakeBody,
+  MAX_ACTIVITY_ID,
+  MAX_BATCH,
+  presentActivity,
+  type Activity,
+} from './activity.ts';
+import * as service from './activity-service.ts';
+import * as store from './activity-store.ts';
 import { createFloodGate } from './flood.ts';
 import { createIntake } from './intake.ts';
 import type { Sender } from './read-items.ts';
+import { formatPosition, readPosition } from './tail-position.ts';
 
 export function activityRoutes(app: App, context: Context): void {
   const intake = createIntake(context);
   const flood = createFloodGate(context.config.limits.perProfile);
+
+  const typeNames = async (applicationId: number, rows: Activity[]): Promise<(id: number) => string> => {
+    let { typesById } = await context.catalogues.get(applicationId);
+    if (rows.some((row) => !typesById.has(row.type_id))) ({ typesById } = await context.catalogues.refresh(applicationId));
+    return (id) => typesById.get(id)?.type ?? '';
+  };
+
+  const present = async (applicationId: number, rows: Activity[]): Promise<ActivityResource[]> => {
+    const typeName = await typeNames(applicationId, rows);
+    return rows.map((row) => presentActivity(row, typeName));
+  };
+
+  const readFilter = async (applicationId: number, query: { type?: string; since?: string; until?: string }): Promise<store.ActivityFilter> => {
+    const errors: FieldErrors = {};
+    const instant = (name: 'since' | 'until'): string | undefined => {
+      const text = query[name];
+      const at = text === undefined ? undefined : parseInstant(String(text));
+      if (text !== undefined && at === undefined) errors[name] = ['This must be an ISO 8601 date and time, such as 2025-04-28T12:16:49Z.'];
+      return at === undefined ? undefined : formatInstant(at);
+    };
+    const { types } = await context.catalogues.get(applicationId);
+    const typeId = query.type === undefined ? undefined : types.get(query.type)?.id;
+    if (query.type !== undefined && typeId === undefined) errors['type'] = ['There is no such activity type.'];
+    const filter = { typeId, since: instant('since'), until: instant('until') };
+    if (Object.keys(errors).length > 0) throw new ValidationError(errors);
+    return filter;
+  };
 
   app.post(
     '/api/v1/applications/:client_id/activities/',
@@ -40,7 +83,93 @@ export function activityRoutes(app: App, context: Context): void {
       return intake.receive(application, sender, items);
     },
   );
+
+  app.get(
+    '/api/v1/applications/:client_id/activities/',
+    {
+      config: { access: 'admin' },
+      schema: {
+        operationId: 'followActivities',
+        summary: 'Follow activities as they come in',
+        description:
+          'In the order of their receipt. Without `after` the newest. `next` goes on from there and is never null: asked again and again it misses nothing. ' +
+          'An activity appears once everything that was being received before it is settled.',
+        tags: ['Activities'],
+        params: ClientIdParams,
+        querystring: Type.Object({ after: Type.Optional(Type.String({ description: 'As `next` carries it.' })), page_size: PageQuery.page_size }),
+        response: { 200: TailAnswer },
+      },
+    },
+    async (request) => {
+      const application = await context.applications.get(request.params.client_id);
+      const { size } = readPage(request, { name: '', columns: [] }, MAX_BATCH);
+      const after = request.query.after === undefined ? undefined : readPosition(request.query.after);
+      const { rows, next } = await service.followActivities(context, application.id, after, size);
+      const url = new URL(request.url.replace(/^[a-z]+:\/\/[^/?]*/i, ''), request.origin); // never a host that the request line names
+      url.searchParams.set('after', formatPosition(next));
+      return { count: null, next: url.href, previous: null, results: await present(application.id, rows) };
+    },
+  );
+
+  app.get(
+    '/api/v1/applications/:client_id/profiles/:profile_id/activities/',
+    {
+      config: { access: 'any' },
+      schema: {
+        operationId: 'listActivities',
+        summary: 'List the activities of a profile',
+        description: 'Newest first by `occurred_at`. For the profile’s own token and admin tokens.',
+        tags: ['Activities'],
+        params: ClientProfileParams,
+        querystring: Type.Object({
+          ...PageQuery,
+          type: Type.Optional(Type.String({ description: 'Only of this type.', examples: ['comment-created'] })),
+          since: Type.Optional(Type.String({ description: 'Happened at or after this instant.' })),
+          until: Type.Optional(Type.String({ description: 'Happened before this instant.' })),
+        }),
+        response: { 200: PageOf(ActivityResource) },
+      },
+    },
+    async (request) => {
+      const { application, profile } = await reachToChange(context, request);
+      if (application.client_id !== request.params.client_id) throw notFound();
+      const page = readPage(request, store.ACTIVITY_ORDER);
+      const filter = await readFilter(application.id, request.query);
+      const { rows, count } = await store.pageOfActivities(context.db, profile.id, filter, page);
+      const typeName = await typeNames(application.id, rows);
+      return presentPage(request, page, store.ACTIVITY_ORDER, rows, count, (row) => presentActivity(row, typeName));
+    },
+  );
+
+  app.delete(
+    '/api/v1/applications/:client_id/profiles/:profile_id/activities/:activity_id/',
+    {
+      config: { access: 'admin' },
+      schema: {
+        operationId: 'removeActivity',
+        summary: 'Remove an activity',
+        description: 'With all its effects, as if it had never been sent. Its id may be sent again.',
+        tags: ['Activities'],
+        params: Type.Object({ ...ClientProfileParams.properties, activity_id: Type.String({ description: 'The activity’s id, percent-encoded.' }) }),
+        response: { 204: NoContent },
+      },
+    },
+    async (request, reply) => {
+      const application = await context.applications.get(request.params.client_id);
+      const profileId = readUuid(request.params.profile_id);
+      if (!profileId || request.params.activity_id.length > MAX_ACTIVITY_ID * 2) throw notFound();
+      await service.removeActivity(context, application, profileId, request.params.activity_id);
+      return reply.code(204).send(null);
+    },
+  );
 }
+
+const TailAnswer = Type.Object({
+  count: Type.Null(),
+  next: Type.String({ description: 'Absolute URL of what comes after these.' }),
+  previous: Type.Null(),
+  results: Type.Array(ActivityResource),
+});
 
 function senderOf({ credential }: FastifyRequest): Sender {
   if (!credential) throw new ApiError('not_authenticated');
@@ -48,12 +177,16 @@ function senderOf({ credential }: FastifyRequest): Sender {
 }
 
 function readEnvelope(body: unknown): unknown[] {
-  if (!isRecord(body)) throw new ValidationError({ non_field_errors: ['The body must be object.'] });
+  if (!isRecord(body)) throw new ValidationError({ non_field_errors: ['The body must be an object with activities.'] });
   const { activities } = body;
-  if (activities === undefined) throw new ValidationError({ activities: ['This field is required.'] });
-  if (!Array.isArray(activities)) throw new ValidationError({ activities: ['This field must be array.'] });
-  if (activities.length < 1) throw new ValidationError({ activities: ['This field must have at least 1 items.'] });
-  if (activities.length > MAX_BATCH) throw new ValidationError({ activities: [`This field must have at most ${MAX_BATCH} items.`] });
-  return activities as unknown[];
+  const problem =
+    activities === undefined
+      ? 'This field is required.'
+      : !Array.isArray(activities)
+        ? 'This must be a list.'
+        : activities.length < 1 || activities.length > MAX_BATCH
+          ? `This must have 1 to ${MAX_BATCH} items.`
+          : undefined;
+  if (problem !== undefined) throw new ValidationError({ activities: [problem] });
+  return activities as unknown[]; // no problem: a list
 }
-

@@ -56,6 +56,12 @@ export async function registerType(context: Context, applicationId: number, fiel
   });
 }
 
+export async function getType(context: Context, applicationId: number, type: string): Promise<ActivityType> {
+  const known = await store.findTypeByName(context.db, applicationId, type);
+  if (!known) throw notFound();
+  return known;
+}
+
 /** Changes label and client of an own type; the platform's stay as they are. */
 export async function changeType(context: Context, applicationId: number, type: string, fields: TypeFields): Promise<ActivityType> {
   const errors: FieldErrors = {};

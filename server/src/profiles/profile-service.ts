@@ -1,6 +1,7 @@
 // Profiles: made, changed and erased. Keeps the invariants that a custom id belongs to one profile, that a profile's own
 // token never writes what only admins may, and that whatever a rule may read is queued in the transaction that changes it.
 
+import { lockHistories } from '../activities/totals.ts';
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
 import type { Queryable } from '../database/database.ts';
@@ -201,6 +202,7 @@ export function requireMatch(ifMatch: string | undefined, updatedAt: Instant): v
 /** Erases the profile, its tokens, memberships and activities; its custom id leaves a tombstone. */
 export async function eraseProfile(context: Context, application: Application, id: string): Promise<void> {
   await context.db.transaction(async (tx) => {
+    await lockHistories(tx, application.id, [id]); // first, as intake does: no activity may slip in behind the deletion
     const profile = await store.lockProfile(tx, application.id, id);
     if (!profile) throw notFound();
     const now = context.clock.now();

@@ -1,0 +1,57 @@
+// What happens to activities after intake: they are removed with their effects, and followed as they come in.
+
+import type { Application } from '../applications/application.ts';
+import type { Context } from '../context.ts';
+import { notFound } from '../errors.ts';
+import { enqueue } from '../evaluation/queue.ts';
+import { formatInstant } from '../instant.ts';
+import { activityDependencies } from '../rules/depends.ts';
+import type { Activity } from './activity.ts';
+import * as store from './activity-store.ts';
+import { lockHistories, plainFact, recomputeTotals } from './totals.ts';
+
+/** Removes an activity as if it had never been sent. Its id may be sent again. */
+export async function removeActivity(context: Context, application: Application, profileId: string, id: string): Promise<void> {
+  const applicationId = application.id;
+  await context.db.transaction(async (tx) => {
+    await lockHistories(tx, applicationId, [profileId]);
+    const removed = await store.deleteActivity(tx, applicationId, profileId, id);
+    if (!removed) throw notFound();
+    const facts = await store.listFactsOfType(tx, applicationId, removed.type_id);
+    const touched = facts.filter((fact) => removed.data !== null && Object.hasOwn(removed.data, fact.key));
+    await recomputeTotals(tx, applicationId, [profileId], [plainFact(0), plainFact(removed.type_id), ...touched]);
+    await enqueue(tx, {
+      profileId,
+      ordinal: removed.ordinal,
+      applicationId,
+      cause: 'activity',
+      changed: activityDependencies(removed.type_id),
+      now: context.clock.now(),
+    });
+  });
+}
+
+const FIRST_PROFILE = '00000000-0000-0000-0000-000000000000';
+
+export interface Tail {
+  rows: Activity[];
+  /** Where to go on: nothing that comes later stands before it. */
+  next: store.TailPosition;
+}
+
+/** What came in after a position, in the order of its receipt, or the newest when there is none. Misses nothing. */
+export async function followActivities(
+  context: Context,
+  applicationId: number,
+  after: store.TailPosition | undefined,
+  limit: number,
+): Promise<Tail> {
+  // Its own statement, before the one that reads: what it finds finished, that one sees.
+  const horizon = formatInstant(await store.findTailHorizon(context.db));
+  const rows = after
+    ? await store.listReceivedAfter(context.db, applicationId, after, horizon, limit)
+    : await store.listNewestReceived(context.db, applicationId, horizon, limit);
+  const last = rows.at(-1);
+  if (last) return { rows, next: { receivedAt: formatInstant(last.received_at), profileId: last.profile_id, id: last.id } };
+  return { rows, next: after ?? { receivedAt: horizon, profileId: FIRST_PROFILE, id: '' } };
+}

@@ -1,0 +1,136 @@
+import { empty, sql, type Database, type Queryable, type Sql } from '../database/database.ts';
+import { pageClause, type Order, type PageRequest } from '../database/page.ts';
+import { formatInstant } from '../instant.ts';
+import type { Fact } from '../rules/attribute.ts';
+import type { Activity } from './activity.ts';
+
+const COLUMNS = sql`a.profile_id, a.id, a.type_id, a.occurred_at, a.received_at, a.value, a.data`;
+
+export const ACTIVITY_ORDER: Order<Activity> = {
+  name: 'activities',
+  columns: [
+    { column: 'a.occurred_at', type: 'timestamptz' },
+    { column: 'a.id', type: 'text' },
+  ],
+  descending: true,
+  key: (row) => [formatInstant(row.occurred_at), row.id],
+};
+
+export interface ActivityFilter {
+  typeId: number | undefined;
+  /** Instants, half-open. */
+  since: string | undefined;
+  until: string | undefined;
+}
+
+/** Rows and, where the page wants it, count of one snapshot. */
+export async function pageOfActivities(
+  db: Database,
+  profileId: string,
+  filter: ActivityFilter,
+  page: PageRequest,
+): Promise<{ rows: Activity[]; count: number | undefined }> {
+  return db.transaction(
+    async (tx) => {
+      const count = page.wantsCount ? await countActivities(tx, profileId, filter) : undefined;
+      const { rows } = await tx.query<Activity>(pageStatement(profileId, filter, page));
+      return { rows, count };
+    },
+    { isolation: 'repeatable read' },
+  );
+}
+
+/** The index is by type, so every type gives its newest, and the newest of these are the page. */
+function pageStatement(profileId: string, filter: ActivityFilter, page: PageRequest): Sql {
+  const { after, orderAndLimit } = pageClause(page, ACTIVITY_ORDER);
+  const range = period(filter);
+  if (filter.typeId !== undefined) {
+    return sql`select ${COLUMNS} from activities a where a.profile_id = ${profileId} and a.type_id = ${filter.typeId}${range}${after}${orderAndLimit}`;
+  }
+  const all = page.cursor ? sql`${orderAndLimit}` : withoutOffset(page);
+  return sql`
+    select ${COLUMNS} from totals t cross join lateral (
+      select * from activities a where a.profile_id = ${profileId} and a.type_id = t.fact_id${range}${after}${all}) a
+    where t.profile_id = ${profileId} and t.fact_id <> 0${orderAndLimit}`;
+}
+
+/** Within a type the page by number needs everything up to its end. */
+function withoutOffset(page: PageRequest): Sql {
+  return sql` order by a.occurred_at desc, a.id desc limit ${page.number * page.size + 1}`;
+}
+
+const period = ({ since, until }: ActivityFilter): Sql =>
+  sql`${since === undefined ? empty : sql` and a.occurred_at >= ${since}::timestamptz`}${until === undefined ? empty : sql` and a.occurred_at < ${until}::timestamptz`}`;
+
+async function countActivities(tx: Queryable, profileId: string, filter: ActivityFilter): Promise<number> {
+  const { rows } = await tx.query<{ count: number }>(
+    filter.since === undefined && filter.until === undefined
+      ? sql`select t.count from totals t where t.profile_id = ${profileId} and t.fact_id = ${filter.typeId ?? 0}`
+      : sql`select count(*) as count from activities a where a.profile_id = ${profileId}${
+          filter.typeId === undefined ? empty : sql` and a.type_id = ${filter.typeId}`
+        }${period(filter)}`,
+  );
+  return rows[0]?.count ?? 0;
+}
+
+export interface RemovedActivity {
+  ordinal: number;
+  type_id: number;
+  data: Record<string, unknown> | null;
+}
+
+export async function deleteActivity(tx: Queryable, applicationId: number, profileId: string, id: string): Promise<RemovedActivity | undefined> {
+  const { rows } = await tx.query<RemovedActivity>(sql`
+    delete from activities where profile_id = ${profileId} and id = ${id} and application_id = ${applicationId}
+    returning ordinal, type_id, data`);
+  return rows[0];
+}
+
+/** The facts, beyond plain types, that an activity of this type may count towards. */
+export async function listFactsOfType(tx: Queryable, applicationId: number, typeId: number): Promise<Fact[]> {
+  const { rows } = await tx.query<Fact>(sql`
+    select id, type_id as "typeId", key, equals, value_type as "valueType", built from facts
+    where application_id in (0, ${applicationId}) and type_id in (0, ${typeId})`);
+  return rows;
+}
+
+/**
+ * Everything received before it is visible to whatever statement comes later: a running intake is seen here by its start,
+ * and stamps its rows (clock_timestamp()) after that.
+ */
+export async function findTailHorizon(db: Queryable): Promise<number> {
+  const { rows } = await db.query<{ horizon: number }>(sql`
+    select least(statement_timestamp(), min(s.xact_start)) as horizon from pg_stat_activity s
+    where s.datname = current_database() and s.application_name like 'grandstand%' and s.state <> 'idle' and s.pid <> pg_backend_pid()`);
+  return rows[0]?.horizon ?? 0;
+}
+
+export interface TailPosition {
+  receivedAt: string;
+  profileId: string;
+  id: string;
+}
+
+/** What was received after this one and before the horizon, oldest first. */
+export async function listReceivedAfter(
+  db: Queryable,
+  applicationId: number,
+  after: TailPosition,
+  until: string,
+  limit: number,
+): Promise<Activity[]> {
+  const { rows } = await db.query<Activity>(sql`
+    select ${COLUMNS} from activities a
+    where a.application_id = ${applicationId} and a.received_at >= ${after.receivedAt}::timestamptz and a.received_at < ${until}::timestamptz
+      and (a.received_at, a.profile_id, a.id) > (${after.receivedAt}::timestamptz, ${after.profileId}::uuid, ${after.id}::text)
+    order by a.received_at, a.profile_id, a.id limit ${limit}`);
+  return rows;
+}
+
+/** The newest received before the horizon, oldest first. */
+export async function listNewestReceived(db: Queryable, applicationId: number, until: string, limit: number): Promise<Activity[]> {
+  const { rows } = await db.query<Activity>(sql`
+    select ${COLUMNS} from activities a where a.application_id = ${applicationId} and a.received_at < ${until}::timestamptz
+    order by a.received_at desc, a.profile_id desc, a.id desc limit ${limit}`);
+  return rows.reverse();
+}
