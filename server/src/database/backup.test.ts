@@ -13,29 +13,11 @@ import {
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import pg from 'pg';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { backup, restore } from './backup.ts';
-import { type EmbeddedDatabase, startEmbedded } from './embedded.ts';
+import { startEmbedded } from './embedded.ts';
+import { cleanups, isRoot, makeFolder, mountSmallDisk, query, start } from '../testing/embedded-harness.ts';
 import { scratchRoot } from '../testing/scratch.ts';
-
-const isRoot = process.getuid?.() === 0;
-const cleanups: (() => Promise<void> | void)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-});
-
-function makeFolder(mode = 0o755): string {
-  const folder = mkdtempSync(join(scratchRoot(), 'backup-test-'));
-  chmodSync(folder, mode);
-  cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
-
-async function start(dataDir: string): Promise<EmbeddedDatabase> {
-  const database = await startEmbedded({ dataDir });
-  cleanups.push(() => database.stop());
-  return database;
-}
 
 async function connect(url: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: url });
@@ -43,12 +25,6 @@ async function connect(url: string): Promise<pg.Client> {
   await client.connect();
   cleanups.push(() => client.end());
   return client;
-}
-
-async function query(url: string, text: string): Promise<unknown[]> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  return (await client.query(text).finally(() => client.end())).rows as unknown[];
 }
 
 /** Writes until it is told to stop; `last()` is the newest number that the server acknowledged. */
@@ -158,21 +134,18 @@ describe('a backup', () => {
     expect(readFileSync(file, 'utf8')).toBe('older');
   });
 
-  test.runIf(isRoot && process.platform === 'linux')('onto a full disk says so and removes what it wrote', async () => {
-    const disk = makeFolder();
-    try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', disk], { stdio: 'ignore' });
-    } catch {
-      return; // a container without the right to mount
-    }
-    cleanups.push(() => void execFileSync('umount', [disk]));
-    const dataDir = makeFolder();
-    await start(dataDir);
-    await expect(backup(dataDir, join(disk, 'backup.tar.gz'))).rejects.toMatchObject({ code: 'disk-full' });
-    expect(readdirSync(disk)).toEqual([]);
-    // The server is no longer in backup mode.
-    await backup(dataDir, join(makeFolder(), 'backup.tar.gz'));
-  });
+  test.runIf(isRoot && process.platform === 'linux')(
+    'onto a full disk says so and removes what it wrote',
+    async (context) => {
+      const disk = mountSmallDisk('1m') ?? context.skip('this container may not mount');
+      const dataDir = makeFolder();
+      await start(dataDir);
+      await expect(backup(dataDir, join(disk, 'backup.tar.gz'))).rejects.toMatchObject({ code: 'disk-full' });
+      expect(readdirSync(disk)).toEqual([]);
+      // The server is no longer in backup mode.
+      await backup(dataDir, join(makeFolder(), 'backup.tar.gz'));
+    },
+  );
 });
 
 describe('a restore', () => {

@@ -7,7 +7,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
-import { copyFile, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
@@ -16,7 +16,7 @@ import { findInstalledBinaries } from './embedded-binaries.ts';
 import { EmbeddedError, errorCode, fileError } from './embedded-error.ts';
 import { CONNECTION_FILE, giveTo, type Place, preparePlace, readConnection } from './embedded-place.ts';
 import type { Log } from './embedded-postmaster.ts';
-import { lockPlace, startEmbedded } from './embedded.ts';
+import { lockPlace, logFileOf, setAsideForgotten, silent, startEmbedded } from './embedded.ts';
 
 /** What else of the data directory a restored server needs. */
 const KEPT_FILES = ['secret-key'];
@@ -212,6 +212,7 @@ export async function restore(file: string, dataDir: string, options: Options = 
     if (!wasThere) await rm(dataDir, { recursive: true, force: true });
   };
   try {
+    setAsideForgotten(place, options.log ?? silent);
     if (existsSync(place.cluster)) throw notEmpty(place.cluster);
   } catch (error) {
     release();
@@ -262,6 +263,8 @@ async function unpack(file: string, place: Place): Promise<{ description: Descri
       if (existsSync(kept)) await copyFile(kept, join(dataDir, name));
     }
     giveTo(owner, join(unfinished, CLUSTER));
+    // The first line of the log; it also marks a cluster elsewhere as this folder's, see setAsideForgotten.
+    await writeFile(logFileOf(place), `restored from ${file}\n`, { mode: 0o600 });
     await rename(join(unfinished, CLUSTER), cluster);
     return archive;
   } finally {

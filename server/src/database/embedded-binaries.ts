@@ -104,6 +104,7 @@ function copyBinaries(native: string, target: string): void {
     // Static libraries are for compiling against and a quarter of the size.
     cpSync(native, unfinished, {
       recursive: true,
+      verbatimSymlinks: true, // else they would point back to where the other user cannot go
       filter: (path) => !path.endsWith('.a') && !path.endsWith('pkgconfig'),
     });
     makeLinks(unfinished);

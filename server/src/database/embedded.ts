@@ -8,7 +8,18 @@
 // Invariant: while startEmbedded holds the directory's lock nobody else touches the cluster; it is released after PostgreSQL is gone.
 
 import { randomBytes } from 'node:crypto';
-import { chmodSync, lchownSync, mkdtempSync, readFileSync, realpathSync, rmSync, rmdirSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  lchownSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  rmdirSync,
+  statSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -74,7 +85,7 @@ const ROLE = 'grandstand';
 const SOCKET_NAME_BYTES = '/.s.PGSQL.5432'.length;
 const INVALID_PASSWORD = '28P01';
 const LOG_CHECK_MS = 60_000;
-const silent: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+export const silent: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedDatabase> {
   const log = options.log ?? silent;
@@ -122,6 +133,7 @@ async function startLocked(
   if (place.elsewhere !== undefined) {
     log.warn(`PostgreSQL runs as user ${owner?.uid}, who cannot reach ${dataDir}; the database lies in ${cluster}`);
   }
+  setAsideForgotten(place, log);
   const { connection, isNew } = await prepareCluster(place, binaries, log);
   removeOldSocketDir(connection.socketDir, cluster);
   const usesSocket = (options.transport ?? (process.platform === 'win32' ? 'tcp' : 'socket')) === 'socket';
@@ -205,6 +217,19 @@ function forgetAddress(dataDir: string, connection: Connection, log: Log): void 
     // A disk that is full, at worst: the next start finds out by itself that the address is an old one.
     log.warn(error instanceof Error ? error.message : String(error));
   }
+}
+
+/**
+ * Whoever deletes a data directory means its database, too, also where that lies elsewhere: it is moved out of the way of a new one.
+ * A data directory that only lost its connection file still has the log.
+ */
+export function setAsideForgotten(place: Place, log: Log): void {
+  const { dataDir, cluster, elsewhere } = place;
+  if (elsewhere === undefined || !existsSync(cluster)) return;
+  if (readConnection(dataDir) !== undefined || existsSync(logFileOf(place))) return;
+  const aside = `${cluster}.old-${randomBytes(4).toString('hex')}`;
+  renameSync(cluster, aside);
+  log.warn(`${dataDir} is new; the database that an earlier folder of this name had is kept in ${aside}`);
 }
 
 /** Leaves a whole cluster that nobody runs, and the passwords for it. */
@@ -328,7 +353,7 @@ async function startListening<T>(start: () => Promise<T>): Promise<T> {
   }
 }
 
-function logFileOf(place: Place): string {
+export function logFileOf(place: Place): string {
   return join(place.dataDir, 'postgres.log');
 }
 
