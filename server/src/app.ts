@@ -18,6 +18,7 @@ import { openDatabase } from './database/database.ts';
 import { startEmbedded, type EmbeddedDatabase } from './database/embedded.ts';
 import { migrate } from './database/migrate.ts';
 import { noDynamicGroups } from './groups/dynamic.ts';
+import { ownGroupsRoutes } from './groups/own-groups-routes.ts';
 import { consoleRoutes } from './http/console.ts';
 import { createHttp, type App } from './http/server.ts';
 import { operationsRoutes } from './http/operations.ts';
@@ -98,7 +99,7 @@ async function composeApp(config: Config, options: AppOptions, log: Logger, embe
     const firstOwnerToken = config.role === 'worker' ? undefined : await inviteFirstOwner(context);
     const http = await createHttp(context, {
       authenticate: (request) => authenticate(context, request),
-      routes: [operationsRoutes, consoleRoutes, applicationRoutes, profileRoutes, activityRoutes, activityTypeRoutes, sessionRoutes, producerRoutes],
+      routes: [operationsRoutes, consoleRoutes, applicationRoutes, profileRoutes, activityRoutes, activityTypeRoutes, ownGroupsRoutes, sessionRoutes, producerRoutes],
     });
     return {
       http,

@@ -1,6 +1,6 @@
 // The process: environment in, signals, nothing else.
 
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createApp, type GrandstandApp } from './app.ts';
 import { ConfigError, readConfig, type Config } from './config.ts';
@@ -24,8 +24,10 @@ export async function main(): Promise<void> {
 }
 
 function explain(error: unknown): string {
-  if (error instanceof ConfigError || error instanceof MigrationError || error instanceof EmbeddedError) return error.message;
-  if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') return `PORT: ${error.message}. Another program listens there; choose another port.`;
+  if (error instanceof ConfigError || error instanceof MigrationError || error instanceof EmbeddedError)
+    return error.message;
+  if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')
+    return `PORT: ${error.message}. Another program listens there; choose another port.`;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
@@ -44,18 +46,50 @@ function stopOnSignals(app: GrandstandApp): void {
   process.on('SIGINT', stop);
 }
 
-/** The credentials of the first start, once: on a terminal, else in a file that only its owner reads. */
+/**
+ * The credentials of the first start, once, and the first owner's link until somebody used it: on a terminal, else in
+ * files that only their owner reads.
+ */
 async function announce(app: GrandstandApp, config: Config, address: string): Promise<void> {
-  if (!app.firstStart) return;
-  const { clientId, clientSecret, adminToken } = app.firstStart;
-  const text = [`console        ${address}/`, `client id      ${clientId}`, `client secret  ${clientSecret}`, `admin token    ${adminToken}`, ''].join('\n');
+  const origin = config.publicUrl ?? address;
+  if (app.firstStart) {
+    const { clientId, clientSecret, adminToken } = app.firstStart;
+    const lines = [
+      `console        ${origin}/`,
+      `client id      ${clientId}`,
+      `client secret  ${clientSecret}`,
+      `admin token    ${adminToken}`,
+      '',
+    ];
+    await show(
+      config,
+      'first-start.txt',
+      'Shown once, so keep them:',
+      'the credentials of the first start are',
+      lines.join('\n'),
+    );
+  }
+  if (app.firstOwnerToken !== undefined) {
+    const link = `${origin}/invitation#${app.firstOwnerToken}\n`;
+    await show(
+      config,
+      'first-owner.txt',
+      'This link makes the first owner of the console:',
+      'the link that makes the first owner of the console is',
+      link,
+    );
+  }
+}
+
+async function show(config: Config, name: string, title: string, what: string, text: string): Promise<void> {
   if (process.stdout.isTTY) {
-    process.stdout.write(`\nShown once, so keep them:\n\n${text}\n`);
+    process.stdout.write(`\n${title}\n\n${text}\n`);
     return;
   }
-  const file = join(config.dataDir, 'first-start.txt');
+  const file = join(config.dataDir, name);
+  await mkdir(config.dataDir, { recursive: true });
   await writeFile(file, text, { mode: 0o600 });
-  process.stdout.write(`the credentials of the first start are in ${file}\n`);
+  process.stdout.write(`${what} in ${file}\n`);
 }
 
 await main();

@@ -34,7 +34,10 @@ export function GroupsPage() {
       (before) => {
         const next = new URLSearchParams(before);
         next.delete('cursor');
-        for (const [key, value] of Object.entries(changes)) value === '' ? next.delete(key) : next.set(key, value);
+        for (const [key, value] of Object.entries(changes)) {
+          if (value === '') next.delete(key);
+          else next.set(key, value);
+        }
         return next;
       },
       { replace: true },

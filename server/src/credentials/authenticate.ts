@@ -1,5 +1,5 @@
-// From an Authorization header to a credential. A token that is no good is 401 everywhere but on public routes, which
-// honour an admin token and ignore whatever else the header holds.
+// From an Authorization header, or else a producer's cookie, to a credential. A token that is no good is 401 everywhere
+// but on public routes, which honour an admin token and ignore whatever else the header holds.
 
 import type { FastifyRequest } from 'fastify';
 import { findAdminToken, touchAdminToken } from '../applications/application-store.ts';
@@ -7,6 +7,7 @@ import type { Context } from '../context.ts';
 import { ApiError } from '../errors.ts';
 import { readUuid } from '../ids.ts';
 import { formatInstant } from '../instant.ts';
+import { authenticateSession } from '../producers/session.ts';
 import { resolveClientToken } from '../profiles/profile-service.ts';
 import { findProfileByToken } from '../profiles/profile-store.ts';
 import { hashToken } from '../secrets.ts';
@@ -18,7 +19,7 @@ const SCHEME = /^(?:bearer|token)(?: +(.*))?$/i;
 export async function authenticate(context: Context, request: FastifyRequest): Promise<Credential | undefined> {
   const isPublic = request.routeOptions.config.access === 'public';
   const header = request.headers.authorization;
-  if (header === undefined) return undefined;
+  if (header === undefined) return isPublic ? undefined : authenticateSession(context, request);
   const token = SCHEME.exec(header.trim())?.[1]?.trim() ?? '';
   // An admin token may have any form; only what names an issuer is taken for a JSON Web Token.
   const issuer = isJwt(token) ? claimedIssuer(token) : undefined;

@@ -1,30 +1,26 @@
-import { Type, type Static } from 'typebox';
+// Signing in and out, and accepting an invitation.
+
+import { Type } from 'typebox';
+import type { FastifyRequest } from 'fastify';
 import type { Context } from '../context.ts';
-import { denied } from '../errors.ts';
+import type { Credential, ProducerCredential } from '../credentials/credential.ts';
+import { ApiError, denied } from '../errors.ts';
+import { NoContent } from '../http/schemas.ts';
 import type { App } from '../http/server.ts';
-import type { Credential } from '../credentials/credential.ts';
+import { formatInstant } from '../instant.ts';
+import { guessing } from './guessing.ts';
+import { MAX_NAME, MIN_PASSWORD, Role, SessionResource } from './producer.ts';
+import * as service from './producer-service.ts';
+import * as store from './producer-store.ts';
+import { giveCookie, sessionDetails, takeCookie, type NewSession } from './session.ts';
 
-export const SessionResource = Type.Object({
-  kind: Type.Unsafe<'producer' | 'admin'>({ type: 'string', enum: ['producer', 'admin'] }),
-  name: Type.String({ description: 'Of the producer or of the admin token.' }),
-  email: Type.Unsafe<string | null>({ type: ['string', 'null'] }),
-  csrf_token: Type.Unsafe<string | null>({
-    type: ['string', 'null'],
-    description: 'Of a producer’s session: every unsafe method needs it in X-CSRF-Token.',
-  }),
-  applications: Type.Array(
-    Type.Object({
-      client_id: Type.String(),
-      name: Type.String(),
-      role: Type.String({
-        description: '`owner`, `editor`, `viewer`; of an admin token `admin`, or `viewer` where it is read-only.',
-      }),
-    }),
-  ),
-});
-export type SessionResource = Static<typeof SessionResource>;
+const Password = Type.String({ maxLength: 1000 });
+const InvitationToken = Type.String({ maxLength: 200, description: 'What stands behind the # of the link.' });
+const Done = Type.Object({ csrf_token: Type.String({ description: 'Every unsafe method needs it in X-CSRF-Token.' }) });
 
-export function sessionRoutes(app: App, _context: Context): void {
+export function sessionRoutes(app: App, context: Context): void {
+  const guesses = guessing(context);
+
   app.get(
     '/api/v1/session/',
     {
@@ -42,9 +38,182 @@ export function sessionRoutes(app: App, _context: Context): void {
       return present(request.credential);
     },
   );
+
+  app.post(
+    '/api/v1/producers/sessions/',
+    {
+      config: { access: 'public' },
+      schema: {
+        operationId: 'signIn',
+        summary: 'Sign in as a producer',
+        description:
+          'Opens a session and sets its cookie. After five wrong passwords the address is locked for a minute, then longer: 429 with Retry-After. Whether anybody has the address cannot be told from the answer.',
+        tags: ['Producers'],
+        body: Type.Object({
+          email: Type.String({ maxLength: 1000, examples: ['ana@example.com'] }),
+          password: Password,
+        }),
+        response: { 201: Done },
+      },
+    },
+    async (request, reply) => {
+      refuseOtherSites(request);
+      const session = await service.signIn(context, guesses, request.body, request.ip);
+      giveCookie(request, reply, session);
+      return reply.code(201).send(done(session));
+    },
+  );
+
+  app.delete(
+    '/api/v1/producers/session/',
+    {
+      config: { access: 'producer' },
+      schema: {
+        operationId: 'signOut',
+        summary: 'Sign out',
+        description: 'Ends this session.',
+        tags: ['Producers'],
+        response: { 204: NoContent },
+      },
+    },
+    async (request, reply) => {
+      await store.deleteSession(context.db, Buffer.from(producerOf(request.credential).sessionId, 'hex'));
+      takeCookie(request, reply);
+      return reply.code(204).send(null);
+    },
+  );
+
+  app.delete(
+    '/api/v1/producers/sessions/',
+    {
+      config: { access: 'producer' },
+      schema: {
+        operationId: 'signOutEverywhere',
+        summary: 'Sign out everywhere',
+        description: 'Ends every session of the producer who asks, this one included.',
+        tags: ['Producers'],
+        response: { 204: NoContent },
+      },
+    },
+    async (request, reply) => {
+      const { producerId } = producerOf(request.credential);
+      await context.db.transaction((tx) => store.endSessions(tx, producerId, formatInstant(context.clock.now())));
+      takeCookie(request, reply);
+      return reply.code(204).send(null);
+    },
+  );
+
+  app.post(
+    '/api/v1/producers/password/',
+    {
+      config: { access: 'producer' },
+      schema: {
+        operationId: 'changePassword',
+        summary: 'Change your password',
+        description: 'Ends every other session of yours; this one goes on under a new cookie.',
+        tags: ['Producers'],
+        body: Type.Object({ current_password: Password, password: Password }),
+        response: { 200: Done },
+      },
+    },
+    async (request, reply) => {
+      const { producerId, email } = producerOf(request.credential);
+      const session = await service.changePassword(
+        context,
+        guesses,
+        { id: producerId, email },
+        request.body,
+        request.ip,
+      );
+      giveCookie(request, reply, session);
+      return done(session);
+    },
+  );
+
+  app.post(
+    '/api/v1/producers/invitations/show/',
+    {
+      config: { access: 'public', reads: true },
+      schema: {
+        operationId: 'getInvitation',
+        summary: 'Look at an invitation',
+        description: 'What an invitation’s link is for. 404 once it was accepted, withdrawn or is too old.',
+        tags: ['Producers'],
+        body: Type.Object({ token: InvitationToken }),
+        response: {
+          200: Type.Object({
+            email: Type.Unsafe<string | null>({
+              type: ['string', 'null'],
+              description: 'Null: the first owner, who names it.',
+            }),
+            role: Role,
+            application: Type.Object({ client_id: Type.String(), name: Type.String() }),
+            has_account: Type.Boolean({ description: 'Whether the password of an account that exists accepts it.' }),
+          }),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { email, role, application, hasAccount } = await service.getInvitation(context, request.body.token);
+      reply.header('cache-control', 'no-store');
+      return {
+        email,
+        role,
+        application: { client_id: application.client_id, name: application.name },
+        has_account: hasAccount,
+      };
+    },
+  );
+
+  app.post(
+    '/api/v1/producers/invitations/accept/',
+    {
+      config: { access: 'public' },
+      schema: {
+        operationId: 'acceptInvitation',
+        summary: 'Accept an invitation',
+        description: `Makes the account, or proves the one that exists, gives it the role and signs in. A name has 1 to ${MAX_NAME} characters, a password ${MIN_PASSWORD} or more.`,
+        tags: ['Producers'],
+        body: Type.Object({
+          token: InvitationToken,
+          email: Type.Optional(Type.String({ maxLength: 1000, description: 'Only of the first owner.' })),
+          name: Type.Optional(Type.String({ maxLength: 1000 })),
+          password: Password,
+        }),
+        response: { 201: Done },
+      },
+    },
+    async (request, reply) => {
+      refuseOtherSites(request);
+      const session = await service.acceptInvitation(context, guesses, request.body, request.ip);
+      giveCookie(request, reply, session);
+      return reply.code(201).send(done(session));
+    },
+  );
+}
+
+const done = (session: NewSession): { csrf_token: string } => ({ csrf_token: session.csrfToken });
+
+/** Nobody is signed in by a page of somebody else. */
+function refuseOtherSites(request: FastifyRequest): void {
+  if (request.headers['sec-fetch-site'] === 'cross-site') throw denied('Sign in on the console itself.');
+}
+
+export function producerOf(credential: Credential | undefined): ProducerCredential {
+  if (credential?.kind !== 'producer') throw new ApiError('internal_error'); // access 'producer' let nobody else in
+  return credential;
 }
 
 function present(credential: Credential | undefined): SessionResource {
+  if (credential?.kind === 'producer') {
+    const { csrfToken, name } = sessionDetails(credential);
+    const applications = [...credential.roles.values()].map(({ application, role }) => ({
+      client_id: application.client_id,
+      name: application.name,
+      role,
+    }));
+    return { kind: 'producer', name, email: credential.email, csrf_token: csrfToken, applications };
+  }
   if (credential?.kind !== 'admin') throw denied('This needs an admin access token or the session of a producer.');
   const { client_id, name } = credential.application;
   const role = credential.readOnly ? 'viewer' : 'admin';

@@ -1,0 +1,193 @@
+// Who works on an application: listing, inviting, changing roles. Only for owners who are signed in.
+
+import { Type } from 'typebox';
+import type { Context } from '../context.ts';
+import type { Credential } from '../credentials/credential.ts';
+import { denied, notFound } from '../errors.ts';
+import { ClientIdParams, NoContent, Timestamp } from '../http/schemas.ts';
+import type { App } from '../http/server.ts';
+import { readUuid } from '../ids.ts';
+import { formatInstant } from '../instant.ts';
+import { Role } from './producer.ts';
+import * as service from './producer-service.ts';
+import * as store from './producer-store.ts';
+
+const MAX_LISTED = 1000;
+
+const Invitation = Type.Object({
+  id: Type.String(),
+  email: Type.String(),
+  role: Role,
+  created_at: Timestamp('When it was made.'),
+  expires_at: Timestamp('Until when it can be accepted.'),
+});
+
+const ProducerParams = Type.Object({ ...ClientIdParams.properties, producer_id: Type.String() });
+
+export function producerRoutes(app: App, context: Context): void {
+  app.get(
+    '/api/v1/applications/:client_id/producers/',
+    {
+      config: { access: 'owner' },
+      schema: {
+        operationId: 'listProducers',
+        summary: 'List producers',
+        description: 'Who works on the application, and who is invited.',
+        tags: ['Producers'],
+        params: ClientIdParams,
+        response: {
+          200: Type.Object({
+            results: Type.Array(
+              Type.Object({
+                id: Type.String(),
+                email: Type.String(),
+                name: Type.String(),
+                role: Role,
+                created_at: Timestamp('Since when.'),
+              }),
+            ),
+            invitations: Type.Array(Invitation),
+          }),
+        },
+      },
+    },
+    async (request) => {
+      const application = await context.applications.get(request.params.client_id);
+      const now = formatInstant(context.clock.now());
+      const producers = await store.listProducers(context.db, application.id, MAX_LISTED);
+      const invitations = await store.listInvitations(context.db, application.id, now, MAX_LISTED);
+      return {
+        results: producers.map((row) => ({ ...row, created_at: formatInstant(row.created_at) })),
+        invitations: invitations.map(({ id, email, role, created_at, expires_at }) => ({
+          id,
+          email: email ?? '',
+          role,
+          created_at: formatInstant(created_at),
+          expires_at: formatInstant(expires_at),
+        })),
+      };
+    },
+  );
+
+  app.post(
+    '/api/v1/applications/:client_id/producers/invitations/',
+    {
+      config: { access: 'owner' },
+      schema: {
+        operationId: 'inviteProducer',
+        summary: 'Invite a producer',
+        description:
+          'Makes a link that can be used once, within seven days. It is in this answer and nowhere else: pass it on. An earlier invitation of the same address dies.',
+        tags: ['Producers'],
+        params: ClientIdParams,
+        body: Type.Object({ email: Type.String({ maxLength: 1000, examples: ['ben@example.com'] }), role: Role }),
+        response: {
+          201: Type.Object({ ...Invitation.properties, link: Type.String({ description: 'Opens the console.' }) }),
+        },
+      },
+    },
+    async (request, reply) => {
+      requireProducer(request.credential);
+      const application = await context.applications.get(request.params.client_id);
+      const { id, token, email, createdAt, expiresAt } = await service.inviteProducer(
+        context,
+        application,
+        request.body,
+      );
+      reply.header('cache-control', 'no-store').code(201);
+      return {
+        id,
+        email,
+        role: request.body.role,
+        created_at: formatInstant(createdAt),
+        expires_at: formatInstant(expiresAt),
+        link: `${request.origin}/invitation#${token}`,
+      };
+    },
+  );
+
+  app.delete(
+    '/api/v1/applications/:client_id/producers/invitations/:invitation_id/',
+    {
+      config: { access: 'owner' },
+      schema: {
+        operationId: 'withdrawInvitation',
+        summary: 'Withdraw an invitation',
+        description: 'Its link is dead at once.',
+        tags: ['Producers'],
+        params: Type.Object({ ...ClientIdParams.properties, invitation_id: Type.String() }),
+        response: { 204: NoContent },
+      },
+    },
+    async (request, reply) => {
+      requireProducer(request.credential);
+      const application = await context.applications.get(request.params.client_id);
+      const id = request.params.invitation_id;
+      if (!/^[0-9a-f]{64}$/.test(id) || !(await store.deleteInvitation(context.db, application.id, id)))
+        throw notFound();
+      return reply.code(204).send(null);
+    },
+  );
+
+  app.patch(
+    '/api/v1/applications/:client_id/producers/:producer_id/',
+    {
+      config: { access: 'owner' },
+      schema: {
+        operationId: 'changeProducerRole',
+        summary: 'Change a producer’s role',
+        description: '409 where the application would be left without an owner.',
+        tags: ['Producers'],
+        params: ProducerParams,
+        body: Type.Object({ role: Role }),
+        response: { 204: NoContent },
+      },
+    },
+    async (request, reply) => {
+      requireProducer(request.credential);
+      await service.changeRole(
+        context,
+        await context.applications.get(request.params.client_id),
+        producerId(request.params),
+        request.body.role,
+      );
+      return reply.code(204).send(null);
+    },
+  );
+
+  app.delete(
+    '/api/v1/applications/:client_id/producers/:producer_id/',
+    {
+      config: { access: 'owner' },
+      schema: {
+        operationId: 'removeProducer',
+        summary: 'Remove a producer',
+        description: 'From this application, at once. 409 where it would be left without an owner.',
+        tags: ['Producers'],
+        params: ProducerParams,
+        response: { 204: NoContent },
+      },
+    },
+    async (request, reply) => {
+      requireProducer(request.credential);
+      await service.changeRole(
+        context,
+        await context.applications.get(request.params.client_id),
+        producerId(request.params),
+        undefined,
+      );
+      return reply.code(204).send(null);
+    },
+  );
+}
+
+function producerId(params: { producer_id: string }): string {
+  const id = readUuid(params.producer_id);
+  if (!id) throw notFound();
+  return id;
+}
+
+/** An admin token that could make owners would reach the secrets that it may not see. */
+function requireProducer(credential: Credential | undefined): void {
+  if (credential?.kind !== 'producer') throw denied('Only an owner who is signed in to the console may do this.');
+}

@@ -1,0 +1,221 @@
+// Producers: signing in, inviting, accepting, roles.
+
+import type { Application } from '../applications/application.ts';
+import type { Context } from '../context.ts';
+import type { ProducerRole } from '../credentials/credential.ts';
+import type { Queryable } from '../database/database.ts';
+import { ApiError, ValidationError, conflict, invalid, notFound } from '../errors.ts';
+import { newId } from '../ids.ts';
+import { formatInstant, type Instant } from '../instant.ts';
+import { hashToken, randomText } from '../secrets.ts';
+import type { Guessing } from './guessing.ts';
+import { hashPassword, isPassword } from './password.ts';
+import { INVITATION_LIFETIME, ROLES, checkPerson, passwordProblem, readEmail } from './producer.ts';
+import * as store from './producer-store.ts';
+import { openSession, type NewSession } from './session.ts';
+
+const wrong = (): ApiError =>
+  new ApiError('authentication_failed', {
+    detail: 'E-mail address or password is wrong.',
+    headers: { 'www-authenticate': 'Session' },
+  });
+
+export async function signIn(
+  context: Context,
+  guessing: Guessing,
+  fields: { email: string; password: string },
+  address: string,
+): Promise<NewSession> {
+  const email = readEmail(fields.email) ?? fields.email.slice(0, 300);
+  await guessing.attempt(email, address);
+  const producer = await store.findProducerByEmail(context.db, email);
+  if (!(await isPassword(fields.password, producer?.password_hash)) || !producer) throw wrong();
+  await guessing.succeeded(email);
+  return openSession(context, context.db, producer.id);
+}
+
+/** Ends every session and opens a new one. */
+export async function changePassword(
+  context: Context,
+  guessing: Guessing,
+  producer: { id: string; email: string },
+  fields: { current_password: string; password: string },
+  address: string,
+): Promise<NewSession> {
+  const problem = passwordProblem(fields.password, producer.email);
+  if (problem !== undefined) throw invalid('password', problem);
+  await guessing.attempt(producer.email, address);
+  const row = await store.findProducer(context.db, producer.id);
+  if (!(await isPassword(fields.current_password, row?.password_hash)))
+    throw invalid('current_password', 'This is not your present password.');
+  await guessing.succeeded(producer.email);
+  const hash = await hashPassword(fields.password);
+  return context.db.transaction(async (tx) => {
+    const now = formatInstant(context.clock.now());
+    await store.updatePassword(tx, producer.id, hash, now);
+    await store.endSessions(tx, producer.id, now);
+    return openSession(context, tx, producer.id);
+  });
+}
+
+export interface NewInvitation {
+  /** Shown once; only its hash is kept. */
+  token: string;
+  id: string;
+  createdAt: Instant;
+  expiresAt: Instant;
+}
+
+async function invite(
+  context: Pick<Context, 'clock'>,
+  db: Queryable,
+  applicationId: number,
+  role: ProducerRole,
+  email: string | null,
+): Promise<NewInvitation> {
+  const token = randomText(43);
+  const createdAt = context.clock.now();
+  const expiresAt = createdAt + INVITATION_LIFETIME;
+  await store.insertInvitation(db, {
+    token_hash: hashToken(token),
+    email,
+    application_id: applicationId,
+    role,
+    now: formatInstant(createdAt),
+    expires_at: formatInstant(expiresAt),
+  });
+  return { token, id: hashToken(token).toString('hex'), createdAt, expiresAt };
+}
+
+export async function inviteProducer(
+  context: Context,
+  application: Application,
+  fields: { email: string; role: ProducerRole },
+): Promise<NewInvitation & { email: string }> {
+  const email = readEmail(fields.email);
+  if (email === undefined) throw invalid('email', 'This must be an e-mail address.');
+  return context.db.transaction(async (tx) => {
+    await store.deleteInvitationsOf(tx, application.id, email);
+    return { ...(await invite(context, tx, application.id, fields.role, email)), email };
+  });
+}
+
+/** The token of a link that makes the first owner; undefined once there is a producer, or while there is no application. */
+export async function inviteFirstOwner(context: Pick<Context, 'db' | 'clock'>): Promise<string | undefined> {
+  if (await store.hasProducers(context.db)) return undefined;
+  const [applicationId] = await store.listApplicationIds(context.db);
+  if (applicationId === undefined) return undefined;
+  await store.deleteFirstOwnerInvitations(context.db, formatInstant(context.clock.now()));
+  return (await invite(context, context.db, applicationId, 'owner', null)).token;
+}
+
+export interface Invitation {
+  /** Null: the first owner, who names the address. */
+  email: string | null;
+  role: ProducerRole;
+  application: Application;
+  /** Whether the address has an account already, whose password then accepts. */
+  hasAccount: boolean;
+}
+
+export async function getInvitation(context: Context, token: string): Promise<Invitation> {
+  const row = await store.findInvitation(context.db, hashToken(token), formatInstant(context.clock.now()));
+  if (!row || (row.email === null && (await store.hasProducers(context.db)))) throw gone();
+  const hasAccount = row.email !== null && (await store.findProducerByEmail(context.db, row.email)) !== undefined;
+  return {
+    email: row.email,
+    role: row.role,
+    application: await context.applications.getById(row.application_id),
+    hasAccount,
+  };
+}
+
+const gone = (): ApiError => notFound('This invitation was used already, withdrawn, or is too old. Ask for a new one.');
+
+export interface Acceptance {
+  token: string;
+  email?: string;
+  name?: string;
+  password: string;
+}
+
+export async function acceptInvitation(
+  context: Context,
+  guessing: Guessing,
+  fields: Acceptance,
+  address: string,
+): Promise<NewSession> {
+  const invitation = await getInvitation(context, fields.token);
+  const email = invitation.email ?? readEmail(fields.email ?? '');
+  if (email === undefined) throw invalid('email', 'This must be an e-mail address.');
+  if (invitation.hasAccount) {
+    await guessing.attempt(email, address);
+    const producer = await store.findProducerByEmail(context.db, email);
+    if (!producer || !(await isPassword(fields.password, producer.password_hash))) {
+      throw new ValidationError({ password: ['This is not the password of your account.'] });
+    }
+    await guessing.succeeded(email);
+    return context.db.transaction(async (tx) => {
+      await take(context, tx, fields.token, invitation, producer.id);
+      return openSession(context, tx, producer.id);
+    });
+  }
+  const { name } = checkPerson({ email, name: fields.name ?? '', password: fields.password });
+  const passwordHash = await hashPassword(fields.password);
+  return context.db.transaction(async (tx) => {
+    if (invitation.email === null) {
+      await store.lockFirstOwner(tx);
+      if (await store.hasProducers(tx)) throw gone();
+    }
+    const id = newId();
+    const made = await store.insertProducer(tx, {
+      id,
+      email,
+      name,
+      password_hash: passwordHash,
+      now: formatInstant(context.clock.now()),
+    });
+    if (!made) throw conflict('Somebody has just made an account for this address. Reload, then sign in with it.');
+    await take(context, tx, fields.token, invitation, id);
+    return openSession(context, tx, id);
+  });
+}
+
+async function take(
+  context: Context,
+  tx: Queryable,
+  token: string,
+  invitation: Invitation,
+  producerId: string,
+): Promise<void> {
+  const now = formatInstant(context.clock.now());
+  if (!(await store.takeInvitation(tx, hashToken(token), now))) throw gone();
+  // The first owner owns whatever there is; nobody else could.
+  const applications = invitation.email === null ? await store.listApplicationIds(tx) : [invitation.application.id];
+  for (const applicationId of applications) {
+    const present = (await store.lockRoles(tx, applicationId)).find((row) => row.producer_id === producerId)?.role;
+    // An invitation never takes away: the last owner could otherwise invite themselves out.
+    if (present === undefined || ROLES.indexOf(invitation.role) < ROLES.indexOf(present)) {
+      await store.upsertRole(tx, producerId, applicationId, invitation.role, now);
+    }
+  }
+}
+
+/** A new role, or none: undefined. The last owner stays. */
+export async function changeRole(
+  context: Context,
+  application: Application,
+  producerId: string,
+  role: ProducerRole | undefined,
+): Promise<void> {
+  await context.db.transaction(async (tx) => {
+    const roles = await store.lockRoles(tx, application.id);
+    const present = roles.find((row) => row.producer_id === producerId);
+    if (!present) throw notFound();
+    const isLastOwner = present.role === 'owner' && roles.filter((row) => row.role === 'owner').length === 1;
+    if (isLastOwner && role !== 'owner')
+      throw conflict('An application keeps at least one owner. Make somebody else an owner first.');
+    if (role === undefined) await store.deleteRole(tx, producerId, application.id);
+    else await store.upsertRole(tx, producerId, application.id, role, formatInstant(context.clock.now()));
+  });
+}
