@@ -1,0 +1,85 @@
+// The own groups of a profile as server-sent events. The stream carries whole lists, so a client that missed one misses
+// nothing; it ends by itself after some minutes, so that a dead token does not listen for ever.
+
+import { PassThrough } from 'node:stream';
+import type { Context } from '../context.ts';
+import { ApiError, notFound } from '../errors.ts';
+import { ClientProfileParams } from '../http/schemas.ts';
+import type { App } from '../http/server.ts';
+import { reachToChange } from '../profiles/profile-routes.ts';
+import { watchOwnGroups, type OwnGroup } from './own-groups-watch.ts';
+
+const HEARTBEAT_MS = 15_000;
+const LIFETIME_MS = 600_000;
+const MAX_STREAMS = 20_000;
+const MAX_STREAMS_OF_PROFILE = 20;
+/** A reader that lags this far behind has gone, or will come back and get the newest list. */
+const MAX_BACKLOG_BYTES = 256 * 1024;
+
+export function ownGroupsRoutes(app: App, context: Context): void {
+  const watch = watchOwnGroups(context);
+  const streams = new Set<PassThrough>();
+  const perProfile = new Map<string, number>();
+
+  // One timer for all: a stream that ends is one that its reader left, that lags, or whose time is over.
+  const heartbeat = setInterval(() => {
+    for (const stream of streams) write(stream, ':\n\n');
+  }, HEARTBEAT_MS);
+  heartbeat.unref();
+
+  app.addHook('preClose', async () => {
+    clearInterval(heartbeat);
+    watch.close();
+    for (const stream of streams) stream.end();
+  });
+
+  app.get(
+    '/api/v1/applications/:client_id/profiles/:profile_id/profile-groups/events/',
+    {
+      config: { access: 'any' },
+      handlerTimeout: LIFETIME_MS * 2,
+      schema: {
+        operationId: 'followOwnGroups',
+        summary: 'Follow the groups of a profile',
+        description:
+          'Server-sent events. Each `data` is the whole list of the visible groups that the profile is in, as `results` of the list has them: ' +
+          'once at the start, then within a second of each change. The stream ends after some minutes; connect again.',
+        tags: ['Profile groups'],
+        params: ClientProfileParams,
+        produces: ['text/event-stream'],
+      },
+    },
+    async (request, reply) => {
+      const { application, profile } = await reachToChange(context, request);
+      if (application.client_id !== request.params.client_id) throw notFound();
+      const count = perProfile.get(profile.id) ?? 0;
+      if (streams.size >= MAX_STREAMS) throw new ApiError('unavailable', { detail: 'Too many streams are open.', retryAfter: 30 });
+      if (count >= MAX_STREAMS_OF_PROFILE) throw new ApiError('throttled', { detail: 'This profile has too many streams open.', retryAfter: 30 });
+      perProfile.set(profile.id, count + 1);
+
+      const stream = new PassThrough();
+      streams.add(stream);
+      const leave = watch.add(application.id, profile.id, (groups) => write(stream, toEvent(groups)));
+      const timer = setTimeout(() => stream.end(), LIFETIME_MS * (0.8 + 0.4 * Math.random()));
+      timer.unref();
+      stream.once('close', () => {
+        clearTimeout(timer);
+        leave();
+        streams.delete(stream);
+        const left = (perProfile.get(profile.id) ?? 1) - 1;
+        if (left === 0) perProfile.delete(profile.id);
+        else perProfile.set(profile.id, left);
+      });
+      reply.header('content-type', 'text/event-stream; charset=utf-8').header('cache-control', 'no-store').header('x-accel-buffering', 'no');
+      return reply.send(stream);
+    },
+  );
+}
+
+function write(stream: PassThrough, text: string): void {
+  if (stream.destroyed || stream.writableEnded) return;
+  if (stream.writableLength + stream.readableLength > MAX_BACKLOG_BYTES) stream.destroy();
+  else stream.write(text);
+}
+
+const toEvent = (groups: OwnGroup[]): string => `event: groups\ndata: ${JSON.stringify(groups)}\n\n`;
