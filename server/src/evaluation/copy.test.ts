@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest';
+import { readInt8, readRows, readUuid } from './copy.ts';
+
+const header = Buffer.concat([Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1'), Buffer.alloc(8)]);
+const trailer = Buffer.from([0xff, 0xff]);
+
+function field(value: Buffer | null): Buffer {
+  const length = Buffer.alloc(4);
+  length.writeInt32BE(value === null ? -1 : value.length);
+  return value === null ? length : Buffer.concat([length, value]);
+}
+
+function tuple(...fields: (Buffer | null)[]): Buffer {
+  return Buffer.concat([Buffer.from([0, fields.length]), ...fields.map(field)]);
+}
+
+function int4(value: number): Buffer {
+  const buffer = Buffer.alloc(4);
+  buffer.writeInt32BE(value);
+  return buffer;
+}
+
+async function* inChunks(bytes: Buffer, size: number): AsyncGenerator<Buffer> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+}
+
+describe('a binary COPY', () => {
+  const body = [
+    tuple(int4(7)),
+    tuple(int4(8), Buffer.from('é🏆')),
+    tuple(int4(9), null),
+    tuple(int4(-1), Buffer.alloc(0)),
+    tuple(int4(2 ** 31 - 1), int4(5)),
+  ];
+  const bytes = Buffer.concat([header, ...body, trailer]);
+
+  it('reads the same rows however it is cut into chunks', async () => {
+    for (let size = 1; size <= bytes.length; size++) {
+      const rows: [number, string | null | undefined][] = [];
+      await readRows(inChunks(bytes, size), (buffer, at, valueAt, length) => {
+        const value =
+          length >= 0 ? buffer.toString('utf8', valueAt, valueAt + length) : length === -1 ? null : undefined;
+        rows.push([buffer.readInt32BE(at), value]);
+      });
+      expect(rows).toEqual([
+        [7, undefined],
+        [8, 'é🏆'],
+        [9, null],
+        [-1, ''],
+        [2 ** 31 - 1, '\0\0\0\u0005'],
+      ]);
+    }
+  });
+
+  it('that ends early is an error, not a smaller set', async () => {
+    const cut = bytes.subarray(0, bytes.length - 3);
+    await expect(readRows(inChunks(cut, 16), () => {})).rejects.toThrow('ended early');
+  });
+
+  it('skips an extension of the header', async () => {
+    const extended = Buffer.concat([header.subarray(0, 15), int4(3), Buffer.from('abc'), tuple(int4(4)), trailer]);
+    const ordinals: number[] = [];
+    await readRows(inChunks(extended, 5), (buffer, at) => ordinals.push(buffer.readInt32BE(at)));
+    expect(ordinals).toEqual([4]);
+  });
+
+  it('gives large integers and ids exactly', () => {
+    const buffer = Buffer.alloc(16);
+    for (const value of [0, 1, -1, 2 ** 32, 2 ** 53 - 1, -(2 ** 53 - 1), -(2 ** 32) + 5]) {
+      buffer.writeBigInt64BE(BigInt(value));
+      expect(readInt8(buffer, 0)).toBe(value);
+    }
+    expect(readUuid(Buffer.from('0190aaaa000070008000000000000001', 'hex'), 0)).toBe(
+      '0190aaaa-0000-7000-8000-000000000001',
+    );
+  });
+});
