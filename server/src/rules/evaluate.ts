@@ -52,7 +52,7 @@ export function isMember(rule: CompiledRule, state: ProfileState, now: Instant):
 
 /**
  * Membership at `from`, and each instant in (from, to] at which it changes if the state stays as it is, in order. The
- * state must have been loaded for an evaluation at `from` or earlier.
+ * state must have been loaded for `from` or earlier, and `from` not lie before its newest activity (newestActivity).
  */
 export function timeline(
   rule: CompiledRule,
