@@ -57,6 +57,7 @@ interface Answer {
 }
 
 const BATCH = 100;
+const WEEK = 7 * 86_400_000;
 /** Browsers refuse to keep more than 64 KiB alive beyond the page, over all requests. */
 const KEEPALIVE_BYTES = 60_000;
 
@@ -66,7 +67,7 @@ export function createQueue(request: Request, path: string, key: string, store: 
   let waiting: Activity[] = [];
   /** Acknowledged or dropped, and perhaps still in storage. */
   const gone = new Set<string>();
-  /** Of this device's clock: sent anew without it if the server finds it wrong. */
+  /** With the device's own time: sent anew without it if the server finds that wrong. */
   const stamped = new Set<string>();
   const earlyAt = `${key}:queue`;
   let storedAt = keepsEarly ? earlyAt : undefined;
@@ -130,7 +131,10 @@ export function createQueue(request: Request, path: string, key: string, store: 
       const activity = batch[index];
       return activity ? [{ activity, errors }] : [];
     });
-    const again = refused.filter(({ activity, errors }) => errors?.['occurred_at'] && stamped.delete(activity.id)).map(({ activity }) => activity);
+    // By the device's clock it is neither old nor ahead: so that clock is wrong, and the server's has to do.
+    const again = refused
+      .filter(({ activity, errors }) => errors?.['occurred_at'] && stamped.delete(activity.id) && Math.abs(Date.now() - Date.parse(activity.occurred_at ?? '')) < WEEK)
+      .map(({ activity }) => activity);
     for (const activity of again) delete activity.occurred_at;
     const dropped = refused.filter(({ activity }) => !again.includes(activity));
     forget(batch.filter((activity) => !again.includes(activity)));
