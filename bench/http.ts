@@ -65,7 +65,7 @@ async function bridgeToSocket(databaseUrl: string): Promise<{ url(database: stri
 }
 
 function installPeers(): string {
-  const folder = join(root, 'bench/.peers');
+  const folder = join(root, 'bench/.peers/parse-server');
   if (!existsSync(join(folder, 'node_modules/parse-server'))) {
     execFileSync('npm', ['install', '--no-save', '--no-package-lock', '--ignore-scripts', '--prefix', folder, 'parse-server@8', 'express@4'], { stdio: 'inherit' });
   }
