@@ -1,4 +1,5 @@
 import { empty, sql, type Database, type Queryable, type Sql } from '../database/database.ts';
+import { RUNNING_WRITER } from '../database/drain.ts';
 import { pageClause, type Order, type PageRequest } from '../database/page.ts';
 import { formatInstant } from '../instant.ts';
 import type { Fact } from '../rules/attribute.ts';
@@ -100,8 +101,7 @@ export async function listFactsOfType(tx: Queryable, applicationId: number, type
  */
 export async function findTailHorizon(db: Queryable): Promise<number> {
   const { rows } = await db.query<{ horizon: number }>(sql`
-    select least(statement_timestamp(), min(s.xact_start)) as horizon from pg_stat_activity s
-    where s.datname = current_database() and s.application_name like 'grandstand%' and s.state <> 'idle' and s.pid <> pg_backend_pid()`);
+    select least(statement_timestamp(), min(s.xact_start)) as horizon from pg_stat_activity s where ${RUNNING_WRITER}`);
   return rows[0]?.horizon ?? 0;
 }
 

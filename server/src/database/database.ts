@@ -5,6 +5,7 @@
 import pg from 'pg';
 import sql, { Sql, join, raw, empty } from 'sql-template-tag';
 import { Unavailable } from '../errors.ts';
+import { createJoining, type Joined, type Joining } from './joining.ts';
 import { parseTimestamptz } from './timestamptz.ts';
 
 export { sql, join, raw, empty };
@@ -37,8 +38,15 @@ export type Isolation = 'read committed' | 'repeatable read';
 export interface Database extends Queryable {
   /** A short statement that reads a few rows by key. It shares a pipelined connection: a slow one holds up the rest. */
   quick<Row = Record<string, unknown>>(statement: Sql): Promise<Rows<Row>>;
+  /** Part of the outer transaction inside `together`, unless it is a `repeatable read` one: those are for reading. */
   transaction<T>(work: (tx: Queryable) => Promise<T>, options?: TransactionOptions): Promise<T>;
-  /** A connection of its own, not pipelined and without a time limit: for COPY, cursors and long reads. */
+  /** As query, but inside `together` part of its transaction: for single statements that write, and to read what was written. */
+  readonly own: Queryable;
+  /** One transaction around work that knows nothing of it (joining.ts). */
+  together<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
+  /** Inside `together`: work that commits by itself, since others rely on it at once. */
+  apart<T>(work: () => Promise<T>): Promise<T>;
+  /** A connection of its own, not pipelined and without a time limit: for COPY, cursors and long reads. Never for writes. */
   withClient<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T>;
   readonly pool: pg.Pool;
   readonly url: string;
@@ -97,10 +105,19 @@ export function openDatabase(options: DatabaseOptions): Database {
   };
   const onError = options.onError ?? (() => {});
   const pool = new pg.Pool({ ...settings, pipeline: true, max: options.poolSize, idleTimeoutMillis: 60_000 });
-  const streams = new pg.Pool({ ...settings, statement_timeout: 0, query_timeout: 0, max: 4, idleTimeoutMillis: 10_000 });
+  // By its name drains (drain.ts) know that nothing is written here, and do not wait for a long read.
+  const streams = new pg.Pool({
+    ...settings,
+    application_name: `${options.name} reads`,
+    statement_timeout: 0,
+    query_timeout: 0,
+    max: 4,
+    idleTimeoutMillis: 10_000,
+  });
   pool.on('error', onError);
   streams.on('error', onError);
   const pipelines = Array.from({ length: options.pipelines ?? 2 }, () => openPipeline(settings, onError));
+  const joining = createJoining();
   let turn = 0;
 
   const query = async <Row>(statement: Sql): Promise<Rows<Row>> => {
@@ -128,7 +145,13 @@ export function openDatabase(options: DatabaseOptions): Database {
         throw translate(error);
       }
     },
-    transaction: (work, transactionOptions) => transaction(pool, work, transactionOptions),
+    transaction: (work, transactionOptions) => transaction(pool, joining, work, transactionOptions),
+    own: {
+      query: <Row>(statement: Sql) =>
+        joining.current()?.nested((tx) => tx.query<Row>(statement)) ?? query<Row>(statement),
+    },
+    together: (work) => outermost(pool, (tx) => joining.run(tx, () => work(tx)), { retries: 0 }),
+    apart: joining.apart,
     async withClient(work) {
       const client = await connect(streams);
       let sound = false;
@@ -162,7 +185,32 @@ async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
   }
 }
 
-async function transaction<T>(
+function transaction<T>(
+  pool: pg.Pool,
+  joining: Joining,
+  work: (tx: Queryable) => Promise<T>,
+  options: TransactionOptions = {},
+): Promise<T> {
+  const outer = options.isolation === 'repeatable read' ? undefined : joining.current();
+  return outer ? nested(outer, work, options) : outermost(pool, work, options);
+}
+
+async function nested<T>(
+  outer: Joined,
+  work: (tx: Queryable) => Promise<T>,
+  { retries = 3 }: TransactionOptions,
+): Promise<T> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await outer.nested(work);
+    } catch (error) {
+      if (attempt < retries && isRetryable(error)) continue;
+      throw translate(error);
+    }
+  }
+}
+
+async function outermost<T>(
   pool: pg.Pool,
   work: (tx: Queryable) => Promise<T>,
   { isolation = 'read committed', retries = 3 }: TransactionOptions = {},
@@ -257,7 +305,9 @@ function translate(error: unknown, connecting = false): unknown {
   if (error instanceof pg.DatabaseError) {
     return WORLD.test(error.code ?? '') ? new Unavailable(`database: ${error.message}`, { cause: error }) : error;
   }
-  return connecting || isConnectionFault(error) ? new Unavailable(`database: ${error.message}`, { cause: error }) : error;
+  return connecting || isConnectionFault(error)
+    ? new Unavailable(`database: ${error.message}`, { cause: error })
+    : error;
 }
 
 const UNIQUE_VIOLATION = '23505';
