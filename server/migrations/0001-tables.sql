@@ -407,6 +407,8 @@ create table verifications (
 create table idempotency_keys (
   scope_hash bytea not null,                    -- of application, credential, method, path and the key
   request_hash bytea not null,
+  holder uuid not null,                         -- the request that runs, or ran, under the key
+  held_until timestamptz not null,              -- a request that has not answered by then is taken for dead
   status integer,                               -- null while the first request runs
   answer bytea,                                 -- encrypted under a key derived from the Idempotency-Key
   created_at timestamptz not null,

@@ -95,7 +95,7 @@ export async function rotateClientSecret(context: Context, application: Applicat
   const clientSecret = randomText(64);
   const now = context.clock.now();
   const previousUntil = now + SECRET_GRACE_SECONDS * 1_000_000;
-  await store.updateSecret(context.db, {
+  await store.updateSecret(context.db.own, {
     id: application.id,
     client_secret: context.secrets.encrypt(clientSecret),
     previous_until: formatInstant(previousUntil),
@@ -119,7 +119,7 @@ export async function createAdminToken(
   const token = options.token ?? `gs_${randomText(43)}`;
   const now = context.clock.now();
   const id = newId();
-  const created = await store.insertAdminToken(context.db, {
+  const created = await store.insertAdminToken(context.db.own, {
     id,
     application_id: applicationId,
     name: options.name,

@@ -5,6 +5,7 @@ import { TextDecoder } from 'node:util';
 import type { FastifyRequest } from 'fastify';
 import secureJson from 'secure-json-parse';
 import { ApiError, ValidationError, invalid } from '../errors.ts';
+import { noteBody } from './idempotency.ts';
 import type { App } from './server.ts';
 
 export const MAX_DEPTH = 64;
@@ -16,7 +17,8 @@ export function registerBodies(app: App): void {
     { parseAs: 'buffer' },
     (request, body, done) => {
       if (isEncoded(request)) return done(unsupported('Send the body without a Content-Encoding.'));
-      settle(() => parseJson(body as Buffer), done); // parseAs: 'buffer'
+      noteBody(request, body as Buffer); // parseAs: 'buffer'
+      settle(() => parseJson(body as Buffer), done); // likewise
     },
   );
   // No Content-Type at all, or any other: routes opt in; the rest is 415.
@@ -29,7 +31,10 @@ export function registerBodies(app: App): void {
       return done(unsupported('Send JSON, with Content-Type: application/json and without a Content-Encoding.'));
     }
     collect(payload, request.routeOptions.bodyLimit).then(
-      (body) => settle(() => parseJson(body), done),
+      (body) => {
+        noteBody(request, body);
+        settle(() => parseJson(body), done);
+      },
       (error: unknown) => done(error as Error), // collect rejects with errors only
     );
   });

@@ -21,6 +21,7 @@ import { authorize, type Access, type Credential } from '../credentials/credenti
 import { ApiError, ValidationError, invalid } from '../errors.ts';
 import { registerBodies, unstorable } from './body.ts';
 import { EXPOSED_HEADERS, answerClientError, answerFrameworkError, registerErrors } from './error-handler.ts';
+import { registerIdempotency } from './idempotency.ts';
 import { createLimits } from './limits.ts';
 
 export type App = FastifyInstance<
@@ -114,6 +115,7 @@ export async function createHttp(context: Context, options: HttpOptions): Promis
     globalDecompression: false,
   });
   registerGuards(app, context, options);
+  registerIdempotency(app, context);
   for (const routes of options.routes) await app.register(async (scope) => routes(scope as App, context));
   return app;
 }

@@ -19,10 +19,16 @@ export interface BulkResult {
   errors?: FieldErrors;
 }
 
-const Item = Compile(Type.Object({ ...ProfileFields.properties, custom_id: Type.String({ minLength: 1, maxLength: 255 }) }));
+const Item = Compile(
+  Type.Object({ ...ProfileFields.properties, custom_id: Type.String({ minLength: 1, maxLength: 255 }) }),
+);
 const AT_ONCE = 8;
 
-export async function upsertProfiles(context: Context, application: Application, items: unknown[]): Promise<BulkResult[]> {
+export async function upsertProfiles(
+  context: Context,
+  application: Application,
+  items: unknown[],
+): Promise<BulkResult[]> {
   const results: BulkResult[] = [];
   // Items of one custom id keep their order: they go to the same lane.
   const lanes = new Map<string, number[]>();
@@ -51,7 +57,7 @@ async function upsert(context: Context, application: Application, item: unknown,
   if (!Item.Check(item)) return { ...base, status: 'rejected', id: null, errors: problems(item) };
   try {
     for (let attempt = 0; attempt < 5; attempt++) {
-      const id = await findProfileIdByCustomId(context.db, application.id, item.custom_id);
+      const id = await findProfileIdByCustomId(context.db.own, application.id, item.custom_id);
       if (id !== undefined) {
         const profile = await updateProfile(context, application, id, item, 'admin');
         return { ...base, status: 'updated', id: profile.id };
@@ -59,20 +65,31 @@ async function upsert(context: Context, application: Application, item: unknown,
       const created = await tryCreateProfile(context, application, item, 'admin');
       if (created) return { ...base, status: 'created', id: created.profile.id, access_token: created.accessToken };
     }
-    return { ...base, status: 'rejected', id: null, errors: { custom_id: ['This profile is being changed by others; send it again.'] } };
+    return {
+      ...base,
+      status: 'rejected',
+      id: null,
+      errors: { custom_id: ['This profile is being changed by others; send it again.'] },
+    };
   } catch (error) {
     if (error instanceof ValidationError) return { ...base, status: 'rejected', id: null, errors: error.fields };
-    if (error instanceof ApiError && error.status < 500) return { ...base, status: 'rejected', id: null, errors: { non_field_errors: [error.detail] } };
+    if (error instanceof ApiError && error.status < 500)
+      return { ...base, status: 'rejected', id: null, errors: { non_field_errors: [error.detail] } };
     throw error;
   }
 }
 
 function problems(item: unknown): FieldErrors {
-  if (typeof item !== 'object' || item === null || Array.isArray(item)) return { non_field_errors: ['This must be an object.'] };
+  if (typeof item !== 'object' || item === null || Array.isArray(item))
+    return { non_field_errors: ['This must be an object.'] };
   if (!('custom_id' in item)) return { custom_id: ['This field is required.'] };
   const errors: FieldErrors = {};
   for (const error of Item.Errors(item)) {
-    const field = error.instancePath.slice(1).replace(/\/(\d+)/g, '[$1]').replace(/\//g, '.') || 'non_field_errors';
+    const field =
+      error.instancePath
+        .slice(1)
+        .replace(/\/(\d+)/g, '[$1]')
+        .replace(/\//g, '.') || 'non_field_errors';
     (errors[field] ??= []).push(`This ${error.message}.`);
   }
   return errors;

@@ -98,7 +98,7 @@ export async function tryCreateProfile(
   const entry: QueueEntry = { profileId: id, ordinal, applicationId: application.id, cause: 'profile', changed: newProfileKeys(pairs), now };
   const done =
     pairs.length === 0
-      ? await store.insertProfile(context.db, row, entry)
+      ? await store.insertProfile(context.db.own, row, entry)
       : await context.db.transaction(async (tx) => {
           if (!(await store.insertProfile(tx, row, entry))) return false;
           await store.replaceAttributes(tx, { id, applicationId: application.id, ordinal }, toStored(pairs));
