@@ -8,6 +8,7 @@ import type { Config } from './config.ts';
 import type { Database } from './database/database.ts';
 import type { ProfileTokens } from './credentials/token.ts';
 import type { DynamicGroups } from './groups/dynamic.ts';
+import type { GroupChores } from './groups/group-chores.ts';
 import type { Metrics } from './metrics.ts';
 import type { Ordinals } from './profiles/ordinals.ts';
 import type { Secrets } from './secrets.ts';
@@ -25,4 +26,6 @@ export interface Context {
   tokens: ProfileTokens;
   /** What dynamic groups need beyond static ones; evaluation/dynamic-groups.ts. */
   dynamicGroups: DynamicGroups;
+  /** Work on groups that goes on after the answer. */
+  groupChores: GroupChores;
 }

@@ -58,6 +58,21 @@ export const GroupAttribute = Type.Object(
   { additionalProperties: false, description: 'A key may repeat with another value.' },
 );
 
+export const GroupFields = Type.Object({
+  name: Type.Optional(Type.String({ description: `1 to ${MAX_NAME} characters after trimming.`, examples: ['Group1'] })),
+  is_active: Type.Optional(Type.Boolean({ description: '`false` makes the group unavailable: 404 until it is restored.' })),
+  description: Type.Optional(nullable({ examples: ['Sample Profile Group'] })),
+  custom_id: Type.Optional(nullable({ description: 'Your own id of the group, unique in the application.' })),
+  attributes: Type.Optional(Type.Array(GroupAttribute, { maxItems: MAX_GROUP_ATTRIBUTES })),
+  visible_to_members: Type.Optional(Type.Boolean({ description: '`false` hides the group from profile tokens. Default `true`.' })),
+  membership_type: Type.Optional(
+    Type.Unsafe<MembershipType>({ type: 'string', enum: ['static', 'dynamic'], description: 'Default `static`. Cannot change.' }),
+  ),
+  rule_tree: Type.Optional(Type.Unsafe<unknown>({ description: 'Of a dynamic group: its rule.' })),
+  is_paused: Type.Optional(Type.Boolean({ description: 'Of a dynamic group: freezes its members; pins still act.' })),
+});
+export type GroupFields = Static<typeof GroupFields>;
+
 const Evaluation = Type.Object({
   state: Type.Unsafe<EvaluationState>({ type: 'string', enum: ['filling', 'live', 'paused', 'failed'] }),
   ruleset_id: nullable({ description: 'The ruleset whose members are served; null until the first fill is done.' }),
@@ -91,6 +106,19 @@ export const GroupResource = Type.Object(
   { $id: 'ProfileGroup' },
 );
 export type GroupResource = Static<typeof GroupResource>;
+
+export const ProfileGroupResource = Type.Object(
+  {
+    group_id: Type.String(),
+    group_name: Type.String(),
+    profile_count: Type.Integer(),
+    is_active: Type.Boolean(),
+    created_at: timestamp('When the group was made.'),
+    custom_id: nullable(),
+  },
+  { $id: 'GroupOfProfile' },
+);
+export type ProfileGroupResource = Static<typeof ProfileGroupResource>;
 
 /** The documented fields first and in the documented order. */
 export function presentGroup(group: Group, dynamic: DynamicFields | undefined): GroupResource {

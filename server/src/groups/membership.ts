@@ -1,11 +1,13 @@
 // The one place that changes membership outside a switch: member rows, numbered changes, counts and sizes, in the
-// caller's transaction. Keeps the invariants that profile_count equals the visible rows, that sequences have no gaps, and
-// that entered and left alternate for a profile. Heads are locked last, in the order of their ids.
+// caller's transaction. Keeps the invariants that profile_count equals the visible rows, that sequences have no gaps, that
+// entered and left alternate for a profile and that no profile enters that is gone. Locks are taken in one order:
+// profiles, member rows, heads, each by id.
 
 import { sql, type Queryable } from '../database/database.ts';
 import { BUCKETS } from '../evaluation/queue.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { dependency } from '../rules/depends.ts';
+import { EpochMoved, findHead, findHeads, lockHead, lockHeads, type Head } from './head.ts';
 
 export type ChangeCause = 'activity' | 'clock' | 'profile' | 'group' | 'rule' | 'pin' | 'manual' | 'import' | 'erased';
 
@@ -29,56 +31,40 @@ export interface ChangeOptions {
    * Profiles whose facts changed for groups that are being filled, whether or not their present membership does. Noted
    * under the head's lock, so that either the fill sees them before it switches or this transaction starts again.
    */
-  touched?: { groupId: string; profileId: string }[];
-}
-
-/** A switch came between: the transaction must start again. Carries the code of a serialisation failure, so it does. */
-class EpochMoved extends Error {
-  readonly code = '40001';
-}
-
-interface Head {
-  group_id: string;
-  epoch: number;
-  last_number: number;
-  filling: boolean;
+  touched?: readonly { groupId: string; profileId: string }[];
 }
 
 /**
- * Applies changes in the order given; those that are so already are left out. Returns what really changed. A profile may
- * change several times in one group (a clock that flips twice), each change needing the one before.
+ * Applies changes in the order given; those that are so already are left out, and so are entries of profiles that do
+ * not exist. Returns what really changed. A profile may change several times in one group (a clock that flips twice), each
+ * change needing the one before. `at` is moved up to the group's newest change, but for clock changes, which keep their instant.
  */
 export async function changeMembership(tx: Queryable, changes: MembershipChange[], options: ChangeOptions): Promise<MembershipChange[]> {
-  if (changes.length === 0) return [];
-  const groupIds = [...new Set(changes.map((change) => change.groupId))].sort();
-  const epochs = new Map((await readHeads(tx, groupIds, false)).map((head) => [head.group_id, head.epoch]));
+  const touched = options.touched ?? [];
+  if (changes.length + touched.length === 0) return [];
+  const groupIds = [...new Set([...changes, ...touched].map((change) => change.groupId))].sort();
+  const epochs = options.epochs ?? new Map([...(await findHeads(tx, groupIds))].map(([id, head]) => [id, head.epoch]));
   const known = changes.filter((change) => epochs.has(change.groupId));
   const done = await moveMembers(tx, known, epochs, options);
-  if (done.length === 0) return [];
-  const heads = new Map((await readHeads(tx, groupIds, true)).map((head) => [head.group_id, head]));
-  for (const [groupId, epoch] of epochs) if (heads.get(groupId)?.epoch !== epoch) throw new EpochMoved();
-  await writeChanges(tx, done, heads);
-  await writeSizes(tx, done);
-  const filling = done.filter((change) => heads.get(change.groupId)?.filling);
-  await touch(tx, filling);
-  if (options.queueReaders) await queueReaders(tx, done, options);
-  return done;
-}
-
-async function readHeads(tx: Queryable, groupIds: string[], lock: boolean): Promise<Head[]> {
-  const { rows } = await tx.query<Head>(
-    lock
-      ? sql`select group_id, epoch, last_number, filling from group_heads where group_id = any (${groupIds}::uuid[]) order by group_id for update`
-      : sql`select group_id, epoch, last_number, filling from group_heads where group_id = any (${groupIds}::uuid[])`,
-  );
-  return rows;
+  const lockIds = groupIds.filter((id) => epochs.has(id));
+  if (done.length + touched.length === 0 || lockIds.length === 0) return [];
+  const heads = await lockHeads(tx, lockIds);
+  for (const groupId of lockIds) if (heads.get(groupId)?.epoch !== epochs.get(groupId)) throw new EpochMoved();
+  const dated = settleInstants(done, heads);
+  const notes = [...dated, ...touched].filter((change) => heads.get(change.groupId)?.filling);
+  await Promise.all([
+    ...(dated.length > 0 ? [writeChanges(tx, dated, heads), writeSizes(tx, dated), correctEntries(tx, done, dated, heads)] : []),
+    touch(tx, notes),
+    options.queueReaders && dated.length > 0 ? queueReaders(tx, dated, options) : undefined,
+  ]);
+  return dated;
 }
 
 /** Brings the member rows to the last change of each pair, and says which changes took effect. */
 async function moveMembers(
   tx: Queryable,
   changes: MembershipChange[],
-  epochs: Map<string, number>,
+  epochs: ReadonlyMap<string, number>,
   options: ChangeOptions,
 ): Promise<MembershipChange[]> {
   const pairs = new Map<string, MembershipChange[]>();
@@ -91,36 +77,52 @@ async function moveMembers(
   const last = [...pairs.values()].flatMap((list) => list.slice(-1));
   const entering = last.filter((change) => change.change === 'entered');
   const leaving = last.filter((change) => change.change === 'left');
-  const moved = new Set([...(await insertMembers(tx, entering, epochs, options)), ...(await deleteMembers(tx, leaving, epochs))]);
+  const { moved, existing } = await insertMembers(tx, entering, epochs, options);
+  for (const pair of await deleteMembers(tx, leaving, epochs)) moved.add(pair);
   // A pair that moved was on the other side before. So an odd chain took effect as it stands, and an even one lost its
   // first change; a pair that did not move, the other way round.
   return [...pairs].flatMap(([key, list]) => {
+    if (list.at(-1)?.change === 'entered' && !existing.has(list[0]?.profileId ?? '')) return [];
     const isOdd = list.length % 2 === 1;
     return moved.has(key) === isOdd ? list : list.slice(1);
   });
 }
 
-async function insertMembers(tx: Queryable, changes: MembershipChange[], epochs: Map<string, number>, options: ChangeOptions): Promise<string[]> {
-  if (changes.length === 0) return [];
-  // In the order of the key, so that two transactions that move the same pairs wait instead of deadlocking.
-  const { rows } = await tx.query<{ group_id: string; profile_id: string }>(sql`
-    insert into members (profile_id, group_id, application_id, ordinal, since_epoch, until_epoch, entered_at)
-    select c.profile_id, c.group_id, ${options.applicationId}::int, c.ordinal, c.epoch, null, c.at
-    from unnest(${changes.map((change) => change.profileId)}::uuid[], ${changes.map((change) => change.groupId)}::uuid[],
-      ${changes.map((change) => change.ordinal)}::int[], ${changes.map((change) => epochs.get(change.groupId))}::bigint[],
-      ${changes.map((change) => formatInstant(change.at))}::timestamptz[]) as c (profile_id, group_id, ordinal, epoch, at)
-    order by c.profile_id, c.group_id
-    on conflict (profile_id, group_id) do update
-      set since_epoch = excluded.since_epoch, until_epoch = null, entered_at = excluded.entered_at
-      where members.since_epoch > excluded.since_epoch or members.until_epoch <= excluded.since_epoch
-    returning group_id, profile_id`);
-  return rows.map((row) => `${row.group_id} ${row.profile_id}`);
+async function insertMembers(
+  tx: Queryable,
+  changes: MembershipChange[],
+  epochs: ReadonlyMap<string, number>,
+  options: ChangeOptions,
+): Promise<{ moved: Set<string>; existing: Set<string> }> {
+  if (changes.length === 0) return { moved: new Set(), existing: new Set() };
+  const profileIds = [...new Set(changes.map((change) => change.profileId))];
+  const { rows } = await tx.query<{ id: string; group_id: string | null }>(sql`
+    with found as materialized (
+      select p.id, p.ordinal from profiles p
+      where p.application_id = ${options.applicationId} and p.id = any (${profileIds}::uuid[]) order by p.id for key share),
+    moved as (
+      insert into members (profile_id, group_id, application_id, ordinal, since_epoch, until_epoch, entered_at)
+      select f.id, c.group_id, ${options.applicationId}::int, f.ordinal, c.epoch, null, c.at
+      from unnest(${changes.map((change) => change.profileId)}::uuid[], ${changes.map((change) => change.groupId)}::uuid[],
+        ${changes.map((change) => epochs.get(change.groupId))}::bigint[],
+        ${changes.map((change) => formatInstant(change.at))}::timestamptz[]) as c (profile_id, group_id, epoch, at)
+      join found f on f.id = c.profile_id
+      order by f.id, c.group_id
+      on conflict (profile_id, group_id) do update
+        set since_epoch = excluded.since_epoch, until_epoch = null, entered_at = excluded.entered_at
+        where members.since_epoch > excluded.since_epoch or members.until_epoch <= excluded.since_epoch
+      returning group_id, profile_id)
+    select f.id, m.group_id from found f left join moved m on m.profile_id = f.id`);
+  return {
+    moved: new Set(rows.flatMap((row) => (row.group_id === null ? [] : [`${row.group_id} ${row.id}`]))),
+    existing: new Set(rows.map((row) => row.id)),
+  };
 }
 
-async function deleteMembers(tx: Queryable, changes: MembershipChange[], epochs: Map<string, number>): Promise<string[]> {
+async function deleteMembers(tx: Queryable, changes: MembershipChange[], epochs: ReadonlyMap<string, number>): Promise<string[]> {
   if (changes.length === 0) return [];
   const { rows } = await tx.query<{ group_id: string; profile_id: string }>(sql`
-    with leaving as (
+    with leaving as materialized (
       select m.profile_id, m.group_id from members m
       join unnest(${changes.map((change) => change.profileId)}::uuid[], ${changes.map((change) => change.groupId)}::uuid[],
         ${changes.map((change) => epochs.get(change.groupId))}::bigint[]) as c (profile_id, group_id, epoch)
@@ -132,27 +134,61 @@ async function deleteMembers(tx: Queryable, changes: MembershipChange[], epochs:
   return rows.map((row) => `${row.group_id} ${row.profile_id}`);
 }
 
-async function writeChanges(tx: Queryable, done: MembershipChange[], heads: Map<string, Head>): Promise<void> {
+/** Instants never go backwards for a profile: what was decided before another change committed happens with it. */
+function settleInstants(done: MembershipChange[], heads: ReadonlyMap<string, Head>): MembershipChange[] {
+  const newest = new Map([...heads].map(([groupId, head]) => [groupId, head.last_at ?? -Infinity]));
+  return done.map((change) => {
+    const last = newest.get(change.groupId) ?? -Infinity;
+    if (change.at >= last) newest.set(change.groupId, change.at);
+    return change.cause === 'clock' || change.at >= last ? change : { ...change, at: last };
+  });
+}
+
+/** The rows of those whose instant was moved up, and of those that left and came back at once. */
+async function correctEntries(tx: Queryable, done: MembershipChange[], dated: MembershipChange[], heads: ReadonlyMap<string, Head>): Promise<void> {
+  const left = new Set<string>();
+  const moved = dated.filter((change, index) => {
+    const key = `${change.groupId} ${change.profileId}`;
+    if (change.change === 'left') left.add(key);
+    return change.change === 'entered' && (left.has(key) || change.at !== done[index]?.at);
+  });
+  if (moved.length === 0) return;
+  await tx.query(sql`
+    update members m set since_epoch = c.epoch, entered_at = c.at
+    from (
+      select profile_id, group_id, epoch, max(at) as at
+      from unnest(${moved.map((change) => change.profileId)}::uuid[], ${moved.map((change) => change.groupId)}::uuid[],
+        ${moved.map((change) => heads.get(change.groupId)?.epoch)}::bigint[],
+        ${moved.map((change) => formatInstant(change.at))}::timestamptz[]) as c (profile_id, group_id, epoch, at)
+      group by 1, 2, 3) c
+    where m.profile_id = c.profile_id and m.group_id = c.group_id`);
+}
+
+async function writeChanges(tx: Queryable, done: MembershipChange[], heads: ReadonlyMap<string, Head>): Promise<void> {
   const next = new Map([...heads].map(([groupId, head]) => [groupId, head.last_number]));
   const gained = new Map<string, number>();
+  const newest = new Map<string, Instant>();
   const numbers = done.map((change) => {
     const number = (next.get(change.groupId) ?? 0) + 1;
     next.set(change.groupId, number);
     gained.set(change.groupId, (gained.get(change.groupId) ?? 0) + (change.change === 'entered' ? 1 : -1));
+    newest.set(change.groupId, Math.max(newest.get(change.groupId) ?? -Infinity, change.at));
     return number;
   });
-  await tx.query(sql`
-    insert into changes (group_id, epoch, number, profile_id, ordinal, change, at, cause)
-    select * from unnest(${done.map((change) => change.groupId)}::uuid[], ${done.map((change) => heads.get(change.groupId)?.epoch)}::bigint[],
-      ${numbers}::bigint[], ${done.map((change) => change.profileId)}::uuid[], ${done.map((change) => change.ordinal)}::int[],
-      ${done.map((change) => change.change)}::text[], ${done.map((change) => formatInstant(change.at))}::timestamptz[],
-      ${done.map((change) => change.cause)}::text[])`);
   const groupIds = [...gained.keys()];
-  await tx.query(sql`
-    update group_heads h set profile_count = h.profile_count + c.gained, last_number = c.last_number
-    from unnest(${groupIds}::uuid[], ${groupIds.map((id) => gained.get(id))}::bigint[], ${groupIds.map((id) => next.get(id))}::bigint[])
-      as c (group_id, gained, last_number)
-    where h.group_id = c.group_id`);
+  await Promise.all([
+    tx.query(sql`
+      insert into changes (group_id, epoch, number, profile_id, ordinal, change, at, cause)
+      select * from unnest(${done.map((change) => change.groupId)}::uuid[], ${done.map((change) => heads.get(change.groupId)?.epoch)}::bigint[],
+        ${numbers}::bigint[], ${done.map((change) => change.profileId)}::uuid[], ${done.map((change) => change.ordinal)}::int[],
+        ${done.map((change) => change.change)}::text[], ${done.map((change) => formatInstant(change.at))}::timestamptz[],
+        ${done.map((change) => change.cause)}::text[])`),
+    tx.query(sql`
+      update group_heads h set profile_count = h.profile_count + c.gained, last_number = c.last_number, last_at = greatest(h.last_at, c.last_at)
+      from unnest(${groupIds}::uuid[], ${groupIds.map((id) => gained.get(id))}::bigint[], ${groupIds.map((id) => next.get(id))}::bigint[],
+        ${groupIds.map((id) => formatInstant(newest.get(id) ?? 0))}::timestamptz[]) as c (group_id, gained, last_number, last_at)
+      where h.group_id = c.group_id`),
+  ]);
 }
 
 /** Entries and leaves by the hour of their instant, of which size over time is the running sum. */
@@ -167,27 +203,127 @@ async function writeSizes(tx: Queryable, done: MembershipChange[]): Promise<void
       set entered = group_sizes.entered + excluded.entered, "left" = group_sizes."left" + excluded."left"`);
 }
 
-/** Notes profiles for a running fill or replacement, which looks at them again before it switches. */
-export async function touch(tx: Queryable, changes: Pick<MembershipChange, 'groupId' | 'profileId'>[]): Promise<void> {
+/** Notes profiles for a running fill or replacement, which looks at them again before it switches. Under the head's lock. */
+async function touch(tx: Queryable, changes: readonly { groupId: string; profileId: string }[]): Promise<void> {
   if (changes.length === 0) return;
   await tx.query(sql`
     insert into fill_touched (profile_id, group_id)
     select distinct c.profile_id, c.group_id
-    from unnest(${changes.map((change) => change.profileId)}::uuid[], ${changes.map((change) => change.groupId)}::uuid[]) as c (profile_id, group_id)
-    order by 1, 2 on conflict do nothing`);
+    from unnest(${changes.map((change) => change.profileId)}::uuid[], ${changes.map((change) => change.groupId)}::uuid[]) as c (profile_id, group_id)`);
 }
 
 async function queueReaders(tx: Queryable, done: MembershipChange[], { applicationId, now }: ChangeOptions): Promise<void> {
   await tx.query(sql`
     insert into queue (profile_id, bucket, application_id, cause, changed, queued_at)
-    select c.profile_id, c.ordinal % ${BUCKETS}, ${applicationId}::int, 'group', array_agg(c.key), ${formatInstant(now)}::timestamptz
+    select c.profile_id, c.ordinal % ${BUCKETS}, ${applicationId}::int, 'group', array_agg(distinct c.key), ${formatInstant(now)}::timestamptz
     from unnest(${done.map((change) => change.profileId)}::uuid[], ${done.map((change) => change.ordinal)}::int[],
       ${done.map((change) => dependency.group(change.groupId))}::text[]) as c (profile_id, ordinal, key)
     join (select distinct key from watched_keys where application_id = ${applicationId}) w on w.key = c.key
     group by c.profile_id, c.ordinal`);
 }
 
-/** An erased profile leaves every group; the feed keeps its bare id. Rows that a switch prepared go too. */
+export interface ManyOptions {
+  groupId: string;
+  applicationId: number;
+  at: Instant;
+  cause: ChangeCause;
+}
+
+/**
+ * Many profiles enter one group by one cause: as changeMembership, with fewer bytes and statements. Says of each profile
+ * that exists whether it entered or was a member; undefined where the group is gone.
+ */
+export async function enterGroup(tx: Queryable, profileIds: string[], options: ManyOptions): Promise<Map<string, boolean> | undefined> {
+  const { groupId, applicationId } = options;
+  const before = await findHead(tx, groupId);
+  if (!before) return undefined;
+  const { rows } = await tx.query<{ id: string; ordinal: number; entered: boolean }>(sql`
+    with found as materialized (
+      select p.id, p.ordinal from profiles p
+      where p.application_id = ${applicationId} and p.id = any (${profileIds}::uuid[]) order by p.id for key share),
+    moved as (
+      insert into members (profile_id, group_id, application_id, ordinal, since_epoch, until_epoch, entered_at)
+      select f.id, ${groupId}::uuid, ${applicationId}::int, f.ordinal, ${before.epoch}::bigint, null, ${formatInstant(options.at)}::timestamptz
+      from found f
+      on conflict (profile_id, group_id) do update
+        set since_epoch = excluded.since_epoch, until_epoch = null, entered_at = excluded.entered_at
+        where members.since_epoch > excluded.since_epoch or members.until_epoch <= excluded.since_epoch
+      returning profile_id)
+    select f.id, f.ordinal, m.profile_id is not null as entered from found f left join moved m on m.profile_id = f.id`);
+  await recordMany(tx, rows.filter((row) => row.entered), 'entered', before.epoch, options);
+  return new Map(rows.map((row) => [row.id, row.entered]));
+}
+
+/** Many profiles leave one group by one cause; those that are no members are ignored. */
+export async function leaveGroup(tx: Queryable, profileIds: string[], options: ManyOptions): Promise<number | undefined> {
+  const { groupId } = options;
+  const before = await findHead(tx, groupId);
+  if (!before) return undefined;
+  const { rows } = await tx.query<{ id: string; ordinal: number }>(sql`
+    with leaving as materialized (
+      select m.profile_id from members m
+      where m.group_id = ${groupId} and m.profile_id = any (${profileIds}::uuid[])
+        and m.since_epoch <= ${before.epoch} and (m.until_epoch is null or m.until_epoch > ${before.epoch})
+      order by m.profile_id for update)
+    delete from members m using leaving l where m.profile_id = l.profile_id and m.group_id = ${groupId}
+    returning m.profile_id as id, m.ordinal`);
+  await recordMany(tx, rows, 'left', before.epoch, options);
+  return rows.length;
+}
+
+async function recordMany(
+  tx: Queryable,
+  moved: { id: string; ordinal: number }[],
+  change: 'entered' | 'left',
+  epoch: number,
+  { groupId, applicationId, at, cause }: ManyOptions,
+): Promise<void> {
+  if (moved.length === 0) return;
+  const head = await lockHead(tx, groupId);
+  if (head?.epoch !== epoch) throw new EpochMoved();
+  const ids = moved.map((row) => row.id);
+  const ordinals = moved.map((row) => row.ordinal);
+  const settled = Math.max(at, head.last_at ?? at);
+  const instant = formatInstant(settled);
+  const count = moved.length;
+  await Promise.all([
+    settled !== at && change === 'entered'
+      ? tx.query(sql`update members set entered_at = ${instant} where group_id = ${groupId} and profile_id = any (${ids}::uuid[])`)
+      : undefined,
+    tx.query(sql`
+      insert into changes (group_id, epoch, number, profile_id, ordinal, change, at, cause)
+      select ${groupId}::uuid, ${epoch}::bigint, ${head.last_number}::bigint + c.number, c.profile_id, c.ordinal, ${change}::text,
+        ${instant}::timestamptz, ${cause}::text
+      from unnest(${ids}::uuid[], ${ordinals}::int[]) with ordinality as c (profile_id, ordinal, number)`),
+    tx.query(sql`
+      update group_heads set profile_count = profile_count + ${change === 'entered' ? count : -count}::bigint,
+        last_number = last_number + ${count}::bigint, last_at = ${instant}
+      where group_id = ${groupId}`),
+    writeSize(tx, groupId, instant, change === 'entered' ? count : 0, change === 'left' ? count : 0),
+    head.filling
+      ? tx.query(sql`insert into fill_touched (profile_id, group_id) select c.id, ${groupId}::uuid from unnest(${ids}::uuid[]) as c (id)`)
+      : undefined,
+    tx.query(sql`
+      insert into queue (profile_id, bucket, application_id, cause, changed, queued_at)
+      select c.profile_id, c.ordinal % ${BUCKETS}, ${applicationId}::int, 'group', ${[dependency.group(groupId)]}::text[], ${formatInstant(at)}::timestamptz
+      from unnest(${ids}::uuid[], ${ordinals}::int[]) as c (profile_id, ordinal)
+      where exists (select from watched_keys w where w.application_id = ${applicationId} and w.key = ${dependency.group(groupId)})`),
+  ]);
+}
+
+/** Adds to the entries and leaves of the hour of this instant. */
+export async function writeSize(tx: Queryable, groupId: string, instant: string, entered: number, left: number): Promise<void> {
+  await tx.query(sql`
+    insert into group_sizes (group_id, hour, entered, "left")
+    values (${groupId}, date_trunc('hour', ${instant}::timestamptz, 'UTC'), ${entered}, ${left})
+    on conflict (group_id, hour) do update
+      set entered = group_sizes.entered + excluded.entered, "left" = group_sizes."left" + excluded."left"`);
+}
+
+/**
+ * An erased profile leaves every group; the feed keeps its bare id. Rows that a switch prepared go too. The caller holds
+ * the profile's row, so that nobody lets it enter meanwhile.
+ */
 export async function removeFromGroups(
   tx: Queryable,
   profile: { id: string; ordinal: number; applicationId: number },
@@ -198,7 +334,6 @@ export async function removeFromGroups(
   const changes = rows.map(
     (row): MembershipChange => ({ groupId: row.group_id, profileId: profile.id, ordinal: profile.ordinal, change: 'left', at: now, cause: 'erased' }),
   );
-  await changeMembership(tx, changes, { applicationId: profile.applicationId, now, queueReaders: false });
-  await touch(tx, changes);
+  await changeMembership(tx, changes, { applicationId: profile.applicationId, now, queueReaders: false, touched: changes });
   await tx.query(sql`delete from members where profile_id = ${profile.id}`);
 }

@@ -1,0 +1,134 @@
+import { Type } from 'typebox';
+import type { FastifyRequest } from 'fastify';
+import type { Context } from '../context.ts';
+import { DEFAULT_PAGE_SIZE, MAX_LARGE_PAGE_SIZE, PageOf, readPage } from '../database/page.ts';
+import { ApiError, invalid } from '../errors.ts';
+import { Timestamp } from '../http/schemas.ts';
+import type { App } from '../http/server.ts';
+import { formatInstant } from '../instant.ts';
+import { listChanges, listSizes, readSizeRange } from './change-service.ts';
+import { GroupParams } from './group-routes.ts';
+
+const CAUSES = ['activity', 'clock', 'profile', 'group', 'rule', 'pin', 'manual', 'import', 'erased'];
+
+const ChangeResource = Type.Object(
+  {
+    sequence: Type.Integer({ description: 'From 1, without gaps.' }),
+    change: Type.Unsafe<'entered' | 'left'>({ type: 'string', enum: ['entered', 'left'] }),
+    profile_id: Type.String(),
+    at: Timestamp('The exact instant of a change by the clock, else that of its evaluation; never backwards for a profile.'),
+    cause: Type.Unsafe<string>({ type: 'string', enum: CAUSES }),
+  },
+  { $id: 'MembershipChange' },
+);
+
+const ChangesQuery = Type.Object({
+  after: Type.Optional(Type.String({ description: 'The sequence of the last change that was seen. Default 0: from the beginning.', examples: ['0'] })),
+  page_size: Type.Optional(Type.String({ description: `Rows a page, 1 to ${MAX_LARGE_PAGE_SIZE}; more is taken as that. Default ${DEFAULT_PAGE_SIZE}.` })),
+  page: Type.Optional(Type.String({ description: 'A page by number, from 1.' })),
+});
+
+const SizeQuery = Type.Object({
+  interval: Type.Optional(Type.String({ description: '`hour` (default) or `day`, UTC.' })),
+  since: Type.Optional(Type.String({ description: 'Default: 24 hours or 30 days back.' })),
+  until: Type.Optional(Type.String({ description: 'Default: now.' })),
+});
+
+const SizeResource = Type.Object({
+  interval: Type.Unsafe<'hour' | 'day'>({ type: 'string', enum: ['hour', 'day'] }),
+  since: Type.String(),
+  until: Type.String(),
+  results: Type.Array(
+    Type.Object({
+      at: Timestamp('The start of the hour or day.'),
+      size: Type.Integer({ description: 'Members at its end, or now where it is not over.' }),
+      entered: Type.Integer(),
+      left: Type.Integer(),
+    }),
+  ),
+});
+
+export function changeRoutes(app: App, context: Context): void {
+  app.get(
+    '/api/v1/applications/:client_id/profile-groups/:group/changes/',
+    {
+      config: { access: 'admin' },
+      schema: {
+        operationId: 'listChanges',
+        summary: 'Follow the members of a group',
+        description:
+          'Every entry and leave, by sequence upwards. Ask with `after` the last sequence that you saw: none is ever missed, and replaying ' +
+          'from 0 gives the members. `count` is the number of changes after it.',
+        tags: ['Profile groups'],
+        params: GroupParams,
+        querystring: ChangesQuery,
+        response: { 200: PageOf(ChangeResource) },
+      },
+    },
+    async (request) => {
+      const application = await context.applications.get(request.params.client_id);
+      const { size, number } = readPage(request, NO_CURSOR, MAX_LARGE_PAGE_SIZE);
+      const after = readSequence(request.query.after);
+      // Sequences have no gaps, so a page by number begins where it would by counting.
+      const from = after + (number - 1) * size;
+      const { count, changes, hasMore } = await listChanges(context, application, request.params.group, from, size);
+      if (number > 1 && changes.length === 0) throw new ApiError('not_found', { detail: 'Invalid page.' });
+      return {
+        count: count + from - after,
+        next: hasMore ? linkTo(request, from + changes.length) : null,
+        previous: null,
+        results: changes.map((change) => ({
+          sequence: change.sequence,
+          change: change.change,
+          profile_id: change.profile_id,
+          at: formatInstant(change.at),
+          cause: change.cause,
+        })),
+      };
+    },
+  );
+
+  app.get(
+    '/api/v1/applications/:client_id/profile-groups/:group/size/',
+    {
+      config: { access: 'admin' },
+      schema: {
+        operationId: 'getGroupSize',
+        summary: 'Get the size of a group over time',
+        description: 'A row an hour or day, upwards; `since` is taken back to the start of its hour or day.',
+        tags: ['Profile groups'],
+        params: GroupParams,
+        querystring: SizeQuery,
+        response: { 200: SizeResource },
+      },
+    },
+    async (request) => {
+      const application = await context.applications.get(request.params.client_id);
+      const range = readSizeRange(request.query, context.clock.now());
+      const sizes = await listSizes(context, application, request.params.group, range);
+      return {
+        interval: range.interval,
+        since: formatInstant(range.since),
+        until: formatInstant(range.until),
+        results: sizes.map(({ at, size, entered, left }) => ({ at: formatInstant(at), size, entered, left })),
+      };
+    },
+  );
+}
+
+/** The feed goes on by sequence; a cursor can only come from another list. */
+const NO_CURSOR = { name: 'changes', columns: [] };
+
+function readSequence(text: string | undefined): number {
+  if (text === undefined) return 0;
+  if (typeof text !== 'string' || !/^\d{1,15}$/.test(text)) throw invalid('after', 'This must be a sequence: a whole number of 0 or more.');
+  return Number(text);
+}
+
+function linkTo(request: FastifyRequest, after: number): string {
+  const url = new URL(request.url, request.origin);
+  if (!url.pathname.endsWith('/')) url.pathname += '/';
+  url.searchParams.delete('page');
+  url.searchParams.set('after', String(after));
+  return url.href;
+}

@@ -1,0 +1,150 @@
+// Replaces the members of a static group by those in a body, in one switch.
+
+import type { Readable } from 'node:stream';
+import type { Application } from '../applications/application.ts';
+import type { Context } from '../context.ts';
+import { ApiError, conflict, notFound } from '../errors.ts';
+import { readUuid } from '../ids.ts';
+import { buildBitset, has, type Bitset } from '../rules/bitset.ts';
+import { findGroup, getGroup, requireStatic } from './group-service.ts';
+import { readImport, type IdKind, type SentId } from './import-body.ts';
+import { tryWithLock } from './import-lock.ts';
+import { findOrdinals, findProfileIdsByCustomIds } from './member-store.ts';
+import { SwitchLost, runSwitch, type SwitchPlan, type SwitchResult } from './switch.ts';
+
+export interface Replaced {
+  added: number;
+  removed: number;
+  unchanged: number;
+  invalid_count: number;
+  invalid_ids: string[];
+}
+
+const MAX_INVALID_IDS = 1000;
+const BATCH = 5_000;
+/** Batches of ids that are looked up while the next ones arrive. */
+const AHEAD = 2;
+/** Each holds connections of its own; the others wait. */
+const AT_ONCE = 1;
+const WAIT_MS = 100;
+const MAX_WAIT_MS = 600_000;
+
+/** Two at once on one group: the second waits for the first, and both succeed in that order. */
+export async function replaceMembers(
+  context: Context,
+  application: Application,
+  text: string,
+  body: Readable,
+  contentType: string | undefined,
+  kind: IdKind,
+): Promise<Replaced> {
+  const group = await getGroup(context.db, application.id, text);
+  requireStatic(group);
+  const { target, invalidCount, invalidIds } = await readTarget(context, application, readImport(body, contentType, kind));
+  const result = await inTurn(() => switchTo(context, application, group.id, target));
+  context.groupChores.wake(); // what the switch left behind
+  return {
+    added: result.entered,
+    removed: result.left,
+    unchanged: result.profileCount - result.entered,
+    invalid_count: invalidCount,
+    invalid_ids: invalidIds,
+  };
+}
+
+interface Target {
+  target: Bitset;
+  invalidCount: number;
+  invalidIds: string[];
+}
+
+async function readTarget(context: Context, application: Application, ids: AsyncIterable<SentId>): Promise<Target> {
+  const target = buildBitset();
+  const read: Omit<Target, 'target'> = { invalidCount: 0, invalidIds: [] };
+  const pending: Promise<{ id: string; ordinal: number | undefined }[]>[] = [];
+  const settle = async (): Promise<void> => {
+    for (const { id, ordinal } of (await pending.shift()) ?? []) {
+      if (ordinal !== undefined) target.add(ordinal);
+      else if (read.invalidCount++ < MAX_INVALID_IDS) read.invalidIds.push(id);
+    }
+  };
+  const lookUp = (sent: SentId[]): void => {
+    const batch = findAll(context, application, sent);
+    batch.catch(() => {}); // rejects where it is awaited
+    pending.push(batch);
+  };
+  let batch: SentId[] = [];
+  for await (const sent of ids) {
+    batch.push(sent);
+    if (batch.length < BATCH) continue;
+    lookUp(batch);
+    batch = [];
+    if (pending.length > AHEAD) await settle();
+  }
+  lookUp(batch);
+  while (pending.length > 0) await settle();
+  return { target: target.set, ...read };
+}
+
+async function findAll(context: Context, application: Application, sent: SentId[]): Promise<{ id: string; ordinal: number | undefined }[]> {
+  if (sent.length === 0) return [];
+  const customIds = sent.filter(({ kind }) => kind === 'custom_id').map(({ id }) => id).filter(isStorable);
+  const byCustomId = customIds.length === 0 ? new Map<string, string>() : await findProfileIdsByCustomIds(context.db, application.id, customIds);
+  const profileIds = sent.map(({ kind, id }) => (kind === 'custom_id' ? byCustomId.get(id) : readUuid(id)));
+  const ordinals = await findOrdinals(context.db, application.id, [...new Set(profileIds.filter((id) => id !== undefined))]);
+  return sent.map(({ id }, index) => ({ id, ordinal: ordinals.get(profileIds[index] ?? '') }));
+}
+
+const isStorable = (text: string): boolean => !text.includes('\0') && text.isWellFormed();
+
+async function switchTo(context: Context, application: Application, groupId: string, target: Bitset): Promise<SwitchResult> {
+  const plan: SwitchPlan = {
+    groupId,
+    applicationId: application.id,
+    kind: 'import',
+    rulesetId: null,
+    // eslint-disable-next-line require-yield -- the whole of it is known
+    async *target() {
+      return target;
+    },
+    decide: async (_tx, profiles) => new Set(profiles.map(({ ordinal }) => ordinal).filter((ordinal) => has(target, ordinal))),
+  };
+  for (let waited = 0; waited <= MAX_WAIT_MS; waited += WAIT_MS) {
+    const done = await tryWithLock(context.db, groupId, async () => {
+      const group = await findGroup(context.db, application.id, groupId);
+      if (!group?.is_active) throw notFound();
+      return untilSwitched(context, plan);
+    });
+    if (done) return done.result;
+    await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
+  }
+  throw conflict('The members of this group are being replaced by another request.');
+}
+
+/** Cleaning up afterwards is nothing that the caller waits for. */
+async function untilSwitched(context: Context, plan: SwitchPlan): Promise<SwitchResult> {
+  try {
+    for await (const progress of runSwitch(context, plan)) if (progress.result) return progress.result;
+  } catch (error) {
+    context.groupChores.wake(); // it undoes what was prepared
+    if (!(error instanceof SwitchLost)) throw error;
+    const group = await findGroup(context.db, plan.applicationId, plan.groupId);
+    throw group?.is_active ? conflict('The members of this group are being replaced by another request.') : notFound();
+  }
+  throw new ApiError('internal_error');
+}
+
+let running = 0;
+const waiting: (() => void)[] = [];
+
+async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  if (running >= AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve));
+  else running++;
+  try {
+    return await work();
+  } finally {
+    const next = waiting.shift();
+    if (next) next();
+    else running--;
+  }
+}

@@ -1,0 +1,193 @@
+import type { Readable } from 'node:stream';
+import { Type, type Static } from 'typebox';
+import type { Context } from '../context.ts';
+import { MAX_LARGE_PAGE_SIZE, PageOf, PageQuery, presentPage, readPage } from '../database/page.ts';
+import { invalid, notFound } from '../errors.ts';
+import { NoContent, Timestamp } from '../http/schemas.ts';
+import { LARGE_BODY_LIMIT, type App } from '../http/server.ts';
+import { formatInstant } from '../instant.ts';
+import { MEMBER_AS_OF_ORDER } from './change-store.ts';
+import { GroupParams } from './group-routes.ts';
+import { replaceMembers } from './import-service.ts';
+import * as service from './member-service.ts';
+import { MEMBER_ORDER } from './member-store.ts';
+
+const MEMBERS = '/api/v1/applications/:client_id/profile-groups/:group/members/';
+const tags = ['Profile groups'];
+const IMPORT_TIMEOUT_MS = 3_600_000;
+
+const ids = (description: string) => Type.Optional(Type.Array(Type.String(), { description }));
+const AddFields = Type.Object({ profile_ids: ids(`1 to ${service.MAX_IDS}.`), custom_ids: ids('Instead of profile_ids.') });
+const RemoveFields = Type.Object({ ...AddFields.properties, application_profile_ids: ids('As profile_ids.') });
+
+const AddedResource = Type.Object({
+  successfully_added: Type.Array(Type.String()),
+  already_added: Type.Array(Type.String()),
+  invalid_ids: Type.Array(Type.String()),
+});
+
+const nullable = (options: Record<string, unknown> = {}) => Type.Unsafe<string | null>({ type: ['string', 'null'], ...options });
+
+const MemberResource = Type.Object(
+  {
+    id: Type.String(),
+    nickname: nullable({ description: 'Null only with `as_of`, of a profile that was erased since.' }),
+    custom_id: nullable(),
+    membership_created_at: Timestamp('When it entered.'),
+  },
+  { $id: 'GroupMember' },
+);
+
+const MembershipResource = Type.Object(
+  {
+    is_member: Type.Boolean(),
+    since: nullable(),
+    pin: Type.Unsafe<unknown>({ description: 'Of a dynamic group: the pin over the rule, or null.' }),
+    next_change_at: nullable({ description: 'The first instant at which the membership changes if nothing else happens; null if never.' }),
+    explanation: Type.Unsafe<unknown>({ description: 'Of a dynamic group: the rule, each leaf with its actual value and result.' }),
+  },
+  { $id: 'Membership' },
+);
+
+const ReplacedResource = Type.Object({
+  added: Type.Integer(),
+  removed: Type.Integer(),
+  unchanged: Type.Integer(),
+  invalid_count: Type.Integer(),
+  invalid_ids: Type.Array(Type.String(), { description: 'The first 1000.' }),
+});
+
+export function memberRoutes(app: App, context: Context): void {
+  app.post(
+    MEMBERS,
+    {
+      bodyLimit: LARGE_BODY_LIMIT,
+      config: { access: 'admin' },
+      schema: {
+        operationId: 'addMembers',
+        summary: 'Add members',
+        description: `1 to ${service.MAX_IDS} profiles, by id or by custom id, not both. 409 on a dynamic group: use pins.`,
+        tags,
+        params: GroupParams,
+        body: AddFields,
+        response: { 200: AddedResource },
+      },
+    },
+    async (request) => {
+      const application = await context.applications.get(request.params.client_id);
+      return service.addMembers(context, application, request.params.group, request.body);
+    },
+  );
+
+  app.delete(
+    MEMBERS,
+    {
+      bodyLimit: LARGE_BODY_LIMIT,
+      config: { access: 'admin', anyContentType: true, optionalBody: true },
+      schema: {
+        operationId: 'removeMembers',
+        summary: 'Remove members',
+        description: 'As adding them; profiles that are no members are ignored. The body is JSON, whatever its Content-Type.',
+        tags,
+        params: GroupParams,
+        body: RemoveFields,
+        response: { 204: NoContent },
+      },
+    },
+    async (request, reply) => {
+      const application = await context.applications.get(request.params.client_id);
+      await service.removeMembers(context, application, request.params.group, request.body);
+      return reply.code(204).send(null);
+    },
+  );
+
+  app.put(
+    MEMBERS,
+    {
+      bodyLimit: Number.MAX_SAFE_INTEGER,
+      handlerTimeout: IMPORT_TIMEOUT_MS,
+      config: { access: 'admin', rawBody: true },
+      schema: {
+        operationId: 'replaceMembers',
+        summary: 'Replace all members',
+        description:
+          'A body of any size, `application/x-ndjson` (JSON strings) or `text/csv` (header `profile_id` or `custom_id`): afterwards exactly these ' +
+          'profiles are members, in one step for every reader. A body that ends early or is malformed changes nothing. A second replacement waits for the first.',
+        tags,
+        params: GroupParams,
+        querystring: Type.Object({ ids: Type.Optional(Type.String({ description: 'What the JSON strings are: `profile_id` (default) or `custom_id`.' })) }),
+        response: { 200: ReplacedResource },
+      },
+    },
+    async (request) => {
+      const application = await context.applications.get(request.params.client_id);
+      const { ids: kind = 'profile_id' } = request.query;
+      if (kind !== 'profile_id' && kind !== 'custom_id') throw invalid('ids', 'This must be one of: profile_id, custom_id.');
+      const body = request.body as Readable; // rawBody
+      return replaceMembers(context, application, request.params.group, body, request.headers['content-type'], kind);
+    },
+  );
+
+  app.get(
+    MEMBERS,
+    {
+      config: { access: 'admin' },
+      schema: {
+        operationId: 'listMembers',
+        summary: 'List members',
+        description: 'Newest entry first. With `as_of`, the members at that instant.',
+        tags,
+        params: GroupParams,
+        querystring: Type.Object({ ...PageQuery, as_of: Type.Optional(Type.String({ description: 'An instant of the past.' })) }),
+        response: { 200: PageOf(MemberResource) },
+      },
+    },
+    async (request) => {
+      const application = await context.applications.get(request.params.client_id);
+      const { as_of: asOf } = request.query;
+      if (asOf !== undefined) {
+        const page = readPage(request, MEMBER_AS_OF_ORDER, MAX_LARGE_PAGE_SIZE);
+        const { rows, count } = await service.listMembersAsOf(context, application, request.params.group, String(asOf), page);
+        return presentPage(request, page, MEMBER_AS_OF_ORDER, rows, count, presentMember);
+      }
+      const page = readPage(request, MEMBER_ORDER, MAX_LARGE_PAGE_SIZE);
+      const { rows, count } = await service.listMembers(context, application, request.params.group, page);
+      return presentPage(request, page, MEMBER_ORDER, rows, count, presentMember);
+    },
+  );
+
+  app.get(
+    `${MEMBERS}:profile_id/`,
+    {
+      config: { access: 'admin' },
+      schema: {
+        operationId: 'getMembership',
+        summary: 'Explain a membership',
+        description: 'Whether a profile is a member, since when, and of a dynamic group: why, and when that changes.',
+        tags,
+        params: Type.Object({ ...GroupParams.properties, profile_id: Type.String() }),
+        response: { 200: MembershipResource },
+      },
+    },
+    async (request) => {
+      const application = await context.applications.get(request.params.client_id);
+      const { group: text, profile_id: profileId } = request.params;
+      const { group, isMember, since } = await service.getMembership(context, application, text, profileId);
+      if (group.membership_type === 'dynamic') {
+        const explained = await context.dynamicGroups.explain(application, group, profileId.toLowerCase());
+        if (!explained) throw notFound();
+        return explained as Static<typeof MembershipResource>; // the evaluation answers in this shape
+      }
+      return { is_member: isMember, since: since === null ? null : formatInstant(since), pin: null, next_change_at: null, explanation: null };
+    },
+  );
+}
+
+function presentMember(member: { id: string; nickname: string | null; custom_id: string | null; membership_created_at: number }): Static<typeof MemberResource> {
+  return {
+    id: member.id,
+    nickname: member.nickname,
+    custom_id: member.custom_id,
+    membership_created_at: formatInstant(member.membership_created_at),
+  };
+}

@@ -1,0 +1,156 @@
+// Members of static groups: added, removed and listed. The rules of what a call may send stand here; what makes counts,
+// rows and changes agree stands in membership.ts.
+
+import type { Application } from '../applications/application.ts';
+import type { Context } from '../context.ts';
+import type { PageRequest } from '../database/page.ts';
+import { ValidationError, invalid, notFound } from '../errors.ts';
+import { readUuid } from '../ids.ts';
+import { formatInstant, parseInstant, type Instant } from '../instant.ts';
+import { findProfile } from '../profiles/profile-store.ts';
+import { pageOfMembersAsOf, type MemberAsOf } from './change-store.ts';
+import type { Group } from './group.ts';
+import { getGroup, requireStatic } from './group-service.ts';
+import { findHead } from './head.ts';
+import { enterGroup, leaveGroup } from './membership.ts';
+import * as store from './member-store.ts';
+
+export const MAX_IDS = 10_000;
+
+export interface IdFields {
+  profile_ids?: string[];
+  application_profile_ids?: string[];
+  custom_ids?: string[];
+}
+
+interface SentIds {
+  kind: 'profile' | 'custom';
+  /** As sent, each once. */
+  ids: string[];
+}
+
+/** Exactly one list of ids, 1 to 10,000. */
+function readIds(fields: IdFields): SentIds {
+  const given = (['profile_ids', 'application_profile_ids', 'custom_ids'] as const).filter((name) => fields[name] !== undefined);
+  const [name] = given;
+  if (name === undefined || given.length > 1) throw invalid('non_field_errors', 'Give exactly one of profile_ids and custom_ids.');
+  const sent = fields[name] ?? [];
+  if (sent.length < 1 || sent.length > MAX_IDS) throw new ValidationError({ [name]: [`This must have 1 to ${MAX_IDS} items.`] });
+  return { kind: name === 'custom_ids' ? 'custom' : 'profile', ids: [...new Set(sent)] };
+}
+
+/** The profile that each sent id may name; ids that cannot name one are left out. */
+async function resolve(context: Context, application: Application, { kind, ids }: SentIds): Promise<Map<string, string>> {
+  if (kind === 'custom') return store.findProfileIdsByCustomIds(context.db, application.id, ids);
+  return new Map(ids.flatMap((sent) => {
+    const id = readUuid(sent);
+    return id === undefined ? [] : [[sent, id]];
+  }));
+}
+
+export interface Added {
+  successfully_added: string[];
+  already_added: string[];
+  invalid_ids: string[];
+}
+
+export async function addMembers(context: Context, application: Application, text: string, fields: IdFields): Promise<Added> {
+  const group = await getGroup(context.db, application.id, text);
+  requireStatic(group);
+  const sent = readIds(fields);
+  const profileIds = await resolve(context, application, sent);
+  const options = { groupId: group.id, applicationId: application.id, at: context.clock.now(), cause: 'manual' as const };
+  const unique = [...new Set(profileIds.values())];
+  const found = await context.db.transaction((tx) => enterGroup(tx, unique, options));
+  if (!found) throw notFound();
+  const added: Added = { successfully_added: [], already_added: [], invalid_ids: [] };
+  const reported = new Set<string>();
+  for (const id of sent.ids) {
+    const profileId = profileIds.get(id);
+    const entered = profileId === undefined ? undefined : found.get(profileId);
+    if (profileId === undefined || entered === undefined) {
+      added.invalid_ids.push(id);
+      continue;
+    }
+    if (reported.has(profileId)) continue; // the same id in another spelling
+    reported.add(profileId);
+    (entered ? added.successfully_added : added.already_added).push(id);
+  }
+  return added;
+}
+
+/** Those that are no members are ignored. */
+export async function removeMembers(context: Context, application: Application, text: string, fields: IdFields): Promise<void> {
+  const group = await getGroup(context.db, application.id, text);
+  requireStatic(group);
+  const profileIds = await resolve(context, application, readIds(fields));
+  const options = { groupId: group.id, applicationId: application.id, at: context.clock.now(), cause: 'manual' as const };
+  const left = await context.db.transaction((tx) => leaveGroup(tx, [...new Set(profileIds.values())], options));
+  if (left === undefined) throw notFound();
+}
+
+/** Head and rows of one snapshot: the count never contradicts the list. */
+export async function listMembers(
+  context: Context,
+  application: Application,
+  text: string,
+  page: PageRequest,
+): Promise<{ rows: store.Member[]; count: number | undefined }> {
+  return context.db.transaction(
+    async (tx) => {
+      const group = await getGroup(tx, application.id, text);
+      const head = await findHead(tx, group.id);
+      if (!head) throw notFound();
+      const rows = await store.pageOfMembers(tx, group.id, head.epoch, page);
+      return { rows, count: page.wantsCount ? head.profile_count : undefined };
+    },
+    { isolation: 'repeatable read' },
+  );
+}
+
+/** The members at an instant: the changes folded up to it. */
+export async function listMembersAsOf(
+  context: Context,
+  application: Application,
+  text: string,
+  asOf: string,
+  page: PageRequest,
+): Promise<{ rows: MemberAsOf[]; count: number | undefined }> {
+  const instant = parseInstant(asOf);
+  if (instant === undefined) throw invalid('as_of', 'This must be an ISO 8601 date and time, such as 2025-04-28T12:16:49Z.');
+  return context.db.transaction(
+    async (tx) => {
+      const group = await getGroup(tx, application.id, text);
+      const limit = group.membership_type === 'static' ? context.clock.now() : await context.dynamicGroups.asOf(tx, group);
+      if (limit === null || instant > limit) {
+        throw invalid('as_of', limit === null ? 'The group was not evaluated yet.' : `This must be at or before ${formatInstant(limit)}.`);
+      }
+      const head = await findHead(tx, group.id);
+      if (!head) throw notFound();
+      return pageOfMembersAsOf(tx, group.id, head.epoch, formatInstant(instant), page);
+    },
+    { isolation: 'repeatable read' },
+  );
+}
+
+export interface Membership {
+  group: Group;
+  isMember: boolean;
+  since: Instant | null;
+}
+
+/** Whether the profile is a member of the group, and since when. 404 where there is no such profile. */
+export async function getMembership(context: Context, application: Application, text: string, profileId: string): Promise<Membership> {
+  const id = readUuid(profileId);
+  return context.db.transaction(
+    async (tx) => {
+      const group = await getGroup(tx, application.id, text);
+      const profile = id === undefined ? undefined : await findProfile(tx, application.id, id);
+      const head = await findHead(tx, group.id);
+      if (!profile || !head) throw notFound();
+      const since = await store.findMember(tx, group.id, head.epoch, profile.id);
+      return { group, isMember: since !== undefined, since: since ?? null };
+    },
+    { isolation: 'repeatable read' },
+  );
+}

@@ -1,0 +1,68 @@
+import { sql, type Queryable, type Sql } from '../database/database.ts';
+import { pageClause, type Order, type PageRequest } from '../database/page.ts';
+import { formatInstant, type Instant } from '../instant.ts';
+
+export interface Member {
+  id: string;
+  nickname: string;
+  custom_id: string | null;
+  since_epoch: number;
+  /** -Infinity: at the switch. */
+  entered_at: Instant;
+  membership_created_at: Instant;
+}
+
+const instantKey = (instant: Instant): string => (instant === -Infinity ? '-infinity' : formatInstant(instant));
+
+/** Newest entry first. A row's place never changes while it is there, whatever is switched around it. */
+export const MEMBER_ORDER: Order<Member> = {
+  name: 'members',
+  columns: [
+    { column: 'm.since_epoch', type: 'bigint' },
+    { column: 'm.entered_at', type: 'timestamptz' },
+    { column: 'm.profile_id', type: 'uuid' },
+  ],
+  descending: true,
+  key: (member) => [String(member.since_epoch), instantKey(member.entered_at), member.id],
+};
+
+/** A page of the members at this epoch, in the snapshot in which the epoch was read. */
+export async function pageOfMembers(tx: Queryable, groupId: string, epoch: number, page: PageRequest): Promise<Member[]> {
+  const { after, orderAndLimit } = pageClause(page, MEMBER_ORDER);
+  const { rows } = await tx.query<Member>(sql`
+    select m.profile_id as id, p.nickname, p.custom_id, m.since_epoch, m.entered_at,
+      case when m.entered_at = '-infinity' then e.switched_at else m.entered_at end as membership_created_at
+    from (
+      select m.profile_id, m.since_epoch, m.entered_at from members m
+      where m.group_id = ${groupId} and m.since_epoch <= ${epoch} and (m.until_epoch is null or m.until_epoch > ${epoch})${after}${orderAndLimit}) m
+    join profiles p on p.id = m.profile_id
+    join group_epochs e on e.group_id = ${groupId} and e.epoch = m.since_epoch
+    order by ${orderOf(page)}`);
+  return rows;
+}
+
+const orderOf = (page: PageRequest): Sql =>
+  page.cursor?.backwards === true
+    ? sql`m.since_epoch, m.entered_at, m.profile_id`
+    : sql`m.since_epoch desc, m.entered_at desc, m.profile_id desc`;
+
+/** Since when the profile is a member at this epoch; undefined where it is none. */
+export async function findMember(tx: Queryable, groupId: string, epoch: number, profileId: string): Promise<Instant | undefined> {
+  const { rows } = await tx.query<{ since: Instant }>(sql`
+    select case when m.entered_at = '-infinity' then e.switched_at else m.entered_at end as since
+    from members m join group_epochs e on e.group_id = m.group_id and e.epoch = m.since_epoch
+    where m.group_id = ${groupId} and m.profile_id = ${profileId} and m.since_epoch <= ${epoch} and (m.until_epoch is null or m.until_epoch > ${epoch})`);
+  return rows[0]?.since;
+}
+
+export async function findProfileIdsByCustomIds(db: Queryable, applicationId: number, customIds: string[]): Promise<Map<string, string>> {
+  const { rows } = await db.query<{ custom_id: string; profile_id: string }>(sql`
+    select custom_id, profile_id from custom_ids where application_id = ${applicationId} and custom_id = any (${customIds}::text[])`);
+  return new Map(rows.map((row) => [row.custom_id, row.profile_id]));
+}
+
+export async function findOrdinals(db: Queryable, applicationId: number, ids: string[]): Promise<Map<string, number>> {
+  const { rows } = await db.query<{ id: string; ordinal: number }>(sql`
+    select id, ordinal from profiles where application_id = ${applicationId} and id = any (${ids}::uuid[])`);
+  return new Map(rows.map((row) => [row.id, row.ordinal]));
+}

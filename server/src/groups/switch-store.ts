@@ -1,0 +1,205 @@
+// The statements of a switch. Rows of the epoch that is being prepared are invisible to readers; each statement touches
+// a slice of them. Locks in the order of everybody: profiles, member rows, each by id.
+
+import { to as copyTo } from 'pg-copy-streams';
+import { sql, type Database, type Queryable } from '../database/database.ts';
+import { readRows } from '../evaluation/copy.ts';
+import { buildBitset, type Bitset } from '../rules/bitset.ts';
+
+export interface PreparedCounts {
+  entered: number;
+  left: number;
+}
+
+/** The members that readers at this epoch see, by ordinal. */
+export async function readMemberSet(db: Database, groupId: string, epoch: number): Promise<Bitset> {
+  const found = buildBitset();
+  await db.withClient(async (client) => {
+    // COPY takes no parameters: a UUID from the database and a number.
+    const select = `select ordinal from members where group_id = '${groupId}' and since_epoch <= ${epoch} and (until_epoch is null or until_epoch > ${epoch})`;
+    await readRows(client.query(copyTo(`copy (${select}) to stdout (format binary)`)), (buffer, at) => found.add(buffer.readInt32BE(at)));
+  });
+  return found.set;
+}
+
+export interface Slice {
+  groupId: string;
+  applicationId: number;
+  /** Served now; what is prepared belongs to the next. */
+  epoch: number;
+  cause: string;
+}
+
+/** Prepares entries and leaves by ordinal, and their changes numbered from `from` + 1. Those that are so already are left out. */
+export async function prepareSlice(tx: Queryable, slice: Slice, entering: number[], leaving: number[], from: number): Promise<PreparedCounts> {
+  const { groupId, applicationId, epoch, cause } = slice;
+  const { rows } = await tx.query<PreparedCounts>(sql`
+    with entering as materialized (
+      select p.id, p.ordinal from profiles p
+      where p.application_id = ${applicationId} and p.ordinal = any (${entering}::int[]) order by p.id for key share),
+    leaving as materialized (
+      select m.profile_id, m.ordinal from members m
+      join profiles p on p.id = m.profile_id and p.application_id = ${applicationId} and p.ordinal = any (${leaving}::int[])
+      where m.group_id = ${groupId} and m.since_epoch <= ${epoch} and m.until_epoch is null
+      order by m.profile_id for update of m),
+    entered as (
+      insert into members (profile_id, group_id, application_id, ordinal, since_epoch, until_epoch, entered_at)
+      select id, ${groupId}::uuid, ${applicationId}::int, ordinal, ${epoch + 1}::bigint, null, '-infinity' from entering
+      on conflict (profile_id, group_id) do update
+        set since_epoch = excluded.since_epoch, until_epoch = null, entered_at = excluded.entered_at
+        where members.until_epoch <= ${epoch}
+      returning profile_id, ordinal),
+    gone as (
+      update members m set until_epoch = ${epoch + 1} from leaving l
+      where m.profile_id = l.profile_id and m.group_id = ${groupId}
+      returning m.profile_id, m.ordinal),
+    changed as (
+      select profile_id, ordinal, 'entered' as change from entered union all select profile_id, ordinal, 'left' from gone),
+    written as (
+      insert into changes (group_id, epoch, number, profile_id, ordinal, change, at, cause)
+      select ${groupId}::uuid, ${epoch + 1}::bigint, ${from}::bigint + row_number() over (), profile_id, ordinal, change, null, ${cause}::text
+      from changed
+      returning change)
+    select count(*) filter (where change = 'entered') as entered, count(*) filter (where change = 'left') as left from written`);
+  return rows[0] ?? { entered: 0, left: 0 };
+}
+
+/** A slice of what an aborted attempt left behind; how many rows it was. */
+export async function discardSlice(tx: Queryable, groupId: string, epoch: number, limit: number): Promise<number> {
+  const entering = await tx.query(sql`
+    with dead as materialized (
+      select profile_id from members where group_id = ${groupId} and since_epoch > ${epoch} order by profile_id limit ${limit} for update)
+    delete from members m using dead d where m.profile_id = d.profile_id and m.group_id = ${groupId} and m.since_epoch > ${epoch}`);
+  const leaving = await tx.query(sql`
+    with kept as materialized (
+      select profile_id from members where group_id = ${groupId} and until_epoch > ${epoch} order by profile_id limit ${limit} for update)
+    update members m set until_epoch = null from kept k
+    where m.profile_id = k.profile_id and m.group_id = ${groupId} and m.until_epoch > ${epoch}`);
+  const changes = await tx.query(sql`
+    delete from changes where group_id = ${groupId} and epoch > ${epoch} and (epoch, number) in (
+      select epoch, number from changes where group_id = ${groupId} and epoch > ${epoch} limit ${limit})`);
+  const touched = await tx.query(sql`
+    delete from fill_touched where group_id = ${groupId} and (profile_id, seq) in (
+      select profile_id, seq from fill_touched where group_id = ${groupId} limit ${limit})`);
+  return entering.count + leaving.count + changes.count + touched.count;
+}
+
+/** A slice of the rows that nobody sees any more; how many it was. */
+export async function cleanSlice(db: Queryable, groupId: string, epoch: number, limit: number): Promise<number> {
+  const { count } = await db.query(sql`
+    with dead as materialized (
+      select profile_id from members where group_id = ${groupId} and until_epoch <= ${epoch} order by profile_id limit ${limit} for update)
+    delete from members m using dead d where m.profile_id = d.profile_id and m.group_id = ${groupId} and m.until_epoch <= ${epoch}`);
+  return count;
+}
+
+export interface Touched {
+  profile_id: string;
+  seq: number;
+}
+
+export async function readTouched(tx: Queryable, groupId: string, limit: number): Promise<Touched[]> {
+  const { rows } = await tx.query<Touched>(sql`
+    select profile_id, seq from fill_touched where group_id = ${groupId} order by seq limit ${limit}`);
+  return rows;
+}
+
+export async function deleteTouched(tx: Queryable, groupId: string, touched: Touched[]): Promise<void> {
+  if (touched.length === 0) return;
+  await tx.query(sql`
+    delete from fill_touched where group_id = ${groupId} and (profile_id, seq) in (
+      select * from unnest(${touched.map((row) => row.profile_id)}::uuid[], ${touched.map((row) => row.seq)}::bigint[]))`);
+}
+
+/** Those of the profiles that exist, held until the transaction ends. */
+export async function holdProfiles(tx: Queryable, applicationId: number, ids: string[]): Promise<{ profileId: string; ordinal: number }[]> {
+  const { rows } = await tx.query<{ profileId: string; ordinal: number }>(sql`
+    select id as "profileId", ordinal from profiles where application_id = ${applicationId} and id = any (${ids}::uuid[]) order by id for key share`);
+  return rows;
+}
+
+export interface MemberRow {
+  profile_id: string;
+  since_epoch: number;
+  until_epoch: number | null;
+}
+
+export async function holdMembers(tx: Queryable, groupId: string, ids: string[]): Promise<Map<string, MemberRow>> {
+  const { rows } = await tx.query<MemberRow>(sql`
+    select profile_id, since_epoch, until_epoch from members
+    where group_id = ${groupId} and profile_id = any (${ids}::uuid[]) order by profile_id for update`);
+  return new Map(rows.map((row) => [row.profile_id, row]));
+}
+
+export interface PreparedChange {
+  profile_id: string;
+  number: number;
+  change: 'entered' | 'left';
+}
+
+export async function findPreparedChanges(tx: Queryable, groupId: string, epoch: number, ids: string[]): Promise<Map<string, PreparedChange>> {
+  const { rows } = await tx.query<PreparedChange>(sql`
+    select profile_id, number, change from changes where group_id = ${groupId} and epoch = ${epoch} and profile_id = any (${ids}::uuid[])`);
+  return new Map(rows.map((row) => [row.profile_id, row]));
+}
+
+/** Sets or clears the epoch at which these visible rows end. */
+export async function setUntil(tx: Queryable, groupId: string, ids: string[], until: number | null): Promise<void> {
+  if (ids.length === 0) return;
+  await tx.query(sql`update members set until_epoch = ${until}::bigint where group_id = ${groupId} and profile_id = any (${ids}::uuid[])`);
+}
+
+export async function deletePending(tx: Queryable, groupId: string, ids: string[]): Promise<void> {
+  if (ids.length === 0) return;
+  await tx.query(sql`delete from members where group_id = ${groupId} and profile_id = any (${ids}::uuid[])`);
+}
+
+/** Prepares entries; a profile that somebody else let enter meanwhile is not among the answer. */
+export async function insertPending(tx: Queryable, slice: Slice, profiles: { profileId: string; ordinal: number }[]): Promise<Set<string>> {
+  if (profiles.length === 0) return new Set();
+  const { rows } = await tx.query<{ profile_id: string }>(sql`
+    insert into members (profile_id, group_id, application_id, ordinal, since_epoch, until_epoch, entered_at)
+    select c.profile_id, ${slice.groupId}::uuid, ${slice.applicationId}::int, c.ordinal, ${slice.epoch + 1}::bigint, null, '-infinity'
+    from unnest(${profiles.map((profile) => profile.profileId)}::uuid[], ${profiles.map((profile) => profile.ordinal)}::int[]) as c (profile_id, ordinal)
+    order by c.profile_id
+    on conflict (profile_id, group_id) do update
+      set since_epoch = excluded.since_epoch, until_epoch = null, entered_at = excluded.entered_at
+      where members.until_epoch <= ${slice.epoch}
+    returning profile_id`);
+  return new Set(rows.map((row) => row.profile_id));
+}
+
+export interface ChangeEdits {
+  removed: number[];
+  turned: { profileId: string; change: 'entered' | 'left' }[];
+  moved: { from: number; to: number }[];
+  added: { number: number; profileId: string; ordinal: number; change: 'entered' | 'left' }[];
+}
+
+/** Edits the prepared changes: nothing of them is visible yet, so renumbering is free. */
+export async function editPreparedChanges(tx: Queryable, slice: Slice, { removed, turned, moved, added }: ChangeEdits): Promise<void> {
+  const { groupId, cause } = slice;
+  const next = slice.epoch + 1;
+  if (removed.length > 0) {
+    await tx.query(sql`delete from changes where group_id = ${groupId} and epoch = ${next} and number = any (${removed}::bigint[])`);
+  }
+  if (turned.length > 0) {
+    await tx.query(sql`
+      update changes c set change = t.change
+      from unnest(${turned.map((row) => row.profileId)}::uuid[], ${turned.map((row) => row.change)}::text[]) as t (profile_id, change)
+      where c.group_id = ${groupId} and c.epoch = ${next} and c.profile_id = t.profile_id`);
+  }
+  if (moved.length > 0) {
+    await tx.query(sql`
+      update changes c set number = t.destination
+      from unnest(${moved.map((row) => row.from)}::bigint[], ${moved.map((row) => row.to)}::bigint[]) as t (origin, destination)
+      where c.group_id = ${groupId} and c.epoch = ${next} and c.number = t.origin`);
+  }
+  if (added.length > 0) {
+    await tx.query(sql`
+      insert into changes (group_id, epoch, number, profile_id, ordinal, change, at, cause)
+      select ${groupId}::uuid, ${next}::bigint, a.number, a.profile_id, a.ordinal, a.change, null, ${cause}::text
+      from unnest(${added.map((row) => row.number)}::bigint[], ${added.map((row) => row.profileId)}::uuid[],
+        ${added.map((row) => row.ordinal)}::int[], ${added.map((row) => row.change)}::text[]) as a (number, profile_id, ordinal, change)`);
+  }
+}
