@@ -114,6 +114,8 @@ export function openDatabase(options: DatabaseOptions): Database {
     max: 4,
     idleTimeoutMillis: 10_000,
   });
+  // A connection that breaks while it is in use says so to its user; the event beside that must find a listener.
+  for (const each of [pool, streams]) each.on('connect', (client) => void client.on('error', () => {}));
   pool.on('error', onError);
   streams.on('error', onError);
   const pipelines = Array.from({ length: options.pipelines ?? 2 }, () => openPipeline(settings, onError));

@@ -46,7 +46,10 @@ describe('a drain', () => {
       await client.query('commit');
     });
     await reading.promise;
-    const drained = drain(db).then(() => order.push('drained'));
+    const looked = signal();
+    const watched: Database = { ...db, query: async (statement) => db.query<never>(statement).finally(looked.resolve) };
+    const drained = drain(watched).then(() => order.push('drained'));
+    await looked.promise;
     const later = signal();
     const second = db.transaction(async (tx) => {
       await tx.query(sql`select 1`);
