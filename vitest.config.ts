@@ -25,7 +25,7 @@ export default defineConfig({
         test: {
           name: 'sdk',
           include: ['sdk/src/**/*.test.ts'],
-          globalSetup: ['server/src/testing/global-setup.ts'],
+          globalSetup: ['server/src/testing/global-setup.ts', 'sdk/src/testing/global-setup.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

@@ -100,8 +100,12 @@ export function createClient(options: ClientOptions): Client {
       })
       .finally(() => (starting = undefined)));
 
-  /** The own profile, waiting for it if it is on its way. */
-  const own = async (): Promise<OwnProfile> => session.profile ?? (await (starting ?? init()));
+  /** The own profile, waiting for it if it is on its way. Nothing but `init` itself makes one. */
+  const own = async (): Promise<OwnProfile> => {
+    const profile = session.profile ?? (await starting);
+    if (!profile) throw new TypeError('Call init first.');
+    return profile;
+  };
   const groups = createOwnGroups(request, async () => `${root}profiles/${(await own()).id}/profile-groups/`, options.pollInterval);
 
   async function getUserProfile(of: { accessToken?: string; profileId?: string } = {}): Promise<OwnProfile> {
@@ -137,7 +141,7 @@ export function createClient(options: ClientOptions): Client {
     async signOut() {
       if (session.profile) await queue.flush().catch(() => {});
       groups.close();
-      queue.close();
+      queue.leave();
       await session.forget();
     },
     request,

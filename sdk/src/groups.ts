@@ -4,8 +4,7 @@
 
 import { ApiError } from './errors.ts';
 import { delay, type Request } from './http.ts';
-import { list } from './pages.ts';
-import type { ProfileGroupMembership } from './resources.ts';
+import type { Page, ProfileGroupMembership } from './resources.ts';
 
 export interface GroupsChange {
   /** All groups of the profile, now. */
@@ -36,8 +35,16 @@ export function createOwnGroups(request: Request, path: () => Promise<string>, i
   let groups: ProfileGroupMembership[] | undefined;
   let running: AbortController | undefined;
 
-  const readAll = async (signal?: AbortSignal): Promise<ProfileGroupMembership[]> =>
-    list<ProfileGroupMembership>(request, await path(), { page_size: 100 }, { signal }).all();
+  const readAll = async (signal?: AbortSignal): Promise<ProfileGroupMembership[]> => {
+    const address = await path();
+    const all: ProfileGroupMembership[] = [];
+    for (let search: string | null = '?page_size=100'; search; ) {
+      const { results, next }: Page<ProfileGroupMembership> = await request('GET', address + search, { signal });
+      all.push(...results);
+      search = next && next.slice(next.indexOf('?'));
+    }
+    return all;
+  };
 
   const update = (now: ProfileGroupMembership[]): void => {
     const before = groups;
@@ -97,7 +104,7 @@ export function createOwnGroups(request: Request, path: () => Promise<string>, i
 
   return {
     list: () => readAll(),
-    isMember: async (group) => (groups ?? (await readAll())).some(({ group_id: id, custom_id: custom }) => id === group || (custom !== null && (custom === group || `custom:${custom}` === group))),
+    isMember: async (group) => includes(groups ?? (await readAll()), group),
     watch(listener, options = {}) {
       watchers.set(listener, options);
       if (groups) listener({ groups, entered: [], left: [] });
@@ -118,6 +125,10 @@ export function createOwnGroups(request: Request, path: () => Promise<string>, i
     },
   };
 }
+
+/** Whether a list has a group, named by its id, its custom id, or `custom:` and that. */
+export const includes = (groups: ProfileGroupMembership[], group: string): boolean =>
+  groups.some(({ group_id: id, custom_id: custom }) => id === group || (custom !== null && group.replace(/^custom:/, '') === custom) || custom === group);
 
 const without = (list: ProfileGroupMembership[], other: ProfileGroupMembership[]): ProfileGroupMembership[] =>
   list.filter(({ group_id: id }) => !other.some((group) => group.group_id === id));

@@ -136,7 +136,7 @@ export function isTemporary(error: unknown): boolean {
   if (!(error instanceof ApiError)) return false;
   const { status } = error;
   // 409 with Retry-After: the first request of this idempotency key is still running.
-  return status === 429 || status === 408 || status >= 502 || (status === 409 && error.retryAfter !== undefined);
+  return status === 429 || status === 408 || status >= 500 || (status === 409 && error.retryAfter !== undefined);
 }
 
 /** Milliseconds: exponential with full jitter from half a second to a minute, and never sooner than the server asked. */
@@ -147,11 +147,15 @@ export function backOff(attempt: number, error?: unknown): number {
 
 export function delay(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, ms);
-    signal?.addEventListener('abort', () => {
+    const onAbort = (): void => {
       clearTimeout(timer);
-      reject(signal.reason as Error); // an AbortSignal's reason is an error unless the caller chose otherwise
-    });
+      reject(signal?.reason as Error); // an AbortSignal's reason is an error unless the caller chose otherwise
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', onAbort);
+      resolve();
+    }, ms);
+    signal?.addEventListener('abort', onAbort);
   });
 }
 

@@ -49,6 +49,8 @@ export interface Queue {
   flush(): Promise<void>;
   /** The profile is known: sends what was left behind on an earlier visit, and what waits. */
   open(profileId: string): Promise<void>;
+  /** The profile is not this client's any more. What waits stays stored for its return. */
+  leave(): void;
   close(): void;
 }
 
@@ -73,6 +75,7 @@ export function createQueue(request: Request, path: string, key: string, store: 
   let storedAt = keepsEarly ? earlyAt : undefined;
   let isOpen = false;
   let isStoring = false;
+  let isLeaving = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let running: Promise<void> | undefined;
   let failures = 0;
@@ -99,12 +102,15 @@ export function createQueue(request: Request, path: string, key: string, store: 
     isStoring = false;
     const at = storedAt;
     if (at === undefined) return undefined;
+    const mine = waiting; // by the time that storage answers, another profile's may be waiting
     return chain(
       () => store.get(at),
       (text) => {
-        const mine = new Set(waiting.map(({ id }) => id));
-        const list = [...parse(text).filter(({ id }) => !mine.has(id) && !gone.has(id)), ...waiting].slice(-maxQueue);
-        return chain<unknown, unknown>(() => (list.length > 0 ? store.set(at, JSON.stringify(list)) : store.remove(at)), () => gone.clear(), () => {});
+        const done = [...gone];
+        const ids = new Set([...mine.map(({ id }) => id), ...done]);
+        const list = [...parse(text).filter(({ id }) => !ids.has(id)), ...mine.filter(({ id }) => !gone.has(id))].slice(-maxQueue);
+        const write = (): unknown => (list.length > 0 ? store.set(at, JSON.stringify(list)) : store.remove(at));
+        return chain<unknown, unknown>(write, () => done.forEach((id) => gone.delete(id)), () => {});
       },
       () => undefined,
     );
@@ -172,29 +178,38 @@ export function createQueue(request: Request, path: string, key: string, store: 
   /** The page may be gone in a moment: everything that fits is sent so that it outlives it, and stays stored until acknowledged. */
   const sendLast = (): void => {
     void persist();
-    if (!isOpen) return;
+    if (!isOpen || isLeaving) return;
     let room = KEEPALIVE_BYTES;
-    const batch = waiting.slice(0, BATCH).filter((activity) => (room -= JSON.stringify(activity).length * 2) > 0);
+    const batch = waiting.slice(0, BATCH).filter((activity) => (room -= JSON.stringify(activity).length * 3) > 0);
     if (batch.length === 0) return;
-    send(batch, true).then(
-      (answer) => {
-        settle(batch, answer);
-        persistSoon();
-      },
-      () => {},
-    );
+    isLeaving = true;
+    send(batch, true)
+      .then((answer) => settle(batch, answer))
+      .then(persistSoon, () => {})
+      .finally(() => (isLeaving = false));
   };
 
   const onHide = (): void => {
     if (document.visibilityState === 'hidden') sendLast();
   };
-  const onOnline = (): void => schedule(0);
-  const page = globalThis.document as Document | undefined; // absent outside of pages
-  page?.addEventListener('visibilitychange', onHide);
-  if (page) {
-    addEventListener('pagehide', sendLast);
-    addEventListener('online', onOnline);
-  }
+  // Absent outside of pages.
+  const page = globalThis.document as Document | undefined;
+  const events: [EventTarget, string, () => void][] = page
+    ? [
+        [page, 'visibilitychange', onHide],
+        [globalThis, 'pagehide', sendLast],
+        [globalThis, 'online', () => schedule(0)],
+      ]
+    : [];
+  for (const [target, event, listener] of events) target.addEventListener(event, listener);
+
+  const leave = (): void => {
+    clearTimeout(timer);
+    void persist();
+    waiting = [];
+    isOpen = false;
+    storedAt = keepsEarly ? earlyAt : undefined;
+  };
 
   return {
     track(type, { id = randomId(), occurredAt, value, data } = {}) {
@@ -227,16 +242,10 @@ export function createQueue(request: Request, path: string, key: string, store: 
       if (keepsEarly) await store.remove(earlyAt);
       schedule(0);
     },
+    leave,
     close() {
-      clearTimeout(timer);
-      page?.removeEventListener('visibilitychange', onHide);
-      if (page) {
-        removeEventListener('pagehide', sendLast);
-        removeEventListener('online', onOnline);
-      }
-      void persist();
-      waiting = [];
-      isOpen = false;
+      leave();
+      for (const [target, event, listener] of events) target.removeEventListener(event, listener);
     },
   };
 }

@@ -5,6 +5,7 @@
  */
 
 import { createContext, createElement, useCallback, useContext, useEffect, useMemo, useState, useSyncExternalStore, type ReactElement, type ReactNode } from 'react';
+import { includes } from './groups.ts';
 import type { Client, GroupsChange, OwnProfile } from './index.ts';
 
 interface Shared {
@@ -76,17 +77,28 @@ export function useProfile(): ProfileState {
 
 /** Whether the fan is in a group, named by its id or custom id; undefined until that is known. Follows changes. */
 export function useIsMember(group: string): boolean | undefined {
-  const { client } = useShared();
+  const { client, start } = useShared();
   const store = useMemo(() => {
     let groups: GroupsChange['groups'] | undefined;
     return {
-      subscribe: (onChange: () => void) =>
-        client.onProfileGroupsChange((change) => {
-          groups = change.groups;
-          onChange();
-        }),
-      read: () => groups?.some(({ group_id: id, custom_id: custom }) => id === group || (custom !== null && (custom === group || `custom:${custom}` === group))),
+      subscribe(onChange: () => void) {
+        let stop: (() => void) | undefined;
+        let isOver = false;
+        const listen = (): void => {
+          if (isOver) return;
+          stop = client.onProfileGroupsChange((change) => {
+            groups = change.groups;
+            onChange();
+          });
+        };
+        start().then(listen, () => {}); // useProfile tells of the error
+        return () => {
+          isOver = true;
+          stop?.();
+        };
+      },
+      read: () => groups && includes(groups, group),
     };
-  }, [client, group]);
+  }, [client, start, group]);
   return useSyncExternalStore(store.subscribe, store.read, () => undefined);
 }
