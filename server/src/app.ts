@@ -17,7 +17,12 @@ import { profileTokens } from './credentials/token.ts';
 import { openDatabase } from './database/database.ts';
 import { startEmbedded, type EmbeddedDatabase } from './database/embedded.ts';
 import { migrate } from './database/migrate.ts';
-import { noDynamicGroups } from './groups/dynamic.ts';
+import { dynamicGroups } from './evaluation/dynamic-groups.ts';
+import { createWorker, type Worker } from './evaluation/worker.ts';
+import { changeRoutes } from './groups/change-routes.ts';
+import { groupChores } from './groups/group-chores.ts';
+import { groupRoutes } from './groups/group-routes.ts';
+import { memberRoutes } from './groups/member-routes.ts';
 import { ownGroupsRoutes } from './groups/own-groups-routes.ts';
 import { consoleRoutes } from './http/console.ts';
 import { createHttp, type App } from './http/server.ts';
@@ -40,6 +45,8 @@ export interface AppOptions {
 export interface GrandstandApp {
   http: App;
   context: Context;
+  /** Evaluates when started, or, in tests, tick by tick. */
+  worker: Worker;
   /** What the very first start made, to be shown once. */
   firstStart: FirstStart | undefined;
   /** Of the link that makes the first owner, while there is no producer: `/invitation#<token>`. */
@@ -87,27 +94,35 @@ async function composeApp(config: Config, options: AppOptions, log: Logger, embe
     const clock = options.clock ?? systemClock();
     const stopClock = await keepClock(clock, db);
     const base = { db, clock, log, config, secrets, metrics };
+    const evaluated = dynamicGroups(base);
+    const chores = groupChores({ ...base, dynamicGroups: evaluated });
     const context: Context = {
       ...base,
       applications: applications(base),
       catalogues: catalogues(db),
       ordinals: ordinals(db),
       tokens: profileTokens(secrets.tokenKey),
-      dynamicGroups: noDynamicGroups,
+      dynamicGroups: evaluated,
+      groupChores: chores,
     };
+    const worker = createWorker(context, { evaluationInterval: config.evaluationInterval });
     const firstStart = await bootstrap(context);
     const firstOwnerToken = config.role === 'worker' ? undefined : await inviteFirstOwner(context);
     const http = await createHttp(context, {
       authenticate: (request) => authenticate(context, request),
-      routes: [operationsRoutes, consoleRoutes, applicationRoutes, profileRoutes, activityRoutes, activityTypeRoutes, ownGroupsRoutes, sessionRoutes, producerRoutes],
+      routes: [operationsRoutes, consoleRoutes, applicationRoutes, profileRoutes, groupRoutes, memberRoutes, changeRoutes, activityRoutes, activityTypeRoutes, ownGroupsRoutes, sessionRoutes, producerRoutes],
     });
+    chores.wake();
     return {
       http,
       context,
+      worker,
       firstStart,
       firstOwnerToken,
       async close() {
         await http.close();
+        await chores.stop();
+        await worker.stop();
         stopClock();
         await db.close();
         await embedded?.stop();

@@ -1,0 +1,1 @@
+export const explainMember = async (..._a: unknown[]): Promise<Record<string, unknown> | undefined> => undefined;

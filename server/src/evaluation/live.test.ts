@@ -1,0 +1,41 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { formatInstant, MICROS_PER_SECOND } from '../instant.ts';
+import { createBench, type EngineBench } from '../testing/engine.ts';
+
+describe('a dynamic group', () => {
+  let bench: EngineBench;
+  beforeAll(async () => {
+    bench = await createBench();
+  });
+  afterAll(() => bench.close());
+
+  it('gathers who meets its rule, takes in who comes to, and lets go at the exact instant', async () => {
+    const early = await bench.profile();
+    const late = await bench.profile();
+    for (let i = 0; i < 3; i++) await bench.send(early, 'comment-created');
+    const group = await bench.group({ attribute: 'total_comments_posted', condition: 'greater_than_or_equal', value: 3, window: 'PT5S' });
+    expect((await bench.show(group)).evaluation).toMatchObject({ state: 'filling', as_of: null, ruleset_id: null });
+    await bench.tick();
+    expect(await bench.members(group)).toEqual([early.id]);
+    const shown = await bench.show(group);
+    expect(shown.evaluation).toMatchObject({ state: 'live', ruleset_id: shown.ruleset?.id });
+
+    bench.clock.advance(1 * MICROS_PER_SECOND);
+    const sent: number[] = [];
+    for (let i = 0; i < 3; i++) sent.push(await bench.send(late, 'comment-created'));
+    await bench.tick();
+    expect(await bench.members(group)).toEqual([early.id, late.id].sort());
+
+    bench.clock.advance(60 * MICROS_PER_SECOND);
+    await bench.tick();
+    expect(await bench.members(group)).toEqual([]);
+    const changes = await bench.changes(group);
+    expect(changes.map(({ sequence, change, cause }) => ({ sequence, change, cause }))).toEqual([
+      { sequence: 1, change: 'entered', cause: 'rule' },
+      { sequence: 2, change: 'entered', cause: 'activity' },
+      { sequence: 3, change: 'left', cause: 'clock' },
+      { sequence: 4, change: 'left', cause: 'clock' },
+    ]);
+    expect(changes[3]?.at).toBe(formatInstant((sent[0] ?? 0) + 5 * MICROS_PER_SECOND));
+  });
+});

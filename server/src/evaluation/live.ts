@@ -1,0 +1,260 @@
+// Live evaluation: a slice of the queue, of one application, in one transaction. What it writes rests on what it read
+// there: definitions, epochs and its own lease are checked, and whatever moved makes it start again. Rows of the queue
+// are read before the facts, so that a row is deleted only once what it stands for was seen.
+
+import { sql, type Database, type Queryable } from '../database/database.ts';
+import type { Clock } from '../clock.ts';
+import { changeMembership, type MembershipChange } from '../groups/membership.ts';
+import { formatInstant, type Instant } from '../instant.ts';
+import { mergeNeeds, type ProfileState } from '../rules/state.ts';
+import { decide, GroupFailure, type Decision, type Head, type Pin, type QueueRow, type Subject } from './decide.ts';
+import { failGroup } from './failures.ts';
+import { LeaseLost, type Leases } from './leases.ts';
+import type { ApplicationRules, RulesCache } from './rules-cache.ts';
+import { loadStates } from './state.ts';
+
+export interface LiveContext {
+  db: Database;
+  clock: Clock;
+  leases: Leases;
+  rules: RulesCache;
+}
+
+export interface SliceResult {
+  rows: number;
+  /** When what was not the clock's doing was queued. */
+  queuedAt: Instant[];
+  profiles: number;
+  evaluated: number;
+  changes: MembershipChange[];
+  /** The instant of evaluation. */
+  at: Instant;
+}
+
+/** Rules or heads are newer than what this process read. */
+class StaleRules extends Error {}
+
+const MAX_ATTEMPTS = 20;
+
+/** Evaluates these rows and takes them off the queue. */
+export async function evaluateSlice(context: LiveContext, applicationId: number, rows: QueueRow[]): Promise<SliceResult> {
+  for (let attempt = 0; ; attempt++) {
+    const rules = attempt === 0 ? await context.rules.get(applicationId) : await context.rules.refresh(applicationId);
+    if (!rules) return { rows: 0, queuedAt: [], profiles: 0, evaluated: 0, changes: [], at: context.clock.now() };
+    try {
+      return await context.db.transaction((tx) => evaluateInTransaction(tx, context, rules, rows), { retries: 10 });
+    } catch (error) {
+      if (attempt >= MAX_ATTEMPTS || error instanceof LeaseLost) throw error;
+      if (error instanceof GroupFailure) await failGroup(context, applicationId, error.groupId, error.message);
+      else if (!(error instanceof StaleRules)) throw error;
+    }
+  }
+}
+
+async function evaluateInTransaction(tx: Queryable, context: LiveContext, rules: ApplicationRules, given: QueueRow[]): Promise<SliceResult> {
+  const { applicationId } = rules;
+  await context.leases.hold(tx);
+  const times = await readTimes(tx, context.clock, applicationId);
+  if (times.version !== rules.version) throw new StaleRules();
+
+  // What was swept is in the queue, and comes along: decided together, each change gets its own instant and cause.
+  const rows = await withClockRows(tx, given);
+  const byProfile = new Map<string, QueueRow[]>();
+  for (const row of rows) {
+    const list = byProfile.get(row.profile_id);
+    if (list) list.push(row);
+    else byProfile.set(row.profile_id, [row]);
+  }
+  const slice = await loadSlice(tx, rules, byProfile, Math.min(times.swept, context.clock.now()));
+  const now = Math.max(context.clock.now(), times.sweeping, times.swept, ...rows.map((row) => row.queued_at), newestActivity(slice.subjects.values()));
+
+  const decisions = await decideAll(tx, rules, slice, now);
+  const changes = [...decisions].flatMap(([profileId, decision]) =>
+    decision.changes.map((change): MembershipChange => ({ ...change, profileId, ordinal: slice.subjects.get(profileId)?.state.ordinal ?? 0 })),
+  );
+  changes.sort((a, b) => a.at - b.at);
+  const touched = [...decisions].flatMap(([profileId, decision]) => decision.touched.map((groupId) => ({ groupId, profileId })));
+  const epochs = new Map([...slice.heads].map(([groupId, head]) => [groupId, head.epoch]));
+  const done = await changeMembership(tx, changes, { applicationId, now, queueReaders: false, epochs, touched });
+  await deleteExpiredPins(tx, slice.subjects.values(), now);
+  await deleteRows(tx, rows);
+  // Losing this with the machine costs an evaluation, not a change that somebody has seen.
+  if (done.length === 0 && touched.length === 0) await tx.query(sql`set local synchronous_commit = off`);
+  let evaluated = 0;
+  for (const decision of decisions.values()) evaluated += decision.evaluated;
+  const queuedAt = rows.filter((row) => row.cause !== 'clock').map((row) => row.queued_at);
+  return { rows: rows.length, queuedAt, profiles: byProfile.size, evaluated, changes: done, at: now };
+}
+
+async function readTimes(tx: Queryable, clock: Clock, applicationId: number): Promise<{ version: number; swept: Instant; sweeping: Instant }> {
+  const { rows } = await tx.query<{ version: number; swept: Instant | null; sweeping: Instant | null }>(sql`
+    select a.definitions_version as version, s.swept_until as swept, s.sweeping_until as sweeping
+    from applications a left join sweeps s on s.application_id = a.id where a.id = ${applicationId}`);
+  const [row] = rows;
+  if (!row) throw new StaleRules();
+  return { version: row.version, swept: row.swept ?? clock.now(), sweeping: row.sweeping ?? -Infinity };
+}
+
+async function withClockRows(tx: Queryable, given: QueueRow[]): Promise<QueueRow[]> {
+  const { rows } = await tx.query<QueueRow>(sql`
+    select profile_id, seq, application_id, cause, changed, since, queued_at from queue
+    where cause = 'clock' and profile_id = any (${[...new Set(given.map((row) => row.profile_id))]}::uuid[])`);
+  const known = new Set(given.map((row) => row.seq));
+  return [...given, ...rows.filter((row) => !known.has(row.seq))];
+}
+
+interface Slice {
+  rules: ApplicationRules;
+  subjects: Map<string, Subject>;
+  heads: Map<string, Head>;
+  swept: Instant;
+}
+
+/** Since when time must be walked for these rows: a clock row is about what lies before the sweep that queued it. */
+const sinceOf = (rows: readonly QueueRow[], swept: Instant): Instant => Math.min(swept, ...rows.map((row) => row.since ?? swept));
+
+async function loadSlice(tx: Queryable, rules: ApplicationRules, byProfile: Map<string, QueueRow[]>, swept: Instant): Promise<Slice> {
+  const ids = [...byProfile.keys()].sort();
+  // Held until the end: a profile that is being erased waits, and leaves every group that we put it in.
+  await tx.query(sql`select from profiles where id = any (${ids}::uuid[]) order by id for key share`);
+  const groups = new Set<string>();
+  for (const rows of byProfile.values()) for (const id of rules.readersOf(rows.flatMap((row) => row.changed))) groups.add(id);
+  const slice: Slice = { rules, subjects: new Map(), heads: new Map(), swept };
+  await loadSubjects(tx, slice, byProfile, groups);
+  return slice;
+}
+
+/** Loads or loads again these profiles with all that the groups need. */
+async function loadSubjects(tx: Queryable, slice: Slice, byProfile: ReadonlyMap<string, readonly QueueRow[]>, groups: ReadonlySet<string>): Promise<void> {
+  const { rules, heads } = slice;
+  const ids = [...byProfile.keys()];
+  const served = [...groups].flatMap((id) => rules.groups.get(id)?.served ?? []);
+  const needs = mergeNeeds(served.map((rule) => rule.needs));
+  const read = new Set([...groups, ...needs.groups]);
+  const missing = [...read].filter((id) => !heads.has(id));
+  if (missing.length > 0) await loadHeads(tx, slice, missing);
+  const since = sinceOf([...byProfile.values()].flat(), slice.swept);
+  const [states, members, pins] = await Promise.all([
+    loadStates(tx, rules.applicationId, ids, { ...needs, groups: new Set() }, since),
+    loadMembers(tx, ids, [...read], heads),
+    loadPins(tx, ids, [...groups]),
+  ]);
+  for (const [id, state] of states) {
+    slice.subjects.set(id, {
+      state,
+      rows: byProfile.get(id) ?? [],
+      since: sinceOf(byProfile.get(id) ?? [], slice.swept),
+      loaded: groups,
+      member: members.get(id) ?? new Set(),
+      pins: pins.get(id) ?? new Map<string, Pin>(),
+      lastChange: slice.subjects.get(id)?.lastChange ?? new Map<string, Instant>(),
+    });
+  }
+}
+
+async function loadHeads(tx: Queryable, { rules, heads }: Slice, groupIds: string[]): Promise<void> {
+  const { rows } = await tx.query<Head & { group_id: string }>(sql`
+    select group_id, epoch, filling, as_of, served_ruleset_id from group_heads where group_id = any (${groupIds}::uuid[])`);
+  for (const { group_id, ...head } of rows) {
+    const group = rules.groups.get(group_id);
+    if (group && group.servedRulesetId !== head.served_ruleset_id) throw new StaleRules();
+    heads.set(group_id, head);
+  }
+}
+
+async function loadMembers(tx: Queryable, profileIds: string[], groupIds: string[], heads: ReadonlyMap<string, Head>): Promise<Map<string, Set<string>>> {
+  const known = groupIds.filter((id) => heads.has(id));
+  const found = new Map<string, Set<string>>();
+  if (known.length === 0) return found;
+  const { rows } = await tx.query<{ profile_id: string; group_id: string }>(sql`
+    select m.profile_id, m.group_id
+    from members m
+    join unnest(${known}::uuid[], ${known.map((id) => heads.get(id)?.epoch)}::bigint[]) h (group_id, epoch) on h.group_id = m.group_id
+    where m.profile_id = any (${profileIds}::uuid[]) and m.since_epoch <= h.epoch and (m.until_epoch is null or m.until_epoch > h.epoch)`);
+  for (const row of rows) {
+    const set = found.get(row.profile_id);
+    if (set) set.add(row.group_id);
+    else found.set(row.profile_id, new Set([row.group_id]));
+  }
+  return found;
+}
+
+async function loadPins(tx: Queryable, profileIds: string[], groupIds: string[]): Promise<Map<string, Map<string, Pin>>> {
+  const { rows } = await tx.query<Pin & { profile_id: string; group_id: string }>(sql`
+    select profile_id, group_id, pin, expires_at from pins
+    where profile_id = any (${profileIds}::uuid[]) and group_id = any (${groupIds}::uuid[])`);
+  const found = new Map<string, Map<string, Pin>>();
+  for (const { profile_id, group_id, ...pin } of rows) {
+    const pins = found.get(profile_id) ?? new Map<string, Pin>();
+    found.set(profile_id, pins.set(group_id, pin));
+  }
+  return found;
+}
+
+function newestActivity(subjects: Iterable<{ state: ProfileState }>): Instant {
+  let newest = -Infinity;
+  for (const { state } of subjects) {
+    for (const recent of state.recent.values()) newest = Math.max(newest, recent.at[0] ?? -Infinity);
+    for (const total of state.totals.values()) newest = Math.max(newest, total.lastAt ?? -Infinity);
+  }
+  return newest;
+}
+
+/** Decides every profile; those that turn out to need more (groups that read what changed, last changes) again with it. */
+async function decideAll(tx: Queryable, rules: ApplicationRules, slice: Slice, now: Instant): Promise<Map<string, Decision>> {
+  const decisions = new Map<string, Decision>();
+  const groups = new Set([...slice.subjects.values()].flatMap((subject) => [...subject.loaded]));
+  let open = [...slice.subjects.keys()];
+  while (open.length > 0) {
+    const wanting = new Map<string, readonly QueueRow[]>();
+    const wantsLast: { profileId: string; groupId: string }[] = [];
+    const again = new Set<string>();
+    for (const id of open) {
+      const subject = slice.subjects.get(id);
+      if (!subject) continue;
+      const decision = decide(subject, rules, slice.heads, now);
+      decisions.set(id, decision);
+      for (const groupId of decision.wantsGroups) groups.add(groupId);
+      if (decision.wantsGroups.length > 0) wanting.set(id, subject.rows);
+      for (const groupId of decision.wantsLast) wantsLast.push({ profileId: id, groupId });
+      if (decision.wantsGroups.length + decision.wantsLast.length > 0) again.add(id);
+    }
+    if (wantsLast.length > 0) await loadLastChanges(tx, slice, wantsLast);
+    if (wanting.size > 0) await loadSubjects(tx, slice, wanting, new Set(groups));
+    open = [...again];
+  }
+  return decisions;
+}
+
+async function loadLastChanges(tx: Queryable, slice: Slice, pairs: { profileId: string; groupId: string }[]): Promise<void> {
+  const { rows } = await tx.query<{ profile_id: string; group_id: string; at: Instant | null }>(sql`
+    select p.profile_id, p.group_id, l.at
+    from unnest(${pairs.map((pair) => pair.profileId)}::uuid[], ${pairs.map((pair) => pair.groupId)}::uuid[],
+      ${pairs.map((pair) => slice.heads.get(pair.groupId)?.epoch)}::bigint[]) p (profile_id, group_id, epoch)
+    left join lateral (
+      select coalesce(c.at, e.switched_at) as at
+      from changes c left join group_epochs e on e.group_id = c.group_id and e.epoch = c.epoch
+      where c.group_id = p.group_id and c.profile_id = p.profile_id and c.epoch <= p.epoch
+      order by c.epoch desc, c.number desc limit 1) l on true`);
+  for (const { profile_id, group_id, at } of rows) {
+    const subject = slice.subjects.get(profile_id);
+    if (!subject) continue;
+    slice.subjects.set(profile_id, { ...subject, lastChange: new Map(subject.lastChange).set(group_id, at ?? -Infinity) });
+  }
+}
+
+async function deleteExpiredPins(tx: Queryable, subjects: Iterable<Subject>, now: Instant): Promise<void> {
+  const expired = [...subjects].flatMap(({ state, pins }) =>
+    [...pins].filter(([, pin]) => pin.expires_at !== null && pin.expires_at <= now).map(([groupId]) => ({ profileId: state.id, groupId })),
+  );
+  if (expired.length === 0) return;
+  await tx.query(sql`
+    delete from pins p using unnest(${expired.map((pair) => pair.profileId)}::uuid[], ${expired.map((pair) => pair.groupId)}::uuid[]) e (profile_id, group_id)
+    where p.profile_id = e.profile_id and p.group_id = e.group_id and p.expires_at <= ${formatInstant(now)}`);
+}
+
+async function deleteRows(tx: Queryable, rows: QueueRow[]): Promise<void> {
+  await tx.query(sql`
+    delete from queue q using unnest(${rows.map((row) => row.profile_id)}::uuid[], ${rows.map((row) => row.seq)}::bigint[]) r (profile_id, seq)
+    where q.profile_id = r.profile_id and q.seq = r.seq`);
+}

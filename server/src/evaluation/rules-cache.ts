@@ -1,0 +1,204 @@
+// The rules of an application, compiled, as they stood at one definitions_version: who reads what, in which order groups
+// that read each other are evaluated, and where the clock enters. A worker compares the number in each of its
+// transactions and reads again when it moved.
+
+import { sql, type Database, type Queryable } from '../database/database.ts';
+import { findGroupIdsByReference } from '../groups/group-store.ts';
+import type { Catalogue } from '../rules/attribute.ts';
+import { loadCatalogue } from '../rules/catalogue-store.ts';
+import { compileRule } from '../rules/compile.ts';
+import { dependency, inReadingOrder } from '../rules/depends.ts';
+import type { CompiledRule } from '../rules/evaluate.ts';
+import type { Crossing } from '../rules/leaf.ts';
+import { leavesOf, type RuleNode } from '../rules/tree.ts';
+
+/** Keys in the queue beside the dependency keys: this very group is to be looked at. */
+export const groupKey = {
+  /** Something that its rule reads crossed an edge of time. */
+  rule: (groupId: string): string => `rule:${groupId}`,
+  /** Its pin was set, taken away or expired. */
+  pin: (groupId: string): string => `pin:${groupId}`,
+} as const;
+
+export interface GroupRules {
+  id: string;
+  /** What readers see follows from this ruleset; null before the first fill. */
+  servedRulesetId: string | null;
+  served: CompiledRule | undefined;
+  /** What was saved last: what a fill fills with. */
+  rulesetId: string;
+  latest: CompiledRule | undefined;
+  isPaused: boolean;
+  /** Why a rule does not compile. */
+  error: string | undefined;
+}
+
+/** Where time enters, and which keys a profile that crosses there is queued under. */
+export interface WatchedCrossing {
+  crossing: Crossing;
+  keys: string[];
+}
+
+export interface ApplicationRules {
+  applicationId: number;
+  version: number;
+  catalogue: Catalogue;
+  /** Active dynamic groups. */
+  groups: ReadonlyMap<string, GroupRules>;
+  /** Every group's place in the order of reading: one that reads another has the higher place. */
+  places: ReadonlyMap<string, number>;
+  /** The groups that one of these keys concerns, by what they serve or are being filled with. */
+  readersOf(changed: Iterable<string>): Set<string>;
+  crossings: readonly WatchedCrossing[];
+}
+
+export interface RulesCache {
+  /** As this process read them last; read now where it never did. */
+  get(applicationId: number): Promise<ApplicationRules | undefined>;
+  refresh(applicationId: number): Promise<ApplicationRules | undefined>;
+}
+
+export function rulesCache(db: Database): RulesCache {
+  const cache = new Map<number, ApplicationRules>();
+  const refresh = async (applicationId: number): Promise<ApplicationRules | undefined> => {
+    const rules = await db.transaction((tx) => loadRules(tx, applicationId), { isolation: 'repeatable read' });
+    if (rules) cache.set(applicationId, rules);
+    else cache.delete(applicationId);
+    return rules;
+  };
+  return { refresh, get: async (applicationId) => cache.get(applicationId) ?? refresh(applicationId) };
+}
+
+interface RuleRow {
+  id: string;
+  is_paused: boolean;
+  ruleset_id: string;
+  rule_tree: RuleNode;
+  served_ruleset_id: string | null;
+  served_tree: RuleNode | null;
+}
+
+/** In one snapshot. */
+export async function loadRules(tx: Queryable, applicationId: number): Promise<ApplicationRules | undefined> {
+  const catalogue = await loadCatalogue(tx, applicationId);
+  if (!catalogue) return undefined;
+  const { rows } = await tx.query<RuleRow>(sql`
+    select g.id, g.is_paused, g.ruleset_id, r.rule_tree, h.served_ruleset_id, s.rule_tree as served_tree
+    from groups g
+    join rulesets r on r.id = g.ruleset_id
+    join group_heads h on h.group_id = g.id
+    left join rulesets s on s.id = h.served_ruleset_id
+    where g.application_id = ${applicationId} and g.membership_type = 'dynamic' and g.is_active
+    order by g.created_at, g.id`);
+  const trees = rows.flatMap((row) => [row.rule_tree, ...(row.served_tree ? [row.served_tree] : [])]);
+  const resolveGroup = await resolver(tx, applicationId, trees);
+  const groups = new Map<string, GroupRules>();
+  for (const row of rows) groups.set(row.id, compileGroup(row, catalogue, resolveGroup));
+  return {
+    applicationId,
+    version: catalogue.version,
+    catalogue,
+    groups,
+    places: placesOf(groups),
+    readersOf: readersOf(groups),
+    crossings: crossingsOf(groups, catalogue),
+  };
+}
+
+async function resolver(tx: Queryable, applicationId: number, trees: RuleNode[]): Promise<(reference: string) => string | undefined> {
+  const references = new Set(
+    trees.flatMap((tree) =>
+      leavesOf(tree).flatMap((leaf) => (leaf.attribute === 'profile_group' && Array.isArray(leaf.value) ? (leaf.value as string[]) : [])), // parsed as strings
+    ),
+  );
+  if (references.size === 0) return () => undefined;
+  const isCustom = (reference: string): boolean => reference.startsWith('custom:');
+  const ids = [...references].filter((reference) => !isCustom(reference));
+  const customIds = [...references].filter(isCustom).map((reference) => reference.slice('custom:'.length));
+  const found = await findGroupIdsByReference(tx, applicationId, ids, customIds);
+  const byReference = new Map<string, string>();
+  for (const { id, custom_id } of found) {
+    byReference.set(id, id);
+    if (custom_id !== null) byReference.set(`custom:${custom_id}`, id);
+  }
+  return (reference) => byReference.get(isCustom(reference) ? reference : reference.toLowerCase());
+}
+
+function compileGroup(row: RuleRow, catalogue: Catalogue, resolveGroup: (reference: string) => string | undefined): GroupRules {
+  let error: string | undefined;
+  const compile = (tree: RuleNode | null): CompiledRule | undefined => {
+    if (tree === null) return undefined;
+    try {
+      return compileRule(tree, { catalogue, groupId: row.id, resolveGroup });
+    } catch (problem) {
+      error = problem instanceof Error ? problem.message : String(problem);
+      return undefined;
+    }
+  };
+  const served = compile(row.served_tree);
+  const latest = row.served_ruleset_id === row.ruleset_id ? served : compile(row.rule_tree);
+  return { id: row.id, servedRulesetId: row.served_ruleset_id, served, rulesetId: row.ruleset_id, latest, isPaused: row.is_paused, error };
+}
+
+const rulesOf = (group: GroupRules): CompiledRule[] =>
+  [...new Set([group.served, group.latest])].filter((rule) => rule !== undefined);
+
+function placesOf(groups: ReadonlyMap<string, GroupRules>): Map<string, number> {
+  const reads = new Map([...groups].map(([id, group]) => [id, new Set(rulesOf(group).flatMap((rule) => [...rule.needs.groups]))]));
+  return new Map(inReadingOrder(reads).map((id, place) => [id, place]));
+}
+
+/** A paused group is concerned by its pins alone. */
+function readersOf(groups: ReadonlyMap<string, GroupRules>): (changed: Iterable<string>) => Set<string> {
+  const readers = new Map<string, string[]>();
+  const add = (key: string, id: string): void => {
+    const list = readers.get(key);
+    if (list) list.push(id);
+    else readers.set(key, [id]);
+  };
+  for (const [id, group] of groups) {
+    add(groupKey.pin(id), id);
+    if (group.isPaused) continue;
+    add(groupKey.rule(id), id);
+    for (const key of new Set(rulesOf(group).flatMap((rule) => [...rule.depends]))) add(key, id);
+  }
+  return (changed) => {
+    const found = new Set<string>();
+    for (const key of changed) for (const id of readers.get(key) ?? []) found.add(id);
+    return found;
+  };
+}
+
+/** Beyond so many groups on one crossing, a clock row names what they all read rather than each of them. */
+const MAX_NAMED = 16;
+
+/** Equal crossings of several groups stand once. */
+function crossingsOf(groups: ReadonlyMap<string, GroupRules>, catalogue: Catalogue): WatchedCrossing[] {
+  const found = new Map<string, { crossing: Crossing; groups: Set<string> }>();
+  for (const [id, group] of groups) {
+    if (group.isPaused) continue;
+    for (const crossing of rulesOf(group).flatMap((rule) => [...rule.crossings])) {
+      const key = JSON.stringify(crossing);
+      const known = found.get(key);
+      if (known) known.groups.add(id);
+      else found.set(key, { crossing, groups: new Set([id]) });
+    }
+  }
+  return [...found.values()].map(({ crossing, groups: ids }) => ({
+    crossing,
+    keys: ids.size <= MAX_NAMED ? [...ids].map(groupKey.rule) : sourceKeys(crossing, catalogue),
+  }));
+}
+
+function sourceKeys({ source }: Crossing, catalogue: Catalogue): string[] {
+  switch (source.kind) {
+    case 'activities':
+      return source.typeIds.map(dependency.activity);
+    case 'created_at':
+      return [dependency.profile('created_at')];
+    case 'attribute':
+      return [dependency.attribute(source.key)];
+    case 'state':
+      return [dependency.activity(catalogue.facts.find((fact) => fact.id === source.factId)?.typeId ?? 0)];
+  }
+}

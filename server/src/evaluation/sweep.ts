@@ -1,0 +1,161 @@
+// The clock's part: finds the profiles for which an edge of time lies between the last sweep and now, by index ranges,
+// and puts them into the queue. Nothing is stored ahead of time, so nothing can be stored too late.
+//
+// A sweep first announces how far it will come and commits that; only then does it look. A transaction that evaluates
+// without having seen the announcement committed before the look, which therefore sees its facts; one that has seen it
+// evaluates at that instant or later. Either way no flip falls between them, whatever their clocks say.
+
+import { sql, type Queryable, type Sql } from '../database/database.ts';
+import { formatInstant, MICROS_PER_SECOND, type Instant } from '../instant.ts';
+import type { Crossing } from '../rules/leaf.ts';
+import type { LiveContext } from './live.ts';
+import { BUCKETS } from './queue.ts';
+import { groupKey, type ApplicationRules, type WatchedCrossing } from './rules-cache.ts';
+
+/** How much time one statement may look through, and the bounds of how long it should take. */
+const FIRST_STEP = 3_600 * MICROS_PER_SECOND;
+const SHORTEST_STEP = MICROS_PER_SECOND;
+const SLOW_MS = 2_000;
+const FAST_MS = 200;
+
+export interface Sweeper {
+  /** Sweeps the application up to now. Returns how many rows went into the queue. */
+  sweep(applicationId: number): Promise<number>;
+}
+
+export function sweeper(context: LiveContext): Sweeper {
+  let step = FIRST_STEP;
+  return {
+    async sweep(applicationId) {
+      const until = await announce(context, applicationId);
+      if (until === undefined) return 0;
+      let queued = 0;
+      for (;;) {
+        const startedAt = performance.now();
+        const done = await look(context, applicationId, until, step).catch((error: unknown) => {
+          step = Math.max(SHORTEST_STEP, step / 4); // most likely it took too long
+          throw error;
+        });
+        const took = performance.now() - startedAt;
+        if (took > SLOW_MS) step = Math.max(SHORTEST_STEP, step / 2);
+        else if (took < FAST_MS) step = Math.min(step * 2, Number.MAX_SAFE_INTEGER / 4);
+        queued += done.queued;
+        if (done.reached >= until) return queued;
+      }
+    },
+  };
+}
+
+async function announce({ db, clock, leases }: LiveContext, applicationId: number): Promise<Instant | undefined> {
+  return db.transaction(async (tx) => {
+    await leases.hold(tx);
+    await tx.query(sql`set local synchronous_commit = off`); // lost with the machine, it is looked through once more
+    const { rows } = await tx.query<{ until: Instant }>(sql`
+      update sweeps set sweeping_until = greatest(sweeping_until, ${formatInstant(clock.now())}::timestamptz)
+      where application_id = ${applicationId} returning sweeping_until as until`);
+    return rows[0]?.until;
+  });
+}
+
+async function look(context: LiveContext, applicationId: number, until: Instant, step: number): Promise<{ reached: Instant; queued: number }> {
+  let rules = await context.rules.get(applicationId);
+  for (;;) {
+    if (!rules) return { reached: until, queued: 0 };
+    const current = rules;
+    const done = await context.db.transaction(async (tx) => {
+      await context.leases.hold(tx);
+      const { rows } = await tx.query<{ version: number; swept: Instant }>(sql`
+        select a.definitions_version as version, s.swept_until as swept
+        from sweeps s join applications a on a.id = s.application_id where s.application_id = ${applicationId} for update of s`);
+      const [row] = rows;
+      if (!row) return { reached: until, queued: 0 };
+      if (row.version !== current.version) return undefined;
+      const reached = Math.min(until, row.swept + step);
+      if (reached <= row.swept) return { reached: row.swept, queued: 0 };
+      await tx.query(sql`set local synchronous_commit = off`);
+      const queued = await queueCrossings(tx, current, row.swept, reached);
+      await tx.query(sql`update sweeps set swept_until = ${formatInstant(reached)} where application_id = ${applicationId}`);
+      return { reached, queued };
+    });
+    if (done) return done;
+    rules = await context.rules.refresh(applicationId);
+  }
+}
+
+async function queueCrossings(tx: Queryable, rules: ApplicationRules, since: Instant, until: Instant): Promise<number> {
+  const { applicationId, crossings } = rules;
+  const bounds = (of: readonly WatchedCrossing[]): { low: string[]; high: string[]; keys: string[] } => ({
+    low: of.map(({ crossing }) => formatInstant(since - crossing.offset)),
+    high: of.map(({ crossing }) => formatInstant(until - crossing.offset)),
+    keys: of.map(({ keys }) => keys.join(' ')),
+  });
+  const parts = SOURCES.flatMap(({ rows, select }) => {
+    const found = rows(crossings);
+    return found.length === 0 ? [] : [select(applicationId, found, bounds(found))];
+  });
+  const at = formatInstant(until);
+  const { count } = await tx.query(sql`
+    insert into queue (profile_id, bucket, application_id, cause, changed, since, queued_at)
+    select c.profile_id, c.ordinal % ${BUCKETS}, ${applicationId}::int, 'clock', string_to_array(string_agg(distinct c.keys, ' '), ' '),
+      ${formatInstant(since)}::timestamptz, ${at}::timestamptz
+    from (
+      select p.profile_id, p.ordinal, ${groupKey.pin('')} || p.group_id as keys from pins p
+      where p.application_id = ${applicationId} and p.expires_at > ${formatInstant(since)} and p.expires_at <= ${at}
+      ${parts.reduce((all, part) => sql`${all} union all ${part}`, sql``)}) c
+    group by c.profile_id, c.ordinal`);
+  return count;
+}
+
+type Source<Kind> = Extract<Crossing['source'], { kind: Kind }>;
+type Found = WatchedCrossing & { id?: number; key?: string };
+type Bounds = { low: string[]; high: string[]; keys: string[] };
+
+/** Each kind of source: its crossings, one for each type or key, and the select of (profile_id, ordinal, keys). */
+const SOURCES: { rows(crossings: readonly WatchedCrossing[]): Found[]; select(applicationId: number, found: Found[], bounds: Bounds): Sql }[] = [
+  {
+    rows: (crossings) =>
+      of(crossings, 'activities').flatMap(({ watched, source }) =>
+        source.typeIds.includes(0) ? [] : source.typeIds.map((id) => ({ ...watched, id })),
+      ),
+    select: (applicationId, found, { low, high, keys }) => sql`
+      select a.profile_id, a.ordinal, f.keys
+      from unnest(${found.map(({ id }) => id)}::int[], ${low}::timestamptz[], ${high}::timestamptz[], ${keys}::text[]) f (type_id, low, high, keys)
+      join activities a on a.application_id = ${applicationId} and a.type_id = f.type_id and a.occurred_at > f.low and a.occurred_at <= f.high`,
+  },
+  {
+    rows: (crossings) => of(crossings, 'activities').flatMap(({ watched, source }) => (source.typeIds.includes(0) ? [watched] : [])),
+    select: (applicationId, _found, { low, high, keys }) => sql`
+      select a.profile_id, a.ordinal, f.keys
+      from unnest(${low}::timestamptz[], ${high}::timestamptz[], ${keys}::text[]) f (low, high, keys)
+      cross join (select id from activity_types where application_id in (0, ${applicationId})) t
+      join activities a on a.application_id = ${applicationId} and a.type_id = t.id and a.occurred_at > f.low and a.occurred_at <= f.high`,
+  },
+  {
+    rows: (crossings) => of(crossings, 'created_at').map(({ watched }) => watched),
+    select: (applicationId, _found, { low, high, keys }) => sql`
+      select p.id, p.ordinal, f.keys
+      from unnest(${low}::timestamptz[], ${high}::timestamptz[], ${keys}::text[]) f (low, high, keys)
+      join profiles p on p.application_id = ${applicationId} and p.created_at > f.low and p.created_at <= f.high`,
+  },
+  {
+    rows: (crossings) => of(crossings, 'attribute').map(({ watched, source }) => ({ ...watched, key: source.key })),
+    select: (applicationId, found, { low, high, keys }) => sql`
+      select a.profile_id, a.ordinal, f.keys
+      from unnest(${found.map(({ key }) => key)}::text[], ${low}::timestamptz[], ${high}::timestamptz[], ${keys}::text[]) f (key, low, high, keys)
+      join profile_attributes a on a.application_id = ${applicationId} and a.key = f.key and a.instant > f.low and a.instant <= f.high`,
+  },
+  {
+    rows: (crossings) => of(crossings, 'state').map(({ watched, source }) => ({ ...watched, id: source.factId })),
+    select: (applicationId, found, { low, high, keys }) => sql`
+      select t.profile_id, t.ordinal, f.keys
+      from unnest(${found.map(({ id }) => id)}::int[], ${low}::timestamptz[], ${high}::timestamptz[], ${keys}::text[]) f (fact_id, low, high, keys)
+      join totals t on t.application_id = ${applicationId} and t.fact_id = f.fact_id and t.state_instant > f.low and t.state_instant <= f.high`,
+  },
+];
+
+function of<Kind extends Crossing['source']['kind']>(crossings: readonly WatchedCrossing[], kind: Kind): { watched: WatchedCrossing; source: Source<Kind> }[] {
+  return crossings.flatMap((watched) => {
+    const { source } = watched.crossing;
+    return source.kind === kind ? [{ watched, source: source as Source<Kind> }] : []; // the kind was just compared
+  });
+}

@@ -1,0 +1,251 @@
+// The worker: takes its share of buckets, evaluates what waits there, lets the clock's part into the queue and runs
+// fills. Tests drive it by `tick()`, production by `start()`; both are made of the same steps. Several workers on one
+// database share the work by leases.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { Clock } from '../clock.ts';
+import { sql, type Database } from '../database/database.ts';
+import type { DynamicGroups } from '../groups/dynamic.ts';
+import type { MembershipChange } from '../groups/membership.ts';
+import type { Instant } from '../instant.ts';
+import type { QueueRow } from './decide.ts';
+import { failGroup } from './failures.ts';
+import { bucketOfGroup, listDueFills, runFill, type DueFill, type FillOutcome } from './fill.ts';
+import { LEASE_TTL_MS, LeaseLost, leases, type LeaseOptions } from './leases.ts';
+import { evaluateSlice, type LiveContext, type SliceResult } from './live.ts';
+import { BUCKETS } from './queue.ts';
+import { rulesCache } from './rules-cache.ts';
+import { sweeper } from './sweep.ts';
+
+export interface WorkerContext {
+  db: Database;
+  clock: Clock;
+  log: Logger;
+  dynamicGroups: Pick<DynamicGroups, 'refill'>;
+}
+
+export interface WorkerOptions extends LeaseOptions {
+  /** Microseconds between batches; 0: at once. */
+  evaluationInterval?: number;
+  /** Told after every slice. */
+  onSlice?: (result: SliceResult) => void;
+  onFill?: (fill: DueFill, outcome: FillOutcome, seconds: number) => void;
+}
+
+/** What a tick did. */
+export interface TickResult {
+  swept: number;
+  rows: number;
+  evaluated: number;
+  changes: MembershipChange[];
+  fills: number;
+}
+
+export interface Worker {
+  /** Evaluates everything that is due at `clock.now()` and fills everything that waits, then returns. */
+  tick(): Promise<TickResult>;
+  start(): void;
+  /** Finishes the slice at hand and leaves the rest to others. */
+  stop(): Promise<void>;
+  /** As if the process had died: nothing more is begun, and its leases are left to run out. */
+  abandon(): void;
+}
+
+const SLICE = 500;
+const CLOCK_SLICE_WHILE_BUSY = 100;
+const SWEEP_EVERY_MS = 200;
+const BUSY_POLL_MS = 10;
+const IDLE_POLL_MS = 40;
+const FILL_POLL_MS = 200;
+const AFTER_ERROR_MS = 500;
+const REBALANCE_EVERY_MS = 1_000;
+
+export function createWorker(context: WorkerContext, options: WorkerOptions = {}): Worker {
+  const { db, clock, log } = context;
+  const own = leases(db, options);
+  const rules = rulesCache(db);
+  const live: LiveContext = { db, clock, leases: own, rules };
+  const { sweep } = sweeper(live);
+  let ended = false;
+  const running: Promise<void>[] = [];
+  const aborted = new AbortController();
+
+  const rest = (ms: number): Promise<void> => sleep(ms, undefined, { signal: aborted.signal, ref: false }).catch(() => {});
+
+  /** Live rows before clock rows; a little of the clock's all the same while there is much of the others. */
+  const evaluateSome = async (): Promise<SliceResult[]> => {
+    const buckets = own.buckets();
+    if (buckets.length === 0) return [];
+    const results: SliceResult[] = [];
+    const take = async (rows: QueueRow[]): Promise<void> => {
+      for (const [applicationId, part] of byApplication(rows)) {
+        const result = await evaluateSlice(live, applicationId, part);
+        options.onSlice?.(result);
+        results.push(result);
+      }
+    };
+    const first = await listLiveRows(db, buckets, SLICE);
+    if (first.length > 0) await take(first);
+    const clockRows = await listClockRows(db, buckets, first.length === SLICE ? CLOCK_SLICE_WHILE_BUSY : SLICE);
+    if (clockRows.length > 0) await take(clockRows);
+    return results;
+  };
+
+  const sweepAll = async (): Promise<number> => {
+    const held = new Set(own.buckets());
+    const { rows } = await db.query<{ application_id: number }>(sql`select application_id from sweeps order by application_id`);
+    let queued = 0;
+    for (const { application_id: id } of rows) {
+      if (!held.has(id % BUCKETS) || ended) continue;
+      queued += await sweep(id);
+      await failUncompiled(id);
+    }
+    return queued;
+  };
+
+  /** Rules that do not compile any more are marked as soon as they are met, not when a profile needs them. */
+  const marked = new Map<number, number>();
+  const failUncompiled = async (applicationId: number): Promise<void> => {
+    const current = await rules.get(applicationId);
+    if (!current || marked.get(applicationId) === current.version) return;
+    marked.set(applicationId, current.version);
+    for (const group of current.groups.values()) {
+      if (group.error !== undefined && group.servedRulesetId !== null && !group.served) await failGroup(context, applicationId, group.id, group.error);
+    }
+  };
+
+  const fillSome = async (): Promise<number> => {
+    const held = new Set(own.buckets());
+    const due = (await listDueFills(db, clock.now())).filter((fill) => held.has(bucketOfGroup(fill.group_id)));
+    let done = 0;
+    for (const fill of await inReadingOrder(due)) {
+      if (ended) break;
+      const startedAt = performance.now();
+      const outcome = await runFill({ db, clock, rules, dynamicGroups: context.dynamicGroups }, fill, () => ended);
+      options.onFill?.(fill, outcome, (performance.now() - startedAt) / 1000);
+      if (outcome === 'failed') log.warn({ group: fill.group_id }, 'a fill failed and will be tried again');
+      if (outcome !== 'waiting') done++;
+    }
+    return done;
+  };
+
+  /** A group after those that it reads: else it would be filled and then follow what they turn into. */
+  const inReadingOrder = async (due: DueFill[]): Promise<DueFill[]> => {
+    const placed = await Promise.all(
+      due.map(async (fill) => ({ fill, place: (await rules.get(fill.application_id))?.places.get(fill.group_id) ?? Infinity })),
+    );
+    return placed.sort((a, b) => a.place - b.place).map(({ fill }) => fill);
+  };
+
+  const tick = async (): Promise<TickResult> => {
+    const result: TickResult = { swept: 0, rows: 0, evaluated: 0, changes: [], fills: 0 };
+    await own.rebalance();
+    for (;;) {
+      const swept = await sweepAll();
+      const fills = await fillSome();
+      result.swept += swept;
+      result.fills += fills;
+      let rows = 0;
+      for (;;) {
+        const slices = await evaluateSome();
+        if (slices.length === 0) break;
+        for (const slice of slices) {
+          rows += slice.rows;
+          result.evaluated += slice.evaluated;
+          result.changes.push(...slice.changes);
+        }
+        if (ended) break;
+      }
+      result.rows += rows;
+      if (ended || swept + fills + rows === 0) return result;
+    }
+  };
+
+  /** Runs a step for as long as the worker lives; what goes wrong is logged and tried again. */
+  const keep = async (name: string, step: () => Promise<void>): Promise<void> => {
+    while (!ended) {
+      try {
+        await step();
+      } catch (error) {
+        if (ended) return;
+        log[error instanceof LeaseLost ? 'warn' : 'error']({ err: error }, `${name} failed`);
+        await rest(AFTER_ERROR_MS);
+      }
+    }
+  };
+
+  const start = (): void => {
+    let rebalancedAt = -Infinity;
+    let sweptAt = -Infinity;
+    let batchAt: Instant = -Infinity;
+    const interval = options.evaluationInterval ?? 0;
+    const evaluate = async (): Promise<void> => {
+      if (performance.now() - rebalancedAt >= REBALANCE_EVERY_MS || own.buckets().length === 0) {
+        await own.rebalance();
+        rebalancedAt = performance.now();
+      }
+      if (interval > 0) {
+        if (clock.now() - batchAt < interval) return rest(SWEEP_EVERY_MS);
+        batchAt = clock.now();
+        await sweepAll();
+        while (!ended && (await evaluateSome()).length > 0);
+        return;
+      }
+      if (performance.now() - sweptAt >= SWEEP_EVERY_MS) {
+        sweptAt = performance.now();
+        await sweepAll();
+      }
+      const slices = await evaluateSome();
+      const rows = slices.reduce((sum, slice) => sum + slice.rows, 0);
+      if (rows < SLICE) await rest(rows > 0 ? BUSY_POLL_MS : IDLE_POLL_MS);
+    };
+    const fill = async (): Promise<void> => {
+      if ((await fillSome()) === 0) await rest(FILL_POLL_MS);
+    };
+    const beat = async (): Promise<void> => {
+      await own.beat();
+      await rest((options.ttlMs ?? LEASE_TTL_MS) / 4);
+    };
+    running.push(keep('evaluation', evaluate), keep('filling', fill), keep('the heartbeat', beat));
+  };
+
+  return {
+    tick,
+    start,
+    async stop() {
+      ended = true;
+      aborted.abort();
+      await Promise.all(running);
+      await own.release().catch((error: unknown) => log.warn({ err: error }, 'leases were left to run out'));
+    },
+    abandon() {
+      ended = true;
+      aborted.abort();
+    },
+  };
+}
+
+async function listLiveRows(db: Database, buckets: readonly number[], limit: number): Promise<QueueRow[]> {
+  const { rows } = await db.query<QueueRow>(sql`
+    select profile_id, seq, application_id, cause, changed, since, queued_at from queue
+    where cause <> 'clock' and bucket = any (${buckets}::smallint[]) order by seq limit ${limit}`);
+  return rows;
+}
+
+async function listClockRows(db: Database, buckets: readonly number[], limit: number): Promise<QueueRow[]> {
+  const { rows } = await db.query<QueueRow>(sql`
+    select profile_id, seq, application_id, cause, changed, since, queued_at from queue
+    where cause = 'clock' and bucket = any (${buckets}::smallint[]) order by seq limit ${limit}`);
+  return rows;
+}
+
+function byApplication(rows: QueueRow[]): Map<number, QueueRow[]> {
+  const parts = new Map<number, QueueRow[]>();
+  for (const row of rows) {
+    const part = parts.get(row.application_id);
+    if (part) part.push(row);
+    else parts.set(row.application_id, [row]);
+  }
+  return parts;
+}
