@@ -7,6 +7,8 @@ import { activityRoutes } from './activities/activity-routes.ts';
 import { activityTypeRoutes } from './activities/activity-type-routes.ts';
 import { applicationRoutes } from './applications/application-routes.ts';
 import { applications } from './applications/application-service.ts';
+import { attributeRoutes } from './attributes/attribute-routes.ts';
+import { createFactBuilder } from './attributes/build-facts.ts';
 import { catalogues } from './attributes/catalogues.ts';
 import { bootstrap, type FirstStart } from './bootstrap.ts';
 import { systemClock, type Clock, type SystemClock } from './clock.ts';
@@ -105,14 +107,16 @@ async function composeApp(config: Config, options: AppOptions, log: Logger, embe
       dynamicGroups: evaluated,
       groupChores: chores,
     };
+    const factBuilder = createFactBuilder(context);
     const worker = createWorker(context, { evaluationInterval: config.evaluationInterval });
     const firstStart = await bootstrap(context);
     const firstOwnerToken = config.role === 'worker' ? undefined : await inviteFirstOwner(context);
     const http = await createHttp(context, {
       authenticate: (request) => authenticate(context, request),
-      routes: [operationsRoutes, consoleRoutes, applicationRoutes, profileRoutes, groupRoutes, memberRoutes, changeRoutes, activityRoutes, activityTypeRoutes, ownGroupsRoutes, sessionRoutes, producerRoutes],
+      routes: [operationsRoutes, consoleRoutes, applicationRoutes, profileRoutes, groupRoutes, memberRoutes, changeRoutes, activityRoutes, activityTypeRoutes, (scope) => attributeRoutes(scope, context, factBuilder), ownGroupsRoutes, sessionRoutes, producerRoutes],
     });
     chores.wake();
+    factBuilder.start();
     return {
       http,
       context,
@@ -122,6 +126,7 @@ async function composeApp(config: Config, options: AppOptions, log: Logger, embe
       async close() {
         await http.close();
         await chores.stop();
+        await factBuilder.stop();
         await worker.stop();
         stopClock();
         await db.close();
