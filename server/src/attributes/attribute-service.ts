@@ -1,0 +1,117 @@
+// The application's own attributes: defined, changed and deleted. Definitions that a rule reads neither go nor change
+// what they mean. A derived one of which no totals are kept yet starts a build (build-facts.ts).
+
+import type { Context } from '../context.ts';
+import { conflict, denied, invalid, notFound, ValidationError } from '../errors.ts';
+import type { Queryable } from '../database/database.ts';
+import { newId } from '../ids.ts';
+import { formatInstant } from '../instant.ts';
+import type { Attribute, BasicDerivation, Catalogue, FactSpec, ValueType } from '../rules/attribute.ts';
+import { factSpecs, findAttribute } from '../rules/catalogue.ts';
+import { loadCatalogue } from '../rules/catalogue-store.ts';
+import { parseDefinition } from '../rules/definition.ts';
+import { isNode, type RuleTree } from '../rules/tree.ts';
+import * as store from './attribute-store.ts';
+import { nextDefinitionId, raiseDefinitionsVersion } from './definitions.ts';
+
+export const MAX_DEFINITIONS = 500;
+export const MAX_FACTS = 1000;
+
+export async function defineAttribute(context: Context, applicationId: number, input: unknown): Promise<Attribute> {
+  const now = formatInstant(context.clock.now());
+  const key = await context.db.transaction(async (tx) => {
+    await raiseDefinitionsVersion(tx, applicationId);
+    const catalogue = await getCatalogue(tx, applicationId);
+    const parsed = parseDefinition(input, { catalogue });
+    if (!parsed.ok) throw new ValidationError(parsed.errors);
+    if ((await store.countDefinitions(tx, applicationId)) >= MAX_DEFINITIONS) {
+      throw invalid('non_field_errors', `An application may define at most ${MAX_DEFINITIONS} attributes.`);
+    }
+    const { definition } = parsed;
+    await store.insertDefinition(tx, applicationId, newId(), definition, now);
+    if (definition.derived_from) await addFacts(tx, catalogue, definition.derived_from, definition.type);
+    return definition.key;
+  });
+  const { attributes } = await context.catalogues.refresh(applicationId);
+  return attributes.get(key) ?? missing(key);
+}
+
+/** Totals are kept of a fact from its row on; what happened before is read into them by the build. */
+async function addFacts(tx: Queryable, catalogue: Catalogue, derived: BasicDerivation, type: ValueType): Promise<void> {
+  const { applicationId } = catalogue;
+  const fresh = factSpecs(derived, type, catalogue.types).filter((spec) => !catalogue.facts.some((fact) => isSame(fact, spec)));
+  if (fresh.length === 0) return;
+  if ((await store.countFacts(tx, applicationId)) + fresh.length > MAX_FACTS) {
+    throw invalid('derived_from', `An application may derive attributes from at most ${MAX_FACTS} keys of data.`);
+  }
+  let id = await nextDefinitionId(tx, applicationId);
+  for (const fact of fresh) await store.insertFact(tx, applicationId, id++, fact);
+}
+
+const isSame = (a: FactSpec, b: FactSpec): boolean => a.typeId === b.typeId && a.key === b.key && a.equals === b.equals;
+
+export async function changeAttribute(context: Context, applicationId: number, key: string, input: unknown): Promise<Attribute> {
+  const now = formatInstant(context.clock.now());
+  await context.db.transaction(async (tx) => {
+    await raiseDefinitionsVersion(tx, applicationId);
+    const catalogue = await getCatalogue(tx, applicationId);
+    const current = await getOwn(tx, catalogue, key);
+    const parsed = parseDefinition(input, { catalogue, current });
+    if (!parsed.ok) throw new ValidationError(parsed.errors);
+    // Which pairs count would change under the rules that count them.
+    if (parsed.definition.writable_by !== current.writable_by) await requireUnread(tx, applicationId, key, 'change who writes');
+    await store.updateDefinition(tx, applicationId, parsed.definition, now);
+  });
+  const { attributes } = await context.catalogues.refresh(applicationId);
+  return attributes.get(key) ?? missing(key);
+}
+
+/** What profiles have under the key stays; so do totals, which another definition may read. */
+export async function deleteAttribute(context: Context, applicationId: number, key: string): Promise<void> {
+  await context.db.transaction(async (tx) => {
+    await raiseDefinitionsVersion(tx, applicationId);
+    await getOwn(tx, await getCatalogue(tx, applicationId), key);
+    await requireUnread(tx, applicationId, key, 'delete');
+    await store.deleteDefinition(tx, applicationId, key);
+  });
+  await context.catalogues.refresh(applicationId);
+}
+
+async function getCatalogue(tx: Queryable, applicationId: number): Promise<Catalogue> {
+  const catalogue = await loadCatalogue(tx, applicationId);
+  if (!catalogue) throw notFound();
+  return catalogue;
+}
+
+async function getOwn(tx: Queryable, catalogue: Catalogue, key: string): Promise<NonNullable<Awaited<ReturnType<typeof store.findDefinition>>>> {
+  const current = await store.findDefinition(tx, catalogue.applicationId, key);
+  if (current) return current;
+  if (findAttribute(catalogue, key)) throw denied('This attribute belongs to the platform.');
+  throw notFound();
+}
+
+const NAMED = 5;
+
+async function requireUnread(tx: Queryable, applicationId: number, key: string, what: string): Promise<void> {
+  const rules = await store.listActiveRules(tx, applicationId);
+  const readers = new Set(rules.filter(({ rule_tree: tree }) => reads(tree, key)).map(({ id, name }) => `'${name}' (${id})`));
+  if (readers.size === 0) return;
+  const named = [...readers].slice(0, NAMED).join(', ');
+  const more = readers.size > NAMED ? ` and ${readers.size - NAMED} more` : '';
+  throw conflict(`Cannot ${what} '${key}': the rules of these groups read it: ${named}${more}.`);
+}
+
+function reads(tree: RuleTree, key: string): boolean {
+  return isNode(tree) ? tree.children.some((child) => reads(child, key)) : tree.attribute === key;
+}
+
+function missing(key: string): never {
+  throw new Error(`attribute '${key}' was deleted while it was being defined`);
+}
+
+/** Whether the totals that the attribute reads are complete; until then rules that read it wait with their fill. */
+export function isReady(attribute: Attribute, catalogue: Catalogue): boolean {
+  const { derivation } = attribute;
+  const refs = 'facts' in derivation ? derivation.facts : [];
+  return !refs.some((ref) => catalogue.facts.some((fact) => fact.id === ref.factId && !fact.built));
+}
