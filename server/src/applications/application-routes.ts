@@ -46,7 +46,8 @@ export function applicationRoutes(app: App, context: Context): void {
       schema: {
         operationId: 'getClientSecret',
         summary: 'Get the client secret',
-        description: 'The secret with which the application signs tokens for its own accounts. Only for an owner who is signed in: admin tokens get 403.',
+        description:
+          'The secret with which the application signs tokens for its own accounts. Only for an owner who is signed in: admin tokens get 403.',
         tags: ['Applications'],
         params: ClientIdParams,
         response: { 200: Type.Object({ client_secret: Type.String() }) },
@@ -67,10 +68,16 @@ export function applicationRoutes(app: App, context: Context): void {
       schema: {
         operationId: 'rotateClientSecret',
         summary: 'Rotate the client secret',
-        description: 'Makes a new client secret. The old one is accepted for another 24 hours. Only for an owner who is signed in.',
+        description:
+          'Makes a new client secret. The old one is accepted for another 24 hours. Only for an owner who is signed in.',
         tags: ['Applications'],
         params: ClientIdParams,
-        response: { 200: Type.Object({ client_secret: Type.String(), previous_accepted_until: Timestamp('Until when the old secret is accepted.') }) },
+        response: {
+          200: Type.Object({
+            client_secret: Type.String(),
+            previous_accepted_until: Timestamp('Until when the old secret is accepted.'),
+          }),
+        },
       },
     },
     async (request, reply) => {
@@ -115,7 +122,9 @@ export function applicationRoutes(app: App, context: Context): void {
         body: Type.Object({
           name: Type.String({ minLength: 1, maxLength: 100, examples: ['season import'] }),
           read_only: Type.Optional(Type.Boolean({ description: 'May only read, preview and verify. Default false.' })),
-          expires_at: Type.Optional(nullable({ description: 'When it dies by itself. Default never.', examples: ['2030-01-01T00:00:00Z'] })),
+          expires_at: Type.Optional(
+            nullable({ description: 'When it dies by itself. Default never.', examples: ['2030-01-01T00:00:00Z'] }),
+          ),
         }),
         response: { 201: Type.Object({ ...AdminToken.properties, token: Type.String() }) },
       },
@@ -130,7 +139,15 @@ export function applicationRoutes(app: App, context: Context): void {
       const made = await createAdminToken(context, application.id, { name, readOnly, expiresAt });
       reply.header('cache-control', 'no-store').code(201);
       return {
-        ...presentToken({ id: made.id, name, hint: made.token.slice(-4), read_only: readOnly, created_at: made.now, expires_at: expiresAt, last_used_at: null }),
+        ...presentToken({
+          id: made.id,
+          name,
+          hint: made.token.slice(-4),
+          read_only: readOnly,
+          created_at: made.now,
+          expires_at: expiresAt,
+          last_used_at: null,
+        }),
         token: made.token,
       };
     },
@@ -145,21 +162,28 @@ export function applicationRoutes(app: App, context: Context): void {
         summary: 'Revoke an admin access token',
         description: 'It is dead at once.',
         tags: ['Access tokens'],
-        params: Type.Object({ ...ClientIdParams.properties, token_id: Type.String() }),
+        params: Type.Object({
+          ...ClientIdParams.properties,
+          token_id: Type.String({ description: 'The token’s id, as the list shows it.' }),
+        }),
         response: { 204: NoContent },
       },
     },
     async (request, reply) => {
       const application = await context.applications.get(request.params.client_id);
       const id = readUuid(request.params.token_id);
-      if (!id || !(await store.revokeAdminToken(context.db, application.id, id, formatInstant(context.clock.now())))) throw notFound();
+      if (!id || !(await store.revokeAdminToken(context.db, application.id, id, formatInstant(context.clock.now()))))
+        throw notFound();
       return reply.code(204).send(null);
     },
   );
 }
 
 function requireProducer(kind: string | undefined): void {
-  if (kind !== 'producer') throw new ApiError('permission_denied', { detail: 'The client secret is shown only to an owner who is signed in to the console.' });
+  if (kind !== 'producer')
+    throw new ApiError('permission_denied', {
+      detail: 'The client secret is shown only to an owner who is signed in to the console.',
+    });
 }
 
 function presentToken(row: store.AdminTokenRow): Static<typeof AdminToken> {

@@ -63,7 +63,8 @@ export function applications(context: Pick<Context, 'db' | 'clock' | 'secrets'>)
 
 function open(row: store.ApplicationRow, secrets: Secrets, now: Instant): Application {
   const opened = [secrets.decrypt(row.client_secret)];
-  if (row.previous_client_secret && (row.previous_client_secret_until ?? 0) > now) opened.push(secrets.decrypt(row.previous_client_secret));
+  if (row.previous_client_secret && (row.previous_client_secret_until ?? 0) > now)
+    opened.push(secrets.decrypt(row.previous_client_secret));
   return { id: row.id, client_id: row.client_id, name: row.name, secrets: opened, created_at: row.created_at };
 }
 
@@ -91,7 +92,10 @@ export async function createApplication(
 }
 
 /** A new client secret; the old one is accepted for a day. */
-export async function rotateClientSecret(context: Context, application: Application): Promise<{ clientSecret: string; previousUntil: Instant }> {
+export async function rotateClientSecret(
+  context: Context,
+  application: Application,
+): Promise<{ clientSecret: string; previousUntil: Instant }> {
   const clientSecret = randomText(64);
   const now = context.clock.now();
   const previousUntil = now + SECRET_GRACE_SECONDS * 1_000_000;

@@ -14,7 +14,9 @@ export interface ApplicationRow {
 const COLUMNS = sql`id, client_id, name, client_secret, previous_client_secret, previous_client_secret_until, created_at`;
 
 export async function findApplication(db: Queryable, clientId: string): Promise<ApplicationRow | undefined> {
-  const { rows } = await db.query<ApplicationRow>(sql`select ${COLUMNS} from applications where client_id = ${clientId}`);
+  const { rows } = await db.query<ApplicationRow>(
+    sql`select ${COLUMNS} from applications where client_id = ${clientId}`,
+  );
   return rows[0];
 }
 
@@ -42,7 +44,9 @@ export async function insertApplication(
 }
 
 export async function insertApplicationRows(db: Queryable, applicationId: number, shards: number): Promise<void> {
-  await db.query(sql`insert into ordinal_blocks (application_id, next_ordinal) values (${applicationId}, 0) on conflict do nothing`);
+  await db.query(
+    sql`insert into ordinal_blocks (application_id, next_ordinal) values (${applicationId}, 0) on conflict do nothing`,
+  );
   await db.query(sql`
     insert into statistics (application_id, shard, profiles)
     select ${applicationId}, s, 0 from generate_series(0, ${shards - 1}) s on conflict do nothing`);
@@ -75,7 +79,13 @@ export async function findAdminToken(
   hash: Buffer,
   now: string,
 ): Promise<{ id: string; name: string; read_only: boolean; client_id: string; stale: boolean } | undefined> {
-  const { rows } = await db.query<{ id: string; name: string; read_only: boolean; client_id: string; stale: boolean }>(sql`
+  const { rows } = await db.query<{
+    id: string;
+    name: string;
+    read_only: boolean;
+    client_id: string;
+    stale: boolean;
+  }>(sql`
     select t.id, t.name, t.read_only, a.client_id,
       t.last_used_at is null or t.last_used_at < ${now}::timestamptz - interval '1 hour' as stale
     from admin_tokens t join applications a on a.id = t.application_id
@@ -90,7 +100,16 @@ export async function touchAdminToken(db: Queryable, id: string, now: string): P
 /** Whether the token was new. */
 export async function insertAdminToken(
   db: Queryable,
-  row: { id: string; application_id: number; name: string; token_hash: Buffer; hint: string; read_only: boolean; now: string; expires_at: string | null },
+  row: {
+    id: string;
+    application_id: number;
+    name: string;
+    token_hash: Buffer;
+    hint: string;
+    read_only: boolean;
+    now: string;
+    expires_at: string | null;
+  },
 ): Promise<boolean> {
   const { count } = await db.query(sql`
     insert into admin_tokens (id, application_id, name, token_hash, hint, read_only, created_at, expires_at)
@@ -107,7 +126,12 @@ export async function listAdminTokens(db: Queryable, applicationId: number, limi
 }
 
 /** Whether there was such a token. */
-export async function revokeAdminToken(db: Queryable, applicationId: number, id: string, now: string): Promise<boolean> {
+export async function revokeAdminToken(
+  db: Queryable,
+  applicationId: number,
+  id: string,
+  now: string,
+): Promise<boolean> {
   const { count } = await db.query(sql`
     update admin_tokens set revoked_at = ${now} where application_id = ${applicationId} and id = ${id} and revoked_at is null`);
   return count === 1;

@@ -24,9 +24,13 @@ export const ApplicationResource = Type.Object(
     name: Type.String(),
     client_id: Type.String(),
     profile_url: url('POST makes a profile; GET and PATCH work on the profile of the token.'),
-    profile_detail_url_template: Type.String({ description: 'A profile’s own address; put its id in place of `{profile_id}`.' }),
+    profile_detail_url_template: Type.String({
+      description: 'A profile’s own address; put its id in place of `{profile_id}`.',
+    }),
     profile_groups_url: url('The profile groups.'),
-    profile_group_detail_url_template: Type.String({ description: 'A profile group’s own address, with `{profile_group_id}`.' }),
+    profile_group_detail_url_template: Type.String({
+      description: 'A profile group’s own address, with `{profile_group_id}`.',
+    }),
     profile_by_custom_id_url_template: Type.String({ description: 'A profile by its custom id, with `{custom_id}`.' }),
     profile_profile_groups_url_template: Type.String({ description: 'The groups of a profile, with `{profile_id}`.' }),
     profile_attributes_url: url('The attribute catalogue.'),

@@ -15,11 +15,11 @@ import {
 } from 'fastify';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type {} from '@fastify/swagger'; // adds to the type of a route's schema
 import type { Context } from '../context.ts';
 import { authorize, type Access, type Credential } from '../credentials/credential.ts';
 import { ApiError, ValidationError, invalid } from '../errors.ts';
 import { registerBodies, unstorable } from './body.ts';
+import { registerDocs } from './docs.ts';
 import { EXPOSED_HEADERS, answerClientError, answerFrameworkError, registerErrors } from './error-handler.ts';
 import { registerIdempotency } from './idempotency.ts';
 import { createLimits } from './limits.ts';
@@ -116,6 +116,7 @@ export async function createHttp(context: Context, options: HttpOptions): Promis
   });
   registerGuards(app, context, options);
   registerIdempotency(app, context);
+  registerDocs(app);
   for (const routes of options.routes) await app.register(async (scope) => routes(scope as App, context));
   return app;
 }
