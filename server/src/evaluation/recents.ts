@@ -109,7 +109,7 @@ function recentsStatement(
   const type = raw(anyType ? 't.type_id' : 'f.type_id');
   const types = anyType
     ? sql`cross join lateral (
-        select t.fact_id as type_id
+        select t.fact_id as type_id, t.last_at
         from totals t
         where t.profile_id = p.id
           and t.fact_id = any(array(select id from activity_types where application_id in (0, ${applicationId})))
@@ -117,6 +117,7 @@ function recentsStatement(
     : sql``;
   const data = conditional ? sql`and a.data -> f.key = f.equals` : sql``;
   const until = formatInstant(from);
+  const later = anyType ? sql`and t.last_at > ${until}` : sql``; // spares a look into the index for nearly every type
   return sql`
     select p.id as profile_id, f.fact_id, r.type_id, r.occurred_at as at, r.value
     from profiles p
@@ -141,7 +142,7 @@ function recentsStatement(
       union all
       select a.type_id, a.occurred_at, a.value
       from activities a
-      where a.profile_id = p.id and a.type_id = ${type} and a.occurred_at > ${until} ${data}
+      where a.profile_id = p.id and a.type_id = ${type} and a.occurred_at > ${until} ${data} ${later}
     ) r
     where p.id = any(${profileIds}::uuid[])
   `;

@@ -9,7 +9,8 @@ import { nextChangeAt, type CompiledRule } from '../rules/evaluate.ts';
 import { explainRule } from '../rules/explain.ts';
 import { parseRuleTree } from '../rules/parse.ts';
 import { saveWorld } from '../rules/testing/save-world.ts';
-import { testCatalogue, type Profile, type World } from '../rules/testing/world.ts';
+import { createRandom } from '../rules/testing/random.ts';
+import { createWorld, testCatalogue, type Profile, type World } from '../rules/testing/world.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { createSetReader, inSnapshot, readRuleSet } from './sets.ts';
 import { loadStates } from './state.ts';
@@ -107,6 +108,34 @@ describe('states', () => {
     expect(await loadStates(db, world.catalogue.applicationId + 1, ids, needs, NOW)).toEqual(new Map());
     expect((await loadStates(db, world.catalogue.applicationId, ids, needs, NOW)).size).toBe(3);
     expect(await loadStates(db, world.catalogue.applicationId, [], needs, NOW)).toEqual(new Map());
+  });
+});
+
+describe('members of other groups', () => {
+  it('are those whom readers see at the epoch of the head, by state and by set', async () => {
+    const random = createRandom(7);
+    const crowd = await saveWorld(db, (applicationId) => createWorld(random, 60, applicationId));
+    const ids = crowd.profiles.map((one) => one.id);
+    for (const group of crowd.groups) {
+      const context = {
+        catalogue: crowd.catalogue,
+        groupId: randomUUID(),
+        resolveGroup: (reference: string) => reference,
+      };
+      const parsed = parseRuleTree({ attribute: 'profile_group', condition: 'in', value: [group] }, context);
+      if (!parsed.ok) throw new Error(JSON.stringify(parsed.errors));
+      const reads = compileRule(parsed.tree, context);
+      const expected = crowd.profiles.filter((one) => one.groups.includes(group));
+      expect(expected.length).toBeGreaterThan(5);
+      const { applicationId } = crowd.catalogue;
+      const states = await loadStates(db, applicationId, ids, reads.needs, NOW);
+      const members = crowd.profiles.filter((one) => states.get(one.id)?.groups.has(group));
+      expect(members.map((one) => one.id)).toEqual(expected.map((one) => one.id));
+      const set = await inSnapshot(db, (client) =>
+        readRuleSet(createSetReader(client, { applicationId, now: NOW }), reads),
+      );
+      expect([...iterate(set)]).toEqual(expected.map((one) => one.ordinal));
+    }
   });
 });
 

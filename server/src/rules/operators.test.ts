@@ -90,6 +90,25 @@ describe('a windowed count', () => {
   });
 });
 
+describe('a stored datetime within the last days', () => {
+  it('begins at its own instant when that lies ahead, and ends exactly so many days later', () => {
+    const within = rule({ attribute: 'renewal', condition: 'within_last_x_days', value: 2 });
+    const at = '2025-06-20T10:00:00.000001Z';
+    const state = stateOf({ pairs: [{ key: 'renewal', value: at, writtenBy: 'profile' }] });
+    const begins = parseInstant(at) ?? NaN;
+    expect(timeline(within, state, NOW, Infinity)).toEqual({
+      member: false,
+      changes: [
+        { at: begins, member: true },
+        { at: begins + 2 * MICROS_PER_DAY, member: false },
+      ],
+    });
+    expect(timeline(within, state, NOW, begins)).toEqual({ member: false, changes: [{ at: begins, member: true }] });
+    expect(timeline(within, state, begins, Infinity).member).toBe(true);
+    expect(within.crossings.map((crossing) => crossing.offset)).toEqual([0, 2 * MICROS_PER_DAY]);
+  });
+});
+
 describe('lists of newest activities', () => {
   it('merge no further back than the shortest of them reaches', () => {
     const long = { at: [9, 5, 3], value: [1, 1, 1], complete: true };

@@ -39,19 +39,40 @@ export function totalsCondition(place: Place, facts: readonly FactRef[]): string
   return `application_id = ${sqlInteger(place.applicationId)} and ${sqlIn('fact_id', ids)}`;
 }
 
-/** A select of (ordinal, v): the first or last instant of each profile that has one. */
+/** A select of (ordinal, v): the first or last instant of each profile that has one, from totals. */
 export function instantRelation(place: Place, fn: 'first' | 'last', facts: readonly FactRef[]): string {
-  const aggregate = fn === 'first' ? 'min' : 'max';
-  if (place.from === 'totals') {
-    const where = `${totalsCondition(place, facts)} and ${fn}_at is not null`;
-    return facts.length === 1
-      ? `select ordinal, ${fn}_at as v from totals where ${where}`
-      : `select ordinal, ${aggregate}(${fn}_at) as v from totals where ${where} group by ordinal`;
+  const where = `${totalsCondition(place, facts)} and ${fn}_at is not null`;
+  return facts.length === 1
+    ? `select ordinal, ${fn}_at as v from totals where ${where}`
+    : `select ordinal, ${fn === 'first' ? 'min' : 'max'}(${fn}_at) as v from totals where ${where} group by ordinal`;
+}
+
+/** Microseconds from 1970 to 2000, where PostgreSQL's binary timestamps begin. */
+const BINARY_EPOCH = 946_684_800_000_000;
+
+/** The first or last occurred_at by ordinal from raw activities, NaN where there is none (after `after`). */
+export async function readInstants(
+  reader: SetReader,
+  fn: 'first' | 'last',
+  facts: readonly FactRef[],
+  after?: Instant,
+): Promise<Float64Array> {
+  let found = new Float64Array(1 << 12).fill(NaN);
+  const keep = (ordinal: number, timestamp: number): void => {
+    const at = timestamp + BINARY_EPOCH;
+    if (ordinal >= found.length) {
+      const grown = new Float64Array(Math.max(ordinal + 1, found.length * 2)).fill(NaN);
+      grown.set(found);
+      found = grown;
+    }
+    const known = found[ordinal] ?? NaN;
+    if (Number.isNaN(known) || (fn === 'first' ? at < known : at > known)) found[ordinal] = at;
+  };
+  const later = after === undefined ? '' : ` and occurred_at > ${sqlInstant(after)}`;
+  for (const where of activityConditions(reader, facts)) {
+    await reader.each(`select ordinal, occurred_at from activities where ${where}${later}`, keep);
   }
-  const rows = activityConditions(place, facts).map(
-    (where) => `select ordinal, occurred_at from activities where ${where}`,
-  );
-  return `select ordinal, ${aggregate}(occurred_at) as v from (${rows.join(' union all ')}) a group by ordinal`;
+  return found;
 }
 
 /** A select of (ordinal, v): the newest state of each profile that has one, as a column of its type; null if cleared. */

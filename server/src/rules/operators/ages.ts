@@ -2,13 +2,13 @@
 // hours after the instant. An instant ahead of the clock counts as 0 days.
 
 import { MICROS_PER_DAY, type Instant } from '../../instant.ts';
-import type { Derivation } from '../attribute.ts';
-import { andNot, buildBitset, or, type Bitset } from '../bitset.ts';
+import type { Derivation, FactRef } from '../attribute.ts';
+import { and, andNot, buildBitset, emptyBitset, or, type Bitset } from '../bitset.ts';
 import { numberTest, thresholds, type ValueTest } from '../conditions.ts';
 import { dependency } from '../depends.ts';
 import type { Crossing, SetReader } from '../leaf.ts';
 import { sqlInstant, sqlInteger } from '../literals.ts';
-import { instantRelation } from '../relations.ts';
+import { activityConditions, instantRelation, readInstants } from '../relations.ts';
 import type { ProfileState } from '../state.ts';
 import type { RuleLeaf } from '../tree.ts';
 import { factInstant } from './instants.ts';
@@ -34,10 +34,10 @@ export function ageLeaf(leaf: RuleLeaf, { facts, orCreated }: Age): LeafParts {
     actual: (state, now) => days(state, now)[0] ?? null,
     async set(reader) {
       const condition = (column: string): string => ageSql(column, reader.now, test, steps);
-      const last = instantRelation(reader, 'last', facts);
-      const found = orCreated
-        ? await sinceLastOrCreated(reader, last, condition)
-        : await reader.ordinals(`select ordinal from (${last}) f where ${condition('v')}`);
+      const found =
+        reader.from === 'totals'
+          ? await ageFromTotals(reader, instantRelation(reader, 'last', facts), condition, orCreated)
+          : await ageFromActivities(reader, { facts, orCreated, test, steps, condition });
       return test.negated ? andNot(await reader.universe(), found) : found;
     },
     crossings: steps.flatMap((step): Crossing[] => {
@@ -64,20 +64,63 @@ function ageSql(column: string, now: Instant, test: ValueTest<number>, steps: re
   return ranges.length === 0 ? 'false' : `(${ranges.join(' or ')})`;
 }
 
-/** Profiles by their last activity; those that have none by their creation. */
-async function sinceLastOrCreated(
+function createdWhere(reader: SetReader, condition: string): string {
+  return `select ordinal from profiles where application_id = ${sqlInteger(reader.applicationId)} and ${condition}`;
+}
+
+/** Profiles by their last activity; with `orCreated` those that have none by their creation. */
+async function ageFromTotals(
   reader: SetReader,
   last: string,
   condition: (column: string) => string,
+  orCreated: boolean,
 ): Promise<Bitset> {
+  if (!orCreated) return reader.ordinals(`select ordinal from (${last}) f where ${condition('v')}`);
   const active = buildBitset();
   const found = buildBitset();
   await reader.each(`select ordinal, (${condition('v')})::int from (${last}) f`, (ordinal, matches) => {
     active.add(ordinal);
     if (matches === 1) found.add(ordinal);
   });
-  const created = await reader.ordinals(
-    `select ordinal from profiles where application_id = ${sqlInteger(reader.applicationId)} and ${condition('created_at')}`,
-  );
+  const created = await reader.ordinals(createdWhere(reader, condition('created_at')));
   return or(found.set, andNot(created, active.set));
+}
+
+interface RawAge {
+  facts: readonly FactRef[];
+  orCreated: boolean;
+  test: ValueTest<number>;
+  steps: readonly number[];
+  condition(column: string): string;
+}
+
+/**
+ * The same from raw activities. Everything older than the last step says the same, so with `orCreated` only activities
+ * since then are read, and of the profiles without one those alone are looked at further that are younger than that:
+ * they have an older activity (the past may be sent at any time) or none.
+ */
+async function ageFromActivities(
+  reader: SetReader,
+  { facts, orCreated, test, steps, condition }: RawAge,
+): Promise<Bitset> {
+  const lastStep = steps.at(-1) ?? 0;
+  const edge = reader.now - lastStep * MICROS_PER_DAY;
+  const instants = await readInstants(reader, 'last', facts, orCreated ? edge : undefined);
+  const active = buildBitset(instants.length);
+  const found = buildBitset(instants.length);
+  instants.forEach((at, ordinal) => {
+    if (Number.isNaN(at)) return;
+    active.add(ordinal);
+    if (test.matches(Math.max(0, Math.floor((reader.now - at) / MICROS_PER_DAY)))) found.add(ordinal);
+  });
+  if (!orCreated) return found.set;
+  const young = `created_at > ${sqlInstant(edge)}`;
+  const acted = activityConditions(reader, facts).map(
+    (where) => `exists (select from activities where profile_id = profiles.id and ${where})`,
+  );
+  const youngAndNeverActive = await reader.ordinals(createdWhere(reader, `${young} and not (${acted.join(' or ')})`));
+  const byCreation = await reader.ordinals(createdWhere(reader, `${young} and ${condition('created_at')}`));
+  const old = andNot(andNot(await reader.universe(), active.set), youngAndNeverActive);
+  const never = and(youngAndNeverActive, byCreation);
+  return or(or(found.set, never), test.matches(lastStep) ? old : emptyBitset());
 }

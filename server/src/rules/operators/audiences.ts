@@ -1,6 +1,6 @@
 // The two leaves beside the catalogue: membership in other groups, and random buckets.
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Instant } from '../../instant.ts';
 import { andNot, buildBitset } from '../bitset.ts';
 import { numberTest } from '../conditions.ts';
@@ -55,9 +55,14 @@ export function groupsLeaf(leaf: RuleLeaf, { resolveGroup }: CompileContext): Le
 
 /** The first 8 bytes, big-endian, of SHA-256(salt, a byte 0, the profile's id as lower-case text), modulo 10,000. */
 export function randomBucket(salt: string, profileId: string): number {
-  const digest = createHash('sha256').update(`${salt}\0${profileId}`, 'utf8').digest();
-  return Number(digest.readBigUInt64BE(0) % 10_000n);
+  const digest = hash('sha256', `${salt}\0${profileId}`, 'hex');
+  const high = parseInt(digest.slice(0, 8), 16);
+  const low = parseInt(digest.slice(8, 16), 16);
+  // Modulo by halves, which stays among the safe integers: high * 2^32 + low.
+  return ((high % BUCKETS) * (2 ** 32 % BUCKETS) + low) % BUCKETS;
 }
+
+const BUCKETS = 10_000;
 
 export function bucketLeaf(leaf: RuleLeaf, { groupId }: CompileContext): LeafParts {
   const salt = leaf.salt ?? groupId;

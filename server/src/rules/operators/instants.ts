@@ -2,13 +2,13 @@
 // absolute values they never flip; `within_last_x_days` holds from the instant itself until x times 24 hours later.
 
 import { formatInstant, type Instant } from '../../instant.ts';
-import { andNot, type Bitset } from '../bitset.ts';
+import { andNot, buildBitset, type Bitset } from '../bitset.ts';
 import type { Derivation, FactRef } from '../attribute.ts';
 import { instantTest, type InstantTest } from '../conditions.ts';
 import { dependency } from '../depends.ts';
 import type { Crossing, CrossingSource, SetReader } from '../leaf.ts';
 import { sqlInteger, sqlText } from '../literals.ts';
-import { instantRelation } from '../relations.ts';
+import { instantRelation, readInstants } from '../relations.ts';
 import { NO_NEEDS, type ProfileState } from '../state.ts';
 import type { RuleLeaf } from '../tree.ts';
 import { activityDepends, changesAmong, countingPairs, factNeeds, typeIds, type LeafParts } from './parts.ts';
@@ -68,12 +68,18 @@ export function instantLeaf(leaf: RuleLeaf, { fn, facts }: Extract<Derivation, {
       const at = factInstant(state, fn, facts);
       return at === null ? [] : [at];
     }),
-    set: (reader) =>
-      instantSet(
-        reader,
-        test,
-        (meets) => `select ordinal from (${instantRelation(reader, fn, facts)}) f where ${meets('v')}`,
-      ),
+    async set(reader) {
+      if (reader.from === 'totals') {
+        const relation = instantRelation(reader, fn, facts);
+        return instantSet(reader, test, (meets) => `select ordinal from (${relation}) f where ${meets('v')}`);
+      }
+      const instants = await readInstants(reader, fn, facts);
+      const found = buildBitset(instants.length);
+      instants.forEach((at, ordinal) => {
+        if (!Number.isNaN(at) && test.matches(at, reader.now)) found.add(ordinal);
+      });
+      return test.negated ? andNot(await reader.universe(), found.set) : found.set;
+    },
     crossings: instantCrossings({ kind: 'activities', typeIds: typeIds(facts) }, test, false),
     needs: factNeeds(facts),
     depends: activityDepends(facts),

@@ -1,8 +1,8 @@
 // The naive evaluator: the promise of docs/rules.md over raw activities in memory, as short as it can be said. It
 // shares no code with the operators and knows no totals, no lists and no bitsets.
 
+import { createHash } from 'node:crypto';
 import { MICROS_PER_DAY, parseInstant, type Instant } from '../../instant.ts';
-import { randomBucket } from '../operators/audiences.ts';
 import type { Attribute, BasicDerivation } from '../attribute.ts';
 import { findAttribute } from '../catalogue.ts';
 import { isNode, type RuleLeaf, type RuleTree } from '../tree.ts';
@@ -85,7 +85,7 @@ function valuesOf(attribute: Attribute, leaf: RuleLeaf, profile: Profile, now: I
   const read = (basic: BasicDerivation): Value | null | undefined =>
     derive(basic, profile, now, leaf.window, attribute.type);
   const derived = attribute.derived_from;
-  if (attribute.key === 'random_bucket') return [randomBucket(leaf.salt ?? groupId, profile.id)];
+  if (attribute.key === 'random_bucket') return [bucketOf(leaf.salt ?? groupId, profile.id)];
   if (attribute.key === 'profile_group') return profile.groups;
   if (!derived) {
     const pairs = profile.pairs.filter(
@@ -158,4 +158,9 @@ function parsed(text: string, type: string): Value | undefined {
   if (type === 'datetime') return parseInstant(text);
   if (type === 'boolean') return text === 'true' ? true : text === 'false' ? false : undefined;
   return text;
+}
+
+function bucketOf(salt: string, profileId: string): number {
+  const digest = createHash('sha256').update(salt).update(Buffer.of(0)).update(profileId).digest();
+  return Number(BigInt(`0x${digest.subarray(0, 8).toString('hex')}`) % 10_000n);
 }

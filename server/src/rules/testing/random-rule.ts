@@ -29,6 +29,8 @@ const BUSY = [
   'days_in_current_tier',
   'have_ever_upgraded_tier',
   'last_active_at',
+  'profile_group',
+  'random_bucket',
 ];
 
 export function randomLeaf(random: Random, world: World, key?: string): RuleLeaf {
