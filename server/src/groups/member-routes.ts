@@ -84,6 +84,10 @@ export function memberRoutes(app: App, context: Context): void {
     {
       bodyLimit: LARGE_BODY_LIMIT,
       config: { access: 'admin', anyContentType: true, optionalBody: true },
+      // Not even one that is no media type at all is in the way.
+      onRequest: async (request) => {
+        request.headers['content-type'] = 'application/json';
+      },
       schema: {
         operationId: 'removeMembers',
         summary: 'Remove members',

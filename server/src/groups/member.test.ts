@@ -1,0 +1,245 @@
+// Members of static groups over HTTP: what a call may send and what it answers, lists while others write, races.
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CLIENT_ID, startTestServer, type TestServer } from '../testing/server.ts';
+import { addProfiles } from '../testing/profiles.ts';
+
+const GROUPS = `applications/${CLIENT_ID}/profile-groups/`;
+
+interface Member {
+  id: string;
+  custom_id: string | null;
+  membership_created_at: string;
+}
+interface List<T> {
+  count: number | null;
+  next: string | null;
+  previous: string | null;
+  results: T[];
+}
+interface Added {
+  successfully_added: string[];
+  already_added: string[];
+  invalid_ids: string[];
+}
+interface Change {
+  sequence: number;
+  change: 'entered' | 'left';
+  profile_id: string;
+  at: string;
+  cause: string;
+}
+
+describe('members of static groups', () => {
+  let server: TestServer;
+  let profiles: string[];
+  beforeAll(async () => {
+    server = await startTestServer();
+    profiles = await addProfiles(server, 300);
+  });
+  afterAll(() => server.close());
+
+  const createGroup = async (): Promise<string> => (await server.call<{ id: string }>('POST', GROUPS, { body: { name: 'Members' } })).body.id;
+  const add = (group: string, body: unknown) => server.call<Added>('POST', `${GROUPS}${group}/members/`, { body });
+  const remove = (group: string, body: unknown) => server.call('DELETE', `${GROUPS}${group}/members/`, { body });
+  const count = async (group: string): Promise<number> => (await server.call<{ profile_count: number }>('GET', `${GROUPS}${group}/`)).body.profile_count;
+  const all = async (group: string, query = 'page_size=1000'): Promise<string[]> => {
+    const ids: string[] = [];
+    for (let url: string | null = `${GROUPS}${group}/members/?${query}`; url !== null; ) {
+      const page: List<Member> = (await server.call<List<Member>>('GET', url)).body;
+      ids.push(...page.results.map((member) => member.id));
+      url = page.next;
+    }
+    return ids;
+  };
+  const feed = async (group: string, after = 0, size = 1000): Promise<Change[]> => {
+    const changes: Change[] = [];
+    for (let url: string | null = `${GROUPS}${group}/changes/?after=${after}&page_size=${size}`; url !== null; ) {
+      const page: List<Change> = (await server.call<List<Change>>('GET', url)).body;
+      changes.push(...page.results);
+      url = page.next;
+    }
+    return changes;
+  };
+
+  it('report each sent id once, in the list that it belongs to', async () => {
+    const group = await createGroup();
+    const [one = '', two = '', three = ''] = profiles;
+    expect((await add(group, { profile_ids: [one, two, one] })).body).toEqual({ successfully_added: [one, two], already_added: [], invalid_ids: [] });
+    const unknown = crypto.randomUUID();
+    const mixed = await add(group, { profile_ids: ['no uuid', two.toUpperCase(), three, unknown, three, 'no uuid', two] });
+    expect(mixed).toMatchObject({
+      status: 200,
+      body: { successfully_added: [three], already_added: [two.toUpperCase()], invalid_ids: ['no uuid', unknown] },
+    });
+    expect(await count(group)).toBe(3);
+  });
+
+  it('may be named by custom ids, answered as they were sent', async () => {
+    const group = await createGroup();
+    const customIds = ['fan ü/1', '0'.repeat(255)];
+    for (const id of customIds) await server.call('POST', `profile-by-custom-id/${CLIENT_ID}/${encodeURIComponent(id)}/`);
+    expect((await add(group, { custom_ids: [...customIds, 'nobody', 'nobody'] })).body).toEqual({
+      successfully_added: customIds,
+      already_added: [],
+      invalid_ids: ['nobody'],
+    });
+    const listed = await server.call<List<Member>>('GET', `${GROUPS}${group}/members/`);
+    expect(listed.body.results.map((member) => member.custom_id).toSorted()).toEqual(customIds.toSorted());
+    expect((await remove(group, { custom_ids: ['nobody', customIds[0]] })).status).toBe(204);
+    expect(await count(group)).toBe(1);
+  });
+
+  it('refuse both kinds of ids, none, no list, other things than strings, and more than 10,000', async () => {
+    const group = await createGroup();
+    const bad: unknown[] = [
+      {},
+      { profile_ids: [profiles[0]], custom_ids: ['x'] },
+      { profile_ids: [] },
+      { profile_ids: profiles[0] },
+      { profile_ids: [1] },
+      { profile_ids: [null] },
+      { custom_ids: [['x']] },
+      { profile_ids: Array.from({ length: 10_001 }, () => profiles[0]) },
+      { custom_ids: ['nul\0'] },
+      { custom_ids: ['\ud800'] },
+      [],
+      'text',
+    ];
+    for (const body of bad) {
+      const text = JSON.stringify(body);
+      const headers = { 'content-type': 'application/json' };
+      expect((await server.call('POST', `${GROUPS}${group}/members/`, { body: text, headers })).status, text.slice(0, 60)).toBe(400);
+      expect((await server.call('DELETE', `${GROUPS}${group}/members/`, { body: text, headers })).status, text.slice(0, 60)).toBe(400);
+    }
+    expect((await add(group, { profile_ids: Array.from({ length: 10_000 }, (_, i) => profiles[i % 300]) })).body.successfully_added).toHaveLength(300);
+  });
+
+  it('are removed by JSON under any Content-Type and under the name of old clients', async () => {
+    const group = await createGroup();
+    await add(group, { profile_ids: profiles.slice(0, 4) });
+    const path = `${GROUPS}${group}/members/`;
+    const types = ['application/x-www-form-urlencoded', 'text/plain', 'application/octet-stream', 'nonsense'];
+    for (const [index, type] of types.entries()) {
+      const body = JSON.stringify({ [index % 2 === 0 ? 'profile_ids' : 'application_profile_ids']: [profiles[index]] });
+      expect((await server.call('DELETE', path, { body, headers: { 'content-type': type } })).status, type).toBe(204);
+      expect(await count(group)).toBe(3 - index);
+    }
+    expect((await remove(group, { profile_ids: [profiles[0], 'no uuid', crypto.randomUUID()] })).status).toBe(204);
+    expect((await server.call('DELETE', path)).status).toBe(400);
+  });
+
+  it('are listed by entry, newest first, and paged without repeats or gaps in both directions', async () => {
+    const group = await createGroup();
+    const expected: string[] = [];
+    for (let i = 0; i < 30; i += 10) {
+      const batch = profiles.slice(i, i + 10);
+      await add(group, { profile_ids: batch });
+      expected.unshift(...batch.toSorted().toReversed());
+    }
+    expect(await all(group, 'page_size=7')).toEqual(expected);
+    let page = (await server.call<List<Member>>('GET', `${GROUPS}${group}/members/?page_size=7`)).body;
+    expect(page.count).toBe(30);
+    const forward = [page.results];
+    while (page.next) forward.push((page = (await server.call<List<Member>>('GET', page.next)).body).results);
+    const back: Member[][] = [page.results];
+    while (page.previous) back.unshift((page = (await server.call<List<Member>>('GET', page.previous)).body).results);
+    expect(back).toEqual(forward);
+    expect((await server.call<List<Member>>('GET', `${GROUPS}${group}/members/?page=5&page_size=7`)).body.results).toEqual(forward[4]);
+    expect((await server.call('GET', `${GROUPS}${group}/members/?page=6&page_size=7`)).status).toBe(404);
+    expect((await server.call('GET', `${GROUPS}${group}/members/?cursor=abc`)).status).toBe(404);
+    expect((await server.call<List<Member>>('GET', `${GROUPS}${group}/members/?count=false`)).body.count).toBeNull();
+    expect((await server.call<List<Member>>('GET', `${GROUPS}${group}/members/?page_size=5000`)).body.results).toHaveLength(30);
+  });
+
+  it('number every change once, without gaps, and replay to the members', async () => {
+    const group = await createGroup();
+    await add(group, { profile_ids: profiles.slice(0, 50) });
+    await remove(group, { profile_ids: profiles.slice(10, 30) });
+    await add(group, { profile_ids: profiles.slice(20, 60) });
+    const changes = await feed(group, 0, 7);
+    expect(changes.map((change) => change.sequence)).toEqual(Array.from({ length: 90 }, (_, i) => i + 1));
+    expect(new Set(changes.map((change) => change.cause))).toEqual(new Set(['manual']));
+    const replayed = new Set<string>();
+    for (const { change, profile_id: id } of changes) {
+      expect(replayed.has(id)).toBe(change === 'left');
+      if (change === 'entered') replayed.add(id);
+      else replayed.delete(id);
+    }
+    expect([...replayed].toSorted()).toEqual((await all(group)).toSorted());
+    expect(await feed(group, 88)).toEqual(changes.slice(88));
+    const beyond = await server.call<List<Change>>('GET', `${GROUPS}${group}/changes/?after=1000`);
+    expect(beyond.body).toEqual({ count: 0, next: null, previous: null, results: [] });
+    expect((await server.call('GET', `${GROUPS}${group}/changes/?after=-1`)).status).toBe(400);
+    const second = await server.call<List<Change>>('GET', `${GROUPS}${group}/changes/?page=2&page_size=60`);
+    expect(second.body).toMatchObject({ count: 90, next: null, results: changes.slice(60) });
+  });
+
+  it('that are erased leave with that cause', async () => {
+    const group = await createGroup();
+    const [gone = ''] = await addProfiles(server, 1);
+    await add(group, { profile_ids: [gone] });
+    await server.call('DELETE', `profiles/${gone}/`);
+    expect(await count(group)).toBe(0);
+    expect((await feed(group)).at(-1)).toMatchObject({ change: 'left', profile_id: gone, cause: 'erased' });
+    expect((await add(group, { profile_ids: [gone] })).body.invalid_ids).toEqual([gone]);
+  });
+
+  it('are told one by one whether they are in, and since when', async () => {
+    const group = await createGroup();
+    const [one = '', two = ''] = profiles;
+    await add(group, { profile_ids: [one] });
+    const entered = (await server.call<List<Member>>('GET', `${GROUPS}${group}/members/`)).body.results[0]?.membership_created_at;
+    const rest = { pin: null, next_change_at: null, explanation: null };
+    expect((await server.call('GET', `${GROUPS}${group}/members/${one}/`)).body).toEqual({ is_member: true, since: entered, ...rest });
+    expect((await server.call('GET', `${GROUPS}${group}/members/${two}/`)).body).toEqual({ is_member: false, since: null, ...rest });
+    expect((await server.call('GET', `${GROUPS}${group}/members/${crypto.randomUUID()}/`)).status).toBe(404);
+    expect((await server.call('GET', `${GROUPS}${group}/members/nobody/`)).status).toBe(404);
+  });
+
+  it('enter once when fifty requests race to add them', async () => {
+    const group = await createGroup();
+    const racing = profiles.slice(0, 20);
+    const answers = await Promise.all(Array.from({ length: 50 }, () => add(group, { profile_ids: racing })));
+    expect(answers.every((answer) => answer.status === 200)).toBe(true);
+    expect(answers.flatMap((answer) => answer.body.successfully_added).toSorted()).toEqual(racing.toSorted());
+    expect(await count(group)).toBe(20);
+    expect(await feed(group)).toHaveLength(20);
+  });
+
+  it('never contradict their count, while others add and remove', { timeout: 120_000 }, async () => {
+    const group = await createGroup();
+    let writing = true;
+    const write = async (seed: number): Promise<void> => {
+      for (let i = 0; i < 60; i++) {
+        const from = (seed * 37 + i * 13) % 250;
+        const ids = profiles.slice(from, from + 1 + ((i * 7) % 40));
+        await (i % 2 === 0 ? add : remove)(group, { profile_ids: ids });
+      }
+    };
+    const newest = { sequence: 0 };
+    const read = async (): Promise<number> => {
+      let reads = 0;
+      const replayed = new Set<string>();
+      while (writing) {
+        const page = (await server.call<List<Member>>('GET', `${GROUPS}${group}/members/?page_size=1000`)).body;
+        expect(page.results.length).toBe(page.count);
+        expect(new Set(page.results.map((member) => member.id)).size).toBe(page.count);
+        const polled = (await server.call<List<Change>>('GET', `${GROUPS}${group}/changes/?after=${newest.sequence}&page_size=1000`)).body;
+        polled.results.forEach((change, index) => expect(change.sequence).toBe(newest.sequence + index + 1));
+        for (const { change, profile_id: id } of polled.results) {
+          expect(replayed.has(id)).toBe(change === 'left');
+          if (change === 'entered') replayed.add(id);
+          else replayed.delete(id);
+        }
+        newest.sequence = polled.results.at(-1)?.sequence ?? newest.sequence;
+        reads++;
+      }
+      return reads;
+    };
+    const reading = read();
+    await Promise.all([1, 2, 3, 4].map(write)).finally(() => (writing = false));
+    expect(await reading).toBeGreaterThan(5);
+    expect(await count(group)).toBe((await all(group)).length);
+  });
+});
