@@ -22,6 +22,8 @@ export interface ProfileGroup {
   visible_to_members: boolean;
   /** Of a dynamic group: the rule saved last. */
   ruleset?: Ruleset | null;
+  /** Of a dynamic group: frozen; pins still act. */
+  is_paused?: boolean;
   evaluation?: Evaluation | null;
 }
 
@@ -45,7 +47,8 @@ export interface NewProfileGroup extends ProfileGroupOptions {
 
 export interface Member {
   id: string;
-  nickname: string;
+  /** Null only with `as_of`, of a profile that was erased since. */
+  nickname: string | null;
   custom_id: string | null;
   membership_created_at: string;
 }
@@ -83,6 +86,16 @@ export interface ProfileAttribute {
   writable_by: 'admin' | 'profile' | (string & {});
   visible_to: 'admin' | 'owner' | 'public' | (string & {});
   derived_from?: Record<string, unknown> | null;
+  /** False while past activities are still being read into a new definition. */
+  ready?: boolean;
+}
+
+/** All of an application's attributes, with what a rule builder needs besides. */
+export interface AttributeCatalogue {
+  results: ProfileAttribute[];
+  /** What rules may read beside the catalogue: `profile_group` and `random_bucket`. */
+  leaves: ProfileAttribute[];
+  conditions: { condition: string; label: string; value: 'one' | 'range' | 'list' | 'days' | 'boolean' | 'none' | (string & {}) }[];
 }
 
 export interface ProfileAttributeOptions {
@@ -114,6 +127,7 @@ export interface StoredActivity {
   type: string;
   profile_id: string;
   occurred_at: string;
+  received_at: string;
   value: number;
   data: Record<string, unknown> | null;
 }
@@ -129,6 +143,9 @@ export interface ActivityType {
   label: string;
   /** Whether a fan's own token may send it. */
   client: boolean;
+  /** False: an admin sent it, and nobody registered it. */
+  registered: boolean;
+  source: 'platform' | 'custom' | (string & {});
 }
 
 export interface BulkResult {

@@ -96,9 +96,11 @@ export interface MembershipChange {
   cause: ChangeCause;
 }
 
-export interface SizePoint {
-  at: string;
-  size: number;
-  entered?: number;
-  left?: number;
+/** The size of a group over time. */
+export interface Sizes {
+  interval: 'hour' | 'day';
+  since: string;
+  until: string;
+  /** `at`: the start of the hour or day; `size`: at its end. */
+  results: { at: string; size: number; entered: number; left: number }[];
 }

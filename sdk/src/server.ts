@@ -12,7 +12,7 @@
  */
 
 import type * as r from './admin-resources.ts';
-import { followChanges, type ChangesOptions } from './changes.ts';
+import { followActivities, followChanges, type ChangesOptions, type TailOptions } from './changes.ts';
 import { createRequest, type HttpOptions, type Query, type Request } from './http.ts';
 import { list, type List, type ListOptions } from './pages.ts';
 import type { OwnProfile, Profile, ProfileGroupMembership } from './resources.ts';
@@ -20,7 +20,7 @@ import type * as rules from './rules.ts';
 
 export * from './errors.ts';
 export { signProfileToken, type ProfileTokenClaims } from './sign.ts';
-export type { ChangesOptions } from './changes.ts';
+export type { ChangesOptions, TailOptions } from './changes.ts';
 export type { HttpOptions, Query, Request, RequestOptions } from './http.ts';
 export type { List, ListOptions } from './pages.ts';
 export type * from './resources.ts';
@@ -103,10 +103,14 @@ function groupCalls(request: Request, root: string) {
     removeMembers: (group: string, ids: r.MemberIds) => request<void>('DELETE', `${one(group)}members/`, { body: ids }),
     /**
      * Makes these the members of a static group, all in one step. As many as you like: a stream is not held in memory.
-     * Text is CSV with the header `profile_id` or `custom_id`, or ids as JSON strings, one a line.
+     * CSV has the header `profile_id` or `custom_id`; NDJSON has an id a line as a JSON string, of the kind that `ids` says.
      */
-    replaceMembers: (group: string, body: string | Uint8Array | ReadableStream<Uint8Array>, contentType: 'text/csv' | 'application/x-ndjson') =>
-      request<r.ReplacedMembers>('PUT', `${one(group)}members/`, { body, contentType, timeout: 3_600_000 }),
+    replaceMembers: (
+      group: string,
+      body: string | Uint8Array | ReadableStream<Uint8Array>,
+      contentType: 'text/csv' | 'application/x-ndjson',
+      { ids, signal }: { ids?: 'profile_id' | 'custom_id'; signal?: AbortSignal } = {},
+    ) => request<r.ReplacedMembers>('PUT', `${one(group)}members/`, { query: { ids }, body, contentType, timeout: 3_600_000, signal }),
     /** Whether, since when and why a profile is a member. */
     explain: (group: string, profileId: string) => request<rules.MembershipState>('GET', `${one(group)}members/${path(profileId)}/`),
     pin: (group: string, profileId: string, pin: rules.Pin) => request<rules.Pin>('PUT', `${one(group)}pins/${path(profileId)}/`, { body: pin }),
@@ -122,15 +126,17 @@ function groupCalls(request: Request, root: string) {
 
     /** Who entered and left, in order and without gaps; with `follow`, also what is yet to come. */
     changes: (group: string, options: ChangesOptions = {}): AsyncIterableIterator<rules.MembershipChange> => followChanges(request, `${one(group)}changes/`, options),
-    size: (group: string, options: { interval?: 'hour' | 'day'; since?: string; until?: string } = {}) => request<r.Page<rules.SizePoint>>('GET', `${one(group)}size/`, { query: query(options) }),
+    size: (group: string, options: { interval?: 'hour' | 'day'; since?: string; until?: string } = {}) => request<rules.Sizes>('GET', `${one(group)}size/`, { query: query(options) }),
   };
 }
 
 function attributeCalls(request: Request, root: string) {
   const all = `${root}profile-attributes/`;
   return {
-    list: (options?: ListOptions): List<r.ProfileAttribute> => list(request, all, {}, options),
-    define: (fields: r.ProfileAttributeOptions & { key: string; type?: string }) => request<r.ProfileAttribute>('POST', all, { body: fields }),
+    /** The whole catalogue, in one answer. */
+    catalogue: () => request<r.AttributeCatalogue>('GET', all),
+    get: (key: string) => request<r.ProfileAttribute>('GET', `${all}${path(key)}/`),
+    define: (fields: r.ProfileAttributeOptions & { key: string }) => request<r.ProfileAttribute>('POST', all, { body: fields }),
     update: (key: string, fields: r.ProfileAttributeOptions) => request<r.ProfileAttribute>('PATCH', `${all}${path(key)}/`, { body: fields }),
     delete: (key: string) => request<void>('DELETE', `${all}${path(key)}/`),
   };
@@ -141,8 +147,10 @@ function activityCalls(request: Request, root: string) {
     /** 1 to 1000. Repeating a call is harmless: an activity that is known by its id counts as a duplicate. */
     send: (activities: r.NewActivity[]) => request<r.AcceptedActivities>('POST', `${root}activities/`, { body: { activities } }),
     delete: (profileId: string, id: string) => request<void>('DELETE', `${root}profiles/${path(profileId)}/activities/${path(id)}/`),
-    types: (options?: ListOptions): List<r.ActivityType> => list(request, `${root}activity-types/`, {}, options),
-    registerType: (type: r.ActivityType) => request<r.ActivityType>('POST', `${root}activity-types/`, { body: type }),
+    /** Activities as they come in, of all profiles: the newest, or with `follow` all that come in from now or `after` on. */
+    tail: (options: TailOptions = {}): AsyncIterableIterator<r.StoredActivity> => followActivities(request, `${root}activities/`, options),
+    types: async (): Promise<r.ActivityType[]> => (await request<r.Page<r.ActivityType>>('GET', `${root}activity-types/`)).results,
+    registerType: (type: { type: string; label?: string; client?: boolean }) => request<r.ActivityType>('POST', `${root}activity-types/`, { body: type }),
   };
 }
 
