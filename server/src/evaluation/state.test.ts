@@ -5,7 +5,7 @@ import { MICROS_PER_DAY, type Instant } from '../instant.ts';
 import { iterate, type Bitset } from '../rules/bitset.ts';
 import { loadCatalogue } from '../rules/catalogue-store.ts';
 import { compileRule } from '../rules/compile.ts';
-import { nextChangeAt, type CompiledRule } from '../rules/evaluate.ts';
+import { isMember, nextChangeAt, type CompiledRule } from '../rules/evaluate.ts';
 import { explainRule } from '../rules/explain.ts';
 import { parseRuleTree } from '../rules/parse.ts';
 import { saveWorld } from '../rules/testing/save-world.ts';
@@ -135,6 +135,38 @@ describe('members of other groups', () => {
         readRuleSet(createSetReader(client, { applicationId, now: NOW }), reads),
       );
       expect([...iterate(set)]).toEqual(expected.map((one) => one.ordinal));
+    }
+  });
+});
+
+describe('states set at the same instant', () => {
+  it.each([
+    ['🏆', '\uffee'],
+    ['\uffee', '🏆'],
+    ['b', 'a'],
+    ['a', 'b'],
+  ])('go to the activity whose id is later by code point: %s or %s', async (shop, quiz) => {
+    const tied = await saveWorld(db, (applicationId) => {
+      const one = profile(0, 0, 1);
+      one.activities.push({ id: shop, type: 'shop-purchase', at: NOW, value: 1, data: { size: 'from the shop' } });
+      one.activities.push({ id: quiz, type: 'quiz-won', at: NOW, value: 1, data: { size: 'from the quiz' } });
+      return { catalogue: testCatalogue(applicationId), profiles: [one], groups: [], start: NOW, end: NOW };
+    });
+    const shopWins = Buffer.compare(Buffer.from(shop), Buffer.from(quiz)) > 0;
+    const size = rule({
+      attribute: 'shirt_size',
+      condition: 'equals',
+      value: shopWins ? 'from the shop' : 'from the quiz',
+    });
+    const { applicationId } = tied.catalogue;
+    const [one] = tied.profiles;
+    const state = one && (await loadStates(db, applicationId, [one.id], size.needs, NOW)).get(one.id);
+    expect(state && isMember(size, state, NOW)).toBe(true);
+    for (const from of ['totals', 'activities'] as const) {
+      const set = await inSnapshot(db, (client) =>
+        readRuleSet(createSetReader(client, { applicationId, now: NOW, from }), size),
+      );
+      expect([...iterate(set)], from).toEqual([0]);
     }
   });
 });

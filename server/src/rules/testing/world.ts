@@ -2,7 +2,6 @@
 // pairs. Its totals are folded here, activity by activity, as intake is bound to do.
 
 import { randomUUID } from 'node:crypto';
-import type pg from 'pg';
 import { formatInstant, MICROS_PER_DAY, parseInstant, type Instant } from '../../instant.ts';
 import type { ActivityType, Catalogue, Fact, Scalar } from '../attribute.ts';
 import { buildCatalogue, type DefinitionRow } from '../catalogue.ts';
