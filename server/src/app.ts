@@ -1,7 +1,6 @@
 // The composition root: from a configuration to a running server. Everything is made here and handed on; nothing below
 // reads the environment or reaches for a global.
 
-import { mkdir } from 'node:fs/promises';
 import { pino, type Logger } from 'pino';
 import { activityRoutes } from './activities/activity-routes.ts';
 import { activityTypeRoutes } from './activities/activity-type-routes.ts';
@@ -20,6 +19,9 @@ import { openDatabase } from './database/database.ts';
 import { startEmbedded, type EmbeddedDatabase } from './database/embedded.ts';
 import { migrate } from './database/migrate.ts';
 import { dynamicGroups } from './evaluation/dynamic-groups.ts';
+import { countSlice, evaluationGauges, evaluationMeters, noCounts } from './evaluation/meters.ts';
+import { startEvaluation } from './evaluation/thread.ts';
+import { evaluationRoutes } from './evaluation/evaluation-routes.ts';
 import { createWorker, type Worker } from './evaluation/worker.ts';
 import { changeRoutes } from './groups/change-routes.ts';
 import { groupChores } from './groups/group-chores.ts';
@@ -63,7 +65,6 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   const log = options.log ?? createLog(config.logLevel);
   let embedded: EmbeddedDatabase | undefined;
   if (config.databaseUrl === undefined) {
-    await mkdir(config.dataDir, { recursive: true });
     embedded = await startEmbedded({ dataDir: config.dataDir, log });
   }
   try {
@@ -108,15 +109,35 @@ async function composeApp(config: Config, options: AppOptions, log: Logger, embe
       groupChores: chores,
     };
     const factBuilder = createFactBuilder(context);
-    const worker = createWorker(context, { evaluationInterval: config.evaluationInterval });
+    const meters = evaluationMeters(metrics.registry);
+    evaluationGauges(metrics.registry, base);
+    const worker = createWorker(context, {
+      evaluationInterval: config.evaluationInterval,
+      onSlice: (slice) => {
+        const counts = noCounts();
+        countSlice(counts, slice, clock.now());
+        meters.add(counts);
+      },
+      onFill: (_fill, outcome, seconds) => meters.add({ ...noCounts(), fills: [{ outcome, seconds }] }),
+    });
     const firstStart = await bootstrap(context);
     const firstOwnerToken = config.role === 'worker' ? undefined : await inviteFirstOwner(context);
     const http = await createHttp(context, {
       authenticate: (request) => authenticate(context, request),
-      routes: [operationsRoutes, consoleRoutes, applicationRoutes, profileRoutes, groupRoutes, memberRoutes, changeRoutes, activityRoutes, activityTypeRoutes, (scope) => attributeRoutes(scope, context, factBuilder), ownGroupsRoutes, sessionRoutes, producerRoutes],
+      routes: [operationsRoutes, consoleRoutes, applicationRoutes, profileRoutes, groupRoutes, memberRoutes, changeRoutes, evaluationRoutes, activityRoutes, activityTypeRoutes, (scope) => attributeRoutes(scope, context, factBuilder), ownGroupsRoutes, sessionRoutes, producerRoutes],
     });
     chores.wake();
     factBuilder.start();
+    const evaluation =
+      config.role === 'api'
+        ? undefined
+        : startEvaluation({
+            ...base,
+            role: config.role,
+            worker,
+            meters,
+            data: { databaseUrl: url, evaluationInterval: config.evaluationInterval, logLevel: config.logLevel },
+          });
     return {
       http,
       context,
@@ -127,6 +148,7 @@ async function composeApp(config: Config, options: AppOptions, log: Logger, embe
         await http.close();
         await chores.stop();
         await factBuilder.stop();
+        await evaluation?.stop();
         await worker.stop();
         stopClock();
         await db.close();

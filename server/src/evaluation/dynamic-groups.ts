@@ -14,8 +14,10 @@ import { readAsOf } from './as-of.ts';
 import { compileNow, findReadingCycle, findRuleset, insertRuleset, refuseCycle, sameTree, unwatchOthers, watch } from './definitions.ts';
 import { explainMember } from './explain-member.ts';
 import { freeze, requestFill } from './failures.ts';
+import { rulesCache } from './rules-cache.ts';
 
 export function dynamicGroups(context: Pick<Context, 'db' | 'clock'>): DynamicGroups {
+  const rules = rulesCache(context.db);
   return {
     async create(tx, group, rule, now) {
       await saveRule(tx, group, rule, now);
@@ -58,7 +60,10 @@ export function dynamicGroups(context: Pick<Context, 'db' | 'clock'>): DynamicGr
     },
 
     present,
-    explain: (application, group, profileId) => explainMember(context, application, group, profileId),
+    explain: async (application, group, profileId) => {
+      const explained = await explainMember({ ...context, rules }, application, group, profileId);
+      return explained && { ...explained };
+    },
     asOf: async (db, group) => (await present(db, [group])).get(group.id)?.evaluation.as_of ?? null,
 
     async refill(tx, applicationId, groupIds, now) {

@@ -1,1 +1,155 @@
-export const explainMember = async (..._a: unknown[]): Promise<Record<string, unknown> | undefined> => undefined;
+// Why a profile is or is not a member, and when that changes if nothing else happens: the rule with what each leaf
+// found, the pin above it, and the flips of the groups that it reads, worked out from their own rules and pins.
+
+import type { Application } from '../applications/application.ts';
+import type { Clock } from '../clock.ts';
+import { sql, type Database, type Queryable } from '../database/database.ts';
+import type { Group } from '../groups/group.ts';
+import { readUuid } from '../ids.ts';
+import { formatInstant, type Instant } from '../instant.ts';
+import { timeline, type CompiledRule } from '../rules/evaluate.ts';
+import { explainRule, type Explanation } from '../rules/explain.ts';
+import { mergeNeeds, type ProfileState } from '../rules/state.ts';
+import { newestActivity } from './live.ts';
+import { presentPin, type PinRow, type PinResource } from './pin.ts';
+import type { ApplicationRules, GroupRules, RulesCache } from './rules-cache.ts';
+import { loadStates } from './state.ts';
+
+export interface ExplainedMembership {
+  is_member: boolean;
+  since: string | null;
+  pin: PinResource | null;
+  next_change_at: string | null;
+  explanation: Explanation | null;
+}
+
+export interface ExplainContext {
+  db: Database;
+  clock: Clock;
+  rules: RulesCache;
+}
+
+/** Undefined where there is no such profile. */
+export async function explainMember(context: ExplainContext, application: Application, group: Group, profileId: string): Promise<ExplainedMembership | undefined> {
+  const id = readUuid(profileId);
+  if (id === undefined) return undefined;
+  return context.db.transaction((tx) => explainInSnapshot(tx, context, application.id, group.id, id), { isolation: 'repeatable read' });
+}
+
+interface MembershipRow {
+  group_id: string;
+  served_ruleset_id: string | null;
+  as_of: Instant | null;
+  since: Instant | null;
+}
+
+async function explainInSnapshot(
+  tx: Queryable,
+  context: ExplainContext,
+  applicationId: number,
+  groupId: string,
+  profileId: string,
+): Promise<ExplainedMembership | undefined> {
+  const rules = await currentRules(tx, context.rules, applicationId);
+  const order = innersFirst(rules, groupId);
+  const reads = new Set([...order, ...order.flatMap((id) => [...(servedOf(rules, id)?.needs.groups ?? [])])]);
+  const memberships = await loadMemberships(tx, profileId, [...reads]);
+  const pins = await loadPins(tx, profileId, order);
+  const needs = mergeNeeds(order.flatMap((id) => servedOf(rules, id)?.explainNeeds ?? []));
+  const before = context.clock.now();
+  const states = await loadStates(tx, applicationId, [profileId], { ...needs, groups: new Set() }, before);
+  const state = states.get(profileId);
+  if (!state) return undefined;
+  const now = Math.max(before, newestActivity([{ state }]));
+  for (const id of reads) state.groups.set(id, { member: memberships.get(id)?.since !== undefined && memberships.get(id)?.since !== null, flips: [] });
+  let next: Instant[] = [];
+  for (const id of order) {
+    const group = rules.groups.get(id);
+    if (!group) continue;
+    const isLive = memberships.get(id)?.as_of === null && !group.isPaused;
+    next = flipsOf(servedOf(rules, id), isLive, state, pins.get(id), now);
+    state.groups.set(id, { member: state.groups.get(id)?.member ?? false, flips: next });
+  }
+  const rule = servedOf(rules, groupId);
+  const since = memberships.get(groupId)?.since ?? null;
+  const pin = pins.get(groupId);
+  return {
+    is_member: since !== null,
+    since: since === null ? null : formatInstant(since),
+    pin: pin && isOn(pin, now) ? presentPin(pin) : null,
+    next_change_at: next[0] === undefined ? null : formatInstant(next[0]),
+    explanation: rule ? explainRule(rule, state, now).explanation : null,
+  };
+}
+
+/** What readers see follows from it; before the first fill, what they are going to see. */
+const servedOf = (rules: ApplicationRules, groupId: string): CompiledRule | undefined => {
+  const group = rules.groups.get(groupId);
+  return group?.servedRulesetId === null ? group.latest : group?.served;
+};
+
+const isOn = (pin: PinRow, at: Instant): boolean => (pin.expires_at ?? Infinity) > at;
+
+/** The instants after `now` at which membership changes: by the rule while the group is live, and by the end of the pin. */
+function flipsOf(rule: CompiledRule | undefined, isLive: boolean, state: ProfileState, pin: PinRow | undefined, now: Instant): Instant[] {
+  if (!rule) return [];
+  if (pin === undefined || !isOn(pin, now)) return isLive ? timeline(rule, state, now, Infinity).changes.map((change) => change.at) : [];
+  const end = pin.expires_at;
+  if (end === null) return [];
+  const pinned = pin.pin === 'in';
+  const walk = timeline(rule, state, now, isLive ? Infinity : end);
+  let member = walk.member;
+  for (const change of walk.changes) if (change.at <= end) member = change.member;
+  const later = walk.changes.filter((change) => change.at > end).map((change) => change.at);
+  return member === pinned ? later : [end, ...later];
+}
+
+/** The group and all dynamic groups that it reads, directly or not, each after those that it reads. */
+function innersFirst(rules: ApplicationRules, groupId: string): string[] {
+  const found = new Set<string>();
+  const visit = (id: string): void => {
+    if (found.has(id) || !rules.groups.has(id)) return;
+    found.add(id);
+    for (const inner of servedOf(rules, id)?.needs.groups ?? []) visit(inner);
+  };
+  visit(groupId);
+  return [...found].sort((a, b) => (rules.places.get(a) ?? 0) - (rules.places.get(b) ?? 0));
+}
+
+/** Compiled rules as this snapshot has them. */
+export async function currentRules(tx: Queryable, cache: RulesCache, applicationId: number): Promise<ApplicationRules> {
+  const { rows } = await tx.query<{ version: number }>(sql`select definitions_version as version from applications where id = ${applicationId}`);
+  const version = rows[0]?.version;
+  const known = await cache.get(applicationId);
+  const served = await tx.query<{ group_id: string; served_ruleset_id: string | null }>(sql`
+    select group_id, served_ruleset_id from group_heads where group_id = any (${[...(known?.groups.keys() ?? [])]}::uuid[])`);
+  const isCurrent = (group: GroupRules, row: { served_ruleset_id: string | null }): boolean => group.servedRulesetId === row.served_ruleset_id;
+  const fresh =
+    known?.version === version &&
+    served.rows.every((row) => {
+      const group = known?.groups.get(row.group_id);
+      return !group || isCurrent(group, row);
+    });
+  const rules = fresh ? known : await cache.refresh(applicationId, tx);
+  if (!rules) throw new Error(`there is no application ${applicationId}`);
+  return rules;
+}
+
+async function loadMemberships(tx: Queryable, profileId: string, groupIds: string[]): Promise<Map<string, MembershipRow>> {
+  const { rows } = await tx.query<MembershipRow>(sql`
+    select h.group_id, h.served_ruleset_id, h.as_of,
+      case when m.entered_at = '-infinity' then (select e.switched_at from group_epochs e where e.group_id = h.group_id and e.epoch = m.since_epoch)
+        else m.entered_at end as since
+    from group_heads h
+    left join members m on m.group_id = h.group_id and m.profile_id = ${profileId}
+      and m.since_epoch <= h.epoch and (m.until_epoch is null or m.until_epoch > h.epoch)
+    where h.group_id = any (${groupIds}::uuid[])`);
+  return new Map(rows.map((row) => [row.group_id, row]));
+}
+
+async function loadPins(tx: Queryable, profileId: string, groupIds: string[]): Promise<Map<string, PinRow>> {
+  const { rows } = await tx.query<PinRow>(sql`
+    select group_id, profile_id, pin, reason, expires_at, created_at, created_by from pins
+    where profile_id = ${profileId} and group_id = any (${groupIds}::uuid[])`);
+  return new Map(rows.map((row) => [row.group_id, row]));
+}

@@ -4,12 +4,12 @@
 
 import type { Clock } from '../clock.ts';
 import { sql, type Database, type Queryable } from '../database/database.ts';
+import { drain } from '../database/drain.ts';
 import type { DynamicGroups } from '../groups/dynamic.ts';
 import { cleanSwitch, runSwitch, SwitchLost, type SwitchPlan, type SwitchProgress } from '../groups/switch.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { andNot, fromOrdinals, or, type Bitset } from '../rules/bitset.ts';
 import { isMember, type CompiledRule } from '../rules/evaluate.ts';
-import { drain, READER_NAME } from './drain.ts';
 import { delayRetry } from './failures.ts';
 import { unwatchOthers } from './definitions.ts';
 import { BUCKETS } from './queue.ts';
@@ -99,7 +99,6 @@ function planOf(context: FillContext, rules: ApplicationRules, group: GroupRules
 
 async function scan(context: FillContext, applicationId: number, groupId: string, rule: CompiledRule): Promise<Bitset> {
   return inSnapshot(context.db, async (client) => {
-    await client.query("select set_config('application_name', $1, true)", [READER_NAME]);
     const sweeping = await client.query<{ at: Instant }>('select sweeping_until as at from sweeps where application_id = $1', [applicationId]);
     const now = Math.max(context.clock.now(), sweeping.rows[0]?.at ?? -Infinity);
     const pins = await client.query<{ ordinal: number; pin: 'in' | 'out' }>(

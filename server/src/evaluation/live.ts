@@ -191,7 +191,8 @@ async function loadPins(tx: Queryable, profileIds: string[], groupIds: string[])
   return found;
 }
 
-function newestActivity(subjects: Iterable<{ state: ProfileState }>): Instant {
+/** No activity lies in the future of an evaluation that knows it, whatever the clocks of several processes say. */
+export function newestActivity(subjects: Iterable<{ state: ProfileState }>): Instant {
   let newest = -Infinity;
   for (const { state } of subjects) {
     for (const recent of state.recent.values()) newest = Math.max(newest, recent.at[0] ?? -Infinity);

@@ -55,13 +55,16 @@ export interface ApplicationRules {
 export interface RulesCache {
   /** As this process read them last; read now where it never did. */
   get(applicationId: number): Promise<ApplicationRules | undefined>;
-  refresh(applicationId: number): Promise<ApplicationRules | undefined>;
+  /** Reads them now, or in the snapshot of a transaction. */
+  refresh(applicationId: number, tx?: Queryable): Promise<ApplicationRules | undefined>;
 }
 
 export function rulesCache(db: Database): RulesCache {
   const cache = new Map<number, ApplicationRules>();
-  const refresh = async (applicationId: number): Promise<ApplicationRules | undefined> => {
-    const rules = await db.transaction((tx) => loadRules(tx, applicationId), { isolation: 'repeatable read' });
+  const refresh = async (applicationId: number, tx?: Queryable): Promise<ApplicationRules | undefined> => {
+    const rules = tx
+      ? await loadRules(tx, applicationId)
+      : await db.transaction((own) => loadRules(own, applicationId), { isolation: 'repeatable read' });
     if (rules) cache.set(applicationId, rules);
     else cache.delete(applicationId);
     return rules;

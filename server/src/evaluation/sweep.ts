@@ -83,16 +83,7 @@ async function look(context: LiveContext, applicationId: number, until: Instant,
 }
 
 async function queueCrossings(tx: Queryable, rules: ApplicationRules, since: Instant, until: Instant): Promise<number> {
-  const { applicationId, crossings } = rules;
-  const bounds = (of: readonly WatchedCrossing[]): { low: string[]; high: string[]; keys: string[] } => ({
-    low: of.map(({ crossing }) => formatInstant(since - crossing.offset)),
-    high: of.map(({ crossing }) => formatInstant(until - crossing.offset)),
-    keys: of.map(({ keys }) => keys.join(' ')),
-  });
-  const parts = SOURCES.flatMap(({ rows, select }) => {
-    const found = rows(crossings);
-    return found.length === 0 ? [] : [select(applicationId, found, bounds(found))];
-  });
+  const { applicationId } = rules;
   const at = formatInstant(until);
   const { count } = await tx.query(sql`
     insert into queue (profile_id, bucket, application_id, cause, changed, since, queued_at)
@@ -101,9 +92,24 @@ async function queueCrossings(tx: Queryable, rules: ApplicationRules, since: Ins
     from (
       select p.profile_id, p.ordinal, ${groupKey.pin('')} || p.group_id as keys from pins p
       where p.application_id = ${applicationId} and p.expires_at > ${formatInstant(since)} and p.expires_at <= ${at}
-      ${parts.reduce((all, part) => sql`${all} union all ${part}`, sql``)}) c
+      union all ${crossed(applicationId, rules.crossings, since, until)}) c
     group by c.profile_id, c.ordinal`);
   return count;
+}
+
+/** A select of (profile_id, ordinal, keys): who crosses where after `since` and up to `until`, once for each crossing. */
+export function crossed(applicationId: number, crossings: readonly WatchedCrossing[], since: Instant, until: Instant): Sql {
+  const bounds = (found: readonly WatchedCrossing[]): Bounds => ({
+    low: found.map(({ crossing }) => formatInstant(since - crossing.offset)),
+    high: found.map(({ crossing }) => formatInstant(until - crossing.offset)),
+    keys: found.map(({ keys }) => keys.join(' ')),
+  });
+  const parts = SOURCES.flatMap(({ rows, select }) => {
+    const found = rows(crossings);
+    return found.length === 0 ? [] : [select(applicationId, found, bounds(found))];
+  });
+  const nobody = sql`select p.profile_id, p.ordinal, '' from pins p where false`;
+  return parts.reduce((all, part) => sql`${all} union all ${part}`, nobody);
 }
 
 type Source<Kind> = Extract<Crossing['source'], { kind: Kind }>;

@@ -1,0 +1,224 @@
+import { Type } from 'typebox';
+import type { Context } from '../context.ts';
+import { sql, type Database } from '../database/database.ts';
+import { PageOf, PageQuery, pageClause, presentPage, readPage, type Order, type PageRequest } from '../database/page.ts';
+import { actorName } from '../credentials/credential.ts';
+import { notFound, ValidationError } from '../errors.ts';
+import { GroupResource, presentGroup } from '../groups/group.ts';
+import { GroupParams } from '../groups/group-routes.ts';
+import { getGroup, updateGroup } from '../groups/group-service.ts';
+import { ClientIdParams, NoContent, Timestamp } from '../http/schemas.ts';
+import type { App } from '../http/server.ts';
+import { readUuid } from '../ids.ts';
+import { formatInstant } from '../instant.ts';
+import type { RuleNode } from '../rules/tree.ts';
+import { findRuleset, type RulesetRow } from './definitions.ts';
+import { deletePin, PinFields, PinResource, setPin } from './pin.ts';
+import { createPreviews } from './preview.ts';
+import { rulesCache } from './rules-cache.ts';
+import { verify } from './verify.ts';
+
+const GROUPS = '/api/v1/applications/:client_id/profile-groups/';
+const GROUP = `${GROUPS}:group/`;
+const tags = ['Dynamic groups'];
+
+const RulesetResource = Type.Object(
+  {
+    id: Type.String(),
+    rule_tree: Type.Unsafe<RuleNode>({ type: 'object', additionalProperties: true, description: 'Normalised.' }),
+    created_at: Timestamp('When it was saved.'),
+    created_by: Type.String({ description: '`token:<name>` or `producer:<email>`.' }),
+  },
+  { $id: 'Ruleset' },
+);
+
+const PreviewResource = Type.Object({
+  count: Type.Integer({ description: 'Exact.' }),
+  sample: Type.Array(
+    Type.Object({ id: Type.String(), nickname: Type.String(), custom_id: Type.Unsafe<string | null>({ type: ['string', 'null'] }) }),
+    { description: 'Up to 10 of them.' },
+  ),
+  as_of: Timestamp('The instant that the numbers are of.'),
+  entering: Type.Optional(Type.Integer({ description: 'With `group_id`: who would enter, the pins of the group included.' })),
+  leaving: Type.Optional(Type.Integer({ description: 'With `group_id`: who would leave.' })),
+});
+
+const VerificationResource = Type.Object({
+  checked: Type.Integer({ description: 'Profiles that were compared.' }),
+  missing: Type.Integer({ description: 'Should be members and are not.' }),
+  extra: Type.Integer({ description: 'Are members and should not be.' }),
+});
+
+const PinParams = Type.Object({ ...GroupParams.properties, profile_id: Type.String({ description: 'The profile’s id, a UUID.' }) });
+
+export function evaluationRoutes(app: App, context: Context): void {
+  const rules = rulesCache(context.db);
+  const previews = createPreviews(context);
+  app.addHook('onClose', () => previews.close());
+  // Whatever may have written ends what is kept of the past, when it comes and when it is done.
+  app.server.on('request', (request, response) => {
+    if (request.method === 'GET' || request.method === 'HEAD' || request.url?.includes('/profile-groups/preview') === true) return;
+    previews.forget();
+    response.once('close', () => previews.forget());
+  });
+
+  app.post(
+    `${GROUPS}preview/`,
+    {
+      config: { access: 'admin', reads: true },
+      schema: {
+        operationId: 'previewRule',
+        summary: 'Preview a rule',
+        description: 'Who would be in a group of this rule, exactly. With `group_id`, who would enter and leave that group. Changes nothing.',
+        tags,
+        params: ClientIdParams,
+        body: Type.Object({
+          rule_tree: Type.Optional(Type.Unknown()),
+          group_id: Type.Optional(Type.Unsafe<string | null>({ type: ['string', 'null'], description: 'A dynamic group, by id or `custom:…`.' })),
+        }),
+        response: { 200: PreviewResource },
+      },
+    },
+    async (request) => {
+      const application = await context.applications.get(request.params.client_id);
+      if (request.body.rule_tree === undefined) throw new ValidationError({ rule_tree: ['This field is required.'] });
+      return previews.preview(application, request.body);
+    },
+  );
+
+  app.post(
+    `${GROUP}verify/`,
+    {
+      config: { access: 'admin', reads: true, optionalBody: true },
+      schema: {
+        operationId: 'verifyGroup',
+        summary: 'Verify a dynamic group',
+        description:
+          'Compares the membership with what the raw activities say, computed another way. 409 while the group is filling or paused, and for static groups.',
+        tags,
+        params: GroupParams,
+        body: Type.Object({}),
+        response: { 200: VerificationResource },
+      },
+    },
+    async (request) => {
+      const application = await context.applications.get(request.params.client_id);
+      const group = await getGroup(context.db, application.id, request.params.group);
+      return verify({ ...context, rules }, application.id, group.id);
+    },
+  );
+
+  app.get(
+    `${GROUP}rulesets/`,
+    {
+      config: { access: 'admin' },
+      schema: {
+        operationId: 'listRulesets',
+        summary: 'List the rules that a group has had',
+        description: 'Newest first: who saved which rule when.',
+        tags,
+        params: GroupParams,
+        querystring: Type.Object(PageQuery),
+        response: { 200: PageOf(RulesetResource) },
+      },
+    },
+    async (request) => {
+      const application = await context.applications.get(request.params.client_id);
+      const group = await getGroup(context.db, application.id, request.params.group);
+      const page = readPage(request, RULESET_ORDER);
+      const { rows, count } = await pageOfRulesets(context.db, group.id, page);
+      return presentPage(request, page, RULESET_ORDER, rows, count, (row) => ({ ...row, created_at: formatInstant(row.created_at) }));
+    },
+  );
+
+  app.post(
+    `${GROUP}rulesets/:ruleset_id/restore/`,
+    {
+      config: { access: 'admin', optionalBody: true },
+      schema: {
+        operationId: 'restoreRuleset',
+        summary: 'Go back to an earlier rule',
+        description: 'Saves its tree anew, as a PATCH of `rule_tree` would.',
+        tags,
+        params: Type.Object({ ...GroupParams.properties, ruleset_id: Type.String() }),
+        body: Type.Object({}),
+        response: { 200: GroupResource },
+      },
+    },
+    async (request) => {
+      const application = await context.applications.get(request.params.client_id);
+      const group = await getGroup(context.db, application.id, request.params.group);
+      const id = readUuid(request.params.ruleset_id);
+      const saved = id === undefined ? undefined : await findRuleset(context.db, group.id, id);
+      if (!saved) throw notFound();
+      const changed = await updateGroup(context, application, group.id, { rule_tree: saved.rule_tree }, actorName(request.credential));
+      return presentGroup(changed.group, changed.dynamic);
+    },
+  );
+
+  app.put(
+    `${GROUP}pins/:profile_id/`,
+    {
+      config: { access: 'admin' },
+      schema: {
+        operationId: 'pinProfile',
+        summary: 'Pin a profile in or out',
+        description: 'Stands over the rule, also while the group is paused, until it is taken away or expires.',
+        tags,
+        params: PinParams,
+        body: PinFields,
+        response: { 200: PinResource },
+      },
+    },
+    async (request) => {
+      const application = await context.applications.get(request.params.client_id);
+      const { group, profile_id: profileId } = request.params;
+      return setPin(context, application, group, profileId, request.body, actorName(request.credential));
+    },
+  );
+
+  app.delete(
+    `${GROUP}pins/:profile_id/`,
+    {
+      config: { access: 'admin' },
+      schema: {
+        operationId: 'unpinProfile',
+        summary: 'Take a pin away',
+        description: 'The rule decides again. 404 where the profile has no pin in this group.',
+        tags,
+        params: PinParams,
+        response: { 204: NoContent },
+      },
+    },
+    async (request, reply) => {
+      const application = await context.applications.get(request.params.client_id);
+      await deletePin(context, application, request.params.group, request.params.profile_id);
+      return reply.code(204).send(null);
+    },
+  );
+}
+
+const RULESET_ORDER: Order<RulesetRow> = {
+  name: 'rulesets',
+  columns: [
+    { column: 'created_at', type: 'timestamptz' },
+    { column: 'id', type: 'uuid' },
+  ],
+  descending: true,
+  key: (row) => [formatInstant(row.created_at), row.id],
+};
+
+async function pageOfRulesets(db: Database, groupId: string, page: PageRequest): Promise<{ rows: RulesetRow[]; count: number | undefined }> {
+  const { after, orderAndLimit } = pageClause(page, RULESET_ORDER);
+  return db.transaction(
+    async (tx) => {
+      const counted = page.wantsCount
+        ? await tx.query<{ count: number }>(sql`select count(*) as count from rulesets where group_id = ${groupId}`)
+        : undefined;
+      const { rows } = await tx.query<RulesetRow>(sql`
+        select id, rule_tree, created_at, created_by from rulesets where group_id = ${groupId}${after}${orderAndLimit}`);
+      return { rows, count: counted?.rows[0]?.count };
+    },
+    { isolation: 'repeatable read' },
+  );
+}

@@ -1,0 +1,158 @@
+// What /metrics says about the evaluation. Counts come from the worker, through messages where it has a thread of its
+// own; what waits and how far the truth reaches are asked of the database when somebody looks, so they hold for all
+// workers together and are right even while none runs.
+
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { Clock } from '../clock.ts';
+import { sql, type Database } from '../database/database.ts';
+import { MICROS_PER_SECOND, type Instant } from '../instant.ts';
+import type { FillOutcome } from './fill.ts';
+import type { SliceResult } from './live.ts';
+
+/** Plain data, so that it crosses threads. */
+export interface EvaluationCounts {
+  slices: number;
+  rows: number;
+  evaluated: number;
+  /** Membership changes by cause. */
+  changes: Record<string, number>;
+  /** Seconds from what was acknowledged to the membership that follows, of each row that was no clock's. */
+  freshness: number[];
+  fills: { outcome: FillOutcome; seconds: number }[];
+}
+
+export const noCounts = (): EvaluationCounts => ({ slices: 0, rows: 0, evaluated: 0, changes: {}, freshness: [], fills: [] });
+
+export function countSlice(counts: EvaluationCounts, slice: SliceResult, now: Instant): void {
+  counts.slices++;
+  counts.rows += slice.rows;
+  counts.evaluated += slice.evaluated;
+  for (const { cause } of slice.changes) counts.changes[cause] = (counts.changes[cause] ?? 0) + 1;
+  for (const at of slice.queuedAt) counts.freshness.push(Math.max(0, now - at) / MICROS_PER_SECOND);
+}
+
+export interface EvaluationMeters {
+  add(counts: EvaluationCounts): void;
+}
+
+export function evaluationMeters(registry: Registry): EvaluationMeters {
+  const registers = [registry];
+  const slices = new Counter({ name: 'grandstand_evaluation_slices_total', help: 'Slices of the queue that were evaluated.', registers });
+  const rows = new Counter({ name: 'grandstand_evaluation_rows_total', help: 'Rows taken off the queue.', registers });
+  const evaluations = new Counter({ name: 'grandstand_evaluations_total', help: 'Rules evaluated for a profile.', registers });
+  const changes = new Counter({
+    name: 'grandstand_membership_changes_total',
+    help: 'Memberships that the evaluation changed, by cause; those by `clock` are flips of time.',
+    labelNames: ['cause'],
+    registers,
+  });
+  const freshness = new Histogram({
+    name: 'grandstand_freshness_seconds',
+    help: 'From the acknowledgement of an activity or change to the memberships that follow from it.',
+    buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60],
+    registers,
+  });
+  const fills = new Histogram({
+    name: 'grandstand_fill_duration_seconds',
+    help: 'Duration of attempts to fill a group, by outcome.',
+    labelNames: ['outcome'],
+    buckets: [0.05, 0.25, 1, 5, 15, 60, 300, 1800],
+    registers,
+  });
+  return {
+    add(counts) {
+      slices.inc(counts.slices);
+      rows.inc(counts.rows);
+      evaluations.inc(counts.evaluated);
+      for (const [cause, count] of Object.entries(counts.changes)) changes.inc({ cause }, count);
+      for (const seconds of counts.freshness) freshness.observe(seconds);
+      for (const { outcome, seconds } of counts.fills) fills.observe({ outcome }, seconds);
+    },
+  };
+}
+
+interface State {
+  rows: { live: number; clock: number };
+  oldest: Instant | null;
+  swept: Instant | null;
+  fills: { group_id: string; progress: number }[];
+  failed: number;
+  verified: { at: Instant | null; checked: number; missing: number; extra: number };
+}
+
+/** Gauges that read the database when they are collected, once a scrape. */
+export function evaluationGauges(registry: Registry, { db, clock }: { db: Database; clock: Clock }): void {
+  let state: Promise<State> | undefined;
+  const read = (): Promise<State> => {
+    state ??= readState(db).finally(() => setTimeout(() => (state = undefined), 500).unref());
+    return state;
+  };
+  const gauge = (name: string, help: string, set: (gauge: Gauge, state: State) => void, labelNames: string[] = []): void => {
+    new Gauge({
+      name,
+      help,
+      labelNames,
+      registers: [registry],
+      async collect() {
+        const current = await read().catch(() => undefined);
+        if (current) set(this, current);
+        else this.reset();
+      },
+    });
+  };
+  const seconds = (since: Instant | null): number => (since === null ? 0 : Math.max(0, clock.now() - since) / MICROS_PER_SECOND);
+  gauge(
+    'grandstand_queue_rows',
+    'Rows that wait for evaluation, by whether time or something else put them there.',
+    (it, { rows }) => {
+      it.set({ cause: 'live' }, rows.live);
+      it.set({ cause: 'clock' }, rows.clock);
+    },
+    ['cause'],
+  );
+  gauge('grandstand_queue_age_seconds', 'Age of the oldest row that waits.', (it, { oldest }) => it.set(seconds(oldest)));
+  gauge('grandstand_sweep_lag_seconds', 'How long ago the clock’s changes were last looked for, in the application where that is longest.', (it, { swept }) =>
+    it.set(seconds(swept)),
+  );
+  gauge('grandstand_groups_filling', 'Groups that are being filled.', (it, { fills }) => it.set(fills.length));
+  gauge(
+    'grandstand_fill_progress',
+    'How far each running fill is, 0 to 1.',
+    (it, { fills }) => {
+      it.reset();
+      for (const fill of fills) it.set({ group: fill.group_id }, fill.progress);
+    },
+    ['group'],
+  );
+  gauge('grandstand_groups_failed', 'Groups whose evaluation failed and is tried again.', (it, { failed }) => it.set(failed));
+  gauge('grandstand_verify_age_seconds', 'Since the last nightly verification of any group.', (it, { verified }) => it.set(seconds(verified.at)));
+  gauge('grandstand_verify_checked', 'Memberships compared by the last nightly verification of each group.', (it, { verified }) => it.set(verified.checked));
+  gauge('grandstand_verify_missing', 'Memberships that it found missing: 0, or the promise does not hold.', (it, { verified }) => it.set(verified.missing));
+  gauge('grandstand_verify_extra', 'Memberships that it found too many: 0, or the promise does not hold.', (it, { verified }) => it.set(verified.extra));
+}
+
+async function readState(db: Database): Promise<State> {
+  const [queue, sweeps, fills, verified] = await Promise.all([
+    db.query<{ live: number; clock: number; oldest: Instant | null }>(sql`
+      select count(*) filter (where cause <> 'clock') as live, count(*) filter (where cause = 'clock') as clock, min(queued_at) as oldest from queue`),
+    db.query<{ swept: Instant | null }>(sql`select min(swept_until) as swept from sweeps`),
+    db.query<{ group_id: string; progress: number; last_error: string | null }>(sql`
+      select group_id, prepared::float8 / greatest(total, 1) as progress, last_error from fills
+      where kind = 'rule' and stage <> 'clean' order by started_at limit 1000`),
+    db.query<{ at: Instant | null; checked: number; missing: number; extra: number }>(sql`
+      select max(v.at) as at, coalesce(sum(v.checked), 0)::float8 as checked, coalesce(sum(v.missing), 0)::float8 as missing,
+        coalesce(sum(v.extra), 0)::float8 as extra
+      from (
+        select distinct on (v.group_id) v.at, v.checked, v.missing, v.extra from verifications v join groups g on g.id = v.group_id
+        where v.nightly order by v.group_id, v.at desc) v`),
+  ]);
+  const { live = 0, clock = 0, oldest = null } = queue.rows[0] ?? {};
+  return {
+    rows: { live, clock },
+    oldest,
+    swept: sweeps.rows[0]?.swept ?? null,
+    fills: fills.rows.filter((fill) => fill.last_error === null),
+    failed: fills.rows.filter((fill) => fill.last_error !== null).length,
+    verified: verified.rows[0] ?? { at: null, checked: 0, missing: 0, extra: 0 },
+  };
+}

@@ -1,0 +1,58 @@
+// The evaluation's own thread: a worker with its own connections, told to stop by a message.
+
+import { parentPort, workerData } from 'node:worker_threads';
+import { pino } from 'pino';
+import { systemClock } from '../clock.ts';
+import { openDatabase } from '../database/database.ts';
+import { dynamicGroups } from './dynamic-groups.ts';
+import { countSlice, noCounts } from './meters.ts';
+import type { FromThread, ThreadData } from './thread.ts';
+import { createWorker } from './worker.ts';
+
+const POOL_SIZE = 4;
+const REPORT_EVERY_MS = 500;
+const CLOCK_EVERY_MS = 10_000;
+
+const data = workerData as ThreadData; // given by thread.ts
+const log = pino({ level: data.logLevel, base: null }, pino.destination({ dest: 2, sync: false }));
+const db = openDatabase({
+  url: data.databaseUrl,
+  poolSize: POOL_SIZE,
+  pipelines: 1,
+  name: 'grandstand',
+  onError: (error) => log.warn({ err: error }, 'a database connection of the evaluation broke'),
+});
+const clock = systemClock();
+await clock.synchronise(db).catch((error: unknown) => log.warn({ err: error }, 'the database’s clock could not be read'));
+
+let counts = noCounts();
+const tell = (message: FromThread): void => parentPort?.postMessage(message);
+const worker = createWorker(
+  { db, clock, log, dynamicGroups: dynamicGroups({ db, clock }) },
+  {
+    evaluationInterval: data.evaluationInterval,
+    onSlice: (slice) => countSlice(counts, slice, clock.now()),
+    onFill: (_fill, outcome, seconds) => void counts.fills.push({ outcome, seconds }),
+  },
+);
+const report = (): void => {
+  if (counts.slices + counts.fills.length === 0) return;
+  tell({ kind: 'counts', counts });
+  counts = noCounts();
+};
+const timers = [
+  setInterval(report, REPORT_EVERY_MS),
+  setInterval(() => void clock.synchronise(db).catch(() => {}), CLOCK_EVERY_MS),
+];
+worker.start();
+
+parentPort?.once('message', () => {
+  void (async () => {
+    await worker.stop();
+    for (const timer of timers) clearInterval(timer);
+    report();
+    await db.close();
+    tell({ kind: 'stopped' });
+    parentPort?.close();
+  })();
+});

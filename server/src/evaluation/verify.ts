@@ -1,0 +1,157 @@
+// Proof by the other meaning. Membership is kept by functions over one profile's totals; here the same rule is read as
+// sets over the raw activities, in one snapshot, and the two are compared. Profiles that wait in the queue or are due are
+// brought up to the same instant by their function first: that they wait is no fault.
+
+import type pg from 'pg';
+import type { Clock } from '../clock.ts';
+import { sql, type Database, type Queryable } from '../database/database.ts';
+import { conflict, notFound } from '../errors.ts';
+import { newId } from '../ids.ts';
+import { formatInstant, type Instant } from '../instant.ts';
+import { andNot, buildBitset, fromOrdinals, or, popcount, type Bitset } from '../rules/bitset.ts';
+import { isMember, type CompiledRule } from '../rules/evaluate.ts';
+import { currentRules } from './explain-member.ts';
+import type { ApplicationRules, RulesCache } from './rules-cache.ts';
+import { createSetReader, inSnapshot, readRuleSet } from './sets.ts';
+import { loadStates } from './state.ts';
+import { crossed } from './sweep.ts';
+
+export interface Verification {
+  checked: number;
+  /** Should be members and are not. */
+  missing: number;
+  /** Are members and should not be. */
+  extra: number;
+}
+
+export interface VerifyContext {
+  db: Database;
+  clock: Clock;
+  rules: RulesCache;
+}
+
+/** No other process's clock is further ahead: what it evaluated is not after the instant of the comparison. */
+const AHEAD = 50_000;
+const SLICE = 2_000;
+
+/** Compares and keeps the result. 409 where membership is not kept by the rule right now. */
+export async function verify(context: VerifyContext, applicationId: number, groupId: string, nightly = false): Promise<Verification> {
+  const { at, ...result } = await inSnapshot(context.db, (client) => compare(context, client, applicationId, groupId));
+  await context.db.query(sql`
+    insert into verifications (group_id, id, at, checked, missing, extra, nightly)
+    values (${groupId}, ${newId()}, ${formatInstant(at)}, ${result.checked}, ${result.missing}, ${result.extra}, ${nightly})`);
+  return result;
+}
+
+/** The connection of a snapshot as stores take it. */
+export function onClient(client: pg.ClientBase): Queryable {
+  return {
+    async query<Row>(statement: { text: string; values: unknown[] }) {
+      const result = await client.query(statement.text, statement.values);
+      return { rows: result.rows as Row[], count: result.rowCount ?? 0 }; // the caller names the columns it selected
+    },
+  };
+}
+
+interface LiveGroup {
+  epoch: number;
+  swept: Instant;
+  sweeping: Instant;
+}
+
+async function compare(context: VerifyContext, client: pg.ClientBase, applicationId: number, groupId: string): Promise<Verification & { at: Instant }> {
+  const tx = onClient(client);
+  const { epoch, swept, sweeping } = await requireLive(tx, groupId);
+  const rules = await currentRules(tx, context.rules, applicationId);
+  const rule = rules.groups.get(groupId)?.served;
+  if (!rule) throw conflict('The rule of this group cannot be evaluated.');
+  const now = Math.max(context.clock.now(), sweeping) + AHEAD;
+
+  const reader = createSetReader(client, { applicationId, now, from: 'activities' });
+  const universe = await reader.universe();
+  const expected = await withPins(tx, groupId, now, await readRuleSet(reader, rule));
+  const members = await reader.ordinals(
+    `select ordinal from members where group_id = '${groupId}' and since_epoch <= ${epoch} and (until_epoch is null or until_epoch > ${epoch})`,
+  );
+  const pending = await listPending(tx, rules, groupId, rule, swept, now);
+  const evaluated = await evaluatePending(tx, applicationId, groupId, rule, pending, now);
+  const settled = or(andNot(members, evaluated.seen), evaluated.members);
+  return {
+    at: now - AHEAD,
+    checked: popcount(universe),
+    missing: popcount(andNot(expected, settled)),
+    extra: popcount(andNot(settled, expected)),
+  };
+}
+
+async function requireLive(tx: Queryable, groupId: string): Promise<LiveGroup> {
+  const { rows } = await tx.query<LiveGroup & { membership_type: string; is_paused: boolean; as_of: Instant | null; is_filling: boolean; last_error: string | null }>(sql`
+    select g.membership_type, g.is_paused, h.epoch, h.as_of, f.group_id is not null as is_filling, f.last_error,
+      s.swept_until as swept, s.sweeping_until as sweeping
+    from groups g join group_heads h on h.group_id = g.id
+    left join fills f on f.group_id = g.id and f.stage <> 'clean'
+    left join sweeps s on s.application_id = g.application_id
+    where g.id = ${groupId} and g.is_active`);
+  const [row] = rows;
+  if (!row) throw notFound();
+  if (row.membership_type === 'static') throw conflict('Only the membership of a dynamic group can be verified.');
+  if (row.is_paused) throw conflict('This group is paused.');
+  if (row.last_error !== null) throw conflict('The evaluation of this group failed; it is tried again.');
+  if (row.is_filling || row.as_of !== null) throw conflict('This group is being filled.');
+  return row;
+}
+
+async function withPins(tx: Queryable, groupId: string, now: Instant, set: Bitset): Promise<Bitset> {
+  const { rows } = await tx.query<{ ordinal: number; pin: 'in' | 'out' }>(sql`
+    select ordinal, pin from pins where group_id = ${groupId} and (expires_at is null or expires_at > ${formatInstant(now)})`);
+  const pinned = (pin: 'in' | 'out'): Bitset => fromOrdinals(rows.filter((row) => row.pin === pin).map((row) => row.ordinal));
+  return or(andNot(set, pinned('out')), pinned('in'));
+}
+
+/** Who waits for this group's evaluation, in the queue or because an edge of time has passed that no sweep has reached. */
+async function listPending(
+  tx: Queryable,
+  rules: ApplicationRules,
+  groupId: string,
+  rule: CompiledRule,
+  swept: Instant,
+  now: Instant,
+): Promise<string[]> {
+  const { applicationId } = rules;
+  const queued = await tx.query<{ profile_id: string; changed: string[] }>(sql`
+    select profile_id, changed from queue where application_id = ${applicationId}`);
+  const waiting = queued.rows.filter((row) => rules.readersOf(row.changed).has(groupId)).map((row) => row.profile_id);
+  const due = await tx.query<{ profile_id: string }>(sql`
+    select distinct c.profile_id from (
+      ${crossed(applicationId, rule.crossings.map((crossing) => ({ crossing, keys: [] })), swept, now)}
+      union all
+      select p.profile_id, p.ordinal, '' from pins p
+      where p.group_id = ${groupId} and p.expires_at > ${formatInstant(swept)} and p.expires_at <= ${formatInstant(now)}) c`);
+  return [...new Set([...waiting, ...due.rows.map((row) => row.profile_id)])];
+}
+
+async function evaluatePending(
+  tx: Queryable,
+  applicationId: number,
+  groupId: string,
+  rule: CompiledRule,
+  ids: string[],
+  now: Instant,
+): Promise<{ seen: Bitset; members: Bitset }> {
+  const seen = buildBitset();
+  const members = buildBitset();
+  for (let from = 0; from < ids.length; from += SLICE) {
+    const slice = ids.slice(from, from + SLICE);
+    const states = await loadStates(tx, applicationId, slice, rule.needs, now);
+    const { rows: pins } = await tx.query<{ profile_id: string; pin: 'in' | 'out' }>(sql`
+      select profile_id, pin from pins where group_id = ${groupId} and profile_id = any (${slice}::uuid[])
+        and (expires_at is null or expires_at > ${formatInstant(now)})`);
+    const pinned = new Map(pins.map((pin) => [pin.profile_id, pin.pin]));
+    for (const state of states.values()) {
+      const pin = pinned.get(state.id);
+      seen.add(state.ordinal);
+      if (pin === undefined ? isMember(rule, state, now) : pin === 'in') members.add(state.ordinal);
+    }
+  }
+  return { seen: seen.set, members: members.set };
+}
