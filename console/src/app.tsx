@@ -1,11 +1,14 @@
 // From the session to the page: nobody signed in, no application, or the page that the address names.
 
 import { Redirect, Route, Switch } from 'wouter';
+import { GroupPage } from './pages/group/group.tsx';
+import { NewGroupPage } from './pages/group/new.tsx';
 import { GroupsPage } from './pages/groups.tsx';
 import { SignInPage } from './pages/sign-in.tsx';
 import { ApplicationProvider, useApplication, useSession } from './session.tsx';
 import { AwayBanner, Shell } from './shell.tsx';
 import { Empty } from './ui/bits.tsx';
+import { Toasts } from './ui/toast.tsx';
 import { ButtonLink } from './ui/button.tsx';
 
 export function App() {
@@ -32,6 +35,7 @@ export function App() {
             <ApplicationProvider key={application.client_id} application={application}>
               <Shell>
                 <Pages />
+                <Toasts />
               </Shell>
             </ApplicationProvider>
           ) : (
@@ -52,6 +56,8 @@ function Pages() {
   return (
     <Switch>
       <Route path={`${base}/groups`} component={GroupsPage} />
+      <Route path={`${base}/groups/new`} component={NewGroupPage} />
+      <Route path={`${base}/groups/:group_id/*?`} component={GroupPage} />
       <Route path={base}>
         <Redirect to={href('groups')} replace />
       </Route>

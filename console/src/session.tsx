@@ -3,7 +3,7 @@
 
 import { createContext, use, useCallback, useEffect, useMemo, useRef, useState, type ReactNode } from 'react';
 import { useQueryClient } from '@tanstack/react-query';
-import { createClient, RequestError, type Client, type Credential } from './api.ts';
+import { createClient, ApiError, type Client, type Credential } from './api.ts';
 import type { Role, SessionApplication, SessionResource } from './types.ts';
 
 const STORED = 'grandstand.token';
@@ -17,8 +17,8 @@ interface SessionContext {
   credential: () => Credential | undefined;
   signInWithToken(token: string): Promise<void>;
   signInWithPassword(email: string, password: string): Promise<void>;
-  /** Takes over a session that an answer just opened. */
-  adopt(session: SessionResource): void;
+  /** Takes over the session whose cookie an answer just set. */
+  resume(): Promise<void>;
   signOut(options?: { everywhere?: boolean }): Promise<void>;
   reload(): Promise<void>;
 }
@@ -54,7 +54,7 @@ export function SessionProvider({ children }: { children: ReactNode }) {
         try {
           return await plain.request<T>(path, options);
         } catch (error) {
-          if (error instanceof RequestError && error.status === 401 && credential.current) {
+          if (error instanceof ApiError && error.status === 401 && credential.current) {
             storeToken(undefined);
             credential.current = undefined;
             setState((now) => (now.status === 'in' ? { status: 'out', expired: true } : now));
@@ -72,6 +72,10 @@ export function SessionProvider({ children }: { children: ReactNode }) {
     setState({ status: 'in', session });
   }, []);
 
+  const resume = useCallback(async () => {
+    enter(await createClient(() => ({ kind: 'cookie', csrfToken: undefined })).request<SessionResource>('session/'));
+  }, [enter]);
+
   const load = useCallback(async () => {
     const token = credential.current?.kind === 'token' ? credential.current.token : storedToken();
     const proofOf: Credential =
@@ -79,7 +83,7 @@ export function SessionProvider({ children }: { children: ReactNode }) {
     try {
       enter(await createClient(() => proofOf).request<SessionResource>('session/'), token);
     } catch (error) {
-      if (!(error instanceof RequestError) || error.status === 0 || error.status >= 500) throw error;
+      if (!(error instanceof ApiError) || error.status >= 500) throw error;
       storeToken(undefined);
       setState({ status: 'out', expired: false });
     }
@@ -103,18 +107,14 @@ export function SessionProvider({ children }: { children: ReactNode }) {
       state,
       client,
       credential: () => credential.current,
-      adopt: (session) => enter(session),
+      resume,
       reload: load,
       async signInWithToken(token) {
         enter(await createClient(() => ({ kind: 'token', token })).request<SessionResource>('session/'), token);
       },
       async signInWithPassword(email, password) {
-        enter(
-          await createClient(() => undefined).request<SessionResource>('producers/sessions/', {
-            method: 'POST',
-            body: { email, password },
-          }),
-        );
+        await createClient(() => undefined).request('producers/sessions/', { method: 'POST', body: { email, password }, reads: true });
+        await resume();
       },
       async signOut({ everywhere = false } = {}) {
         if (credential.current?.kind === 'cookie') {
@@ -126,7 +126,7 @@ export function SessionProvider({ children }: { children: ReactNode }) {
         setState({ status: 'out', expired: false });
       },
     }),
-    [state, client, enter, load, queries],
+    [state, client, enter, resume, load, queries],
   );
   return <Context value={value}>{children}</Context>;
 }

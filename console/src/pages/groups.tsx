@@ -1,34 +1,30 @@
-import { useDeferredValue } from 'react';
-import { IconUsersGroup } from '@tabler/icons-react';
-import { useQuery } from '@tanstack/react-query';
-import { useSearchParams } from 'wouter';
+import { IconPlus, IconUsersGroup } from '@tabler/icons-react';
+import { Link, useSearchParams } from 'wouter';
 import { formatNumber } from '../format.ts';
-import { useApplication, useSession } from '../session.tsx';
-import type { Group, Page } from '../types.ts';
-import { Empty, EvaluationBadge, Failed, SkeletonRows, Time } from '../ui/bits.tsx';
+import { useGet, useSettled } from '../queries.ts';
+import { useApplication } from '../session.tsx';
+import type { Group, Page, SizePoint } from '../types.ts';
+import { Empty, EvaluationBadge, Failed, Skeleton, SkeletonRows, Time } from '../ui/bits.tsx';
+import { Button, ButtonLink } from '../ui/button.tsx';
+import { Sparkline } from '../ui/charts.tsx';
 import { Choices, SearchField } from '../ui/field.tsx';
-import { Pager } from '../ui/pager.tsx';
 import { PageHead } from '../ui/page-head.tsx';
+import { Pager } from '../ui/pager.tsx';
 
-type TypeFilter = '' | 'static' | 'dynamic';
+type TypeFilter = '' | 'static' | 'dynamic' | 'inactive';
 
 export function GroupsPage() {
-  const { client } = useSession();
   const application = useApplication();
   const [params, setParams] = useSearchParams();
   const name = params.get('name') ?? '';
   const type = (params.get('type') ?? '') as TypeFilter; // an unknown one is answered with a 400
-  const cursor = params.get('cursor');
-  const search = useDeferredValue(name);
-  const groups = useQuery({
-    queryKey: ['groups', application.client_id, search, type, cursor],
-    queryFn: ({ signal }) =>
-      client.request<Page<Group>>(application.path('profile-groups/'), {
-        query: { name: search, membership_type: type, cursor },
-        signal,
-      }),
-    placeholderData: (before) => before,
-  });
+  const cursor = params.get('cursor') ?? '';
+  const search = useSettled(name, 200);
+  const groups = useGet<Page<Group>>(
+    application.path('profile-groups/'),
+    { name: search, ...(type === 'inactive' ? { is_active: 'false' } : { membership_type: type }), cursor },
+    { every: 15_000 },
+  );
   const set = (changes: Record<string, string>): void =>
     setParams(
       (before) => {
@@ -44,68 +40,106 @@ export function GroupsPage() {
     );
   const page = groups.data;
   const filtered = name !== '' || type !== '';
+  const create = application.canWrite && (
+    <ButtonLink look="primary" icon={<IconPlus size={16} aria-hidden />} href={application.href('groups/new')}>
+      New group
+    </ButtonLink>
+  );
   return (
     <>
-      <PageHead title="Groups">Named sets of profiles: some you fill by hand, some keep themselves by a rule.</PageHead>
+      <PageHead title="Groups" actions={create}>
+        Named sets of profiles: some you fill by hand, some keep themselves by a rule.
+      </PageHead>
       <div className="toolbar">
         <SearchField label="Search by name" value={name} onChange={(event) => set({ name: event.target.value })} />
         <Choices<TypeFilter>
-          label="Type"
+          label="Which groups"
           value={type}
           onChange={(value) => set({ type: value })}
           choices={[
             { value: '', label: 'All' },
             { value: 'dynamic', label: 'Dynamic' },
             { value: 'static', label: 'Static' },
+            { value: 'inactive', label: 'Inactive' },
           ]}
         />
       </div>
-      <section className="card" aria-label="Groups" aria-busy={groups.isFetching}>
+      <section className="card" aria-label="List of groups" aria-busy={groups.isFetching}>
         {groups.isError && !page ? (
           <Failed error={groups.error} retry={() => void groups.refetch()} />
         ) : page?.results.length === 0 ? (
-          <Empty
-            icon={<IconUsersGroup size={36} aria-hidden />}
-            title={filtered ? 'No group matches' : 'No groups yet'}
-          >
-            {filtered
-              ? 'Try the beginning of its name, or another type.'
-              : 'Groups that are made through the API appear here.'}
-          </Empty>
+          <NoGroups filtered={filtered} onClear={() => set({ name: '', type: '' })} />
         ) : (
           <div className="table-wrap">
             <table className="table fold">
               <thead>
                 <tr>
-                  <th>Name</th>
-                  <th className="right">Members</th>
-                  <th>State</th>
-                  <th>Changed</th>
+                  <th scope="col">Name</th>
+                  <th scope="col" className="right">
+                    Members
+                  </th>
+                  <th scope="col">30 days</th>
+                  <th scope="col">State</th>
+                  <th scope="col">Changed</th>
                 </tr>
               </thead>
-              <tbody>
-                {page?.results.map((group) => (
-                  <tr key={group.id}>
-                    <td>
-                      <strong className="name">{group.name}</strong>
-                      {group.description && <div className="muted small name">{group.description}</div>}
-                    </td>
-                    <td className="right numeric">{formatNumber(group.profile_count)}</td>
-                    <td className="fit">
-                      <EvaluationBadge evaluation={group.evaluation} membership={group.membership_type} />
-                    </td>
-                    <td className="fit muted hide-narrow">
-                      <Time at={group.updated_at} ago />
-                    </td>
-                  </tr>
-                ))}
-                {!page && <SkeletonRows widths={['60%', 50, 60, 90]} />}
-              </tbody>
+              <tbody>{page ? page.results.map((group) => <GroupRow key={group.id} group={group} />) : <SkeletonRows widths={['55%', 48, 96, 60, 90]} />}</tbody>
             </table>
           </div>
         )}
         {page && <Pager page={page} noun="group" onCursor={(next) => set({ cursor: next })} />}
       </section>
     </>
+  );
+}
+
+function GroupRow({ group }: { group: Group }) {
+  const { href } = useApplication();
+  return (
+    <tr className="linked">
+      <td>
+        <Link href={href(`groups/${group.id}`)} className="row-link name">
+          <bdi>{group.name}</bdi>
+        </Link>
+        {group.description && <div className="muted small clamp name">{group.description}</div>}
+      </td>
+      <td className="right numeric">{formatNumber(group.profile_count)}</td>
+      <td className="fit hide-narrow">{group.is_active ? <GroupSpark group={group} /> : null}</td>
+      <td className="fit">{group.is_active ? <EvaluationBadge evaluation={group.evaluation} membership={group.membership_type} /> : <span className="badge">Inactive</span>}</td>
+      <td className="fit muted hide-narrow">
+        <Time at={group.updated_at} ago />
+      </td>
+    </tr>
+  );
+}
+
+const DAY = 86_400_000;
+
+/** The start of the day 30 days ago, so that the address is the same all day and the answer is kept. */
+const monthAgo = (): string => new Date(Math.floor(Date.now() / DAY) * DAY - 29 * DAY).toISOString();
+
+function GroupSpark({ group }: { group: Group }) {
+  const { path } = useApplication();
+  const size = useGet<Page<SizePoint>>(path(`profile-groups/${group.id}/size/`), { interval: 'day', since: monthAgo() }, { staleMs: 300_000 });
+  if (size.isError) return null;
+  if (!size.data) return <Skeleton width={96} />;
+  const values = size.data.results.map((point) => point.size);
+  return <Sparkline values={values} label={`${formatNumber(values[0] ?? 0)} members 30 days ago, ${formatNumber(group.profile_count)} now`} />;
+}
+
+function NoGroups({ filtered, onClear }: { filtered: boolean; onClear: () => void }) {
+  const { canWrite, href } = useApplication();
+  const icon = <IconUsersGroup size={36} aria-hidden />;
+  if (filtered) {
+    return (
+      <Empty icon={icon} title="No group matches" action={<Button onClick={onClear}>Show all groups</Button>}>
+        The search looks at the beginning of names.
+      </Empty>
+    );
+  }
+  return (
+    <Empty icon={icon} title="Make your first group" action={canWrite && <ButtonLink look="primary" href={href('groups/new')}>New group</ButtonLink>}>
+      A dynamic group keeps itself by a rule, such as “at least 10 comments in the last 7 days”. A static one holds whom you put in: VIPs, beta testers, a list from elsewhere.
+    </Empty>
   );
 }

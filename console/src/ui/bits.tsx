@@ -2,7 +2,7 @@
 
 import { useEffect, useState, type ReactNode } from 'react';
 import { IconAlertTriangle } from '@tabler/icons-react';
-import { messageOf, RequestError } from '../api.ts';
+import { messageOf, ApiError } from '../api.ts';
 import { formatAgo, formatMoment } from '../format.ts';
 import type { Evaluation } from '../types.ts';
 import { Button } from './button.tsx';
@@ -129,7 +129,7 @@ export function Empty({
 }
 
 export function Failed({ error, retry }: { error: unknown; retry?: () => void }) {
-  const id = error instanceof RequestError ? error.requestId : null;
+  const id = error instanceof ApiError ? (error.requestId ?? null) : null;
   return (
     <div className="empty" role="alert">
       <IconAlertTriangle size={28} aria-hidden />

@@ -1,0 +1,131 @@
+// Rules in plain language: the words for conditions, windows and values, and whole sentences made of them.
+
+import { formatMoment, formatNumber } from '../format.ts';
+import { isNode, type Attribute, type RuleLeaf, type RuleTree } from '../types.ts';
+
+export const SPECIAL: Attribute[] = [
+  {
+    key: 'profile_group',
+    label: 'Profile group',
+    description: 'Whether the profile is a member of other groups.',
+    category: 'audience',
+    type: 'list',
+    conditions: ['in', 'not_in'],
+    supports_window: false,
+    missing: null,
+    source: 'platform',
+    writable_by: 'admin',
+    visible_to: 'admin',
+  },
+  {
+    key: 'random_bucket',
+    label: 'Random bucket',
+    description: 'A number from 0 to 9,999 that never changes for a profile: 0 to 999 is one in ten.',
+    category: 'audience',
+    type: 'number',
+    conditions: ['less_than', 'between', 'greater_than_or_equal', 'greater_than', 'less_than_or_equal', 'equals', 'not_equals', 'in', 'not_in'],
+    supports_window: false,
+    missing: null,
+    source: 'platform',
+    writable_by: 'admin',
+    visible_to: 'admin',
+  },
+];
+
+const CONDITIONS: Record<string, string> = {
+  equals: 'is',
+  not_equals: 'is not',
+  greater_than: 'is more than',
+  greater_than_or_equal: 'is at least',
+  less_than: 'is less than',
+  less_than_or_equal: 'is at most',
+  between: 'is between',
+  in: 'is one of',
+  not_in: 'is none of',
+  contains: 'contains',
+  not_contains: 'does not contain',
+  starts_with: 'starts with',
+  ends_with: 'ends with',
+  before: 'is before',
+  after: 'is after',
+  within_last_x_days: 'is within the last',
+  is: 'is',
+  is_empty: 'has no value',
+  is_not_empty: 'has a value',
+};
+
+export function conditionLabel(condition: string, attribute?: Pick<Attribute, 'key' | 'type'>): string {
+  if (attribute?.key === 'profile_group') return condition === 'in' ? 'is a member of any of' : 'is a member of none of';
+  if (attribute?.type === 'list' && condition === 'contains') return 'includes';
+  if (attribute?.type === 'list' && condition === 'not_contains') return 'does not include';
+  return CONDITIONS[condition] ?? condition;
+}
+
+const UNITS: Record<string, string> = { W: 'week', D: 'day', H: 'hour', M: 'minute', S: 'second' };
+
+/** `P1DT12H` as "1 day 12 hours". */
+export function windowLabel(window: string): string {
+  const parts = [...window.matchAll(/(\d+)([WDHMS])/g)].map(([, count, unit]) => `${Number(count)} ${UNITS[unit ?? ''] ?? ''}${Number(count) === 1 ? '' : 's'}`);
+  return parts.length > 0 ? parts.join(' ') : window;
+}
+
+const isInstant = (value: unknown): value is string => typeof value === 'string' && /^\d{4}-\d\d-\d\dT/.test(value);
+
+export function valueLabel(value: unknown): string {
+  if (value === null || value === undefined) return 'nothing';
+  if (typeof value === 'boolean') return value ? 'yes' : 'no';
+  if (typeof value === 'number') return Number.isInteger(value) ? formatNumber(value) : String(value);
+  if (isInstant(value)) return formatMoment(value);
+  if (Array.isArray(value)) return value.length === 0 ? 'nothing' : value.map(valueLabel).join(', ');
+  return `“${String(value)}”`;
+}
+
+export interface Words {
+  attribute(key: string): Attribute | undefined;
+  group(reference: string): string;
+}
+
+export function leafPhrase(leaf: RuleLeaf, words: Words): string {
+  const attribute = words.attribute(leaf.attribute);
+  const { condition, value } = leaf;
+  const label = leaf.attribute === 'profile_group' ? '' : (attribute?.label ?? leaf.attribute);
+  const window = leaf.window ? ` in the last ${windowLabel(leaf.window)}` : '';
+  const unit = attribute?.unit ? ` ${attribute.unit}` : '';
+  const verb = conditionLabel(condition, attribute);
+  if (condition === 'is_empty' || condition === 'is_not_empty') {
+    const empty = (condition === 'is_empty') === (value !== false);
+    return `${label} ${conditionLabel(empty ? 'is_empty' : 'is_not_empty')}`;
+  }
+  if (leaf.attribute === 'profile_group') {
+    const names = (Array.isArray(value) ? value : []).map((reference) => `“${words.group(String(reference))}”`);
+    return `${verb} ${names.join(', ') || '…'}`;
+  }
+  if (value === undefined || value === '') return `${label} ${verb} …`;
+  if (condition === 'within_last_x_days') return `${label} ${verb} ${valueLabel(value)} ${value === 1 ? 'day' : 'days'}`;
+  if (condition === 'between' && Array.isArray(value)) return `${label} ${verb} ${valueLabel(value[0])} and ${valueLabel(value[1])}${unit}${window}`;
+  if (condition === 'is') return `${label}: ${valueLabel(value)}${window}`;
+  return `${label} ${verb} ${valueLabel(value)}${unit}${window}`;
+}
+
+/** A sentence for the whole rule. */
+export function sentence(tree: RuleTree, words: Words): string {
+  return `Profiles where ${phrase(tree, words, true)}.`;
+}
+
+function phrase(tree: RuleTree, words: Words, bare: boolean): string {
+  if (!isNode(tree)) return tree.attribute === '' ? '…' : leafPhrase(tree, words);
+  const [first] = tree.children;
+  if (first && tree.children.length === 1 && (tree.operator === 'AND' || tree.operator === 'OR')) return phrase(first, words, bare);
+  const parts = tree.children.map((child) => phrase(child, words, false));
+  const wrap = (text: string): string => (bare ? text : `(${text})`);
+  switch (tree.operator) {
+    case 'AND':
+      return wrap(parts.join(', and '));
+    case 'OR':
+      return wrap(parts.join(', or '));
+    case 'NOT':
+      return `not ${parts[0]?.startsWith('(') ? parts[0] : `(${parts[0] ?? '…'})`}`;
+    case 'AT_LEAST':
+      return `at least ${tree.count ?? 1} of these hold: (${parts.join('; ')})`;
+  }
+}

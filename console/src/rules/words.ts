@@ -1,0 +1,40 @@
+// The catalogue and the names of groups, for everything that shows rules.
+
+import { useMemo } from 'react';
+import { useQueries } from '@tanstack/react-query';
+import { useCatalogue } from '../queries.ts';
+import { useApplication, useSession } from '../session.tsx';
+import { isNode, type Attribute, type Group, type RuleTree } from '../types.ts';
+import { SPECIAL, type Words } from './phrases.ts';
+
+export function useAttributes(): { attributes: Attribute[] | undefined; error: unknown } {
+  const { data, error } = useCatalogue();
+  const attributes = useMemo(() => data && [...data, ...SPECIAL.filter((one) => !data.some(({ key }) => key === one.key))], [data]);
+  return { attributes, error };
+}
+
+function referencesOf(tree: RuleTree): string[] {
+  if (isNode(tree)) return tree.children.flatMap(referencesOf);
+  return tree.attribute === 'profile_group' && Array.isArray(tree.value) ? tree.value.map(String) : [];
+}
+
+/** The words for these trees: what is not loaded yet is called by its key. */
+export function useWords(...trees: (RuleTree | undefined)[]): Words {
+  const { client } = useSession();
+  const { path } = useApplication();
+  const { attributes } = useAttributes();
+  const references = [...new Set(trees.flatMap((tree) => (tree ? referencesOf(tree) : [])))].slice(0, 50);
+  const names = useQueries({
+    queries: references.map((reference) => ({
+      queryKey: [path(`profile-groups/${encodeURIComponent(reference)}/`), {}],
+      queryFn: ({ signal }: { signal: AbortSignal }) => client.request<Group>(path(`profile-groups/${encodeURIComponent(reference)}/`), { signal }),
+      staleTime: 60_000,
+    })),
+    combine: (results) => results.map((result) => result.data?.name),
+  });
+  const index = useMemo(() => new Map(attributes?.map((one) => [one.key, one])), [attributes]);
+  return {
+    attribute: (key) => index.get(key),
+    group: (reference) => names[references.indexOf(reference)] ?? reference,
+  };
+}

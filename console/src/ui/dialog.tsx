@@ -1,0 +1,124 @@
+import { useEffect, useId, useRef, useState, type FormEvent, type ReactNode } from 'react';
+import { IconX } from '@tabler/icons-react';
+import { messageOf } from '../api.ts';
+import { Button } from './button.tsx';
+import { TextField } from './field.tsx';
+
+interface DialogProps {
+  title: string;
+  onClose: () => void;
+  wide?: boolean;
+  /** The buttons at its foot. */
+  foot?: ReactNode;
+  /** Makes it a form: Enter submits. */
+  onSubmit?: () => void;
+  children: ReactNode;
+}
+
+/** Modal while it is rendered. Escape and the cross close it; what was focused before is focused again. */
+export function Dialog({ title, onClose, wide, foot, onSubmit, children }: DialogProps) {
+  const ref = useRef<HTMLDialogElement>(null);
+  const id = useId();
+  useEffect(() => {
+    const dialog = ref.current;
+    if (dialog && !dialog.open) dialog.showModal();
+    return () => dialog?.close();
+  }, []);
+  const submit = (event: FormEvent): void => {
+    event.preventDefault();
+    event.stopPropagation();
+    onSubmit?.();
+  };
+  return (
+    <dialog
+      ref={ref}
+      className={wide ? 'dialog wide' : 'dialog'}
+      aria-labelledby={id}
+      onCancel={(event) => {
+        event.preventDefault();
+        onClose();
+      }}
+      onClick={(event) => event.stopPropagation()}
+    >
+      <form onSubmit={submit} noValidate>
+        <div className="dialog-head">
+          <h2 id={id} className="name">
+            {title}
+          </h2>
+          <Button look="quiet" small iconOnly icon={<IconX size={17} aria-hidden />} onClick={onClose}>
+            Close
+          </Button>
+        </div>
+        <div className="dialog-body">{children}</div>
+        {foot && <div className="dialog-foot">{foot}</div>}
+      </form>
+    </dialog>
+  );
+}
+
+interface ConfirmProps {
+  title: string;
+  children: ReactNode;
+  /** What happens, on the button. */
+  action: string;
+  /** What must be typed first, where it cannot be undone. */
+  name?: string;
+  /** What is done; the dialog stays, with the reason, if it fails. */
+  run: () => Promise<unknown>;
+  onClose: () => void;
+}
+
+export function Confirm({ title, children, action, name, run, onClose }: ConfirmProps) {
+  const [typed, setTyped] = useState('');
+  const [busy, setBusy] = useState(false);
+  const [problem, setProblem] = useState<string | undefined>(undefined);
+  const matches = name === undefined || typed.trim() === name.trim();
+  const submit = async (): Promise<void> => {
+    if (!matches) return setProblem('This is not the name. Type it exactly as it stands above.');
+    setBusy(true);
+    setProblem(undefined);
+    try {
+      await run();
+      onClose();
+    } catch (error) {
+      setProblem(messageOf(error));
+      setBusy(false);
+    }
+  };
+  return (
+    <Dialog
+      title={title}
+      onClose={onClose}
+      onSubmit={() => void submit()}
+      foot={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button look="primary" danger type="submit" busy={busy}>
+            {action}
+          </Button>
+        </>
+      }
+    >
+      <div className="stack">
+        <div className="muted">{children}</div>
+        {name !== undefined && (
+          <TextField
+            label={
+              <>
+                Type <bdi className="mono name">{name}</bdi> to confirm
+              </>
+            }
+            value={typed}
+            onChange={(event) => setTyped(event.target.value)}
+            autoFocus
+          />
+        )}
+        {problem && (
+          <p className="form-error" role="alert">
+            {problem}
+          </p>
+        )}
+      </div>
+    </Dialog>
+  );
+}
