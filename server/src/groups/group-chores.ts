@@ -19,7 +19,8 @@ export interface GroupChores {
 const SLICE = 5_000;
 const INTERVAL_MS = 15_000;
 
-export function groupChores(context: Pick<Context, 'db' | 'clock' | 'log' | 'dynamicGroups'>): GroupChores {
+/** Every process does them at its start, when it is woken, and now and then; `intervalMs` 0: only when told to. */
+export function groupChores(context: Pick<Context, 'db' | 'clock' | 'log' | 'dynamicGroups'>, intervalMs = INTERVAL_MS): GroupChores {
   let stopped = false;
   let running: Promise<void> | undefined;
   let again = false;
@@ -42,8 +43,7 @@ export function groupChores(context: Pick<Context, 'db' | 'clock' | 'log' | 'dyn
       if (!stopped) context.log.warn({ err: error }, 'chores of groups failed; they are tried again');
     });
   };
-  const timer = setInterval(wake, INTERVAL_MS);
-  timer.unref();
+  const timer = intervalMs > 0 ? setInterval(wake, intervalMs).unref() : undefined;
   return {
     wake,
     run,

@@ -254,8 +254,8 @@ export async function enterGroup(tx: Queryable, profileIds: string[], options: M
   return new Map(rows.map((row) => [row.id, row.entered]));
 }
 
-/** Many profiles leave one group by one cause; those that are no members are ignored. */
-export async function leaveGroup(tx: Queryable, profileIds: string[], options: ManyOptions): Promise<number | undefined> {
+/** Many profiles leave one group by one cause. Says which of them were members; undefined where the group is gone. */
+export async function leaveGroup(tx: Queryable, profileIds: string[], options: ManyOptions): Promise<string[] | undefined> {
   const { groupId } = options;
   const before = await findHead(tx, groupId);
   if (!before) return undefined;
@@ -268,7 +268,7 @@ export async function leaveGroup(tx: Queryable, profileIds: string[], options: M
     delete from members m using leaving l where m.profile_id = l.profile_id and m.group_id = ${groupId}
     returning m.profile_id as id, m.ordinal`);
   await recordMany(tx, rows, 'left', before.epoch, options);
-  return rows.length;
+  return rows.map((row) => row.id);
 }
 
 async function recordMany(
