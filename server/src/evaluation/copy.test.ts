@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readInt8, readRows, readUuid } from './copy.ts';
+import { readInt8, readRecords, readRows, readUuid } from './copy.ts';
 
 const header = Buffer.concat([Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1'), Buffer.alloc(8)]);
 const trailer = Buffer.from([0xff, 0xff]);
@@ -26,7 +26,7 @@ async function* inChunks(bytes: Buffer, size: number): AsyncGenerator<Buffer> {
 
 describe('a binary COPY', () => {
   const body = [
-    tuple(int4(7)),
+    tuple(int4(7), int4(0)),
     tuple(int4(8), Buffer.from('é🏆')),
     tuple(int4(9), null),
     tuple(int4(-1), Buffer.alloc(0)),
@@ -36,14 +36,12 @@ describe('a binary COPY', () => {
 
   it('reads the same rows however it is cut into chunks', async () => {
     for (let size = 1; size <= bytes.length; size++) {
-      const rows: [number, string | null | undefined][] = [];
+      const rows: [number, string | null][] = [];
       await readRows(inChunks(bytes, size), (buffer, at, valueAt, length) => {
-        const value =
-          length >= 0 ? buffer.toString('utf8', valueAt, valueAt + length) : length === -1 ? null : undefined;
-        rows.push([buffer.readInt32BE(at), value]);
+        rows.push([buffer.readInt32BE(at), length < 0 ? null : buffer.toString('utf8', valueAt, valueAt + length)]);
       });
       expect(rows).toEqual([
-        [7, undefined],
+        [7, '\0\0\0\0'],
         [8, 'é🏆'],
         [9, null],
         [-1, ''],
@@ -58,10 +56,34 @@ describe('a binary COPY', () => {
   });
 
   it('skips an extension of the header', async () => {
-    const extended = Buffer.concat([header.subarray(0, 15), int4(3), Buffer.from('abc'), tuple(int4(4)), trailer]);
+    const extended = Buffer.concat([
+      header.subarray(0, 15),
+      int4(3),
+      Buffer.from('abc'),
+      tuple(int4(4), null),
+      trailer,
+    ]);
     const ordinals: number[] = [];
     await readRows(inChunks(extended, 5), (buffer, at) => ordinals.push(buffer.readInt32BE(at)));
     expect(ordinals).toEqual([4]);
+  });
+
+  it('reads packed records however it is cut, none of an empty value and none of null', async () => {
+    const value = Buffer.concat([int4(5), int4(-6), int4(2 ** 31 - 1)]);
+    for (const [packed, expected] of [
+      [tuple(value), [5, -6, 2 ** 31 - 1]],
+      [tuple(Buffer.alloc(0)), []],
+      [tuple(null), []],
+    ] as const) {
+      const whole = Buffer.concat([header, packed, trailer]);
+      for (let size = 1; size <= whole.length; size++) {
+        const found: number[] = [];
+        await readRecords(inChunks(whole, size), 4, (buffer, at) => found.push(buffer.readInt32BE(at)));
+        expect(found).toEqual(expected);
+      }
+      const cut = whole.subarray(0, header.length + 4 + (expected.length > 0 ? 8 : 0));
+      await expect(readRecords(inChunks(cut, 7), 4, () => {})).rejects.toThrow('ended early');
+    }
   });
 
   it('gives large integers and ids exactly', () => {

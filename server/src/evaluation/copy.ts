@@ -1,55 +1,79 @@
-// Reads the binary form of COPY: rows of one or two columns, the first an int4, as they arrive in chunks.
+// Reads the binary form of COPY as it arrives in chunks: rows of two columns, the first an int4, or a single value in
+// which records of equal size lie one after the other.
 
 const SIGNATURE_BYTES = 11;
 
 /**
  * Hands each row over as places in a buffer: where the first column's four bytes start, where the second column's
- * value starts and how long it is (-1: null; -2: there is no second column). The buffer is reused, so read at once.
+ * value starts and how long it is (-1: null). Read at once.
  */
 export async function readRows(
   chunks: AsyncIterable<Buffer>,
   row: (buffer: Buffer, at: number, valueAt: number, length: number) => void,
 ): Promise<void> {
-  let rest: Buffer = Buffer.alloc(0);
-  let inHeader = true;
   let ended = false;
-  for await (const chunk of chunks) {
-    if (ended) continue;
-    const buffer = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+  await readBody(chunks, (buffer) => {
     let position = 0;
-    if (inHeader) {
-      const flags = SIGNATURE_BYTES + 4; // then the length of an extension, then that many bytes
-      if (buffer.length < flags + 4 || buffer.length < flags + 4 + buffer.readInt32BE(flags)) {
-        rest = buffer;
-        continue;
-      }
-      position = flags + 4 + buffer.readInt32BE(flags);
-      inHeader = false;
-    }
-    while (position + 2 <= buffer.length) {
-      const columns = buffer.readInt16BE(position);
-      if (columns === -1) {
+    while (!ended && position + 2 <= buffer.length) {
+      if (buffer.readInt16BE(position) === -1) {
         ended = true;
         break;
       }
       const first = position + 6;
-      let end = first + 4;
-      if (columns === 1) {
-        if (end > buffer.length) break;
-        row(buffer, first, end, -2);
-      } else {
-        if (end + 4 > buffer.length) break;
-        const length = buffer.readInt32BE(end);
-        const valueAt = end + 4;
-        end = length < 0 ? valueAt : valueAt + length;
-        if (end > buffer.length) break;
-        row(buffer, first, valueAt, length);
-      }
+      if (first + 8 > buffer.length) break;
+      const length = buffer.readInt32BE(first + 4);
+      const end = first + 8 + Math.max(length, 0);
+      if (end > buffer.length) break;
+      row(buffer, first, first + 8, length);
       position = end;
     }
-    rest = buffer.subarray(position);
-  }
+    return position;
+  });
   if (!ended) throw new Error('the stream of rows ended early');
+}
+
+/** Hands over each record of the one value of the one row, as its place in a buffer. Read at once. */
+export async function readRecords(
+  chunks: AsyncIterable<Buffer>,
+  size: number,
+  record: (buffer: Buffer, at: number) => void,
+): Promise<void> {
+  let left = -1; // bytes of the value to come; unknown until its length has been read
+  await readBody(chunks, (buffer) => {
+    let position = 0;
+    if (left < 0) {
+      if (buffer.length < 6) return 0;
+      left = Math.max(buffer.readInt32BE(2), 0); // null: there was nothing to put together
+      position = 6;
+    }
+    while (left > 0 && position + size <= buffer.length) {
+      record(buffer, position);
+      position += size;
+      left -= size;
+    }
+    return left === 0 ? buffer.length : position; // what follows the value is the trailer
+  });
+  if (left !== 0) throw new Error('the stream of records ended early');
+}
+
+/** Strips the header and hands over what has arrived; `read` says how much of it is done with. */
+async function readBody(chunks: AsyncIterable<Buffer>, read: (buffer: Buffer) => number): Promise<void> {
+  let rest: Buffer = Buffer.alloc(0);
+  let inHeader = true;
+  for await (const chunk of chunks) {
+    let buffer = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    if (inHeader) {
+      const flags = SIGNATURE_BYTES + 4; // then the length of an extension, then that many bytes
+      const end = buffer.length < flags + 4 ? Infinity : flags + 4 + buffer.readInt32BE(flags);
+      if (buffer.length < end) {
+        rest = buffer;
+        continue;
+      }
+      buffer = buffer.subarray(end);
+      inHeader = false;
+    }
+    rest = buffer.subarray(read(buffer));
+  }
 }
 
 /** An int8 that is a safe integer. */

@@ -37,11 +37,15 @@ export interface SetReader {
   readonly from: 'totals' | 'activities';
   /** All profiles of the application. */
   universe(): Promise<Bitset>;
-  /** A select of one integer column, the ordinal. */
+  /** The profiles of a select of `ordinal`. */
   ordinals(select: string): Promise<Bitset>;
-  /** A select of an ordinal and an integer; of an ordinal alone, the value is 1. */
-  each(select: string, row: (ordinal: number, value: number) => void): Promise<void>;
-  /** A select of an ordinal and a text. */
+  /** The rows of a select of `ordinal`, one by one. */
+  each(select: string, row: (ordinal: number) => void): Promise<void>;
+  /** The rows of a select of `ordinal` and an integer `v`. */
+  pairs(select: string, row: (ordinal: number, value: number) => void): Promise<void>;
+  /** The rows of a select of `ordinal` and an instant. */
+  instants(select: string, row: (ordinal: number, at: Instant) => void): Promise<void>;
+  /** The rows of a select of `ordinal` and a text. */
   texts(select: string, row: (ordinal: number, value: string | null) => void): Promise<void>;
   /** All profiles with their ids. */
   profiles(row: (ordinal: number, id: string) => void): Promise<void>;

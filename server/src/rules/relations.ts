@@ -47,9 +47,6 @@ export function instantRelation(place: Place, fn: 'first' | 'last', facts: reado
     : `select ordinal, ${fn === 'first' ? 'min' : 'max'}(${fn}_at) as v from totals where ${where} group by ordinal`;
 }
 
-/** Microseconds from 1970 to 2000, where PostgreSQL's binary timestamps begin. */
-const BINARY_EPOCH = 946_684_800_000_000;
-
 /** The first or last occurred_at by ordinal from raw activities, NaN where there is none (after `after`). */
 export async function readInstants(
   reader: SetReader,
@@ -58,8 +55,7 @@ export async function readInstants(
   after?: Instant,
 ): Promise<Float64Array> {
   let found = new Float64Array(1 << 12).fill(NaN);
-  const keep = (ordinal: number, timestamp: number): void => {
-    const at = timestamp + BINARY_EPOCH;
+  const keep = (ordinal: number, at: Instant): void => {
     if (ordinal >= found.length) {
       const grown = new Float64Array(Math.max(ordinal + 1, found.length * 2)).fill(NaN);
       grown.set(found);
@@ -70,7 +66,7 @@ export async function readInstants(
   };
   const later = after === undefined ? '' : ` and occurred_at > ${sqlInstant(after)}`;
   for (const where of activityConditions(reader, facts)) {
-    await reader.each(`select ordinal, occurred_at from activities where ${where}${later}`, keep);
+    await reader.instants(`select ordinal, occurred_at from activities where ${where}${later}`, keep);
   }
   return found;
 }

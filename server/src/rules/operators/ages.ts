@@ -78,10 +78,14 @@ async function ageFromTotals(
   if (!orCreated) return reader.ordinals(`select ordinal from (${last}) f where ${condition('v')}`);
   const active = buildBitset();
   const found = buildBitset();
-  await reader.each(`select ordinal, (${condition('v')})::int from (${last}) f`, (ordinal, matches) => {
-    active.add(ordinal);
-    if (matches === 1) found.add(ordinal);
-  });
+  // One integer says both: an ordinal where the condition holds, its bitwise complement where it does not.
+  await reader.each(
+    `select case when ${condition('v')} then ordinal else ~ordinal end as ordinal from (${last}) f`,
+    (signed) => {
+      active.add(signed < 0 ? ~signed : signed);
+      if (signed >= 0) found.add(signed);
+    },
+  );
   const created = await reader.ordinals(createdWhere(reader, condition('created_at')));
   return or(found.set, andNot(created, active.set));
 }

@@ -43,14 +43,29 @@ async function tallyFacts(
   { of, facts }: { of: Measure; facts: readonly FactRef[] },
   factor = 1,
 ): Promise<void> {
-  const selects =
-    reader.from === 'totals'
-      ? [`select ordinal, ${of} from totals where ${totalsCondition(reader, facts)}`]
-      : activityConditions(reader, facts).map(
-          (where) => `select ordinal${of === 'sum' ? ', value' : ''} from activities where ${where}`,
-        );
-  for (const select of selects) {
-    await reader.each(select, factor === 1 ? tally.add : (ordinal, value) => tally.add(ordinal, value * factor));
+  if (reader.from === 'totals') {
+    const select = `select ordinal, ${of} as v from totals where ${totalsCondition(reader, facts)}`;
+    await reader.pairs(select, (ordinal, value) => tally.add(ordinal, value * factor));
+    return;
+  }
+  await tallyActivities(reader, tally, of, activityConditions(reader, facts), factor);
+}
+
+/** Adds one for each activity, or its value, times a factor. */
+export async function tallyActivities(
+  reader: SetReader,
+  tally: Tally,
+  of: Measure,
+  conditions: readonly string[],
+  factor = 1,
+): Promise<void> {
+  for (const where of conditions) {
+    if (of === 'count') {
+      await reader.each(`select ordinal from activities where ${where}`, (ordinal) => tally.add(ordinal, factor));
+    } else {
+      const select = `select ordinal, value as v from activities where ${where}`;
+      await reader.pairs(select, (ordinal, value) => tally.add(ordinal, value * factor));
+    }
   }
 }
 

@@ -6,13 +6,12 @@
 import type { Instant, Micros } from '../../instant.ts';
 import type { Derivation, FactRef } from '../attribute.ts';
 import { numberTest, thresholds } from '../conditions.ts';
-import type { SetReader } from '../leaf.ts';
 import { activityConditions, within } from '../relations.ts';
 import { NO_NEEDS, type Needs, type ProfileState, type Recent } from '../state.ts';
 import type { RuleLeaf } from '../tree.ts';
 import { parseWindow } from '../values.ts';
-import { activityDepends, createTally, holdsOver, typeIds, type LeafParts, type Tally } from './parts.ts';
-import { existenceTest, numberSet } from './totals.ts';
+import { activityDepends, createTally, holdsOver, typeIds, type LeafParts } from './parts.ts';
+import { existenceTest, numberSet, tallyActivities } from './totals.ts';
 
 const NONE: Recent = { at: [], value: [], complete: true };
 
@@ -41,7 +40,9 @@ export function windowLeaf(leaf: RuleLeaf, { of, facts, exists }: Extract<Deriva
     },
     async set(reader) {
       const tally = createTally();
-      await tallyWindow(reader, tally, of, facts, span);
+      const time = within(reader.now - span, reader.now);
+      const conditions = activityConditions(reader, facts).map((where) => `${where} and ${time}`);
+      await tallyActivities(reader, tally, of, conditions);
       return numberSet(reader, test, tally.values);
     },
     crossings: [{ source: { kind: 'activities', typeIds: typeIds(facts) }, offset: span }],
@@ -55,22 +56,6 @@ function recentNeeds(facts: readonly FactRef[], of: 'count' | 'sum', span: Micro
   if (rank === 0) return NO_NEEDS; // a constant: nothing that a profile does changes it
   const ranks = of === 'sum' ? { count: 0, sum: rank } : { count: rank, sum: 0 };
   return { ...NO_NEEDS, recent: new Map(facts.map((fact) => [fact.factId, { fact, span, ...ranks }])) };
-}
-
-async function tallyWindow(
-  reader: SetReader,
-  tally: Tally,
-  of: 'count' | 'sum',
-  facts: readonly FactRef[],
-  span: Micros,
-): Promise<void> {
-  const time = within(reader.now - span, reader.now);
-  for (const where of activityConditions(reader, facts)) {
-    await reader.each(
-      `select ordinal${of === 'sum' ? ', value' : ''} from activities where ${where} and ${time}`,
-      tally.add,
-    );
-  }
 }
 
 /**

@@ -32,7 +32,7 @@ async function saveApplication(db: Queryable): Promise<number> {
   return id;
 }
 
-async function saveDefinitions(db: Queryable, applicationId: number): Promise<void> {
+export async function saveDefinitions(db: Queryable, applicationId: number): Promise<void> {
   for (const type of CUSTOM_TYPES) {
     await db.query(sql`
       insert into activity_types (application_id, id, type, label, client, registered, created_at)

@@ -156,7 +156,7 @@ export const NUMBERS = [
   '1e999',
   '+1',
 ];
-const ALL_TYPES = [...PLATFORM_TYPES, ...CUSTOM_TYPES].map((type) => type.type);
+export const ALL_TYPES = [...PLATFORM_TYPES, ...CUSTOM_TYPES].map((type) => type.type);
 
 export function createWorld(random: Random, profiles: number, applicationId = 1): World {
   const start = Date.UTC(2025, 0, 1) * 1000 + random.below(1_000_000);
@@ -198,7 +198,7 @@ function createProfile(random: Random, index: number, instant: () => Instant, gr
   };
 }
 
-function createActivity(random: Random, id: string, types: readonly string[], instant: () => Instant): Activity {
+export function createActivity(random: Random, id: string, types: readonly string[], instant: () => Instant): Activity {
   const type = random.chance(0.5)
     ? random.pick(types)
     : random.pick(['shop-purchase', 'quiz-won', 'comment-created', 'reward-earned', 'tier-changed', 'streak-updated']);
