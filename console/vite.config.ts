@@ -3,6 +3,7 @@
 
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import react from '@vitejs/plugin-react';
 import { defineConfig, type Plugin } from 'vite';
@@ -46,6 +47,8 @@ function compressed(): Plugin {
 
 export default defineConfig({
   plugins: [react(), compressed()],
+  // From its sources, so that the two are always of one build.
+  resolve: { alias: { '@grandstand/sdk/server': fileURLToPath(new URL('../sdk/src/server.ts', import.meta.url)) } },
   build: {
     target: 'es2023',
     sourcemap: false,
