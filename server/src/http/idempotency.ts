@@ -26,7 +26,7 @@ const GRACE_MS = 15_000;
 const CLEAN_EVERY_MS = 300_000;
 const CLEAN_SLICE = 1000;
 /** Repeated with the answer; what else a handler sets is of its own moment. */
-const KEPT_HEADERS = ['content-type', 'cache-control', 'location', 'etag'];
+const KEPT_HEADERS = ['content-type', 'cache-control', 'location', 'etag', 'set-cookie'];
 
 export function registerIdempotency(app: App, context: Context): void {
   app.decorateRequest('bodyHash', undefined);
@@ -66,7 +66,7 @@ interface Held {
 
 interface Answer {
   status: number;
-  headers: Record<string, string>;
+  headers: Record<string, string | string[]>;
   body: string;
 }
 
@@ -208,10 +208,10 @@ async function capture(reply: FastifyReply, handle: () => unknown): Promise<Answ
         ? payload
         : String(reply.serialize(payload));
   if (body !== '' && !reply.hasHeader('content-type')) reply.type('application/json; charset=utf-8');
-  const headers: Record<string, string> = {};
+  const headers: Answer['headers'] = {};
   for (const name of KEPT_HEADERS) {
     const value = reply.getHeader(name);
-    if (value !== undefined) headers[name] = String(value);
+    if (value !== undefined) headers[name] = Array.isArray(value) ? value : String(value);
   }
   return { status: reply.statusCode, headers, body };
 }

@@ -152,12 +152,14 @@ const COMMON_PARAMETERS: Record<string, string> = {
   profile_id: 'The profile’s id, a UUID.',
   group: 'The group’s id, or `custom:` and its custom id.',
   ruleset_id: 'The ruleset’s id, a UUID.',
+  producer_id: 'The producer’s id, a UUID.',
+  invitation_id: 'The invitation’s id.',
 };
 
 function requestBody(operation: Operation, hoist: Hoist): Json {
   const { schema, rawBody, optionalBody } = operation;
   if (rawBody) {
-    const types = schema.consumes ?? ['application/octet-stream'];
+    const types = schema.consumes ?? ['application/x-ndjson', 'text/csv'];
     return {
       requestBody: {
         required: true,
@@ -205,7 +207,7 @@ function errorStatuses({ method, access, path, schema, rawBody }: Operation): nu
     400,
     ...(access === 'public' ? [] : [401, 403]),
     ...(path.includes('{') ? [404] : []),
-    ...(method === 'POST' ? [409] : []),
+    ...(method === 'GET' ? [] : [409]),
     ...(JSON.stringify(schema.headers ?? {}).includes('if-match') ? [412] : []),
     ...(hasBody ? [413, 415] : []),
     429,
