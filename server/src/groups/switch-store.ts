@@ -3,7 +3,7 @@
 
 import { to as copyTo } from 'pg-copy-streams';
 import { sql, type Database, type Queryable } from '../database/database.ts';
-import { readRows } from '../evaluation/copy.ts';
+import { readRecords } from '../evaluation/copy.ts';
 import { buildBitset, type Bitset } from '../rules/bitset.ts';
 
 export interface PreparedCounts {
@@ -17,7 +17,8 @@ export async function readMemberSet(db: Database, groupId: string, epoch: number
   await db.withClient(async (client) => {
     // COPY takes no parameters: a UUID from the database and a number.
     const select = `select ordinal from members where group_id = '${groupId}' and since_epoch <= ${epoch} and (until_epoch is null or until_epoch > ${epoch})`;
-    await readRows(client.query(copyTo(`copy (${select}) to stdout (format binary)`)), (buffer, at) => found.add(buffer.readInt32BE(at)));
+    const packed = `select string_agg(int4send(ordinal), ''::bytea) from (${select}) m`;
+    await readRecords(client.query(copyTo(`copy (${packed}) to stdout (format binary)`)), 4, (buffer, at) => found.add(buffer.readInt32BE(at)));
   });
   return found.set;
 }
