@@ -60,19 +60,29 @@ describe.skipIf(!hasBrowser)('in Chromium', () => {
     });
   });
 
-  for (const locks of ['with', 'without']) {
-    it(`twenty tabs that start at once, and then reload at once, make one profile, ${locks} Web Locks`, async () => {
-      if (locks === 'without') await context.addInitScript(() => Object.defineProperty(navigator, 'locks', { value: undefined }));
-      const before = await countProfiles(server);
-      const pages = await openPages(context, site.url, 20);
-      const first = await Promise.all(pages.map((page) => init(page)));
-      expect(new Set(first.map(({ id }) => id)).size).toBe(1);
-      await Promise.all(pages.map((page) => page.reload()));
-      const second = await Promise.all(pages.map((page) => init(page)));
-      expect(new Set([...first, ...second].map(({ access_token: token }) => token)).size).toBe(1);
-      expect(await countProfiles(server)).toBe(before + 1);
-    });
-  }
+  it('twenty tabs that start at once, and then reload at once, make one profile', async () => {
+    const before = await countProfiles(server);
+    const pages = await openPages(context, site.url, 20);
+    const first = await Promise.all(pages.map((page) => init(page)));
+    expect(new Set(first.map(({ id }) => id)).size).toBe(1);
+    await Promise.all(pages.map((page) => page.reload()));
+    const second = await Promise.all(pages.map((page) => init(page)));
+    expect(new Set([...first, ...second].map(({ access_token: token }) => token)).size).toBe(1);
+    expect(await countProfiles(server)).toBe(before + 1);
+  });
+
+  it('twenty frames that start at once without Web Locks, as on a page without https, make one profile', async () => {
+    await context.addInitScript(() => Object.defineProperty(navigator, 'locks', { value: undefined }));
+    site.put('/frames', html('') + '<iframe src="/"></iframe>'.repeat(20));
+    const before = await countProfiles(server);
+    const outer = await open('/frames');
+    const frames = outer.frames().slice(1);
+    expect(await frames[0]?.evaluate(() => navigator.locks)).toBeUndefined();
+    const made = await Promise.all(frames.map((frame) => frame.evaluate((options) => Grandstand.init(options), initOptions(server.url))));
+    expect(made).toHaveLength(20);
+    expect(new Set(made.map(({ access_token: token }) => token)).size).toBe(1);
+    expect(await countProfiles(server)).toBe(before + 1);
+  });
 
   it('a reload between the server’s creation and its answer makes one profile', async () => {
     const before = await countProfiles(server);

@@ -108,13 +108,11 @@ export function createClient(options: ClientOptions): Client {
   };
   const groups = createOwnGroups(request, async () => `${root}profiles/${(await own()).id}/profile-groups/`, options.pollInterval);
 
-  async function getUserProfile(of: { accessToken?: string; profileId?: string } = {}): Promise<OwnProfile> {
-    // Overloaded in the interface: of another profile there is no token, and its type says so.
-    if (of.profileId) return request<OwnProfile>('GET', `profiles/${of.profileId}/`);
-    const token = of.accessToken ?? (await own()).access_token;
-    const profile = await request<Profile>('GET', `${root}profile/`, { token });
+  const ofToken = async (method: string, given: string | undefined, body?: ProfileOptions): Promise<OwnProfile> => {
+    const token = given ?? (await own()).access_token;
+    const profile = await request<Profile>(method, `${root}profile/`, { token, body });
     return token === session.profile?.access_token ? session.refresh(profile) : { ...profile, access_token: token };
-  }
+  };
 
   return {
     clientId,
@@ -124,12 +122,10 @@ export function createClient(options: ClientOptions): Client {
     },
     init,
     createUserProfile: session.create,
-    getUserProfile,
-    async updateUserProfile({ accessToken: given, options: fields }) {
-      const token = given ?? (await own()).access_token;
-      const profile = await request<Profile>('PATCH', `${root}profile/`, { token, body: fields });
-      return token === session.profile?.access_token ? session.refresh(profile) : { ...profile, access_token: token };
-    },
+    // Overloaded in the interface: of another profile there is no token, and its type says so.
+    getUserProfile: (of: { accessToken?: string; profileId?: string } = {}) =>
+      of.profileId ? request<OwnProfile>('GET', `profiles/${of.profileId}/`) : ofToken('GET', of.accessToken),
+    updateUserProfile: ({ accessToken: given, options: fields }) => ofToken('PATCH', given, fields),
     track: queue.track,
     async flush() {
       await own();

@@ -75,23 +75,33 @@ export function createOwnGroups(request: Request, path: () => Promise<string>, i
     await request('GET', `${await path()}events/`, { headers: { accept: 'text/event-stream' }, signal, timeout: TIMEOUT, retries: 0, read });
   };
 
-  const run = async ({ signal }: AbortController): Promise<void> => {
+  const run = async (over: AbortSignal): Promise<void> => {
+    const page = globalThis.document as Document | undefined; // absent outside of pages
     const canStream = globalThis.navigator?.product !== 'ReactNative';
-    while (!signal.aborted) {
-      const shown = whileShown(signal);
+    while (!over.aborted) {
+      // Browsers hold six connections a server: twenty tabs in the background would take them all.
+      const attempt = new AbortController();
+      const isHidden = (): boolean => page?.visibilityState === 'hidden';
+      const onChange = (): void => {
+        if (over.aborted || isHidden()) attempt.abort();
+      };
+      page?.addEventListener('visibilitychange', onChange);
+      over.addEventListener('abort', onChange);
       try {
-        if (await shown.wait()) continue;
-        if (canStream) await stream(shown.signal);
-        else update(await readAll(shown.signal));
-        await delay(canStream ? 1000 * Math.random() : interval, signal);
+        if (!isHidden()) {
+          if (canStream) await stream(attempt.signal);
+          else update(await readAll(attempt.signal));
+        }
+        await delay(canStream ? 1000 : interval, over);
       } catch (error) {
-        if (signal.aborted || shown.signal.aborted) continue;
+        if (attempt.signal.aborted) continue;
         for (const { onError } of [...watchers.values()]) onError?.(error);
         if (error instanceof ApiError && error.status === 401) return;
-        await readAll(signal).then(update, () => {});
-        await delay(interval * (0.5 + Math.random()), signal).catch(() => {});
+        await readAll(over).then(update, () => {});
+        await delay(interval * (0.5 + Math.random()), over).catch(() => {});
       } finally {
-        shown.end();
+        page?.removeEventListener('visibilitychange', onChange);
+        over.removeEventListener('abort', onChange);
       }
     }
   };
@@ -110,7 +120,7 @@ export function createOwnGroups(request: Request, path: () => Promise<string>, i
       if (groups) listener({ groups, entered: [], left: [] });
       if (!running) {
         const mine = (running = new AbortController());
-        void run(mine).finally(() => {
+        void run(mine.signal).finally(() => {
           if (running === mine) stop();
         });
       }
@@ -132,29 +142,3 @@ export const includes = (groups: ProfileGroupMembership[], group: string): boole
 
 const without = (list: ProfileGroupMembership[], other: ProfileGroupMembership[]): ProfileGroupMembership[] =>
   list.filter(({ group_id: id }) => !other.some((group) => group.group_id === id));
-
-/**
- * A signal that aborts when the page is hidden, as well as with the given one: browsers hold six connections a server, and
- * twenty tabs in the background would take them all.
- */
-function whileShown(outer: AbortSignal): { signal: AbortSignal; wait(): Promise<boolean>; end(): void } {
-  const page = globalThis.document as Document | undefined; // absent outside of pages
-  const controller = new AbortController();
-  let wake: ((isOver: boolean) => void) | undefined;
-  const onChange = (): void => {
-    if (outer.aborted) controller.abort();
-    else if (page?.visibilityState === 'hidden') return controller.abort();
-    wake?.(outer.aborted);
-  };
-  page?.addEventListener('visibilitychange', onChange);
-  outer.addEventListener('abort', onChange);
-  return {
-    signal: controller.signal,
-    /** Resolves once the page is shown, to whether it is all over by then. */
-    wait: async () => (page?.visibilityState === 'hidden' ? new Promise<boolean>((resolve) => (wake = resolve)) : false),
-    end() {
-      page?.removeEventListener('visibilitychange', onChange);
-      outer.removeEventListener('abort', onChange);
-    },
-  };
-}

@@ -2,6 +2,7 @@
 // through it. A request that may be repeated without harm is; a POST becomes one by its Idempotency-Key.
 
 import { ApiError, InvalidTokenError, NetworkError, TimeoutError } from './errors.ts';
+import { parseJson } from './json.ts';
 import { randomId } from './token.ts';
 
 export type Query = Record<string, string | number | boolean | readonly string[] | null | undefined>;
@@ -66,7 +67,7 @@ export function createRequest(options: HttpOptions, ownToken: () => string | und
       },
       // A raw body is of one of fetch's own types: the type of `body` in the calls that set contentType says so.
       ...(body !== undefined && { body: isRaw ? (body as BodyInit) : JSON.stringify(body) }),
-      ...(isRaw && { duplex: 'half' as const }), // Node wants it with a stream
+      duplex: 'half', // Node wants it with a stream, and nobody minds it without
       ...(options.credentials && { credentials: options.credentials }),
       ...(request.keepalive && { keepalive: true }),
     };
@@ -101,7 +102,7 @@ async function send<T>(options: HttpOptions, url: string, init: RequestInit, req
   alive();
   try {
     const response = await (options.fetch ?? fetch)(url, { ...init, signal: controller.signal });
-    const body = response.ok && request.read ? await request.read(response, alive) : parse(await response.text());
+    const body = response.ok && request.read ? await request.read(response, alive) : parseJson(await response.text());
     if (response.ok) return body as T; // what the server promises of this path
     throw new (response.status === 401 && token ? InvalidTokenError : ApiError)(response.status, body, response.headers);
   } catch (error) {
@@ -112,14 +113,6 @@ async function send<T>(options: HttpOptions, url: string, init: RequestInit, req
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', onAbort);
-  }
-}
-
-function parse(text: string): unknown {
-  try {
-    return text ? JSON.parse(text) : undefined;
-  } catch {
-    return text;
   }
 }
 

@@ -4,6 +4,7 @@
 
 import { ApiError, InvalidTokenError } from './errors.ts';
 import { backOff, isTemporary, type Request } from './http.ts';
+import { parseJson } from './json.ts';
 import { chain, type Store } from './storage.ts';
 import { randomId } from './token.ts';
 
@@ -251,10 +252,6 @@ export function createQueue(request: Request, path: string, key: string, store: 
 }
 
 function parse(text: string | undefined): Activity[] {
-  try {
-    const list: unknown = JSON.parse(text ?? '[]');
-    return Array.isArray(list) ? (list as Activity[]) : []; // only written here
-  } catch {
-    return [];
-  }
+  const list = parseJson(text);
+  return Array.isArray(list) ? (list as Activity[]) : []; // only written here
 }

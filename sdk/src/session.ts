@@ -4,6 +4,7 @@
 
 import { InvalidTokenError } from './errors.ts';
 import { delay, isTemporary, type Request } from './http.ts';
+import { parseJson } from './json.ts';
 import { withLock } from './lock.ts';
 import type { OwnProfile, Profile, ProfileOptions } from './resources.ts';
 import type { Store } from './storage.ts';
@@ -78,7 +79,7 @@ export function createSession({ request, clientId, endpoint, store, legacy }: Sc
       const found = sound(await strategy.get());
       return found && { profile: found, isGuest: false };
     }
-    const kept = parse(await store.get(from)) as Partial<Kept> | undefined; // each field is looked at
+    const kept = parseJson(await store.get(from)) as Partial<Kept> | null | undefined; // each field is looked at
     const found = sound(kept?.profile);
     return found && { profile: found, isGuest: kept?.isGuest === true };
   };
@@ -108,7 +109,7 @@ export function createSession({ request, clientId, endpoint, store, legacy }: Sc
   };
 
   const takeOver = async (): Promise<OwnProfile | undefined> => {
-    const left = sound(parse(await legacy?.get(legacyKey)));
+    const left = sound(parseJson(await legacy?.get(legacyKey)));
     if (!left) return undefined;
     const loaded = await load(left.access_token).catch((error: unknown) => {
       if (error instanceof InvalidTokenError) return undefined;
@@ -119,14 +120,14 @@ export function createSession({ request, clientId, endpoint, store, legacy }: Sc
   };
 
   const make = async (): Promise<OwnProfile> => {
-    const read = async (): Promise<Pending | undefined> => parse(await store.get(pendingKey)) as Pending | undefined; // only written here
+    const read = async (): Promise<Pending | undefined> => parseJson(await store.get(pendingKey)) as Pending | undefined; // only written here
     let pending = await read();
     if (!pending) {
       pending = { key: randomId(), body: options.nickname === undefined ? {} : { nickname: options.nickname } };
       await store.set(pendingKey, JSON.stringify(pending));
       if (globalThis.document && !globalThis.navigator.locks) {
-        // Another tab may be at the same point. All of them read again once all have written, and take the last one's.
-        await delay(100 + Math.random() * 50);
+        // Other tabs may be at the same point. All of them read again once all have written, and take the last one's key.
+        await delay(400);
         pending = (await read()) ?? pending;
       }
     }
@@ -201,12 +202,4 @@ export function createSession({ request, clientId, endpoint, store, legacy }: Sc
 interface Pending {
   key: string;
   body: ProfileOptions;
-}
-
-function parse(text: string | undefined): unknown {
-  try {
-    return JSON.parse(text ?? 'null') ?? undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -28,7 +28,7 @@ export interface Store {
 }
 
 /** By choice, shared by every client of the page, so that two of them agree even where nothing can be stored. */
-const memories: Record<string, Map<string, string>> = {};
+const memories: Record<string, ItemStorage> = {};
 
 const isPromise = <T>(value: MaybePromise<T>): value is PromiseLike<T> => typeof (value as { then?: unknown } | undefined)?.then === 'function'; // of undefined and null there is none
 
@@ -43,59 +43,56 @@ export function chain<T, R>(start: () => MaybePromise<T>, then: (value: T) => Ma
 }
 
 export function openStore(choice: StorageChoice = 'local'): Store {
-  const places = placesOf(choice);
-  const memory = typeof choice === 'string' ? (memories[choice] ??= new Map()) : new Map<string, string>();
+  const memory = typeof choice === 'string' ? (memories[choice] ??= inMemory()) : inMemory();
+  const places: (() => ItemStorage)[] = [...placesOf(choice), () => memory];
   // From the last place backwards: what stands there was refused by those before it, and so is newer than theirs.
-  const read = (key: string, i = places.length - 1): MaybePromise<string | undefined> => {
+  const read = (key: string, i: number): MaybePromise<string | undefined> => {
     const place = places[i];
-    if (!place) return undefined;
     const next = (): MaybePromise<string | undefined> => read(key, i - 1);
-    return chain(() => place().get(key), (value) => (typeof value === 'string' ? value : next()), next);
+    return place && chain(() => place().getItem(key), (value) => (typeof value === 'string' ? value : next()), next);
   };
-  const write = (key: string, value: string, i = 0): MaybePromise<boolean> => {
+  const write = (key: string, value: string, i: number): MaybePromise<boolean> => {
     const place = places[i];
-    if (place) return chain(() => place().set(key, value), () => chain(() => remove(key, i + 1), () => true, () => true), () => write(key, value, i + 1));
-    memory.set(key, value);
-    return choice === 'memory';
+    if (!place) return false;
+    const done = (): MaybePromise<boolean> => place() !== memory;
+    return chain(() => place().setItem(key, value), () => chain(() => remove(key, i + 1), done, done), () => write(key, value, i + 1));
   };
-  const remove = (key: string, i = 0): MaybePromise<void> => {
+  const remove = (key: string, i: number): MaybePromise<void> => {
     const place = places[i];
-    if (!place) return undefined;
     const next = (): MaybePromise<void> => remove(key, i + 1);
-    return chain(() => place().remove(key), next, next);
+    return place && chain(() => place().removeItem(key), next, next);
   };
   return {
-    get: (key) => memory.get(key) ?? read(key),
-    set(key, value) {
-      memory.delete(key);
-      return write(key, value);
-    },
-    remove(key) {
-      memory.delete(key);
-      return remove(key);
-    },
+    get: (key) => read(key, places.length - 1),
+    set: (key, value) => write(key, value, 0),
+    remove: (key) => remove(key, 0),
   };
 }
 
-type Place = () => KeyValueStorage;
+function inMemory(): ItemStorage {
+  const items = new Map<string, string>();
+  return {
+    getItem: (key) => items.get(key),
+    setItem: (key, value) => items.set(key, value),
+    removeItem: (key) => items.delete(key),
+  };
+}
 
-function placesOf(choice: StorageChoice): Place[] {
+function placesOf(choice: StorageChoice): (() => ItemStorage)[] {
   // Where storage is switched off, reading `localStorage` itself throws: so it is read on each use. Node has one too, of
   // the whole process, which is no place for a fan's credential: hence the question for the document's.
-  const local: Place = () => adapt(document.defaultView!.localStorage); // throws where there is no document, which is caught
-  const session: Place = () => adapt(document.defaultView!.sessionStorage); // as above
+  const local = (): ItemStorage => document.defaultView!.localStorage; // throws where there is no document, which is caught
+  const session = (): ItemStorage => document.defaultView!.sessionStorage; // as above
   if (choice === 'local') return [local, session];
   if (choice === 'session') return [session];
   if (choice === 'memory') return [];
-  const own = adapt(choice);
+  const own: ItemStorage =
+    'getItem' in choice
+      ? choice
+      : {
+          getItem: (key) => choice.get(key),
+          setItem: (key, value) => choice.set(key, value),
+          removeItem: (key) => choice.remove(key),
+        };
   return [() => own];
-}
-
-function adapt(storage: KeyValueStorage | ItemStorage): KeyValueStorage {
-  if (!('getItem' in storage)) return storage;
-  return {
-    get: (key) => storage.getItem(key),
-    set: (key, value) => storage.setItem(key, value),
-    remove: (key) => storage.removeItem(key),
-  };
 }

@@ -4,7 +4,7 @@
 export function clientIdOf(token: string): string | undefined {
   try {
     const payload = token.split('.')[1] ?? '';
-    const claims = JSON.parse(atob(payload.replace(/-/g, '+').replace(/_/g, '/'))) as Record<string, unknown>; // anything but an object throws or has no claims
+    const claims = JSON.parse(atob(payload.replace(/-/g, '+').replace(/_/g, '/'))) as Record<string, unknown>; // what is no object throws or has no claims
     // Tokens that the server signed name the application; those that the application signed are issued by it.
     const clientId = claims['client_id'] ?? claims['iss'];
     return typeof clientId === 'string' ? clientId : undefined;
@@ -13,16 +13,10 @@ export function clientIdOf(token: string): string | undefined {
   }
 }
 
-const DIGITS = '0123456789abcdef';
-
 /** 32 random hexadecimal digits: 128 bits where there is a source of randomness. */
 export function randomId(): string {
-  const bytes = new Uint8Array(16);
   // React Native has no crypto object unless a polyfill brings one.
   const source = globalThis.crypto as Crypto | undefined;
-  if (source) source.getRandomValues(bytes);
-  else for (let i = 0; i < 16; i++) bytes[i] = Math.random() * 256;
-  let id = '';
-  for (const byte of bytes) id += DIGITS.charAt(byte >> 4) + DIGITS.charAt(byte & 15);
-  return id;
+  const bytes = source?.getRandomValues(new Uint8Array(16)) ?? Array.from({ length: 16 }, () => Math.trunc(Math.random() * 256));
+  return Array.from(bytes, (byte) => (byte + 256).toString(16).slice(1)).join('');
 }
