@@ -4,6 +4,8 @@ import { Redirect, Route, Switch } from 'wouter';
 import { GroupPage } from './pages/group/group.tsx';
 import { NewGroupPage } from './pages/group/new.tsx';
 import { GroupsPage } from './pages/groups.tsx';
+import { ProfilePage } from './pages/profile/profile.tsx';
+import { ProfilesPage } from './pages/profiles.tsx';
 import { SignInPage } from './pages/sign-in.tsx';
 import { ApplicationProvider, useApplication, useSession } from './session.tsx';
 import { AwayBanner, Shell } from './shell.tsx';
@@ -58,6 +60,8 @@ function Pages() {
       <Route path={`${base}/groups`} component={GroupsPage} />
       <Route path={`${base}/groups/new`} component={NewGroupPage} />
       <Route path={`${base}/groups/:group_id/*?`} component={GroupPage} />
+      <Route path={`${base}/profiles`} component={ProfilesPage} />
+      <Route path={`${base}/profiles/:profile_id`} component={ProfilePage} />
       <Route path={base}>
         <Redirect to={href('groups')} replace />
       </Route>

@@ -1,7 +1,7 @@
 // The frame around every page: navigation, application, theme, the banner when the server is away.
 
 import { useEffect, useRef, type ReactNode } from 'react';
-import { IconLogout, IconMenu2, IconMoon, IconSun, IconSunMoon, IconUsersGroup, IconX } from '@tabler/icons-react';
+import { IconLogout, IconMenu2, IconMoon, IconSun, IconSunMoon, IconUser, IconUsersGroup, IconX } from '@tabler/icons-react';
 import { Link, useLocation } from 'wouter';
 import { useAway } from './connection.ts';
 import { useApplication, useSession } from './session.tsx';
@@ -15,7 +15,10 @@ interface NavItem {
   icon: ReactNode;
 }
 
-const ITEMS: NavItem[] = [{ to: 'groups', label: 'Groups', icon: <IconUsersGroup size={18} aria-hidden /> }];
+const ITEMS: NavItem[] = [
+  { to: 'groups', label: 'Groups', icon: <IconUsersGroup size={18} aria-hidden /> },
+  { to: 'profiles', label: 'Profiles', icon: <IconUser size={18} aria-hidden /> },
+];
 
 const NEXT: Record<Theme, Theme> = { system: 'light', light: 'dark', dark: 'system' };
 const THEME_ICON: Record<Theme, ReactNode> = {

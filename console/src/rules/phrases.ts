@@ -109,7 +109,8 @@ export function leafPhrase(leaf: RuleLeaf, words: Words): string {
 
 /** A sentence for the whole rule. */
 export function sentence(tree: RuleTree, words: Words): string {
-  return `Profiles where ${phrase(tree, words, true)}.`;
+  const said = phrase(tree, words, true);
+  return `Profiles where ${said}${said.endsWith('…') ? '' : '.'}`;
 }
 
 function phrase(tree: RuleTree, words: Words, bare: boolean): string {

@@ -55,7 +55,7 @@ export function EvaluationBadge({
   evaluation: Evaluation | null | undefined;
   membership: 'static' | 'dynamic';
 }) {
-  if (membership === 'static') return <Badge title="Members change when you change them.">Manual</Badge>;
+  if (membership === 'static') return <Badge title="Members change when you change them.">Static</Badge>;
   switch (evaluation?.state) {
     case 'filling': {
       const { progress } = evaluation;

@@ -87,7 +87,7 @@ export function Changes({ group, size, more = false }: { group: Group; size: num
                   <td className="wide">
                     <ProfileName id={row.profile_id} />
                   </td>
-                  <td className="muted">{CAUSES[row.cause] ?? row.cause}</td>
+                  <td className="fit muted">{CAUSES[row.cause] ?? row.cause}</td>
                   <td className="fit right muted">
                     <Time at={row.at} ago />
                   </td>

@@ -1,0 +1,251 @@
+// The groups of a profile, each with why; and any other group, with why not.
+
+import { useState } from 'react';
+import { IconChevronDown, IconPin, IconPinnedOff, IconUsersGroup } from '@tabler/icons-react';
+import { Link, useSearchParams } from 'wouter';
+import { fieldsOf, messageOf, restOf } from '../../api.ts';
+import { formatMoment, formatSpan, millis } from '../../format.ts';
+import { useGet, useInvalidate, useSend, useSettled } from '../../queries.ts';
+import { Explanation } from '../../rules/explanation.tsx';
+import { fromLocalInput } from '../../rules/value-input.tsx';
+import { useWords } from '../../rules/words.ts';
+import { useApplication, useSession } from '../../session.tsx';
+import type { Group, GroupOfProfile, MembershipState, Page, Pin, Profile } from '../../types.ts';
+import { Badge, Empty, Failed, Skeleton, Time, useNow } from '../../ui/bits.tsx';
+import { Button } from '../../ui/button.tsx';
+import { Combobox } from '../../ui/combobox.tsx';
+import { Dialog } from '../../ui/dialog.tsx';
+import { Choices, TextField } from '../../ui/field.tsx';
+import { toast } from '../../ui/toast.tsx';
+
+const MAX_SHOWN = 100;
+
+export function ProfileGroups({ profile }: { profile: Profile }) {
+  const application = useApplication();
+  const [params, setParams] = useSearchParams();
+  const asked = params.get('why');
+  const groups = useGet<Page<GroupOfProfile>>(application.path(`profiles/${profile.id}/profile-groups/`), { page_size: MAX_SHOWN }, { every: 10_000 });
+  const rows = groups.data?.results;
+  const other = asked !== null && rows !== undefined && !rows.some((row) => row.group_id === asked) ? asked : undefined;
+  const ask = (id: string | undefined): void => setParams(id === undefined ? {} : { why: id }, { replace: true });
+  return (
+    <section className="card" aria-labelledby="groups-heading">
+      <div className="card-head">
+        <h2 id="groups-heading">Groups</h2>
+        <GroupPicker onChoose={ask} />
+      </div>
+      {groups.isError && !rows ? (
+        <Failed error={groups.error} retry={() => void groups.refetch()} />
+      ) : rows ? (
+        <ul className="memberships">
+          {other !== undefined && <MembershipItem key={other} groupId={other} profile={profile} open onToggle={(open) => !open && ask(undefined)} />}
+          {rows.map((row) => (
+            <MembershipItem key={row.group_id} groupId={row.group_id} name={row.group_name} profile={profile} open={asked === row.group_id} onToggle={(open) => (open ? ask(row.group_id) : asked === row.group_id && ask(undefined))} />
+          ))}
+          {rows.length === 0 && other === undefined && (
+            <li>
+              <Empty icon={<IconUsersGroup size={30} aria-hidden />} title="In no group">
+                Choose a group above to see which part of its rule does not hold for this profile.
+              </Empty>
+            </li>
+          )}
+          {groups.data && groups.data.count !== null && groups.data.count > MAX_SHOWN && <li className="pad muted">The newest {MAX_SHOWN} of {groups.data.count} are shown. Choose any other above.</li>}
+        </ul>
+      ) : (
+        <div className="pad">
+          <Skeleton width="60%" />
+        </div>
+      )}
+    </section>
+  );
+}
+
+/** Why is it, or is it not, in this one? */
+function GroupPicker({ onChoose }: { onChoose: (id: string) => void }) {
+  const { path } = useApplication();
+  const [search, setSearch] = useState<string | undefined>(undefined);
+  const settled = useSettled(search, 200);
+  const found = useGet<Page<Group>>(settled === undefined ? null : path('profile-groups/'), { name: settled ?? '', count: false });
+  return (
+    <div className="picker">
+      <Combobox label="Why is it in a group, or why not?" value="" fallback="" placeholder="Why not in…" options={(found.data?.results ?? []).map((group) => ({ value: group.id, label: group.name }))} onSearch={setSearch} onChange={onChoose} />
+    </div>
+  );
+}
+
+interface MembershipItemProps {
+  groupId: string;
+  name?: string;
+  profile: Profile;
+  open: boolean;
+  onToggle: (open: boolean) => void;
+}
+
+function MembershipItem({ groupId, name, profile, open, onToggle }: MembershipItemProps) {
+  const { path, href } = useApplication();
+  const now = useNow(10_000);
+  const group = useGet<Group>(path(`profile-groups/${groupId}/`));
+  const membership = useGet<MembershipState>(path(`profile-groups/${groupId}/members/${profile.id}/`), {}, { every: open ? 5_000 : 30_000 });
+  const state = membership.data;
+  const next = state?.next_change_at ?? null;
+  const id = `why-${groupId}`;
+  return (
+    <li className="membership">
+      <div className="membership-head">
+        <button type="button" className="disclosure" aria-expanded={open} aria-controls={id} onClick={() => onToggle(!open)}>
+          <IconChevronDown size={16} aria-hidden />
+          <span className="visually-hidden">Why: </span>
+          <strong className="name">
+            <bdi>{group.data?.name ?? name ?? groupId}</bdi>
+          </strong>
+        </button>
+        <span className="row wrap membership-state">
+          {state?.pin && (
+            <Badge tone="warn" title={`${state.pin.reason}${state.pin.expires_at ? ` Until ${formatMoment(state.pin.expires_at)}.` : ''}`}>
+              <IconPin size={12} aria-hidden /> Pinned {state.pin.pin}
+            </Badge>
+          )}
+          {next !== null && state && (
+            <span className="muted small numeric" title={next}>
+              {state.is_member ? 'leaves' : 'enters'} in {formatSpan(millis(next) - now)}
+            </span>
+          )}
+          {state ? state.is_member ? <Badge tone="good">Member</Badge> : <Badge>Not a member</Badge> : <Skeleton width={60} />}
+        </span>
+      </div>
+      {open && (
+        <div id={id} className="membership-body stack">
+          {membership.isError && !state ? (
+            <Failed error={membership.error} />
+          ) : !state || !group.data ? (
+            <Skeleton width="70%" />
+          ) : (
+            <>
+              <p className="muted small">
+                {state.is_member && state.since ? (
+                  <>
+                    Member since <Time at={state.since} />.{' '}
+                  </>
+                ) : null}
+                {group.data.membership_type === 'static' ? 'This is a static group: somebody put the profile in.' : null} <Link href={href(`groups/${groupId}`)}>Open the group</Link>
+              </p>
+              {state.pin && (
+                <p>
+                  Pinned <strong>{state.pin.pin}</strong>, over the rule{state.pin.expires_at ? ` until ${formatMoment(state.pin.expires_at)}` : ''}: <bdi className="name">{state.pin.reason}</bdi>
+                </p>
+              )}
+              {state.explanation && <Why group={group.data} state={state} />}
+              {group.data.membership_type === 'dynamic' && <PinControls group={group.data} profile={profile} state={state} />}
+            </>
+          )}
+        </div>
+      )}
+    </li>
+  );
+}
+
+function Why({ group, state }: { group: Group; state: MembershipState }) {
+  const words = useWords(group.ruleset?.rule_tree);
+  return state.explanation ? <Explanation explanation={state.explanation} words={words} /> : null;
+}
+
+function PinControls({ group, profile, state }: { group: Group; profile: Profile; state: MembershipState }) {
+  const { path, canWrite } = useApplication();
+  const { client } = useSession();
+  const invalidate = useInvalidate();
+  const [pinning, setPinning] = useState<Pin['pin'] | undefined>(undefined);
+  if (!canWrite) return null;
+  const address = path(`profile-groups/${group.id}/pins/${profile.id}/`);
+  const refresh = (): Promise<void> => invalidate(path(`profile-groups/${group.id}/`), path(`profiles/${profile.id}/`));
+  const unpin = (): void => {
+    const before = state.pin;
+    client
+      .request(address, { method: 'DELETE' })
+      .then(refresh)
+      .then(
+        () => toast('The rule decides again.', before ? () => client.request(address, { method: 'PUT', body: { pin: before.pin, reason: before.reason, expires_at: before.expires_at } }).then(refresh) : undefined),
+        (error: unknown) => toast(messageOf(error)),
+      );
+  };
+  return (
+    <div className="row wrap">
+      {state.pin ? (
+        <Button small icon={<IconPinnedOff size={15} aria-hidden />} onClick={unpin}>
+          Let the rule decide
+        </Button>
+      ) : (
+        <>
+          <Button small icon={<IconPin size={15} aria-hidden />} onClick={() => setPinning('in')}>
+            Pin in…
+          </Button>
+          <Button small icon={<IconPin size={15} aria-hidden />} onClick={() => setPinning('out')}>
+            Pin out…
+          </Button>
+        </>
+      )}
+      {pinning && <PinDialog address={address} initial={pinning} group={group} profile={profile} onDone={refresh} onClose={() => setPinning(undefined)} />}
+    </div>
+  );
+}
+
+interface PinDialogProps {
+  address: string;
+  initial: Pin['pin'];
+  group: Group;
+  profile: Profile;
+  onDone: () => Promise<void>;
+  onClose: () => void;
+}
+
+function PinDialog({ address, initial, group, profile, onDone, onClose }: PinDialogProps) {
+  const { client } = useSession();
+  const [pin, setPin] = useState(initial);
+  const [reason, setReason] = useState('');
+  const [expires, setExpires] = useState('');
+  const save = useSend<undefined>((sender) => sender.request(address, { method: 'PUT', body: { pin, reason, expires_at: fromLocalInput(expires) ?? null } }));
+  const errors = fieldsOf(save.error);
+  const rest = restOf(save.error, ['pin', 'reason', 'expires_at']);
+  const submit = (): void =>
+    save.mutate(undefined, {
+      onSuccess: () => {
+        toast(`Pinned ${pin}.`, () => client.request(address, { method: 'DELETE' }).then(onDone));
+        onClose();
+        void onDone();
+      },
+    });
+  return (
+    <Dialog
+      title={`Pin “${profile.nickname}”`}
+      onClose={onClose}
+      onSubmit={submit}
+      foot={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button look="primary" type="submit" busy={save.isPending}>
+            Pin {pin}
+          </Button>
+        </>
+      }
+    >
+      <div className="stack">
+        <p className="muted name">A pin stands over the rule of “{group.name}”, whatever the profile does.</p>
+        <Choices
+          label="Pin"
+          value={pin}
+          onChange={setPin}
+          choices={[
+            { value: 'in', label: 'In: always a member' },
+            { value: 'out', label: 'Out: never a member' },
+          ]}
+        />
+        <TextField label="Reason" hint="For whoever wonders later." value={reason} errors={errors['reason']} autoFocus onChange={(event) => setReason(event.target.value)} />
+        <TextField label="Until" type="datetime-local" hint="Optional. Your time zone. Empty: until you take it away." value={expires} errors={errors['expires_at']} onChange={(event) => setExpires(event.target.value)} />
+        {rest && (
+          <p className="form-error" role="alert">
+            {rest}
+          </p>
+        )}
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,230 @@
+import { useState } from 'react';
+import { IconFilter, IconUserPlus, IconUsers } from '@tabler/icons-react';
+import { Link, useLocation, useSearchParams } from 'wouter';
+import { fieldsOf, restOf } from '../api.ts';
+import { useGet, useSend } from '../queries.ts';
+import { useProfileSearch } from '../search.ts';
+import { useApplication } from '../session.tsx';
+import type { Page, Profile } from '../types.ts';
+import { Badge, Empty, Failed, SkeletonRows, Time } from '../ui/bits.tsx';
+import { Button } from '../ui/button.tsx';
+import { Dialog } from '../ui/dialog.tsx';
+import { SearchField, TextField } from '../ui/field.tsx';
+import { PageHead } from '../ui/page-head.tsx';
+import { Pager } from '../ui/pager.tsx';
+import { TokenDialog } from './profile/token.tsx';
+
+export function ProfilesPage() {
+  const application = useApplication();
+  const [params, setParams] = useSearchParams();
+  const search = params.get('q') ?? '';
+  const attributes = params.getAll('attribute');
+  const cursor = params.get('cursor') ?? '';
+  const [creating, setCreating] = useState(false);
+  const [filtering, setFiltering] = useState(false);
+  const list = useGet<Page<Profile>>(search.trim() === '' ? application.path('profiles/') : null, { cursor, attributes });
+  const found = useProfileSearch(search, 20);
+  const rows = search.trim() === '' ? list.data?.results : found.data;
+  const active = search.trim() === '' ? list : found;
+  const set = (change: (next: URLSearchParams) => void): void =>
+    setParams(
+      (before) => {
+        const next = new URLSearchParams(before);
+        next.delete('cursor');
+        change(next);
+        return next;
+      },
+      { replace: true },
+    );
+  return (
+    <>
+      <PageHead
+        title="Profiles"
+        actions={
+          application.canWrite && (
+            <Button icon={<IconUserPlus size={16} aria-hidden />} onClick={() => setCreating(true)}>
+              New profile
+            </Button>
+          )
+        }
+      >
+        Everybody who uses your apps: one profile for each fan.
+      </PageHead>
+      <div className="toolbar">
+        <SearchField label="Nickname, id or custom id" value={search} onChange={(event) => set((next) => (event.target.value === '' ? next.delete('q') : next.set('q', event.target.value)))} />
+        <Button icon={<IconFilter size={16} aria-hidden />} onClick={() => setFiltering(true)}>
+          Attribute…
+        </Button>
+        {attributes.map((pair) => (
+          <span key={pair} className="chip">
+            <bdi className="name">{pair.replace(':', ': ')}</bdi>
+            <button type="button" aria-label={`Remove the filter ${pair}`} onClick={() => set((next) => next.delete('attribute', pair))}>
+              ×
+            </button>
+          </span>
+        ))}
+      </div>
+      <section className="card" aria-label="List of profiles" aria-busy={active.isFetching}>
+        {active.isError && !rows ? (
+          <Failed error={active.error} retry={() => void active.refetch()} />
+        ) : rows?.length === 0 ? (
+          search !== '' || attributes.length > 0 ? (
+            <Empty icon={<IconUsers size={34} aria-hidden />} title="No profile matches">
+              Nicknames are found by their beginning, in any case; ids, custom ids and attributes only whole.
+            </Empty>
+          ) : (
+            <Empty icon={<IconUsers size={34} aria-hidden />} title="No profiles yet">
+              A profile is made when an app starts for the first time, when one of your accounts signs in, or when your back end makes it. You can make one here to try things out.
+            </Empty>
+          )
+        ) : (
+          <div className="table-wrap">
+            <table className="table fold">
+              <thead>
+                <tr>
+                  <th scope="col">Nickname</th>
+                  <th scope="col">Custom id</th>
+                  <th scope="col">Attributes</th>
+                  <th scope="col">Last active</th>
+                  <th scope="col">Made</th>
+                </tr>
+              </thead>
+              <tbody>{rows ? rows.map((profile) => <ProfileRow key={profile.id} profile={profile} />) : <SkeletonRows widths={['60%', 110, '70%', 80, 80]} />}</tbody>
+            </table>
+          </div>
+        )}
+        {search.trim() === '' && list.data && <Pager page={list.data} noun="profile" onCursor={(next) => set((params) => params.set('cursor', next))} />}
+      </section>
+      {creating && <NewProfile onClose={() => setCreating(false)} />}
+      {filtering && (
+        <AttributeFilter
+          onClose={() => setFiltering(false)}
+          onAdd={(pair) =>
+            set((next) => {
+              next.delete('q');
+              next.append('attribute', pair);
+            })
+          }
+        />
+      )}
+    </>
+  );
+}
+
+function ProfileRow({ profile }: { profile: Profile }) {
+  const { href } = useApplication();
+  return (
+    <tr className="linked">
+      <td>
+        <Link href={href(`profiles/${profile.id}`)} className="row-link name">
+          <bdi>{profile.nickname}</bdi>
+        </Link>
+      </td>
+      <td className="muted cell-id">
+        <span className="truncate mono">{profile.custom_id ?? ''}</span>
+      </td>
+      <td className="wide hide-narrow cell-pairs">
+        <span className="row" style={{ '--gap': '4px', overflow: 'hidden' } as React.CSSProperties}>
+          {profile.attributes.slice(0, 3).map(({ key, value }) => (
+            <Badge key={`${key} ${value}`} title={`${key}: ${value}`}>
+              <bdi className="truncate pair">
+                {key}: {value}
+              </bdi>
+            </Badge>
+          ))}
+          {profile.attributes.length > 3 && <span className="faint small">+{profile.attributes.length - 3}</span>}
+        </span>
+      </td>
+      <td className="fit muted hide-narrow">{profile.last_active_at ? <Time at={profile.last_active_at} ago /> : 'never'}</td>
+      <td className="fit muted hide-narrow">
+        <Time at={profile.created_at} ago />
+      </td>
+    </tr>
+  );
+}
+
+function NewProfile({ onClose }: { onClose: () => void }) {
+  const application = useApplication();
+  const [, navigate] = useLocation();
+  const [nickname, setNickname] = useState('');
+  const [customId, setCustomId] = useState('');
+  const [made, setMade] = useState<(Profile & { access_token: string }) | undefined>(undefined);
+  const create = useSend<undefined, Profile & { access_token: string }>(
+    (client) => {
+      const body = nickname.trim() === '' ? {} : { nickname };
+      return client.request(customId === '' ? application.path('profile/') : `profile-by-custom-id/${encodeURIComponent(application.client_id)}/${encodeURIComponent(customId)}/`, { method: 'POST', body });
+    },
+    () => [application.path('profiles/')],
+  );
+  const errors = fieldsOf(create.error);
+  const rest = restOf(create.error, ['nickname', 'custom_id']);
+  if (made) {
+    return (
+      <TokenDialog
+        title="The profile was made"
+        token={made.access_token}
+        onClose={() => {
+          onClose();
+          navigate(application.href(`profiles/${made.id}`));
+        }}
+      />
+    );
+  }
+  return (
+    <Dialog
+      title="New profile"
+      onClose={onClose}
+      onSubmit={() => create.mutate(undefined, { onSuccess: setMade })}
+      foot={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button look="primary" type="submit" busy={create.isPending}>
+            Make the profile
+          </Button>
+        </>
+      }
+    >
+      <div className="stack">
+        <TextField label="Nickname" hint="Empty: one is made up." value={nickname} errors={errors['nickname']} autoFocus onChange={(event) => setNickname(event.target.value)} />
+        <TextField label="Custom id" hint="Optional. The id of this fan in your own system." value={customId} errors={errors['custom_id']} onChange={(event) => setCustomId(event.target.value)} />
+        {rest && (
+          <p className="form-error" role="alert">
+            {rest}
+          </p>
+        )}
+      </div>
+    </Dialog>
+  );
+}
+
+function AttributeFilter({ onAdd, onClose }: { onAdd: (pair: string) => void; onClose: () => void }) {
+  const [key, setKey] = useState('');
+  const [value, setValue] = useState('');
+  const [tried, setTried] = useState(false);
+  const submit = (): void => {
+    setTried(true);
+    if (key === '') return;
+    onAdd(`${key}:${value}`);
+    onClose();
+  };
+  return (
+    <Dialog
+      title="Only profiles with an attribute"
+      onClose={onClose}
+      onSubmit={submit}
+      foot={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button look="primary" type="submit">
+            Show them
+          </Button>
+        </>
+      }
+    >
+      <div className="stack">
+        <TextField label="Key" value={key} autoFocus errors={tried && key === '' ? ['Which attribute?'] : undefined} onChange={(event) => setKey(event.target.value)} />
+        <TextField label="Value" hint="Exactly as it is stored." value={value} onChange={(event) => setValue(event.target.value)} />
+      </div>
+    </Dialog>
+  );
+}
