@@ -170,7 +170,7 @@ describe('activities', () => {
         const { totals, naive } = await totalsAndNaive(server.app.context.db);
         expect(totals).toEqual(naive);
       }),
-      { numRuns: Number(process.env['PROPERTY_RUNS'] ?? 60), ...(process.env['SEED'] !== undefined && { seed: Number(process.env['SEED']) }) },
+      { numRuns: Number(process.env['PROPERTY_RUNS'] ?? 30), ...(process.env['SEED'] !== undefined && { seed: Number(process.env['SEED']) }) },
     );
   });
 

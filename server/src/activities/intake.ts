@@ -32,7 +32,8 @@ export function createIntake(context: Context): Intake {
       const now = context.clock.now();
       const read = readItems(items, { sender, catalogue, now, refusedTypes });
       if (read.unknownTypes.size > 0) {
-        refusedTypes = await nameTypes(context, application.id, read.unknownTypes);
+        // Apart, since the catalogue that is read next is everybody's.
+        refusedTypes = await context.db.apart(() => nameTypes(context, application.id, read.unknownTypes));
         catalogue = await context.catalogues.refresh(application.id);
         continue;
       }
@@ -76,7 +77,7 @@ interface Outcome {
 /** Undefined: somebody else's work was in the way, and the same again will do. */
 async function tryStore(context: Context, batch: Parameters<typeof storeBatch>[1]): Promise<Stored | undefined> {
   try {
-    return await storeBatch(context.db, batch);
+    return await storeBatch(context.db.own, batch);
   } catch (error) {
     if (RETRIED.has(codeOf(error))) return undefined;
     throw error;

@@ -1,0 +1,61 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { totalsAndNaive } from '../activities/naive-totals.ts';
+import { parseInstant } from '../instant.ts';
+import { CLIENT_ID, startTestServer, testClock, type TestServer } from '../testing/server.ts';
+import { runDemo } from './demo.ts';
+import { plainProgress } from './progress.ts';
+import { createSeason } from './season.ts';
+
+const END = parseInstant('2026-03-01T12:00:00Z') ?? 0;
+
+describe('the demo', () => {
+  it('makes the same season from the same seed, in order and within its time', () => {
+    const options = { seed: 3, profiles: 200, activities: 5_000, end: END };
+    const [one, two, other] = [options, options, { ...options, seed: 4 }].map((given) => [...createSeason(given).activities()]);
+    expect(one).toEqual(two);
+    expect(one).not.toEqual(other);
+    const times = (one ?? []).map((activity) => activity.at);
+    expect(times).toEqual([...times].sort((a, b) => a - b));
+    expect(times.at(-1)).toBeLessThanOrEqual(END);
+    expect(createSeason(options).fan(17)).toEqual(createSeason(options).fan(17));
+  });
+
+  it('lets the hottest twentieth do about half', () => {
+    const counts = new Map<number, number>();
+    for (const { fan } of createSeason({ seed: 1, profiles: 2_000, activities: 40_000, end: END }).activities()) counts.set(fan, (counts.get(fan) ?? 0) + 1);
+    const hottest = [...counts.values()].sort((a, b) => b - a).slice(0, 100);
+    const share = hottest.reduce((sum, count) => sum + count, 0) / 40_000;
+    expect(share).toBeGreaterThan(0.42);
+    expect(share).toBeLessThan(0.6);
+  });
+
+  describe('loaded', () => {
+    let server: TestServer;
+    beforeAll(async () => {
+      server = await startTestServer({ clock: testClock('2026-03-01T12:00:00.000000Z') });
+    });
+    afterAll(() => server.close());
+
+    it('is taken in like anything else, fills its groups, and is found there when run again', async () => {
+      const { context, worker } = server.app;
+      const application = await context.applications.get(CLIENT_ID);
+      const lines: string[] = [];
+      const options = { seed: 1, profiles: 300, activities: 5_000, end: END };
+      const first = await runDemo(context, application, options, plainProgress((line) => lines.push(line)));
+      expect(first).toEqual({ profiles: 300, activities: 5_000, duplicates: 0, groups: 12 });
+      expect(lines).toContain('Activities: 50 %');
+      await worker.tick();
+      const { body } = await server.call<{ count: number; results: { custom_id: string; profile_count: number; membership_type: string }[] }>(
+        'GET',
+        `applications/${CLIENT_ID}/profile-groups/?page_size=50`,
+      );
+      expect(body.count).toBe(12);
+      const sizes = new Map(body.results.map((group) => [group.custom_id, group.profile_count]));
+      for (const id of ['have-commented', 'poll-voters', 'inactive-30-days', 'vip-guests', 'regular-commenters']) expect(sizes.get(id)).toBeGreaterThan(0);
+      const again = await runDemo(context, application, options, plainProgress(() => {}));
+      expect(again).toEqual({ profiles: 0, activities: 0, duplicates: 5_000, groups: 0 });
+      const { totals, naive } = await totalsAndNaive(context.db);
+      expect(totals).toEqual(naive);
+    });
+  });
+});
