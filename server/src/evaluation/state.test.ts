@@ -191,7 +191,9 @@ describe('sets', () => {
 
   it('fail as a whole when a scan fails', async () => {
     const failing = inSnapshot(db, (client) =>
-      createSetReader(client, { applicationId: 1, now: NOW }).ordinals('select 1 / (ordinal - ordinal) as ordinal from profiles'),
+      createSetReader(client, { applicationId: 1, now: NOW }).ordinals(
+        'select 1 / (ordinal - ordinal) as ordinal from profiles',
+      ),
     );
     await expect(failing).rejects.toThrow('division by zero');
   });

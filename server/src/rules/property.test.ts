@@ -23,6 +23,8 @@ import { leavesOf, type RuleNode } from './tree.ts';
 import { parseWindow } from './values.ts';
 
 const seed = chooseSeed();
+/** A random test takes as long as it is asked to. */
+const PATIENCE = { timeout: 5 * 60_000 + propertyRuns(0) * 10_000 };
 const GROUP = '00000000-0000-4000-8000-00000000feed';
 
 function randomRule(random: Random, world: World): CompiledRule {
@@ -131,9 +133,9 @@ function chooseClock(random: Random, world: World, rule: CompiledRule): Instant 
 }
 
 describe('the function of a rule', () => {
-  it(`says what the naive evaluator says, now and at every edge to come (seed ${seed})`, () => {
+  it(`says what the naive evaluator says, now and at every edge to come (seed ${seed})`, PATIENCE, () => {
     const random = createRandom(seed);
-    for (let run = 0; run < propertyRuns(60); run++) {
+    for (let run = 0; run < propertyRuns(30); run++) {
       const world = createWorld(random, 12);
       const states = new Map(world.profiles.map((profile) => [profile, stateInMemory(world, profile)]));
       for (let turn = 0; turn < 10; turn++) {
@@ -162,44 +164,48 @@ describe('the set of a rule', () => {
     await database.drop();
   });
 
-  it(`holds exactly the members, from totals and from raw activities, as do states loaded (seed ${seed})`, async () => {
-    const random = createRandom(seed + 1);
-    for (let run = 0; run < propertyRuns(6); run++) {
-      const world = await saveWorld(db, (applicationId) => createWorld(random, 25, applicationId));
-      for (let turn = 0; turn < 25; turn++) {
-        const rule = randomRule(random, world);
-        const now = chooseClock(random, world, rule);
-        const context = `seed ${seed}, now ${now}, rule ${JSON.stringify(rule.tree)}`;
-        const expected = world.profiles.filter((one) => holdsNaively(rule.tree, world, one, now, GROUP));
-        const names = (ordinals: Iterable<number>): number[] => [...ordinals];
-        const [fromTotals, fromActivities] = await inSnapshot(db, async (client) => {
-          const options = { applicationId: world.catalogue.applicationId, now };
-          return [
-            await readRuleSet(createSetReader(client, options), rule),
-            await readRuleSet(createSetReader(client, { ...options, from: 'activities' }), rule),
-          ];
-        });
-        expect(names(iterate(fromTotals)), `from totals, ${context}`).toEqual(expected.map((one) => one.ordinal));
-        expect(names(iterate(fromActivities)), `from activities, ${context}`).toEqual(
-          expected.map((one) => one.ordinal),
-        );
+  it(
+    `holds exactly the members, from totals and from raw activities, as do states loaded (seed ${seed})`,
+    PATIENCE,
+    async () => {
+      const random = createRandom(seed + 1);
+      for (let run = 0; run < propertyRuns(4); run++) {
+        const world = await saveWorld(db, (applicationId) => createWorld(random, 25, applicationId));
+        for (let turn = 0; turn < 25; turn++) {
+          const rule = randomRule(random, world);
+          const now = chooseClock(random, world, rule);
+          const context = `seed ${seed}, now ${now}, rule ${JSON.stringify(rule.tree)}`;
+          const expected = world.profiles.filter((one) => holdsNaively(rule.tree, world, one, now, GROUP));
+          const names = (ordinals: Iterable<number>): number[] => [...ordinals];
+          const [fromTotals, fromActivities] = await inSnapshot(db, async (client) => {
+            const options = { applicationId: world.catalogue.applicationId, now };
+            return [
+              await readRuleSet(createSetReader(client, options), rule),
+              await readRuleSet(createSetReader(client, { ...options, from: 'activities' }), rule),
+            ];
+          });
+          expect(names(iterate(fromTotals)), `from totals, ${context}`).toEqual(expected.map((one) => one.ordinal));
+          expect(names(iterate(fromActivities)), `from activities, ${context}`).toEqual(
+            expected.map((one) => one.ordinal),
+          );
 
-        const ids = world.profiles.map((one) => one.id);
-        const { applicationId } = world.catalogue;
-        const loaded = await loadStates(db, applicationId, ids, rule.needs, now, random.pick([1, 2, 256]));
-        const explained = await loadStates(db, applicationId, ids, rule.explainNeeds, now);
-        for (const one of world.profiles) {
-          const state = loaded.get(one.id);
-          const full = explained.get(one.id);
-          if (!state || !full) throw new Error(`the state of ${one.id} was not loaded`);
-          const why = (): string => describeCase(rule, one, now);
-          agree(isMember(rule, state, now), expected.includes(one), why);
-          const inMemory = stateInMemory(world, one);
-          const text = JSON.stringify;
-          agree(text(timeline(rule, state, now, Infinity)), text(timeline(rule, inMemory, now, Infinity)), why);
-          agree(text(explainRule(rule, full, now)), text(explainRule(rule, inMemory, now)), why);
+          const ids = world.profiles.map((one) => one.id);
+          const { applicationId } = world.catalogue;
+          const loaded = await loadStates(db, applicationId, ids, rule.needs, now, random.pick([1, 2, 256]));
+          const explained = await loadStates(db, applicationId, ids, rule.explainNeeds, now);
+          for (const one of world.profiles) {
+            const state = loaded.get(one.id);
+            const full = explained.get(one.id);
+            if (!state || !full) throw new Error(`the state of ${one.id} was not loaded`);
+            const why = (): string => describeCase(rule, one, now);
+            agree(isMember(rule, state, now), expected.includes(one), why);
+            const inMemory = stateInMemory(world, one);
+            const text = JSON.stringify;
+            agree(text(timeline(rule, state, now, Infinity)), text(timeline(rule, inMemory, now, Infinity)), why);
+            agree(text(explainRule(rule, full, now)), text(explainRule(rule, inMemory, now)), why);
+          }
         }
       }
-    }
-  });
+    },
+  );
 });

@@ -47,12 +47,11 @@ export function instantRelation(place: Place, fn: 'first' | 'last', facts: reado
     : `select ordinal, ${fn === 'first' ? 'min' : 'max'}(${fn}_at) as v from totals where ${where} group by ordinal`;
 }
 
-/** The first or last occurred_at by ordinal from raw activities, NaN where there is none (after `after`). */
+/** The first or last occurred_at by ordinal from raw activities, NaN where there is none. */
 export async function readInstants(
   reader: SetReader,
   fn: 'first' | 'last',
   facts: readonly FactRef[],
-  after?: Instant,
 ): Promise<Float64Array> {
   let found = new Float64Array(1 << 12).fill(NaN);
   const keep = (ordinal: number, at: Instant): void => {
@@ -64,9 +63,8 @@ export async function readInstants(
     const known = found[ordinal] ?? NaN;
     if (Number.isNaN(known) || (fn === 'first' ? at < known : at > known)) found[ordinal] = at;
   };
-  const later = after === undefined ? '' : ` and occurred_at > ${sqlInstant(after)}`;
   for (const where of activityConditions(reader, facts)) {
-    await reader.instants(`select ordinal, occurred_at from activities where ${where}${later}`, keep);
+    await reader.instants(`select ordinal, occurred_at from activities where ${where}`, keep);
   }
   return found;
 }

@@ -8,7 +8,7 @@ import { numberTest, thresholds, type ValueTest } from '../conditions.ts';
 import { dependency } from '../depends.ts';
 import type { Crossing, SetReader } from '../leaf.ts';
 import { sqlInstant, sqlInteger } from '../literals.ts';
-import { activityConditions, instantRelation, readInstants } from '../relations.ts';
+import { activityConditions, instantRelation } from '../relations.ts';
 import type { ProfileState } from '../state.ts';
 import type { RuleLeaf } from '../tree.ts';
 import { factInstant } from './instants.ts';
@@ -99,32 +99,40 @@ interface RawAge {
 }
 
 /**
- * The same from raw activities. Everything older than the last step says the same, so with `orCreated` only activities
- * since then are read, and of the profiles without one those alone are looked at further that are younger than that:
- * they have an older activity (the past may be sent at any time) or none.
+ * The same from raw activities, without looking at the instant of each: a profile is younger than a step when it has an
+ * activity since. With `orCreated`, of the profiles that have none since the last step those alone are looked at further
+ * that are younger than that: they have an older activity (the past may be sent at any time) or none.
  */
 async function ageFromActivities(
   reader: SetReader,
   { facts, orCreated, test, steps, condition }: RawAge,
 ): Promise<Bitset> {
-  const lastStep = steps.at(-1) ?? 0;
-  const edge = reader.now - lastStep * MICROS_PER_DAY;
-  const instants = await readInstants(reader, 'last', facts, orCreated ? edge : undefined);
-  const active = buildBitset(instants.length);
-  const found = buildBitset(instants.length);
-  instants.forEach((at, ordinal) => {
-    if (Number.isNaN(at)) return;
-    active.add(ordinal);
-    if (test.matches(Math.max(0, Math.floor((reader.now - at) / MICROS_PER_DAY)))) found.add(ordinal);
-  });
-  if (!orCreated) return found.set;
+  const acted = async (after?: Instant): Promise<Bitset> => {
+    const later = after === undefined ? '' : ` and occurred_at > ${sqlInstant(after)}`;
+    const selects = activityConditions(reader, facts).map(
+      (where) => `select ordinal from activities where ${where}${later}`,
+    );
+    return reader.ordinals(selects.join(' union all '));
+  };
+  const since = (step: number): Instant => reader.now - step * MICROS_PER_DAY;
+  const edge = since(steps.at(-1) ?? 0);
   const young = `created_at > ${sqlInstant(edge)}`;
-  const acted = activityConditions(reader, facts).map(
+  const ever = activityConditions(reader, facts).map(
     (where) => `exists (select from activities where profile_id = profiles.id and ${where})`,
   );
-  const youngAndNeverActive = await reader.ordinals(createdWhere(reader, `${young} and not (${acted.join(' or ')})`));
-  const byCreation = await reader.ordinals(createdWhere(reader, `${young} and ${condition('created_at')}`));
-  const old = andNot(andNot(await reader.universe(), active.set), youngAndNeverActive);
-  const never = and(youngAndNeverActive, byCreation);
-  return or(or(found.set, never), test.matches(lastStep) ? old : emptyBitset());
+  const neverAndYoung = orCreated
+    ? await reader.ordinals(createdWhere(reader, `${young} and not (${ever.join(' or ')})`))
+    : emptyBitset();
+  let found = orCreated
+    ? and(neverAndYoung, await reader.ordinals(createdWhere(reader, `${young} and ${condition('created_at')}`)))
+    : emptyBitset();
+  let younger = emptyBitset();
+  for (const [index, low] of [0, ...steps].entries()) {
+    const step = steps[index];
+    const rest = orCreated ? async () => andNot(await reader.universe(), neverAndYoung) : () => acted();
+    const reached = step === undefined ? await rest() : await acted(since(step));
+    if (test.matches(low)) found = or(found, andNot(reached, younger));
+    younger = reached;
+  }
+  return found;
 }
