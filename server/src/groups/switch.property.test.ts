@@ -22,25 +22,27 @@ const PROFILES = 16;
 type Bits = number; // one bit a profile
 
 type Step =
-  | { kind: 'add' | 'remove'; who: Bits; many: boolean }
+  /** `late`: decided some time before it came to change anything. */
+  | { kind: 'add' | 'remove'; who: Bits; many: boolean; late: boolean }
   | { kind: 'erase'; who: number }
   | { kind: 'fact'; who: Bits }
   | { kind: 'begin'; target: Bits; rule: boolean }
   | { kind: 'step'; times: number }
-  | { kind: 'kill' | 'abandon' | 'finish' | 'chores' | 'release' }
-  | { kind: 'hold'; who: Bits; enter: boolean };
+  /** `prepare`: up to the end of preparing. `meddle`: the next repair is disturbed in its middle by live entries. */
+  | { kind: 'kill' | 'abandon' | 'finish' | 'chores' | 'release' | 'prepare' | 'meddle' }
+  | { kind: 'hold'; who: Bits; enter: boolean; many: boolean };
 
 const bits = fc.integer({ min: 1, max: 2 ** PROFILES - 1 });
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ kind: fc.constantFrom('add' as const, 'remove' as const), who: bits, many: fc.boolean() }) },
+  { weight: 6, arbitrary: fc.record({ kind: fc.constantFrom('add' as const, 'remove' as const), who: bits, many: fc.boolean(), late: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('erase' as const), who: fc.integer({ min: 0, max: PROFILES - 1 }) }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('fact' as const), who: bits }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('begin' as const), target: bits, rule: fc.boolean() }) },
   { weight: 10, arbitrary: fc.record({ kind: fc.constant('step' as const), times: fc.integer({ min: 1, max: 6 }) }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('hold' as const), who: bits, enter: fc.boolean() }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('hold' as const), who: bits, enter: fc.boolean(), many: fc.boolean() }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('release' as const) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('kill' as const, 'abandon' as const, 'chores' as const) }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('finish' as const) }) },
+  { weight: 6, arbitrary: fc.record({ kind: fc.constantFrom('finish' as const, 'prepare' as const, 'meddle' as const) }) },
 );
 
 describe('a switch', () => {
@@ -89,6 +91,7 @@ interface Running {
   steps: AsyncGenerator<SwitchProgress, SwitchResult>;
   rule: boolean;
   started: boolean;
+  prepared: boolean;
   switched: boolean;
   /** Of an import: who is in the list, by ordinal. */
   list: Set<number>;
@@ -115,19 +118,20 @@ async function createWorld(db: Database, applicationId: number, clock: ReturnTyp
   const facts = new Set<string>();
   let running: Running | undefined;
   let held: Held | undefined;
+  let meddling = false;
 
   const pick = (who: Bits): Profile[] => profiles.filter((_, index) => (who >>> index) & 1);
-  const options = () => ({ groupId, applicationId, at: clock.now(), cause: 'manual' as const });
+  const options = (late: boolean) => ({ groupId, applicationId, at: clock.now() - (late ? 500 : 0), cause: 'manual' as const });
 
-  const live = async (tx: Queryable, kind: 'add' | 'remove', chosen: Profile[], many: boolean): Promise<string[]> => {
+  const live = async (tx: Queryable, kind: 'add' | 'remove', chosen: Profile[], many: boolean, late = false): Promise<string[]> => {
     const ids = chosen.map((profile) => profile.id);
     if (many) {
       const change = kind === 'add' ? 'entered' : 'left';
-      const changes = chosen.map((profile): MembershipChange => ({ ...options(), profileId: profile.id, ordinal: profile.ordinal, change }));
+      const changes = chosen.map((profile): MembershipChange => ({ ...options(late), profileId: profile.id, ordinal: profile.ordinal, change }));
       return (await changeMembership(tx, changes, { applicationId, now: clock.now(), queueReaders: true })).map((done) => done.profileId);
     }
-    if (kind === 'add') return [...((await enterGroup(tx, ids, options())) ?? [])].filter(([, entered]) => entered).map(([id]) => id);
-    return (await leaveGroup(tx, ids, options())) ?? [];
+    if (kind === 'add') return [...((await enterGroup(tx, ids, options(late))) ?? [])].filter(([, entered]) => entered).map(([id]) => id);
+    return (await leaveGroup(tx, ids, options(late))) ?? [];
   };
   const apply = (kind: 'add' | 'remove', moved: string[]): void => {
     for (const id of moved) {
@@ -159,7 +163,7 @@ async function createWorld(db: Database, applicationId: number, clock: ReturnTyp
     await ending?.done;
   };
 
-  const hold = async (enter: boolean, chosen: Profile[]): Promise<void> => {
+  const hold = async (enter: boolean, chosen: Profile[], many: boolean): Promise<void> => {
     let resume = (): void => {};
     const resumed = new Promise<void>((resolve) => (resume = resolve));
     let reached = (): void => {};
@@ -175,7 +179,7 @@ async function createWorld(db: Database, applicationId: number, clock: ReturnTyp
           return tx.query(statement);
         },
       };
-      const moved = await live(stopping, kind, chosen, true);
+      const moved = await live(stopping, kind, chosen, many);
       reached();
       // The model moves with the commit: after it nobody else may come between.
       return { moved };
@@ -187,6 +191,23 @@ async function createWorld(db: Database, applicationId: number, clock: ReturnTyp
     done.catch(() => {});
     held = { resume, done };
     await Promise.race([atHead, done]);
+  };
+
+  /** Lets those enter that can without waiting for anybody: the repair holds the rows of some, the switch the head. */
+  const meddle = async (ids: string[]): Promise<void> => {
+    meddling = false;
+    for (const profile of profiles.filter(({ id }) => ids.includes(id))) {
+      const moved = await db
+        .transaction(async (tx) => {
+          await tx.query(sql`select set_config('lock_timeout', '15ms', true)`);
+          return live(tx, 'add', [profile], false);
+        })
+        .catch((error: unknown) => {
+          if (!(error instanceof Error && 'code' in error && error.code === '55P03')) throw error;
+          return [];
+        });
+      apply('add', moved);
+    }
   };
 
   const planOf = (target: Bits, rule: boolean): { plan: SwitchPlan; list: Set<number> } => {
@@ -205,7 +226,11 @@ async function createWorld(db: Database, applicationId: number, clock: ReturnTyp
           yield { stage: 'scan', done: 1, total: 1 };
           return set;
         },
-        decide: async (_tx, noted) => new Set(noted.filter(wants).map((profile) => profile.ordinal)),
+        decide: async (_tx, noted) => {
+          const decided = new Set(noted.filter(wants).map((profile) => profile.ordinal));
+          if (meddling) await meddle(noted.map((profile) => profile.profileId));
+          return decided;
+        },
       },
     };
   };
@@ -224,7 +249,7 @@ async function createWorld(db: Database, applicationId: number, clock: ReturnTyp
     } else {
       await db.query(sql`delete from fills where group_id = ${groupId} and kind = 'rule'`);
     }
-    running = { steps: runSwitch(context, plan, { slice: 3, lastFew }), rule, started: false, switched: false, list };
+    running = { steps: runSwitch(context, plan, { slice: 3, lastFew }), rule, started: false, prepared: false, switched: false, list };
   };
 
   const advance = async (): Promise<boolean> => {
@@ -232,6 +257,7 @@ async function createWorld(db: Database, applicationId: number, clock: ReturnTyp
     if (!current) return false;
     current.started = true;
     const { value, done } = await unlessBlocked(() => current.steps.next());
+    if (value && 'stage' in value && value.stage === 'prepare') current.prepared = value.done === value.total;
     const result = value && 'result' in value ? value.result : undefined;
     if (result && !current.switched) {
       current.switched = true;
@@ -248,7 +274,7 @@ async function createWorld(db: Database, applicationId: number, clock: ReturnTyp
     switch (next.kind) {
       case 'add':
       case 'remove': {
-        const moved = await unlessBlocked(() => db.transaction((tx) => live(tx, next.kind, pick(next.who), next.many)));
+        const moved = await unlessBlocked(() => db.transaction((tx) => live(tx, next.kind, pick(next.who), next.many, next.late)));
         apply(next.kind, moved);
         return;
       }
@@ -282,6 +308,12 @@ async function createWorld(db: Database, applicationId: number, clock: ReturnTyp
       case 'step':
         for (let i = 0; i < next.times; i++) if (!(await advance())) return;
         return;
+      case 'prepare':
+        while (!running?.prepared && (await advance()));
+        return;
+      case 'meddle':
+        meddling = true;
+        return;
       case 'finish':
         while (await advance());
         return;
@@ -305,7 +337,7 @@ async function createWorld(db: Database, applicationId: number, clock: ReturnTyp
         return;
       case 'hold':
         if (held) await release();
-        return hold(next.enter, pick(next.who));
+        return hold(next.enter, pick(next.who), next.many);
       case 'release':
         return release();
     }
