@@ -306,7 +306,8 @@ function addressOf(
   const shown = (path: string): boolean =>
     world.operations.some((other) => other.method === 'GET' && other.path === path);
   const [base = ''] = request.url.split('?');
-  if (operation.method === 'PATCH' || operation.method === 'PUT') return shown(operation.path) ? base : undefined;
+  if (operation.method === 'PATCH' || (operation.method === 'PUT' && operation.path.endsWith('}/')))
+    return shown(operation.path) ? base : undefined;
   if (operation.method !== 'POST' || !('id' in body || 'key' in body || 'type' in body)) return undefined;
   if (typeof body['url'] === 'string') return body['url'];
   const detail = world.operations.find(

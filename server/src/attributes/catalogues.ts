@@ -19,8 +19,10 @@ export function catalogues(db: Database): Catalogues {
   const cache = new Map<number, { catalogue: Catalogue; checkedAt: number }>();
 
   const refresh = async (applicationId: number): Promise<Catalogue> => {
-    const catalogue = await loadCatalogue(db, applicationId);
+    const catalogue = await loadCatalogue(db.own, applicationId);
     if (!catalogue) throw notFound();
+    // What is not committed yet is for its own request to see, not for everybody.
+    if (db.isTogether(() => refresh(applicationId))) return catalogue;
     cache.set(applicationId, { catalogue, checkedAt: performance.now() });
     return catalogue;
   };
@@ -31,7 +33,9 @@ export function catalogues(db: Database): Catalogues {
       const cached = cache.get(applicationId);
       if (!cached) return refresh(applicationId);
       if (performance.now() - cached.checkedAt < FRESH_MS) return cached.catalogue;
-      const { rows } = await db.quick<{ version: number }>(sql`select definitions_version as version from applications where id = ${applicationId}`);
+      const { rows } = await db.quick<{ version: number }>(
+        sql`select definitions_version as version from applications where id = ${applicationId}`,
+      );
       if (rows[0]?.version !== cached.catalogue.version) return refresh(applicationId);
       cached.checkedAt = performance.now();
       return cached.catalogue;

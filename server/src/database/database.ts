@@ -44,6 +44,11 @@ export interface Database extends Queryable {
   readonly own: Queryable;
   /** One transaction around work that knows nothing of it (joining.ts). */
   together<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
+  /**
+   * Whether the caller is inside `together`: what it has written is nobody else's yet. If so, the work given is done as
+   * soon as it is committed.
+   */
+  isTogether(afterwards?: () => Promise<unknown>): boolean;
   /** Inside `together`: work that commits by itself, since others rely on it at once. */
   apart<T>(work: () => Promise<T>): Promise<T>;
   /** A connection of its own, not pipelined and without a time limit: for COPY, cursors and long reads. Never for writes. */
@@ -103,7 +108,11 @@ export function openDatabase(options: DatabaseOptions): Database {
     keepAlive: true,
     options: '-c timezone=UTC -c idle_in_transaction_session_timeout=60000',
   };
-  const onError = options.onError ?? (() => {});
+  let closing = false;
+  const onError = (error: Error & { client?: unknown }): void => {
+    delete error.client; // the pool adds its whole connection, which no log should hold
+    if (!closing) options.onError?.(error);
+  };
   const pool = new pg.Pool({ ...settings, pipeline: true, max: options.poolSize, idleTimeoutMillis: 60_000 });
   // By its name drains (drain.ts) know that nothing is written here, and do not wait for a long read.
   const streams = new pg.Pool({
@@ -152,7 +161,18 @@ export function openDatabase(options: DatabaseOptions): Database {
       query: <Row>(statement: Sql) =>
         joining.current()?.nested((tx) => tx.query<Row>(statement)) ?? query<Row>(statement),
     },
-    together: (work) => outermost(pool, (tx) => joining.run(tx, () => work(tx)), { retries: 0 }),
+    async together(work) {
+      const afterwards: Joined['afterwards'] = [];
+      const result = await outermost(pool, (tx) => joining.run(tx, afterwards, () => work(tx)), { retries: 0 });
+      // It is committed, whatever becomes of these.
+      await Promise.allSettled(afterwards.map((finish) => finish()));
+      return result;
+    },
+    isTogether(afterwards) {
+      const outer = joining.current();
+      if (afterwards) outer?.afterwards.push(afterwards);
+      return outer !== undefined;
+    },
     apart: joining.apart,
     async withClient(work) {
       const client = await connect(streams);
@@ -168,6 +188,7 @@ export function openDatabase(options: DatabaseOptions): Database {
       }
     },
     async close() {
+      closing = true;
       await Promise.allSettled(pipelines.map((pipeline) => pipeline.close()));
       await Promise.allSettled([pool.end(), streams.end()]);
     },

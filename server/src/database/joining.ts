@@ -10,12 +10,14 @@ import type { Queryable } from './database.ts';
 export interface Joined {
   /** Runs the work behind a savepoint; what fails undoes only itself. */
   nested<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
+  /** To be done once the outer transaction has committed. */
+  afterwards: (() => Promise<unknown>)[];
 }
 
 export interface Joining {
   /** What is being joined here, if anything. Free of cost while nobody joins. */
   current(): Joined | undefined;
-  run<T>(tx: Queryable, work: () => Promise<T>): Promise<T>;
+  run<T>(tx: Queryable, afterwards: Joined['afterwards'], work: () => Promise<T>): Promise<T>;
   /** Work that must not join: it would show others what is not committed yet. */
   apart<T>(work: () => Promise<T>): Promise<T>;
 }
@@ -24,12 +26,13 @@ export function createJoining(): Joining {
   const storage = new AsyncLocalStorage<Joined | undefined>();
   let running = 0;
 
-  const join = (tx: Queryable): Joined => {
+  const join = (tx: Queryable, afterwards: Joined['afterwards']): Joined => {
     // Pieces that run at the same time take turns: savepoints on one connection cannot overlap.
     let last: Promise<unknown> = Promise.resolve();
     return {
+      afterwards,
       nested(work) {
-        const turn = last.then(() => behindSavepoint(tx, () => storage.run(join(tx), () => work(tx))));
+        const turn = last.then(() => behindSavepoint(tx, () => storage.run(join(tx, afterwards), () => work(tx))));
         last = turn.catch(() => {});
         return turn;
       },
@@ -38,10 +41,10 @@ export function createJoining(): Joining {
 
   return {
     current: () => (running === 0 ? undefined : storage.getStore()),
-    async run(tx, work) {
+    async run(tx, afterwards, work) {
       running++;
       try {
-        return await storage.run(join(tx), work);
+        return await storage.run(join(tx, afterwards), work);
       } finally {
         // On Node 20 a store that is in use slows every promise of the process.
         if (--running === 0) storage.disable();
