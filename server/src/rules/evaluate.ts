@@ -52,7 +52,8 @@ export function isMember(rule: CompiledRule, state: ProfileState, now: Instant):
 
 /**
  * Membership at `from`, and each instant in (from, to] at which it changes if the state stays as it is, in order. The
- * state must have been loaded for `from` or earlier, and `from` not lie before its newest activity (newestActivity).
+ * state must have been loaded for `from` or earlier. What the profile was like before its newest activity cannot be told
+ * from it, so from there on alone does the walk say what was.
  */
 export function timeline(
   rule: CompiledRule,

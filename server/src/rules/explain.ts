@@ -1,7 +1,7 @@
 // Why a profile is or is not a member: the tree as it stands, with what each part of it says.
 
 import type { Instant } from '../instant.ts';
-import { formatInstant } from '../instant.ts';
+import { formatInstant, INSTANT_LIMIT } from '../instant.ts';
 import { holds, leafAt, nextChangeAt, type CompiledRule, type CompiledTree } from './evaluate.ts';
 import type { Actual } from './leaf.ts';
 import type { ProfileState } from './state.ts';
@@ -37,7 +37,7 @@ export interface Explained {
 export function explainRule(rule: CompiledRule, state: ProfileState, now: Instant): Explained {
   const next = nextChangeAt(rule, state, now);
   const explanation = explainTree(rule, rule.root, state, now);
-  return { is_member: explanation.result, next_change_at: next === null ? null : formatInstant(next), explanation };
+  return { is_member: explanation.result, next_change_at: next === null || next >= INSTANT_LIMIT ? null : formatInstant(next), explanation };
 }
 
 function explainTree(rule: CompiledRule, tree: CompiledTree, state: ProfileState, now: Instant): Explanation {
@@ -48,7 +48,7 @@ function explainTree(rule: CompiledRule, tree: CompiledTree, state: ProfileState
       ...tree.source,
       actual: leaf.actual(state, now),
       result: leaf.test(state, now),
-      next_flip_at: flip === undefined ? null : formatInstant(flip),
+      next_flip_at: flip === undefined || flip >= INSTANT_LIMIT ? null : formatInstant(flip),
     };
   }
   return {

@@ -52,19 +52,6 @@ export interface ProfileState {
   groups: Map<string, GroupState>;
 }
 
-/**
- * The newest activity that the state knows of, -Infinity where it knows of none. What a profile was like before it
- * cannot be told from the state, so neither membership nor a timeline is asked for an earlier instant: a worker walks
- * from the later of this and the instant up to which the profile was right, and evaluates at the later of this and its
- * clock.
- */
-export function newestActivity(state: ProfileState): Instant {
-  let newest = -Infinity;
-  for (const total of state.totals.values()) newest = Math.max(newest, total.lastAt ?? -Infinity);
-  for (const recent of state.recent.values()) newest = Math.max(newest, recent.at[0] ?? -Infinity);
-  return newest;
-}
-
 /** Of the newest activities of a fact: as far back as `span`, or until count and sum reach these ranks. */
 export interface RecentNeed {
   fact: FactRef;
