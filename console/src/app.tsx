@@ -1,9 +1,12 @@
 // From the session to the page: nobody signed in, no application, or the page that the address names.
 
-import { Redirect, Route, Switch } from 'wouter';
+import { Redirect, Route, Switch, useRoute } from 'wouter';
+import { AccountPage } from './pages/account.tsx';
 import { GroupPage } from './pages/group/group.tsx';
 import { NewGroupPage } from './pages/group/new.tsx';
 import { GroupsPage } from './pages/groups.tsx';
+import { InvitationPage } from './pages/invitation.tsx';
+import { KeysPage, TeamPage } from './pages/keys.tsx';
 import { ProfilePage } from './pages/profile/profile.tsx';
 import { ProfilesPage } from './pages/profiles.tsx';
 import { SignInPage } from './pages/sign-in.tsx';
@@ -15,6 +18,8 @@ import { ButtonLink } from './ui/button.tsx';
 
 export function App() {
   const { state } = useSession();
+  const [atInvitation] = useRoute('/invitation');
+  if (atInvitation) return <InvitationPage />;
   if (state.status === 'loading') return <AwayBanner />;
   if (state.status === 'out') return <SignInPage expired={state.expired} />;
   const { applications } = state.session;
@@ -53,7 +58,9 @@ export function App() {
 }
 
 function Pages() {
-  const { href } = useApplication();
+  const { href, isOwner, role } = useApplication();
+  const { state } = useSession();
+  const isProducer = state.status === 'in' && state.session.kind === 'producer';
   const base = '/apps/:client_id';
   return (
     <Switch>
@@ -62,6 +69,9 @@ function Pages() {
       <Route path={`${base}/groups/:group_id/*?`} component={GroupPage} />
       <Route path={`${base}/profiles`} component={ProfilesPage} />
       <Route path={`${base}/profiles/:profile_id`} component={ProfilePage} />
+      {(isOwner || role === 'admin') && <Route path={`${base}/keys`} component={KeysPage} />}
+      {isOwner && <Route path={`${base}/people`} component={TeamPage} />}
+      {isProducer && <Route path={`${base}/account`} component={AccountPage} />}
       <Route path={base}>
         <Redirect to={href('groups')} replace />
       </Route>

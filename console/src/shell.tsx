@@ -1,16 +1,19 @@
 // The frame around every page: navigation, application, theme, the banner when the server is away.
 
 import { useEffect, useRef, type ReactNode } from 'react';
-import { IconLogout, IconMenu2, IconMoon, IconSun, IconSunMoon, IconUser, IconUsersGroup, IconX } from '@tabler/icons-react';
+import { IconKey, IconLogout, IconMenu2, IconMoon, IconSun, IconSunMoon, IconUser, IconUserShield, IconUsersGroup, IconX } from '@tabler/icons-react';
 import { Link, useLocation } from 'wouter';
 import { useAway } from './connection.ts';
 import { useApplication, useSession } from './session.tsx';
 import { useTheme, type Theme } from './theme.ts';
+import type { Role } from './types.ts';
 import { Mark } from './ui/brand.tsx';
 import { Button } from './ui/button.tsx';
 
 interface NavItem {
   to: string;
+  /** Who sees it; everybody where it is left out. */
+  for?: Role[];
   label: string;
   icon: ReactNode;
 }
@@ -18,6 +21,8 @@ interface NavItem {
 const ITEMS: NavItem[] = [
   { to: 'groups', label: 'Groups', icon: <IconUsersGroup size={18} aria-hidden /> },
   { to: 'profiles', label: 'Profiles', icon: <IconUser size={18} aria-hidden /> },
+  { to: 'keys', label: 'Keys and tokens', icon: <IconKey size={18} aria-hidden />, for: ['owner', 'admin'] },
+  { to: 'people', label: 'People', icon: <IconUserShield size={18} aria-hidden />, for: ['owner'] },
 ];
 
 const NEXT: Record<Theme, Theme> = { system: 'light', light: 'dark', dark: 'system' };
@@ -30,9 +35,10 @@ const THEME_ICON: Record<Theme, ReactNode> = {
 function Sidebar({ onNavigate }: { onNavigate?: () => void }) {
   const application = useApplication();
   const { state, signOut } = useSession();
-  const [location] = useLocation();
+  const [location, navigate] = useLocation();
   const [theme, setTheme] = useTheme();
-  const name = state.status === 'in' ? state.session.name : '';
+  const { name, kind, applications } = state.status === 'in' ? state.session : { name: '', kind: 'admin', applications: [] };
+  const isProducer = kind === 'producer';
   return (
     <div className="sidebar">
       <Link href={application.href('')} className="brand" onClick={onNavigate}>
@@ -40,7 +46,7 @@ function Sidebar({ onNavigate }: { onNavigate?: () => void }) {
         Grandstand
       </Link>
       <nav className="nav" aria-label="Main">
-        {ITEMS.map(({ to, label, icon }) => {
+        {ITEMS.filter((item) => !item.for || item.for.includes(application.role)).map(({ to, label, icon }) => {
           const href = application.href(to);
           const here = location === href || location.startsWith(`${href}/`);
           return (
@@ -52,14 +58,34 @@ function Sidebar({ onNavigate }: { onNavigate?: () => void }) {
         })}
       </nav>
       <div className="sidebar-foot">
+        {applications.length > 1 && (
+          <select
+            className="select"
+            aria-label="Application"
+            value={application.client_id}
+            onChange={(event) => navigate(`/apps/${encodeURIComponent(event.target.value)}`)}
+          >
+            {applications.map((one) => (
+              <option key={one.client_id} value={one.client_id}>
+                {one.name}
+              </option>
+            ))}
+          </select>
+        )}
         <div className="row spread">
           <div className="stack small grow" style={{ '--gap': '0', padding: '4px 8px' } as React.CSSProperties}>
             <strong className="truncate name" title={application.name}>
               {application.name}
             </strong>
-            <span className="truncate muted name" title={name}>
-              {name}
-            </span>
+            {isProducer ? (
+              <Link href={application.href('account')} className="truncate muted name" title="Your account" onClick={onNavigate}>
+                {name}
+              </Link>
+            ) : (
+              <span className="truncate muted name" title={`Admin token “${name}”`}>
+                {name}
+              </span>
+            )}
           </div>
           <Button look="quiet" iconOnly icon={THEME_ICON[theme]} onClick={() => setTheme(NEXT[theme])}>
             {`Theme: ${theme}`}

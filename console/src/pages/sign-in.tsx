@@ -1,26 +1,15 @@
 import { useState, type FormEvent } from 'react';
 import { messageOf } from '../api.ts';
 import { useSession } from '../session.tsx';
+import { AwayBanner } from '../shell.tsx';
 import { Mark } from '../ui/brand.tsx';
 import { Button } from '../ui/button.tsx';
-import { TextField } from '../ui/field.tsx';
-import { AwayBanner } from '../shell.tsx';
+import { Choices, TextField } from '../ui/field.tsx';
 
-export function SignInPage({ expired }: { expired: boolean }) {
-  const { signInWithToken } = useSession();
-  const [token, setToken] = useState('');
-  const [error, setError] = useState<string | undefined>(undefined);
-  const [busy, setBusy] = useState(false);
+type Way = 'password' | 'token';
 
-  const submit = async (event: FormEvent): Promise<void> => {
-    event.preventDefault();
-    if (token.trim() === '') return setError('Paste the admin access token that the server showed on its first start.');
-    setBusy(true);
-    setError(undefined);
-    await signInWithToken(token.trim()).catch((reason: unknown) => setError(messageOf(reason)));
-    setBusy(false);
-  };
-
+/** The frame of every page that stands before the console. */
+export function Gate({ children }: { children: React.ReactNode }) {
   return (
     <>
       <AwayBanner />
@@ -30,31 +19,71 @@ export function SignInPage({ expired }: { expired: boolean }) {
             <Mark size={30} />
             Grandstand
           </div>
-          <form className="card stack" onSubmit={(event) => void submit(event)}>
-            <div>
-              <h1>Sign in</h1>
-              <p className="muted">
-                {expired
-                  ? 'Your session has ended. Sign in again to go on.'
-                  : 'With an admin access token of your application.'}
-              </p>
-            </div>
-            <TextField
-              label="Admin access token"
-              type="password"
-              autoComplete="current-password"
-              value={token}
-              onChange={(event) => setToken(event.target.value)}
-              errors={error === undefined ? undefined : [error]}
-              hint="It stays in this tab and is forgotten when the tab closes."
-              autoFocus
-            />
-            <Button look="primary" type="submit" busy={busy}>
-              {busy ? 'Signing in…' : 'Sign in'}
-            </Button>
-          </form>
+          {children}
         </main>
       </div>
     </>
+  );
+}
+
+export function SignInPage({ expired }: { expired: boolean }) {
+  const { signInWithPassword, signInWithToken } = useSession();
+  const [way, setWay] = useState<Way>('password');
+  const [fields, setFields] = useState({ email: '', password: '', token: '' });
+  const [error, setError] = useState<string | undefined>(undefined);
+  const [busy, setBusy] = useState(false);
+  const set = (changes: Partial<typeof fields>): void => setFields((before) => ({ ...before, ...changes }));
+
+  const submit = async (event: FormEvent): Promise<void> => {
+    event.preventDefault();
+    const missing = way === 'password' ? fields.email.trim() === '' || fields.password === '' : fields.token.trim() === '';
+    if (missing) return setError(way === 'password' ? 'Enter your e-mail address and your password.' : 'Paste an admin access token of your application.');
+    setBusy(true);
+    setError(undefined);
+    try {
+      await (way === 'password' ? signInWithPassword(fields.email.trim(), fields.password) : signInWithToken(fields.token.trim()));
+    } catch (reason) {
+      setError(messageOf(reason));
+      setBusy(false);
+    }
+  };
+
+  return (
+    <Gate>
+      <form className="card stack" onSubmit={(event) => void submit(event)} noValidate>
+        <div>
+          <h1>Sign in</h1>
+          {expired && <p className="muted">Your session has ended. Sign in again to go on; what you were writing is kept.</p>}
+        </div>
+        <Choices<Way>
+          label="How to sign in"
+          value={way}
+          onChange={(next) => {
+            setWay(next);
+            setError(undefined);
+          }}
+          choices={[
+            { value: 'password', label: 'E-mail and password' },
+            { value: 'token', label: 'Admin token' },
+          ]}
+        />
+        {way === 'password' ? (
+          <>
+            <TextField label="E-mail address" type="email" name="email" autoComplete="username" value={fields.email} autoFocus onChange={(event) => set({ email: event.target.value })} />
+            <TextField label="Password" type="password" name="password" autoComplete="current-password" value={fields.password} onChange={(event) => set({ password: event.target.value })} />
+          </>
+        ) : (
+          <TextField label="Admin access token" type="password" autoComplete="off" hint="It stays in this tab and is forgotten when the tab closes." value={fields.token} autoFocus onChange={(event) => set({ token: event.target.value })} />
+        )}
+        {error !== undefined && (
+          <p className="form-error" role="alert">
+            {error}
+          </p>
+        )}
+        <Button look="primary" type="submit" busy={busy}>
+          {busy ? 'Signing in…' : 'Sign in'}
+        </Button>
+      </form>
+    </Gate>
   );
 }

@@ -26,6 +26,7 @@ export default function Plot({ points, noun, kind = 'line', height = 200, unit =
     if (!element) return undefined;
     const xs = points.map((point) => point.at / 1000);
     const ys = points.map((point) => point.value);
+    const step = (xs[1] ?? 0) - (xs[0] ?? 0);
     let plot: uPlot | undefined;
     const draw = (): void => {
       plot?.destroy();
@@ -41,7 +42,8 @@ export default function Plot({ points, noun, kind = 'line', height = 200, unit =
           padding: [8, 10, 0, 0],
           legend: { show: false },
           cursor: { y: false, points: { size: 7, fill: accent }, drag: { x: false, y: false } },
-          scales: { y: { range: (_u, low, high) => (kind === 'bars' ? [0, Math.max(1, high) * 1.08] : low === high ? [Math.max(0, low - 1), high + 1] : [Math.max(0, low - (high - low) * 0.12), high + (high - low) * 0.12]) } },
+          scales: {
+            ...(kind === 'bars' && { x: { range: (_u: uPlot, low: number, high: number): [number, number] => [low - step / 2, high + step / 2] } }), y: { range: (_u, low, high) => (kind === 'bars' ? [0, Math.max(1, high) * 1.08] : low === high ? [Math.max(0, low - 1), high + 1] : [Math.max(0, low - (high - low) * 0.12), high + (high - low) * 0.12]) } },
           series: [
             {},
             kind === 'bars'

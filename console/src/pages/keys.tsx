@@ -1,0 +1,444 @@
+// What programs sign in with: the client id, the client secret, admin tokens. And who works here.
+
+import { useState } from 'react';
+import { IconEye, IconEyeOff, IconKey, IconPlus, IconRefresh, IconUserPlus } from '@tabler/icons-react';
+import { fieldsOf, messageOf, restOf } from '../api.ts';
+import { useGet, useInvalidate, useSend } from '../queries.ts';
+import { fromLocalInput } from '../rules/value-input.tsx';
+import { useApplication, useSession } from '../session.tsx';
+import type { AdminToken, Role } from '../types.ts';
+import { Badge, Empty, Failed, SkeletonRows, Time } from '../ui/bits.tsx';
+import { Button } from '../ui/button.tsx';
+import { CopyButton } from '../ui/copy.tsx';
+import { Confirm, Dialog } from '../ui/dialog.tsx';
+import { CheckField, SelectField, TextField } from '../ui/field.tsx';
+import { PageHead } from '../ui/page-head.tsx';
+import { toast } from '../ui/toast.tsx';
+import { TokenDialog } from './profile/token.tsx';
+
+export function KeysPage() {
+  const application = useApplication();
+  return (
+    <>
+      <PageHead title="Keys and tokens">What your apps and your back end sign in with.</PageHead>
+      <div className="stack" style={{ '--gap': '20px' } as React.CSSProperties}>
+        <section className="card pad stack" aria-labelledby="client-heading">
+          <h2 id="client-heading">Client</h2>
+          <dl className="facts">
+            <dt>Client id</dt>
+            <dd className="row">
+              <code className="name">{application.client_id}</code>
+              <CopyButton text={application.client_id} label="Copy the client id" />
+            </dd>
+            {application.isOwner && (
+              <>
+                <dt>Client secret</dt>
+                <dd>
+                  <ClientSecret />
+                </dd>
+              </>
+            )}
+          </dl>
+          <p className="muted small">The client id is public: apps are built with it. The secret signs tokens for your own accounts and stays on your back end.</p>
+        </section>
+        <AdminTokens />
+      </div>
+    </>
+  );
+}
+
+function ClientSecret() {
+  const application = useApplication();
+  const { client } = useSession();
+  const [secret, setSecret] = useState<string | undefined>(undefined);
+  const [rotating, setRotating] = useState(false);
+  const path = application.path('client-secret/');
+  const show = (): void => {
+    client.request<{ client_secret: string }>(path).then(
+      (answer) => setSecret(answer.client_secret),
+      (error: unknown) => toast(messageOf(error)),
+    );
+  };
+  return (
+    <div className="row wrap">
+      <code className="name secret">{secret ?? '••••••••••••••••'}</code>
+      {secret === undefined ? (
+        <Button small icon={<IconEye size={15} aria-hidden />} onClick={show}>
+          Show
+        </Button>
+      ) : (
+        <>
+          <CopyButton text={secret} label="Copy the client secret" />
+          <Button small look="quiet" icon={<IconEyeOff size={15} aria-hidden />} onClick={() => setSecret(undefined)}>
+            Hide
+          </Button>
+        </>
+      )}
+      <Button small icon={<IconRefresh size={15} aria-hidden />} onClick={() => setRotating(true)}>
+        Rotate…
+      </Button>
+      {rotating && (
+        <Confirm
+          title="Rotate the client secret?"
+          action="Make a new secret"
+          name={application.name}
+          onClose={() => setRotating(false)}
+          run={async () => {
+            const answer = await client.request<{ client_secret: string }>(path, { method: 'POST' });
+            setSecret(answer.client_secret);
+            toast('There is a new client secret. The old one is accepted for another 24 hours.');
+          }}
+        >
+          Your back end must get the new secret within 24 hours; after that, tokens signed with the old one are refused.
+        </Confirm>
+      )}
+    </div>
+  );
+}
+
+function AdminTokens() {
+  const application = useApplication();
+  const { client } = useSession();
+  const invalidate = useInvalidate();
+  const path = application.path('access-tokens/');
+  const tokens = useGet<{ results: AdminToken[] }>(path);
+  const [creating, setCreating] = useState(false);
+  const [revoking, setRevoking] = useState<AdminToken | undefined>(undefined);
+  const rows = tokens.data?.results;
+  return (
+    <section className="card" aria-labelledby="tokens-heading">
+      <div className="card-head">
+        <h2 id="tokens-heading">Admin tokens</h2>
+        <Button icon={<IconPlus size={16} aria-hidden />} onClick={() => setCreating(true)}>
+          New token
+        </Button>
+      </div>
+      {tokens.isError && !rows ? (
+        <Failed error={tokens.error} retry={() => void tokens.refetch()} />
+      ) : rows?.length === 0 ? (
+        <Empty icon={<IconKey size={30} aria-hidden />} title="No admin tokens">
+          Your back end needs one to manage groups and to send activities for any profile.
+        </Empty>
+      ) : (
+        <div className="table-wrap">
+          <table className="table fold">
+            <thead>
+              <tr>
+                <th scope="col">Name</th>
+                <th scope="col">May</th>
+                <th scope="col">Ends in</th>
+                <th scope="col">Last used</th>
+                <th scope="col">Expires</th>
+                <th scope="col" className="fit">
+                  <span className="visually-hidden">Actions</span>
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {rows ? (
+                rows.map((token) => (
+                  <tr key={token.id}>
+                    <td>
+                      <strong className="name">{token.name}</strong>
+                      <div className="muted small">
+                        made <Time at={token.created_at} ago />
+                      </div>
+                    </td>
+                    <td className="fit">{token.read_only ? <Badge>Read only</Badge> : <Badge tone="info">Everything</Badge>}</td>
+                    <td className="fit hide-narrow">
+                      <code>…{token.hint}</code>
+                    </td>
+                    <td className="fit muted hide-narrow">{token.last_used_at ? <Time at={token.last_used_at} ago /> : 'never'}</td>
+                    <td className="fit muted hide-narrow">{token.expires_at ? <Time at={token.expires_at} ago /> : 'never'}</td>
+                    <td className="fit">
+                      <Button small danger onClick={() => setRevoking(token)}>
+                        Revoke…
+                      </Button>
+                    </td>
+                  </tr>
+                ))
+              ) : (
+                <SkeletonRows rows={3} widths={['40%', 70, 50, 80, 60, 60]} />
+              )}
+            </tbody>
+          </table>
+        </div>
+      )}
+      {creating && <NewToken onClose={() => setCreating(false)} />}
+      {revoking && (
+        <Confirm
+          title={`Revoke “${revoking.name}”?`}
+          action="Revoke it"
+          name={revoking.name}
+          onClose={() => setRevoking(undefined)}
+          run={async () => {
+            await client.request(`${path}${revoking.id}/`, { method: 'DELETE' });
+            await invalidate(path);
+            toast(`“${revoking.name}” is dead.`);
+          }}
+        >
+          Whatever uses this token stops working at once. It cannot be brought back.
+        </Confirm>
+      )}
+    </section>
+  );
+}
+
+function NewToken({ onClose }: { onClose: () => void }) {
+  const application = useApplication();
+  const [fields, setFields] = useState({ name: '', readOnly: false, expires: '' });
+  const [token, setToken] = useState<string | undefined>(undefined);
+  const create = useSend<undefined, { token: string }>(
+    (client) => client.request(application.path('access-tokens/'), { method: 'POST', body: { name: fields.name, read_only: fields.readOnly, expires_at: fromLocalInput(fields.expires) ?? null } }),
+    () => [application.path('access-tokens/')],
+  );
+  const errors = fieldsOf(create.error);
+  const rest = restOf(create.error, ['name', 'read_only', 'expires_at']);
+  if (token !== undefined) {
+    return (
+      <TokenDialog title="The admin token" token={token} onClose={onClose}>
+        It is shown here and nowhere else. Copy it now and keep it where your back end keeps its secrets.
+      </TokenDialog>
+    );
+  }
+  return (
+    <Dialog
+      title="New admin token"
+      onClose={onClose}
+      onSubmit={() => create.mutate(undefined, { onSuccess: (answer) => setToken(answer.token) })}
+      foot={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button look="primary" type="submit" busy={create.isPending}>
+            Make the token
+          </Button>
+        </>
+      }
+    >
+      <div className="stack">
+        <TextField label="Name" hint="What uses it, such as “season import”." value={fields.name} errors={errors['name']} autoFocus onChange={(event) => setFields({ ...fields, name: event.target.value })} />
+        <CheckField label="Read only" hint="It may look, preview and verify, and change nothing." checked={fields.readOnly} onChange={(event) => setFields({ ...fields, readOnly: event.target.checked })} />
+        <TextField label="Expires" type="datetime-local" hint="Optional, in your time zone. Empty: never." value={fields.expires} errors={errors['expires_at']} onChange={(event) => setFields({ ...fields, expires: event.target.value })} />
+        {rest && (
+          <p className="form-error" role="alert">
+            {rest}
+          </p>
+        )}
+      </div>
+    </Dialog>
+  );
+}
+
+interface Producer {
+  id: string;
+  email: string;
+  name: string;
+  role: Role;
+  created_at: string;
+}
+
+interface Invitation {
+  id: string;
+  email: string;
+  role: Role;
+  created_at: string;
+  expires_at: string;
+}
+
+const ROLES: [Role, string, string][] = [
+  ['owner', 'Owner', 'everything, keys and people included'],
+  ['editor', 'Editor', 'groups, profiles, attributes, activities'],
+  ['viewer', 'Viewer', 'looks, and changes nothing'],
+];
+
+export function TeamPage() {
+  const application = useApplication();
+  const { client, state } = useSession();
+  const invalidate = useInvalidate();
+  const path = application.path('producers/');
+  const team = useGet<{ results: Producer[]; invitations: Invitation[] }>(path);
+  const [inviting, setInviting] = useState(false);
+  const [removing, setRemoving] = useState<Producer | undefined>(undefined);
+  const me = state.status === 'in' ? state.session.email : null;
+  const changeRole = (producer: Producer, role: Role): void => {
+    const set = (next: Role): Promise<void> => client.request(`${path}${producer.id}/`, { method: 'PATCH', body: { role: next } }).then(() => invalidate(path));
+    set(role).then(
+      () => toast(`${producer.name} is ${role} now.`, () => set(producer.role)),
+      (error: unknown) => {
+        toast(messageOf(error));
+        void invalidate(path);
+      },
+    );
+  };
+  return (
+    <>
+      <PageHead
+        title="People"
+        actions={
+          <Button look="primary" icon={<IconUserPlus size={16} aria-hidden />} onClick={() => setInviting(true)}>
+            Invite
+          </Button>
+        }
+      >
+        Who works on this application.
+      </PageHead>
+      <section className="card" aria-label="People">
+        {team.isError && !team.data ? (
+          <Failed error={team.error} retry={() => void team.refetch()} />
+        ) : (
+          <div className="table-wrap">
+            <table className="table">
+              <thead>
+                <tr>
+                  <th scope="col">Name</th>
+                  <th scope="col">Role</th>
+                  <th scope="col" className="fit">
+                    <span className="visually-hidden">Actions</span>
+                  </th>
+                </tr>
+              </thead>
+              <tbody>
+                {team.data?.results.map((producer) => (
+                  <tr key={producer.id}>
+                    <td>
+                      <strong className="name">{producer.name}</strong> {producer.email === me && <span className="muted">(you)</span>}
+                      <div className="muted small name">{producer.email}</div>
+                    </td>
+                    <td className="fit">
+                      <select className="select" aria-label={`Role of ${producer.name}`} value={producer.role} onChange={(event) => changeRole(producer, event.target.value as Role)}>
+                        {ROLES.map(([role, label]) => (
+                          <option key={role} value={role}>
+                            {label}
+                          </option>
+                        ))}
+                      </select>
+                    </td>
+                    <td className="fit">
+                      <Button small danger onClick={() => setRemoving(producer)}>
+                        Remove…
+                      </Button>
+                    </td>
+                  </tr>
+                ))}
+                {team.data?.invitations.map((invitation) => (
+                  <tr key={invitation.id}>
+                    <td>
+                      <span className="name">{invitation.email}</span>
+                      <div className="muted small">
+                        invited; the link works until <Time at={invitation.expires_at} />
+                      </div>
+                    </td>
+                    <td className="fit">
+                      <Badge>{invitation.role}, invited</Badge>
+                    </td>
+                    <td className="fit">
+                      <Button
+                        small
+                        onClick={() => {
+                          client
+                            .request(`${path}invitations/${invitation.id}/`, { method: 'DELETE' })
+                            .then(() => invalidate(path))
+                            .then(
+                              () => toast('The invitation was withdrawn.'),
+                              (error: unknown) => toast(messageOf(error)),
+                            );
+                        }}
+                      >
+                        Withdraw
+                      </Button>
+                    </td>
+                  </tr>
+                ))}
+                {!team.data && <SkeletonRows rows={3} widths={['50%', 90, 60]} />}
+              </tbody>
+            </table>
+          </div>
+        )}
+      </section>
+      {inviting && <Invite onClose={() => setInviting(false)} />}
+      {removing && (
+        <Confirm
+          title={`Remove ${removing.name}?`}
+          action="Remove"
+          onClose={() => setRemoving(undefined)}
+          run={async () => {
+            await client.request(`${path}${removing.id}/`, { method: 'DELETE' });
+            await invalidate(path);
+            toast(`${removing.name} no longer works here.`);
+          }}
+        >
+          They lose this application at once. Their account and other applications stay.
+        </Confirm>
+      )}
+    </>
+  );
+}
+
+function Invite({ onClose }: { onClose: () => void }) {
+  const application = useApplication();
+  const [email, setEmail] = useState('');
+  const [role, setRole] = useState<Role>('editor');
+  const [link, setLink] = useState<string | undefined>(undefined);
+  const invite = useSend<undefined, { link: string }>(
+    (client) => client.request(application.path('producers/invitations/'), { method: 'POST', body: { email, role } }),
+    () => [application.path('producers/')],
+  );
+  const errors = fieldsOf(invite.error);
+  const rest = restOf(invite.error, ['email', 'role']);
+  if (link !== undefined) {
+    return (
+      <Dialog
+        title="Pass on this link"
+        onClose={onClose}
+        foot={
+          <>
+            <CopyButton text={link} label="Copy the link" iconOnly={false} />
+            <Button look="primary" onClick={onClose}>
+              Done
+            </Button>
+          </>
+        }
+      >
+        <div className="stack">
+          <p className="muted name">
+            Send it to {email}. It works once, within seven days, and is shown only here.
+          </p>
+          <pre className="text-block" tabIndex={0} role="region" aria-label="Link of the invitation">
+            {link}
+          </pre>
+        </div>
+      </Dialog>
+    );
+  }
+  return (
+    <Dialog
+      title="Invite somebody"
+      onClose={onClose}
+      onSubmit={() => invite.mutate(undefined, { onSuccess: (answer) => setLink(answer.link) })}
+      foot={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button look="primary" type="submit" busy={invite.isPending}>
+            Make the link
+          </Button>
+        </>
+      }
+    >
+      <div className="stack">
+        <TextField label="E-mail address" type="email" value={email} errors={errors['email']} autoFocus onChange={(event) => setEmail(event.target.value)} />
+        <SelectField label="Role" value={role} errors={errors['role']} onChange={(event) => setRole(event.target.value as Role)}>
+          {ROLES.map(([value, label, text]) => (
+            <option key={value} value={value}>
+              {label}: {text}
+            </option>
+          ))}
+        </SelectField>
+        {rest && (
+          <p className="form-error" role="alert">
+            {rest}
+          </p>
+        )}
+      </div>
+    </Dialog>
+  );
+}
