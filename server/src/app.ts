@@ -29,6 +29,7 @@ import { groupRoutes } from './groups/group-routes.ts';
 import { memberRoutes } from './groups/member-routes.ts';
 import { ownGroupsRoutes } from './groups/own-groups-routes.ts';
 import { consoleRoutes } from './http/console.ts';
+import { exampleRoutes } from './http/examples.ts';
 import { createHttp, type App } from './http/server.ts';
 import { operationsRoutes } from './http/operations.ts';
 import { createMetrics } from './metrics.ts';
@@ -39,6 +40,7 @@ import { ordinals } from './profiles/ordinals.ts';
 import { profileRoutes } from './profiles/profile-routes.ts';
 import { checkSecretKey, readSecretKey } from './secret-key.ts';
 import { deriveSecrets } from './secrets.ts';
+import { within } from './stopping.ts';
 
 export interface AppOptions {
   /** Tests pass one that they move. */
@@ -60,6 +62,8 @@ export interface GrandstandApp {
 }
 
 const CLOCK_INTERVAL_MS = 10_000;
+/** How long each part of a stop may take, beyond the time limit of requests. */
+const STOP_MARGIN_MS = 5_000;
 
 export async function createApp(config: Config, options: AppOptions = {}): Promise<GrandstandApp> {
   const log = options.log ?? createLog(config.logLevel);
@@ -124,7 +128,7 @@ async function composeApp(config: Config, options: AppOptions, log: Logger, embe
     const firstOwnerToken = config.role === 'worker' ? undefined : await inviteFirstOwner(context);
     const http = await createHttp(context, {
       authenticate: (request) => authenticate(context, request),
-      routes: [operationsRoutes, consoleRoutes, applicationRoutes, profileRoutes, groupRoutes, memberRoutes, changeRoutes, evaluationRoutes, activityRoutes, activityTypeRoutes, (scope) => attributeRoutes(scope, context, factBuilder), ownGroupsRoutes, sessionRoutes, producerRoutes],
+      routes: [operationsRoutes, consoleRoutes, exampleRoutes, applicationRoutes, profileRoutes, groupRoutes, memberRoutes, changeRoutes, evaluationRoutes, activityRoutes, activityTypeRoutes, (scope) => attributeRoutes(scope, context, factBuilder), ownGroupsRoutes, sessionRoutes, producerRoutes],
     });
     chores.wake();
     factBuilder.start();
@@ -145,13 +149,14 @@ async function composeApp(config: Config, options: AppOptions, log: Logger, embe
       firstStart,
       firstOwnerToken,
       async close() {
-        await http.close();
-        await chores.stop();
-        await factBuilder.stop();
-        await evaluation?.stop();
-        await worker.stop();
+        // Requests in flight finish or run into their own time limit; then nobody asks any more and the rest may go.
+        await within(config.requestTimeoutMs + STOP_MARGIN_MS, http.close(), () => http.server.closeAllConnections());
+        await within(
+          STOP_MARGIN_MS,
+          Promise.allSettled([chores.stop(), factBuilder.stop(), evaluation?.stop(), worker.stop()]),
+        );
         stopClock();
-        await db.close();
+        await within(STOP_MARGIN_MS, db.close());
         await embedded?.stop();
       },
     };

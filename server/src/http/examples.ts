@@ -1,0 +1,27 @@
+// The SDK's example app, from the folder that documents it.
+
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { notFound } from '../errors.ts';
+import type { App } from './server.ts';
+
+/** From server/src/http as from server/dist/http. */
+const SDK = fileURLToPath(new URL('../../../sdk/', import.meta.url));
+
+const FILES: Record<string, { file: string; type: string }> = {
+  '': { file: 'examples/fan/index.html', type: 'text/html' },
+  'fan.css': { file: 'examples/fan/fan.css', type: 'text/css' },
+  'fan.js': { file: 'examples/fan/fan.js', type: 'text/javascript' },
+  'grandstand.min.js': { file: 'dist/grandstand.min.js', type: 'text/javascript' },
+};
+
+export function exampleRoutes(app: App): void {
+  for (const [name, { file, type }] of Object.entries(FILES)) {
+    app.get(`/examples/fan/${name}`, { schema: { hide: true } }, async (_request, reply) => {
+      const body = await readFile(SDK + file).catch(() => {
+        throw notFound();
+      });
+      return reply.type(`${type}; charset=utf-8`).header('cache-control', 'no-cache').send(body);
+    });
+  }
+}
