@@ -1,0 +1,88 @@
+// `grandstand demo` on the command line. Works beside a server that is running, and without one.
+
+import { isTTY } from '@clack/prompts';
+import { defineCommand } from 'citty';
+import { createApp, type GrandstandApp } from '../app.ts';
+import { listApplications } from '../applications/application-store.ts';
+import type { Application } from '../applications/application.ts';
+import { ConfigError, readConfig, type Config } from '../config.ts';
+import { EmbeddedError } from '../database/embedded-error.ts';
+import { readConnection } from '../database/embedded-place.ts';
+import { parseInstant, type Instant } from '../instant.ts';
+import { readSecretKey } from '../secret-key.ts';
+import { runDemo } from './demo.ts';
+import { plainProgress, terminalProgress } from './progress.ts';
+
+const MAX_PROFILES = 10_000_000;
+const MAX_ACTIVITIES = 1_000_000_000;
+
+export const demoCommand = defineCommand({
+  meta: { name: 'demo', description: 'Fill an application with a believable season of fans, activities and groups.' },
+  args: {
+    profiles: { type: 'string', default: '1000', description: 'How many fans.' },
+    activities: { type: 'string', default: '20000', description: 'How many activities.' },
+    seed: { type: 'string', default: '1', description: 'The same seed makes the same season.' },
+    until: { type: 'string', description: 'The end of the season, ISO 8601. Default: now.' },
+    app: { type: 'string', description: 'Client id of the application. Default: the first one.' },
+  },
+  async run({ args }) {
+    const options = {
+      profiles: readCount('--profiles', args.profiles, MAX_PROFILES),
+      activities: readCount('--activities', args.activities, MAX_ACTIVITIES),
+      seed: readCount('--seed', args.seed, 2 ** 31 - 1, 0),
+    };
+    const end = readEnd(args.until);
+    const { app, isAlone } = await openApp(readConfig(process.env));
+    try {
+      const progress = isTTY(process.stdout) ? terminalProgress() : plainProgress();
+      const application = await findApplication(app, args.app);
+      if (app.firstStart) {
+        const { clientId, clientSecret, adminToken } = app.firstStart;
+        progress.note(`client id      ${clientId}\nclient secret  ${clientSecret}\nadmin token    ${adminToken}\nKeep these: they are shown once.`);
+      }
+      await runDemo(app.context, application, { ...options, ...(end !== undefined && { end }) }, progress);
+      if (isAlone) await app.worker.tick(); // no server is there to fill the groups
+      progress.note(`The season is in ${application.client_id}.`);
+    } finally {
+      await app.close();
+    }
+  },
+});
+
+function readCount(name: string, text: string, max: number, min = 1): number {
+  const value = Number(text);
+  if (!/^\d{1,10}$/.test(text) || value < min || value > max) throw new ConfigError(`${name}: must be a whole number from ${min} to ${max}, not "${text}".`);
+  return value;
+}
+
+function readEnd(text: string | undefined): Instant | undefined {
+  if (text === undefined) return undefined;
+  const end = parseInstant(text);
+  if (end === undefined) throw new ConfigError(`--until: must be an ISO 8601 date and time, not "${text}".`);
+  return end;
+}
+
+/** On the database of a running server where there is one. */
+async function openApp(config: Config): Promise<{ app: GrandstandApp; isAlone: boolean }> {
+  const quiet: Config = { ...config, role: 'api', logLevel: 'warn' };
+  if (config.databaseUrl !== undefined) return { app: await createApp(quiet), isAlone: false };
+  try {
+    return { app: await createApp(quiet), isAlone: true };
+  } catch (error) {
+    const url = error instanceof EmbeddedError && error.code === 'locked' ? readConnection(config.dataDir)?.url : undefined;
+    if (url === undefined) throw error;
+    const secretKey = config.secretKey ?? (await readSecretKey(config.dataDir));
+    return { app: await createApp({ ...quiet, databaseUrl: url, secretKey }), isAlone: false };
+  }
+}
+
+async function findApplication({ context }: GrandstandApp, clientId: string | undefined): Promise<Application> {
+  if (clientId !== undefined) {
+    const found = await context.applications.find(clientId);
+    if (!found) throw new ConfigError(`--app: there is no application '${clientId}'.`);
+    return found;
+  }
+  const [first] = await listApplications(context.db);
+  if (!first) throw new ConfigError('There is no application yet. `grandstand app create` makes one.');
+  return context.applications.get(first.client_id);
+}
