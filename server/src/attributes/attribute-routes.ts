@@ -110,10 +110,11 @@ export function attributeRoutes(app: App, context: Context, builder: FactBuilder
     },
     async (request, reply) => {
       const application = await context.applications.get(request.params.client_id);
-      const attribute = await service.defineAttribute(context, application.id, request.body);
-      builder.wake();
+      const { attribute, catalogue } = await service.defineAttribute(context, application.id, request.body);
+      // Under an Idempotency-Key it is committed only later.
+      if (!context.db.isTogether(async () => builder.wake())) builder.wake();
       reply.code(201);
-      return present(attribute, await context.catalogues.get(application.id));
+      return present(attribute, catalogue);
     },
   );
 
@@ -156,8 +157,8 @@ export function attributeRoutes(app: App, context: Context, builder: FactBuilder
     },
     async (request) => {
       const application = await context.applications.get(request.params.client_id);
-      const attribute = await service.changeAttribute(context, application.id, request.params.key, request.body);
-      return present(attribute, await context.catalogues.get(application.id));
+      const { attribute, catalogue } = await service.changeAttribute(context, application.id, request.params.key, request.body);
+      return present(attribute, catalogue);
     },
   );
 

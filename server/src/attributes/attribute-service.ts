@@ -17,7 +17,13 @@ import { nextDefinitionId, raiseDefinitionsVersion } from './definitions.ts';
 export const MAX_DEFINITIONS = 500;
 export const MAX_FACTS = 1000;
 
-export async function defineAttribute(context: Context, applicationId: number, input: unknown): Promise<Attribute> {
+/** An attribute, and the catalogue in which it stands. */
+export interface Defined {
+  attribute: Attribute;
+  catalogue: Catalogue;
+}
+
+export async function defineAttribute(context: Context, applicationId: number, input: unknown): Promise<Defined> {
   const now = formatInstant(context.clock.now());
   const key = await context.db.transaction(async (tx) => {
     await raiseDefinitionsVersion(tx, applicationId);
@@ -32,8 +38,14 @@ export async function defineAttribute(context: Context, applicationId: number, i
     if (definition.derived_from) await addFacts(tx, catalogue, definition.derived_from, definition.type);
     return definition.key;
   });
-  const { attributes } = await context.catalogues.refresh(applicationId);
-  return attributes.get(key) ?? missing(key);
+  return getDefined(context, applicationId, key);
+}
+
+async function getDefined(context: Context, applicationId: number, key: string): Promise<Defined> {
+  const catalogue = await context.catalogues.refresh(applicationId);
+  const attribute = catalogue.attributes.get(key);
+  if (!attribute) throw notFound(); // deleted by somebody else in between
+  return { attribute, catalogue };
 }
 
 /** Totals are kept of a fact from its row on; what happened before is read into them by the build. */
@@ -50,7 +62,7 @@ async function addFacts(tx: Queryable, catalogue: Catalogue, derived: BasicDeriv
 
 const isSame = (a: FactSpec, b: FactSpec): boolean => a.typeId === b.typeId && a.key === b.key && a.equals === b.equals;
 
-export async function changeAttribute(context: Context, applicationId: number, key: string, input: unknown): Promise<Attribute> {
+export async function changeAttribute(context: Context, applicationId: number, key: string, input: unknown): Promise<Defined> {
   const now = formatInstant(context.clock.now());
   await context.db.transaction(async (tx) => {
     await raiseDefinitionsVersion(tx, applicationId);
@@ -62,8 +74,7 @@ export async function changeAttribute(context: Context, applicationId: number, k
     if (parsed.definition.writable_by !== current.writable_by) await requireUnread(tx, applicationId, key, 'change who writes');
     await store.updateDefinition(tx, applicationId, parsed.definition, now);
   });
-  const { attributes } = await context.catalogues.refresh(applicationId);
-  return attributes.get(key) ?? missing(key);
+  return getDefined(context, applicationId, key);
 }
 
 /** What profiles have under the key stays; so do totals, which another definition may read. */
@@ -103,10 +114,6 @@ async function requireUnread(tx: Queryable, applicationId: number, key: string, 
 
 function reads(tree: RuleTree, key: string): boolean {
   return isNode(tree) ? tree.children.some((child) => reads(child, key)) : tree.attribute === key;
-}
-
-function missing(key: string): never {
-  throw new Error(`attribute '${key}' was deleted while it was being defined`);
 }
 
 /** Whether the totals that the attribute reads are complete; until then rules that read it wait with their fill. */
