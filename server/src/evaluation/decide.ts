@@ -10,7 +10,7 @@ import { dependency } from '../rules/depends.ts';
 import { timeline, type CompiledRule } from '../rules/evaluate.ts';
 import type { ProfileState } from '../rules/state.ts';
 import type { QueueCause } from './queue.ts';
-import type { ApplicationRules } from './rules-cache.ts';
+import { groupKey, type ApplicationRules } from './rules-cache.ts';
 
 export interface QueueRow {
   profile_id: string;
@@ -149,7 +149,7 @@ function decideGroup(
 ): Decided[] {
   const group = rules.groups.get(groupId);
   if (!group) return [];
-  const isPinned = rows.some((row) => row.cause === 'pin');
+  const isPinned = rows.some((row) => row.changed.includes(groupKey.pin(groupId)));
   const isLive = head.as_of === null && !group.isPaused && group.served !== undefined;
   if (!isLive && !isPinned) return [];
 
@@ -182,7 +182,7 @@ function decideGroup(
   const decided: Decided[] = [];
   if (base.member !== isMember) {
     const at = base.changes.length > 0 ? from : now;
-    decided.push({ groupId, change: changeTo(base.member), at, cause: causeOf(rows, [...(group.served?.needs.groups ?? [])].some((inner) => changedInners.has(inner))) });
+    decided.push({ groupId, change: changeTo(base.member), at, cause: isPinned ? 'pin' : causeOf(rows, [...(group.served?.needs.groups ?? [])].some((inner) => changedInners.has(inner))) });
   }
   for (const [index, change] of base.changes.entries()) {
     const isLast = index === base.changes.length - 1;
@@ -194,12 +194,12 @@ function decideGroup(
 
 const changeTo = (member: boolean): 'entered' | 'left' => (member ? 'entered' : 'left');
 
-const PRECEDENCE: readonly QueueCause[] = ['pin', 'activity', 'profile', 'group'];
+const PRECEDENCE: readonly QueueCause[] = ['activity', 'profile', 'group'];
 
 /** A clock row alone, of a profile that changed, met facts that are newer than it: their own row is still to come. */
 function causeOf(rows: readonly QueueRow[], innerChanged: boolean): ChangeCause {
   const found = PRECEDENCE.find((cause) => rows.some((row) => row.cause === cause));
-  if (innerChanged && found !== 'pin') return 'group';
+  if (innerChanged) return 'group';
   return found === undefined || found === 'clock' ? 'activity' : found;
 }
 

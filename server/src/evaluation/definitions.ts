@@ -10,6 +10,7 @@ import { compileRule } from '../rules/compile.ts';
 import { dependency, findCycle } from '../rules/depends.ts';
 import type { CompiledRule } from '../rules/evaluate.ts';
 import type { RuleNode } from '../rules/tree.ts';
+import { watchedBy } from './watched.ts';
 
 export interface RulesetRow {
   id: string;
@@ -45,13 +46,13 @@ export async function findRuleset(db: Queryable, groupId: string, id: string): P
 export async function watch(tx: Queryable, applicationId: number, groupId: string, rule: CompiledRule): Promise<void> {
   await tx.query(sql`
     insert into watched_keys (application_id, key, group_id)
-    select ${applicationId}::int, k, ${groupId}::uuid from unnest(${[...rule.depends]}::text[]) k on conflict do nothing`);
+    select ${applicationId}::int, k, ${groupId}::uuid from unnest(${[...watchedBy(rule)]}::text[]) k on conflict do nothing`);
 }
 
 export async function unwatchOthers(tx: Queryable, applicationId: number, groupId: string, rule: CompiledRule | undefined): Promise<void> {
   await tx.query(sql`
     delete from watched_keys where application_id = ${applicationId} and group_id = ${groupId}
-      and key <> all (${[...(rule?.depends ?? [])]}::text[])`);
+      and key <> all (${[...(rule ? watchedBy(rule) : [])]}::text[])`);
 }
 
 /** The groups that a group may not come to read, since they read it. */

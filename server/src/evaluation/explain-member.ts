@@ -6,7 +6,7 @@ import type { Clock } from '../clock.ts';
 import { sql, type Database, type Queryable } from '../database/database.ts';
 import type { Group } from '../groups/group.ts';
 import { readUuid } from '../ids.ts';
-import { formatInstant, type Instant } from '../instant.ts';
+import { formatInstant, INSTANT_LIMIT, type Instant } from '../instant.ts';
 import { timeline, type CompiledRule } from '../rules/evaluate.ts';
 import { explainRule, type Explanation } from '../rules/explain.ts';
 import { mergeNeeds, type ProfileState } from '../rules/state.ts';
@@ -71,13 +71,14 @@ async function explainInSnapshot(
     state.groups.set(id, { member: state.groups.get(id)?.member ?? false, flips: next });
   }
   const rule = servedOf(rules, groupId);
+  const [change = INSTANT_LIMIT] = next;
   const since = memberships.get(groupId)?.since ?? null;
   const pin = pins.get(groupId);
   return {
     is_member: since !== null,
     since: since === null ? null : formatInstant(since),
     pin: pin && isOn(pin, now) ? presentPin(pin) : null,
-    next_change_at: next[0] === undefined ? null : formatInstant(next[0]),
+    next_change_at: change < INSTANT_LIMIT ? formatInstant(change) : null,
     explanation: rule ? explainRule(rule, state, now).explanation : null,
   };
 }

@@ -11,6 +11,7 @@ import { dependency, inReadingOrder } from '../rules/depends.ts';
 import type { CompiledRule } from '../rules/evaluate.ts';
 import type { Crossing } from '../rules/leaf.ts';
 import { leavesOf, type RuleNode } from '../rules/tree.ts';
+import { watchedBy } from './watched.ts';
 
 /** Keys in the queue beside the dependency keys: this very group is to be looked at. */
 export const groupKey = {
@@ -163,7 +164,7 @@ function readersOf(groups: ReadonlyMap<string, GroupRules>): (changed: Iterable<
     add(groupKey.pin(id), id);
     if (group.isPaused) continue;
     add(groupKey.rule(id), id);
-    for (const key of new Set(rulesOf(group).flatMap((rule) => [...rule.depends]))) add(key, id);
+    for (const key of new Set(rulesOf(group).flatMap((rule) => [...watchedBy(rule)]))) add(key, id);
   }
   return (changed) => {
     const found = new Set<string>();

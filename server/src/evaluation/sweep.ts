@@ -6,7 +6,7 @@
 // evaluates at that instant or later. Either way no flip falls between them, whatever their clocks say.
 
 import { sql, type Queryable, type Sql } from '../database/database.ts';
-import { formatInstant, MICROS_PER_SECOND, type Instant } from '../instant.ts';
+import { FIRST_INSTANT, formatInstant, MICROS_PER_SECOND, type Instant } from '../instant.ts';
 import type { Crossing } from '../rules/leaf.ts';
 import type { LiveContext } from './live.ts';
 import { BUCKETS } from './queue.ts';
@@ -100,8 +100,8 @@ async function queueCrossings(tx: Queryable, rules: ApplicationRules, since: Ins
 /** A select of (profile_id, ordinal, keys): who crosses where after `since` and up to `until`, once for each crossing. */
 export function crossed(applicationId: number, crossings: readonly WatchedCrossing[], since: Instant, until: Instant): Sql {
   const bounds = (found: readonly WatchedCrossing[]): Bounds => ({
-    low: found.map(({ crossing }) => formatInstant(since - crossing.offset)),
-    high: found.map(({ crossing }) => formatInstant(until - crossing.offset)),
+    low: found.map(({ crossing }) => before(since, crossing)),
+    high: found.map(({ crossing }) => before(until, crossing)),
     keys: found.map(({ keys }) => keys.join(' ')),
   });
   const parts = SOURCES.flatMap(({ rows, select }) => {
@@ -111,6 +111,9 @@ export function crossed(applicationId: number, crossings: readonly WatchedCrossi
   const nobody = sql`select p.profile_id, p.ordinal, '' from pins p where false`;
   return parts.reduce((all, part) => sql`${all} union all ${part}`, nobody);
 }
+
+/** Nothing happened before the first instant, however many days a rule asks for. */
+const before = (at: Instant, { offset }: Crossing): string => formatInstant(Math.max(at - offset, FIRST_INSTANT));
 
 type Source<Kind> = Extract<Crossing['source'], { kind: Kind }>;
 type Found = WatchedCrossing & { id?: number; key?: string };

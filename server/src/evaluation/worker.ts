@@ -138,9 +138,16 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
     return placed.sort((a, b) => a.place - b.place).map(({ fill }) => fill);
   };
 
+  let rebalancedAt = -Infinity;
+  const keepShare = async (): Promise<void> => {
+    if (performance.now() - rebalancedAt < REBALANCE_EVERY_MS && own.buckets().length > 0) return;
+    await own.rebalance();
+    rebalancedAt = performance.now();
+  };
+
   const tick = async (): Promise<TickResult> => {
     const result: TickResult = { swept: 0, rows: 0, evaluated: 0, changes: [], fills: 0 };
-    await own.rebalance();
+    await keepShare();
     for (;;) {
       const swept = await sweepAll();
       const fills = await fillSome();
@@ -176,15 +183,11 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
   };
 
   const start = (): void => {
-    let rebalancedAt = -Infinity;
     let sweptAt = -Infinity;
     let batchAt: Instant = -Infinity;
     const interval = options.evaluationInterval ?? 0;
     const evaluate = async (): Promise<void> => {
-      if (performance.now() - rebalancedAt >= REBALANCE_EVERY_MS || own.buckets().length === 0) {
-        await own.rebalance();
-        rebalancedAt = performance.now();
-      }
+      await keepShare();
       if (interval > 0) {
         if (clock.now() - batchAt < interval) return rest(SWEEP_EVERY_MS);
         batchAt = clock.now();

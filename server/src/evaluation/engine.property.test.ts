@@ -1,0 +1,538 @@
+// The engine as a whole against a model in memory: random steps through the API with workers that are killed at random
+// statements, and after each round everything that readers see is compared. GRANDSTAND_SEED repeats a run,
+// GRANDSTAND_ENGINE_SECONDS makes it last (an hour: 3600).
+
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Clock } from '../clock.ts';
+import { sql } from '../database/database.ts';
+import { formatInstant, MICROS_PER_DAY, MICROS_PER_SECOND, parseInstant, type Instant } from '../instant.ts';
+import { leavesOf, normalise, type RuleTree } from '../rules/tree.ts';
+import { randomLeaf, randomTree } from '../rules/testing/random-rule.ts';
+import { chooseSeed, createRandom } from '../rules/testing/random.ts';
+import { saveDefinitions } from '../rules/testing/save-world.ts';
+import { ALL_TYPES, createActivity, NUMBERS, TEXTS, type Profile } from '../rules/testing/world.ts';
+import { CLIENT_ID, startTestServer, type TestServer } from '../testing/server.ts';
+import { dynamicGroups } from './dynamic-groups.ts';
+import { createModel, edges, membershipAt, ruleSays, type Model, type ModelGroup } from './testing/model.ts';
+import { Killed, mortal } from './testing/mortal.ts';
+import { createWorker, type Worker } from './worker.ts';
+
+const seed = chooseSeed();
+const random = createRandom(seed);
+const SECONDS = Number(process.env['GRANDSTAND_ENGINE_SECONDS'] ?? 30);
+const START = parseInstant('2025-02-01T00:00:00.000000Z') ?? 0;
+const MOST_PROFILES = 24;
+const MOST_DYNAMIC = 9;
+const GROUPS = `applications/${CLIENT_ID}/profile-groups/`;
+
+/** Stands still within a round, so that the model is asked about the very instant of the evaluation. */
+let now: Instant = START;
+const clock: Clock = { now: () => now };
+
+interface Feed {
+  sequence: number;
+  profile_id: string;
+  change: 'entered' | 'left';
+  at: Instant;
+  cause: string;
+}
+
+describe('the engine', () => {
+  let server: TestServer;
+  let model: Model;
+  let worker: Worker;
+  let kills = 0;
+  let steps = 0;
+  const tokens = new Map<string, string>();
+  const trace: string[] = [];
+  const note = (text: string): void => {
+    trace.push(`${formatInstant(now)} ${text}`);
+    if (trace.length > 60) trace.shift();
+  };
+
+  beforeAll(async () => {
+    server = await startTestServer({ clock });
+    const { db, catalogues } = server.app.context;
+    const { rows } = await db.query<{ id: number }>(sql`select id from applications where client_id = ${CLIENT_ID}`);
+    await saveDefinitions(db, rows[0]?.id ?? 0);
+    await db.query(sql`update applications set definitions_version = definitions_version + 1`);
+    model = createModel(await catalogues.refresh(rows[0]?.id ?? 0), START);
+    worker = hire(Infinity);
+  });
+  afterAll(() => server.close());
+
+  /** A worker that dies at a statement of its own. */
+  function hire(statements: number): Worker {
+    const { db } = mortal(server.app.context.db, statements);
+    return createWorker({ db, clock, log: pino({ level: process.env['TEST_LOG'] ?? 'silent' }), dynamicGroups: dynamicGroups({ db, clock }) });
+  }
+
+  async function call<T = Record<string, unknown>>(method: string, path: string, body?: unknown, options: { token?: string; allow?: number[] } = {}): Promise<T | undefined> {
+    const answer = await server.call<T>(method, path, { ...(body !== undefined && { body }), ...(options.token !== undefined && { token: options.token }) });
+    if (options.allow?.includes(answer.status)) return undefined;
+    if (answer.status >= 300) throw new Error(`${method} ${path} ${JSON.stringify(body)}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    return answer.body;
+  }
+
+  /** One of them, mostly. */
+  const maybe = <T>(from: readonly T[]): T | undefined => (from.length === 0 || random.chance(0.1) ? undefined : random.pick(from));
+  const dynamic = (): ModelGroup[] => model.all.filter((group) => group.tree && group.isActive);
+  const instant = (): Instant => {
+    const anchor = random.chance(0.5) && model.profiles.some((profile) => profile.activities.length > 0) ? (random.pick(model.profiles).activities[0]?.at ?? now) : now;
+    const shift = random.pick([0, 0, 1, -1, -MICROS_PER_SECOND, -MICROS_PER_DAY, -7 * MICROS_PER_DAY, -30 * MICROS_PER_DAY, -random.below(MICROS_PER_DAY)]);
+    return Math.min(now, anchor + shift);
+  };
+
+  /** A tree that reads no group from this place on. */
+  function tree(place: number): RuleTree {
+    const readable = model.all.slice(0, place).filter((group) => group.isActive);
+    model.groups = readable.length === 0 ? ['nobody'] : readable.map((group) => group.id);
+    for (;;) {
+      const made: RuleTree = random.chance(0.3) ? { operator: 'AND', children: [randomLeaf(random, model, random.pick(['total_comments_posted', 'spend', 'total_activities', 'last_active_at', 'renewal', 'days_inactive']))] } : randomTree(random, model, 2);
+      if (readable.length > 0 || leavesOf(made).every((leaf) => leaf.attribute !== 'profile_group')) return made;
+    }
+  }
+
+  const moves: [weight: number, move: () => Promise<void>][] = [
+    [
+      6,
+      async () => {
+        if (model.profiles.length >= MOST_PROFILES) return;
+        const made = await call<{ id: string; access_token: string; nickname: string }>('POST', `applications/${CLIENT_ID}/profile/`, {});
+        if (!made) return;
+        tokens.set(made.id, made.access_token);
+        model.profiles.push({ id: made.id, ordinal: 0, createdAt: now, nickname: made.nickname, customId: null, activities: [], pairs: [], groups: [] });
+        note(`profile ${made.id}`);
+      },
+    ],
+    [30, send],
+    [4, repeat],
+    [4, removeActivity],
+    [8, changeProfile],
+    [1, erase],
+    [6, createGroup],
+    [5, edit],
+    [5, pin],
+    [3, unpin],
+    [2, pause],
+    [2, staticMembers],
+    [1, retire],
+  ];
+
+  const typesOf = (): string[] => (random.chance(0.7) ? ['comment-created', 'shop-purchase', 'quiz-won', 'session-started'] : [...ALL_TYPES]);
+
+  async function send(): Promise<void> {
+    if (model.profiles.length === 0) return;
+    const chosen = random.some(model.profiles, 3).map((profile) => ({ profile, activity: createActivity(random, `x${steps}-${random.below(1e9)}`, typesOf(), instant) }));
+    const answer = await call<{ accepted: number; duplicates: number; rejected: { index: number }[] }>('POST', `applications/${CLIENT_ID}/activities/`, {
+      activities: chosen.map(({ profile, activity }) => ({
+        id: activity.id,
+        type: activity.type,
+        profile_id: profile.id,
+        occurred_at: formatInstant(activity.at),
+        value: activity.value,
+        ...(activity.data && { data: activity.data }),
+      })),
+    });
+    const rejected = new Set(answer?.rejected.map((item) => item.index));
+    for (const [index, { profile, activity }] of chosen.entries()) {
+      if (rejected.has(index) || profile.activities.some((known) => known.id === activity.id)) continue;
+      profile.activities.push(activity);
+      note(`activity ${JSON.stringify(activity)} of ${profile.id}`);
+    }
+  }
+
+  async function repeat(): Promise<void> {
+    const profile = model.profiles.filter((one) => one.activities.length > 0)[0];
+    if (!profile) return;
+    const known = random.pick(profile.activities);
+    const answer = await call<{ accepted: number; duplicates: number }>('POST', `applications/${CLIENT_ID}/activities/`, {
+      activities: [{ id: known.id, type: known.type, profile_id: profile.id, occurred_at: formatInstant(now), value: 7 }],
+    });
+    expect(answer).toMatchObject({ accepted: 0, duplicates: 1 });
+  }
+
+  async function removeActivity(): Promise<void> {
+    const profile = maybe(model.profiles);
+    if (!profile || profile.activities.length === 0) return;
+    const [gone] = profile.activities.splice(random.below(profile.activities.length), 1);
+    note(`remove ${gone?.id} of ${profile.id}`);
+    await call('DELETE', `applications/${CLIENT_ID}/profiles/${profile.id}/activities/${gone?.id}/`);
+  }
+
+  async function changeProfile(): Promise<void> {
+    if (model.profiles.length === 0) return;
+    const profile = random.pick(model.profiles);
+    const pools: Record<string, readonly string[]> = {
+      team: TEXTS,
+      plan: TEXTS,
+      score: NUMBERS.filter((text) => !/abc|999|\+/.test(text)),
+      credit: NUMBERS.filter((text) => !/abc|999|\+/.test(text)),
+      opted_in: ['true', 'false'],
+      renewal: [now - MICROS_PER_DAY, now + MICROS_PER_SECOND, now + MICROS_PER_DAY, now + 3 * MICROS_PER_DAY].map(formatInstant),
+      tags: TEXTS,
+      badges: TEXTS,
+    };
+    const pairs = Object.entries(pools).flatMap(([key, pool]) =>
+      random.chance(0.5) ? [...new Set(random.some(pool, key === 'tags' || key === 'badges' ? 3 : 1))].map((value) => ({ key, value })) : [],
+    );
+    const nickname = random.pick(TEXTS).trim() || 'Final Horse';
+    const changed = await call<{ custom_id: string | null; nickname: string }>('PATCH', `profiles/${profile.id}/`, {
+      nickname,
+      ...(random.chance(0.5) && { custom_id: random.chance(0.3) ? null : `${random.pick(TEXTS)}#${profile.id}` }),
+      attributes: pairs,
+    });
+    if (!changed) return;
+    profile.nickname = changed.nickname;
+    profile.customId = changed.custom_id;
+    profile.pairs = pairs.map((pair) => ({ ...pair, writtenBy: 'admin' as const }));
+    note(`change ${profile.id} ${JSON.stringify({ nickname, custom: changed.custom_id, pairs })}`);
+  }
+
+  async function erase(): Promise<void> {
+    if (model.profiles.length < 6) return;
+    const [gone] = model.profiles.splice(random.below(model.profiles.length), 1);
+    if (!gone) return;
+    note(`erase ${gone.id}`);
+    await call('DELETE', `profiles/${gone.id}/`);
+    for (const group of model.all) {
+      group.members.delete(gone.id);
+      group.pins.delete(gone.id);
+    }
+  }
+
+  async function createGroup(): Promise<void> {
+    const fresh = { tree: undefined, members: new Set<string>(), pins: new Map(), frozen: undefined, isActive: true };
+    if (model.all.filter((group) => !group.tree).length < 2) {
+      const made = await call<{ id: string }>('POST', GROUPS, { name: 'Static' });
+      if (made) model.all.push({ ...fresh, id: made.id });
+      note(`static ${made?.id}`);
+      return;
+    }
+    if (dynamic().length >= MOST_DYNAMIC) return;
+    const rule = tree(model.all.length);
+    const made = await call<{ id: string }>('POST', GROUPS, { name: 'Dynamic', membership_type: 'dynamic', rule_tree: rule });
+    if (!made) return;
+    model.all.push({ ...fresh, id: made.id, tree: normalise(rule) });
+    note(`dynamic ${made.id} ${JSON.stringify(rule)}`);
+  }
+
+  async function edit(): Promise<void> {
+    const group = maybe(dynamic());
+    if (!group) return;
+    const rule = tree(model.all.indexOf(group));
+    note(`edit ${group.id} ${JSON.stringify(rule)}`);
+    await call('PATCH', `${GROUPS}${group.id}/`, { rule_tree: rule });
+    group.tree = normalise(rule);
+  }
+
+  async function pin(): Promise<void> {
+    const group = maybe(dynamic());
+    if (!group || model.profiles.length === 0) return;
+    const profile = random.pick(model.profiles);
+    const how = random.pick(['in', 'out'] as const);
+    const until = random.chance(0.5) ? Infinity : now + random.pick([MICROS_PER_SECOND, MICROS_PER_DAY, 7 * MICROS_PER_DAY]);
+    note(`pin ${how} ${profile.id} in ${group.id} until ${until}`);
+    await call('PUT', `${GROUPS}${group.id}/pins/${profile.id}/`, { pin: how, reason: 'because', expires_at: until === Infinity ? null : formatInstant(until) });
+    group.pins.set(profile.id, { pin: how, until });
+    pinned.add(`${group.id} ${profile.id}`);
+  }
+
+  /** Pairs whose pin changed in this round: in a paused group the rule is asked again when a pin is gone. */
+  const pinned = new Set<string>();
+
+  async function unpin(): Promise<void> {
+    const group = maybe(dynamic());
+    const profileId = group && [...group.pins.keys()][0];
+    if (!group || profileId === undefined) return;
+    note(`unpin ${profileId} in ${group.id}`);
+    await call('DELETE', `${GROUPS}${group.id}/pins/${profileId}/`, undefined, { allow: [404] }); // its end may have come
+    group.pins.delete(profileId);
+    pinned.add(`${group.id} ${profileId}`);
+  }
+
+  async function pause(): Promise<void> {
+    const group = maybe(dynamic());
+    if (!group) return;
+    if (group.frozen) {
+      note(`resume ${group.id}`);
+      await call('PATCH', `${GROUPS}${group.id}/`, { is_paused: false });
+      group.frozen = undefined;
+      return;
+    }
+    // What is paused is what was evaluated: the model is asked once nothing waits.
+    await settle();
+    const member = membershipAt(model, now).get(group.id);
+    note(`pause ${group.id}`);
+    await call('PATCH', `${GROUPS}${group.id}/`, { is_paused: true });
+    if (group.tree) group.served = group.tree;
+    group.frozen = new Map(model.profiles.map((profile) => [profile.id, member?.has(profile.id) ?? false]));
+    for (const [profileId, { pin: how }] of group.pins) group.frozen.set(profileId, how === 'in');
+  }
+
+  async function staticMembers(): Promise<void> {
+    const group = maybe(model.all.filter((one) => !one.tree));
+    if (!group || model.profiles.length === 0) return;
+    const some = random.some(model.profiles, 5).map((profile) => profile.id);
+    const how = random.pick(['add', 'remove', 'replace'] as const);
+    note(`static ${how} ${group.id} ${some.join(' ')}`);
+    if (how === 'add') {
+      await call('POST', `${GROUPS}${group.id}/members/`, { profile_ids: [...new Set(some)] });
+      for (const id of some) group.members.add(id);
+    } else if (how === 'remove') {
+      await call('DELETE', `${GROUPS}${group.id}/members/`, { profile_ids: some });
+      for (const id of some) group.members.delete(id);
+    } else {
+      const answer = await server.call('PUT', `${GROUPS}${group.id}/members/`, {
+        body: [...new Set(some)].map((id) => JSON.stringify(id)).join('\n'),
+        headers: { 'content-type': 'application/x-ndjson' },
+      });
+      expect(answer.status, JSON.stringify(answer.body)).toBe(200);
+      group.members = new Set(some);
+    }
+  }
+
+  /** Deactivates a group that nobody reads, or brings one back. */
+  async function retire(): Promise<void> {
+    const retired = model.all.find((group) => !group.isActive);
+    if (retired) {
+      const answer = await server.call('POST', `${GROUPS}${retired.id}/restore/`, { body: {} });
+      note(`restore ${retired.id} ${answer.status}`);
+      if (answer.status < 300) retired.isActive = true;
+      return;
+    }
+    const group = maybe(dynamic());
+    if (!group || group.frozen) return;
+    const answer = await server.call('PATCH', `${GROUPS}${group.id}/`, { body: { is_active: false } });
+    note(`deactivate ${group.id} ${answer.status}`);
+    if (answer.status < 300) group.isActive = false;
+  }
+
+  async function step(): Promise<void> {
+    let at = random.below(moves.reduce((sum, [weight]) => sum + weight, 0));
+    for (const [weight, move] of moves) {
+      if ((at -= weight) >= 0) continue;
+      steps++;
+      return move();
+    }
+  }
+
+  /** Ticks until everything is done, through any number of deaths. */
+  let settling: Promise<void> = Promise.resolve();
+  function settle(): Promise<void> {
+    settling = settling.then(tickOn);
+    return settling;
+  }
+
+  async function tickOn(): Promise<void> {
+    for (let lives = 0; ; lives++) {
+      try {
+        await worker.tick();
+        return;
+      } catch (error) {
+        if (!(error instanceof Killed) && lives > 20) throw error;
+        if (!(error instanceof Killed)) throw error;
+        kills++;
+        worker.abandon();
+        await expireLeases();
+        worker = hire(lives < 5 && random.chance(0.5) ? random.below(80) : Infinity);
+      }
+    }
+  }
+
+  /** What changed of these groups since so many changes, by group. */
+  async function readFeeds(groups: readonly ModelGroup[]): Promise<Map<string, string[]>> {
+    const { rows } = await server.app.context.db.query<{ group_id: string; profile_id: string; change: string; at: Instant }>(sql`
+      select c.group_id, c.profile_id, c.change, coalesce(c.at, e.switched_at) as at
+      from changes c join group_epochs e on e.group_id = c.group_id and e.epoch = c.epoch join group_heads h on h.group_id = c.group_id
+      where c.group_id = any (${groups.map((group) => group.id)}::uuid[]) and c.epoch <= h.epoch order by c.epoch, c.number`);
+    const feeds = new Map(groups.map((group) => [group.id, [] as string[]]));
+    for (const row of rows) feeds.get(row.group_id)?.push(`${row.profile_id} ${row.at} ${row.change}`);
+    return feeds;
+  }
+
+  /** Members, counts and feeds of all groups in one snapshot, then one proof and one explanation. */
+  async function compare(why: () => string): Promise<void> {
+    const expected = membershipAt(model, now);
+    const { rows } = await server.app.context.db.query<{ group_id: string; profile_count: number; ids: string[]; feed: Feed[] }>(sql`
+      select h.group_id, h.profile_count,
+        array(select m.profile_id from members m where m.group_id = h.group_id and m.since_epoch <= h.epoch
+          and (m.until_epoch is null or m.until_epoch > h.epoch) order by 1)::text[] as ids,
+        (select coalesce(jsonb_agg(jsonb_build_object('sequence', e.base_sequence + c.number, 'profile_id', c.profile_id, 'change', c.change,
+            'at', (extract(epoch from coalesce(c.at, e.switched_at)) * 1000000)::bigint, 'cause', c.cause) order by e.base_sequence + c.number), '[]')
+          from changes c join group_epochs e on e.group_id = c.group_id and e.epoch = c.epoch
+          where c.group_id = h.group_id and c.epoch <= h.epoch) as feed
+      from group_heads h`);
+    const heads = new Map(rows.map((row) => [row.group_id, row]));
+    for (const group of model.all) {
+      if (!group.isActive) continue;
+      const head = heads.get(group.id);
+      const members = [...(expected.get(group.id) ?? [])].sort();
+      expect(head?.ids, `members of ${group.id}: ${why()}`).toEqual(members);
+      expect(head?.profile_count, `count of ${group.id}: ${why()}`).toBe(members.length);
+      expectFeed(head?.feed ?? [], members, () => `feed of ${group.id}: ${why()}`);
+    }
+    await proveOne(why);
+    await explainOne(expected, why);
+  }
+
+  function expectFeed(feed: Feed[], members: string[], why: () => string): void {
+    const present = new Set<string>();
+    const last = new Map<string, Instant>();
+    for (const [index, change] of feed.entries()) {
+      if (change.sequence !== index + 1) expect(change.sequence, why()).toBe(index + 1);
+      if (present.has(change.profile_id) === (change.change === 'entered')) expect(JSON.stringify(change), `does not alternate, ${why()}`).toBe('');
+      if (change.at < (last.get(change.profile_id) ?? -Infinity)) expect(JSON.stringify(change), `goes backwards, ${why()}`).toBe('');
+      if (change.at > now) expect(JSON.stringify(change), `lies ahead, ${why()}`).toBe('');
+      last.set(change.profile_id, change.at);
+      if (change.change === 'entered') present.add(change.profile_id);
+      else present.delete(change.profile_id);
+    }
+    expect([...present].sort(), why()).toEqual(members);
+  }
+
+  async function proveOne(why: () => string): Promise<void> {
+    const group = maybe(dynamic().filter((one) => !one.frozen));
+    if (!group) return;
+    const proof = await call<{ checked: number; missing: number; extra: number }>('POST', `${GROUPS}${group.id}/verify/`);
+    expect(proof, `verify ${group.id}: ${why()}`).toEqual({ checked: model.profiles.length, missing: 0, extra: 0 });
+    const shown = await call<{ evaluation: { state: string; as_of: string } }>('GET', `${GROUPS}${group.id}/`);
+    expect(shown?.evaluation, why()).toMatchObject({ state: 'live', as_of: formatInstant(now) });
+  }
+
+  async function explainOne(expected: Map<string, Set<string>>, why: () => string): Promise<void> {
+    const group = maybe(dynamic());
+    const profile = maybe(model.profiles);
+    if (!group || !profile) return;
+    const told = await call<{ is_member: boolean; next_change_at: string | null }>('GET', `${GROUPS}${group.id}/members/${profile.id}/`);
+    const isMember = expected.get(group.id)?.has(profile.id) ?? false;
+    const next = edges(model, profile, now, Infinity).find((at) => membershipOf(profile, at).has(group.id) !== isMember);
+    if (group.frozen !== undefined || reads(group).some((inner) => inner.frozen)) return; // what a pause keeps has no future to tell
+    expect({ is_member: told?.is_member, next: told?.next_change_at }, `explain ${group.id} ${profile.id}: ${why()}`).toEqual({
+      is_member: isMember,
+      next: next === undefined ? null : formatInstant(next),
+    });
+  }
+
+  function reads(group: ModelGroup): ModelGroup[] {
+    const found = new Set<ModelGroup>();
+    const visit = (one: ModelGroup): void => {
+      for (const leaf of one.tree ? leavesOf(one.tree) : []) {
+        if (leaf.attribute !== 'profile_group') continue;
+        for (const inner of model.all.filter((candidate) => (leaf.value as string[]).includes(candidate.id))) {
+          if (!found.has(inner)) (found.add(inner), visit(inner));
+        }
+      }
+    };
+    visit(group);
+    return [...found];
+  }
+
+  const membershipOf = (profile: Profile, at: Instant): Set<string> => {
+    const groups = membershipAt({ ...model, profiles: [profile] }, at);
+    return new Set([...groups].filter(([, members]) => members.has(profile.id)).map(([id]) => id));
+  };
+
+  /** Moves the clock alone, and expects every change that it makes at its own instant. */
+  async function passTime(why: () => string): Promise<void> {
+    const before = now;
+    const coming = model.profiles.flatMap((profile) => edges(model, profile, now, Infinity));
+    const near = coming.filter((at) => at <= now + 3 * MICROS_PER_DAY);
+    const target = near.length > 0 && random.chance(0.8) ? random.pick(near) + random.pick([0, 0, -1, 1]) : now + 1 + random.below(2 * MICROS_PER_DAY);
+    const watched = dynamic().filter((group) => !group.frozen && !reads(group).some((inner) => inner.frozen));
+    const earlier = await readFeeds(watched);
+    now = Math.max(now + 1, target);
+    model.end = now;
+    note('time passes');
+    const expected = new Map(watched.map((group) => [group.id, expectedFlips(group, before)]));
+    unfreezeExpired();
+    await settle();
+    const later = await readFeeds(watched);
+    for (const group of watched) {
+      const told = later.get(group.id)?.slice(earlier.get(group.id)?.length);
+      expect(told?.sort(), `flips of ${group.id}: ${why()}`).toEqual(expected.get(group.id));
+    }
+  }
+
+  function expectedFlips(group: ModelGroup, before: Instant): string[] {
+    const flips = model.profiles.flatMap((profile) => {
+      let member = membershipOf(profile, before).has(group.id);
+      return edges(model, profile, before, now).flatMap((at) => {
+        const next = membershipOf(profile, at).has(group.id);
+        if (next === member) return [];
+        member = next;
+        return [`${profile.id} ${at} ${next ? 'entered' : 'left'}`];
+      });
+    });
+    return flips.sort();
+  }
+
+  /** Pins that ended: gone, and in a paused group the rule is asked again. */
+  function unfreezeExpired(): void {
+    for (const group of model.all) {
+      for (const [profileId, { until }] of group.pins) {
+        if (until > now) continue;
+        if (group.frozen) pinned.add(`${group.id} ${profileId}`);
+        group.pins.delete(profileId);
+      }
+    }
+    askAgain();
+  }
+
+  function askAgain(): void {
+    for (const group of model.all) {
+      for (const profile of model.profiles) {
+        if (!pinned.has(`${group.id} ${profile.id}`) || !group.frozen || group.pins.has(profile.id)) continue;
+        group.frozen.set(profile.id, ruleSays(model, group, profile, now));
+      }
+    }
+  }
+
+  it(
+    `keeps every promise through random steps and deaths (seed ${seed})`,
+    async () => {
+      const why = (): string => `seed ${seed}, step ${steps}\n${trace.join('\n')}\ngroups ${JSON.stringify(model.all.map((group) => ({ id: group.id, tree: group.tree })))}`;
+      const deadline = performance.now() + SECONDS * 1000;
+      let rounds = 0;
+      const spent: Record<string, number> = {};
+      const timed = async <T>(what: string, work: () => Promise<T>): Promise<T> => {
+        const at = performance.now();
+        try {
+          return await work();
+        } finally {
+          spent[what] = (spent[what] ?? 0) + performance.now() - at;
+        }
+      };
+      while (performance.now() < deadline) {
+        rounds++;
+        now += 1 + random.below(MICROS_PER_SECOND);
+        model.end = now;
+        unfreezeExpired();
+        pinned.clear();
+        const beside = random.chance(0.3) ? settle() : undefined;
+        for (let count = 1 + random.below(5); count > 0; count--) await timed('step', step);
+        await beside;
+        if (random.chance(0.3)) {
+          worker.abandon();
+          await expireLeases();
+          worker = hire(random.below(120));
+        }
+        await timed('settle', settle);
+        askAgain();
+        await timed('compare', () => compare(why));
+        if (random.chance(0.5)) {
+          pinned.clear();
+          await timed('pass', () => passTime(why));
+          await timed('compare', () => compare(why));
+        }
+      }
+      process.stdout.write(`engine property: seed ${seed}, ${rounds} rounds, ${steps} steps, ${kills} deaths, ${JSON.stringify(spent)}\n`);
+    },
+    (SECONDS + 120) * 1000,
+  );
+
+  async function expireLeases(): Promise<void> {
+    await server.app.context.db.query(sql`update leases set expires_at = '-infinity' where starts_with(name, 'heart:')`);
+  }
+});
