@@ -2,6 +2,8 @@
 
 import { Redirect, Route, Switch, useRoute } from 'wouter';
 import { AccountPage } from './pages/account.tsx';
+import { ActivitiesPage, ActivityTypesPage } from './pages/activities.tsx';
+import { AttributesPage } from './pages/attributes/attributes.tsx';
 import { GroupPage } from './pages/group/group.tsx';
 import { NewGroupPage } from './pages/group/new.tsx';
 import { GroupsPage } from './pages/groups.tsx';
@@ -69,6 +71,9 @@ function Pages() {
       <Route path={`${base}/groups/:group_id/*?`} component={GroupPage} />
       <Route path={`${base}/profiles`} component={ProfilesPage} />
       <Route path={`${base}/profiles/:profile_id`} component={ProfilePage} />
+      <Route path={`${base}/attributes`} component={AttributesPage} />
+      <Route path={`${base}/activities`} component={ActivitiesPage} />
+      <Route path={`${base}/activities/types`} component={ActivityTypesPage} />
       {(isOwner || role === 'admin') && <Route path={`${base}/keys`} component={KeysPage} />}
       {isOwner && <Route path={`${base}/people`} component={TeamPage} />}
       {isProducer && <Route path={`${base}/account`} component={AccountPage} />}

@@ -73,14 +73,14 @@ export async function readAll<T>(client: Client, path: string, query: Query, max
   return all.slice(0, max);
 }
 
+export interface Catalogue {
+  results: Attribute[];
+  /** What stands beside the catalogue: other groups, random buckets. */
+  leaves: Attribute[];
+}
+
 /** The catalogue, whole: it is what fields and conditions are made of. */
-export function useCatalogue(): UseQueryResult<Attribute[]> {
-  const { client } = useSession();
+export function useCatalogue(): UseQueryResult<Catalogue> {
   const { path } = useApplication();
-  const address = path('profile-attributes/');
-  return useQuery({
-    queryKey: [address, 'all'],
-    queryFn: () => readAll<Attribute>(client, address, { page_size: 100 }, 2_000),
-    staleTime: 60_000,
-  });
+  return useGet<Catalogue>(path('profile-attributes/'), {}, { staleMs: 60_000 });
 }

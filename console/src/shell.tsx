@@ -1,7 +1,7 @@
 // The frame around every page: navigation, application, theme, the banner when the server is away.
 
 import { useEffect, useRef, type ReactNode } from 'react';
-import { IconKey, IconLogout, IconMenu2, IconMoon, IconSun, IconSunMoon, IconUser, IconUserShield, IconUsersGroup, IconX } from '@tabler/icons-react';
+import { IconActivity, IconKey, IconLogout, IconMenu2, IconMoon, IconSun, IconSunMoon, IconTags, IconUser, IconUserShield, IconUsersGroup, IconX } from '@tabler/icons-react';
 import { Link, useLocation } from 'wouter';
 import { useAway } from './connection.ts';
 import { useApplication, useSession } from './session.tsx';
@@ -21,6 +21,8 @@ interface NavItem {
 const ITEMS: NavItem[] = [
   { to: 'groups', label: 'Groups', icon: <IconUsersGroup size={18} aria-hidden /> },
   { to: 'profiles', label: 'Profiles', icon: <IconUser size={18} aria-hidden /> },
+  { to: 'activities', label: 'Activities', icon: <IconActivity size={18} aria-hidden /> },
+  { to: 'attributes', label: 'Attributes', icon: <IconTags size={18} aria-hidden /> },
   { to: 'keys', label: 'Keys and tokens', icon: <IconKey size={18} aria-hidden />, for: ['owner', 'admin'] },
   { to: 'people', label: 'People', icon: <IconUserShield size={18} aria-hidden />, for: ['owner'] },
 ];

@@ -86,6 +86,8 @@ export interface Attribute {
   writable_by: 'admin' | 'profile';
   visible_to: 'admin' | 'owner' | 'public';
   derived_from?: Derivation | null;
+  /** False while past activities are still being read into it. */
+  ready?: boolean;
 }
 
 export interface Derivation {

@@ -3,35 +3,6 @@
 import { formatMoment, formatNumber } from '../format.ts';
 import { isNode, type Attribute, type RuleLeaf, type RuleTree } from '../types.ts';
 
-export const SPECIAL: Attribute[] = [
-  {
-    key: 'profile_group',
-    label: 'Profile group',
-    description: 'Whether the profile is a member of other groups.',
-    category: 'audience',
-    type: 'list',
-    conditions: ['in', 'not_in'],
-    supports_window: false,
-    missing: null,
-    source: 'platform',
-    writable_by: 'admin',
-    visible_to: 'admin',
-  },
-  {
-    key: 'random_bucket',
-    label: 'Random bucket',
-    description: 'A number from 0 to 9,999 that never changes for a profile: 0 to 999 is one in ten.',
-    category: 'audience',
-    type: 'number',
-    conditions: ['less_than', 'between', 'greater_than_or_equal', 'greater_than', 'less_than_or_equal', 'equals', 'not_equals', 'in', 'not_in'],
-    supports_window: false,
-    missing: null,
-    source: 'platform',
-    writable_by: 'admin',
-    visible_to: 'admin',
-  },
-];
-
 const CONDITIONS: Record<string, string> = {
   equals: 'is',
   not_equals: 'is not',

@@ -5,11 +5,11 @@ import { useQueries } from '@tanstack/react-query';
 import { useCatalogue } from '../queries.ts';
 import { useApplication, useSession } from '../session.tsx';
 import { isNode, type Attribute, type Group, type RuleTree } from '../types.ts';
-import { SPECIAL, type Words } from './phrases.ts';
+import type { Words } from './phrases.ts';
 
 export function useAttributes(): { attributes: Attribute[] | undefined; error: unknown } {
   const { data, error } = useCatalogue();
-  const attributes = useMemo(() => data && [...data, ...SPECIAL.filter((one) => !data.some(({ key }) => key === one.key))], [data]);
+  const attributes = useMemo(() => data && [...data.results, ...data.leaves], [data]);
   return { attributes, error };
 }
 

@@ -1,15 +1,16 @@
 // One group: what it is, how it moves, and the pages below it.
 
-import { IconArchive, IconArchiveOff, IconPlayerPause, IconPlayerPlay, IconTrash } from '@tabler/icons-react';
+import { IconArchive, IconArchiveOff, IconPlayerPause, IconPlayerPlay, IconShieldCheck, IconTrash } from '@tabler/icons-react';
 import { useState } from 'react';
 import { Route, Switch, useLocation, useParams } from 'wouter';
-import { ApiError } from '../../api.ts';
+import { ApiError, messageOf } from '../../api.ts';
+import { formatNumber, plural } from '../../format.ts';
 import { useGet, useInvalidate, useSend } from '../../queries.ts';
 import { useApplication, useSession } from '../../session.tsx';
 import type { Group } from '../../types.ts';
 import { Empty, EvaluationBadge, Failed, Skeleton } from '../../ui/bits.tsx';
-import { ButtonLink } from '../../ui/button.tsx';
-import { Confirm } from '../../ui/dialog.tsx';
+import { Button, ButtonLink } from '../../ui/button.tsx';
+import { Confirm, Dialog } from '../../ui/dialog.tsx';
 import { Menu } from '../../ui/menu.tsx';
 import { PageHead } from '../../ui/page-head.tsx';
 import { Tabs } from '../../ui/tabs.tsx';
@@ -82,7 +83,7 @@ function Actions({ group }: { group: Group }) {
   const { client } = useSession();
   const invalidate = useInvalidate();
   const [, navigate] = useLocation();
-  const [asking, setAsking] = useState<'delete' | 'deactivate' | undefined>(undefined);
+  const [asking, setAsking] = useState<'delete' | 'deactivate' | 'verify' | undefined>(undefined);
   const path = application.path(`profile-groups/${group.id}/`);
   const list = application.path('profile-groups/');
   const change = useSend<Partial<Group>>(
@@ -114,6 +115,11 @@ function Actions({ group }: { group: Group }) {
               <IconPlayerPause size={16} aria-hidden /> Pause
             </button>
           ))}
+        {group.evaluation?.state === 'live' && (
+          <button type="button" onClick={() => setAsking('verify')}>
+            <IconShieldCheck size={16} aria-hidden /> Verify…
+          </button>
+        )}
         <button type="button" onClick={() => setAsking('deactivate')}>
           <IconArchive size={16} aria-hidden /> Deactivate…
         </button>
@@ -122,6 +128,7 @@ function Actions({ group }: { group: Group }) {
           <IconTrash size={16} aria-hidden /> Delete…
         </button>
       </Menu>
+      {asking === 'verify' && <Verify path={path} onClose={() => setAsking(undefined)} />}
       {asking === 'delete' && (
         <Confirm
           title={`Delete “${group.name}”?`}
@@ -152,6 +159,50 @@ function Actions({ group }: { group: Group }) {
         </Confirm>
       )}
     </>
+  );
+}
+
+interface Verification {
+  checked: number;
+  missing: number;
+  extra: number;
+}
+
+/** Compares who is in the group with what the raw activities say. */
+function Verify({ path, onClose }: { path: string; onClose: () => void }) {
+  const verify = useSend<undefined, Verification>((client) => client.request(`${path}verify/`, { method: 'POST', body: {}, reads: true, timeout: 120_000 }));
+  const { data } = verify;
+  const wrong = data ? data.missing + data.extra : 0;
+  return (
+    <Dialog
+      title="Verify this group"
+      onClose={onClose}
+      onSubmit={() => verify.mutate(undefined)}
+      foot={
+        <>
+          <Button onClick={onClose}>{data ? 'Close' : 'Cancel'}</Button>
+          <Button look="primary" type="submit" busy={verify.isPending}>
+            {verify.isPending ? 'Comparing…' : data ? 'Verify again' : 'Verify'}
+          </Button>
+        </>
+      }
+    >
+      <div className="stack">
+        <p className="muted">Works out the members anew from every single activity, in another way than usual, and compares. It changes nothing.</p>
+        <div role="status">
+          {data && (
+            <p>
+              {plural(data.checked, 'profile')} compared: {wrong === 0 ? <strong>every one of them is right.</strong> : <strong>{formatNumber(data.missing)} are missing, {formatNumber(data.extra)} should not be there.</strong>}
+            </p>
+          )}
+        </div>
+        {verify.error && (
+          <p className="form-error" role="alert">
+            {messageOf(verify.error)}
+          </p>
+        )}
+      </div>
+    </Dialog>
   );
 }
 
