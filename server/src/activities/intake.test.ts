@@ -332,4 +332,38 @@ describe('intake', () => {
         (select count(*) from totals t where not exists (select from profiles p where p.id = t.profile_id)) as totals`);
     expect(rows).toEqual([{ activities: 0, totals: 0 }]);
   });
+
+  it('is over before a profile is erased, when it was there first', async () => {
+    const { db } = server.app.context;
+    const fan = await makeProfile();
+    let release = (): void => {};
+    let begun = (): void => {};
+    const started = new Promise<void>((resolve) => (begun = resolve));
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const intake = db.transaction(async (tx) => {
+      await tx.query(sql`insert into activities (profile_id, id, application_id, ordinal, type_id, occurred_at, value)
+        select id, 'first', application_id, ordinal, 2, '2026-01-01', 1 from profiles where id = ${fan.id}`);
+      await tx.query(sql`insert into totals (profile_id, fact_id, application_id, ordinal, count, sum)
+        select id, 0, application_id, ordinal, 1, 1 from profiles where id = ${fan.id}`);
+      begun();
+      await held;
+    });
+    await started;
+    let erased = false;
+    const erasing = server.call('DELETE', `profiles/${fan.id}/`).then((answer) => {
+      erased = true;
+      return answer;
+    });
+    const isWaiting = async (): Promise<boolean> => {
+      const { rows } = await db.query(sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`);
+      return rows.length > 0;
+    };
+    while (!erased && !(await isWaiting()));
+    release();
+    await intake;
+    expect((await erasing).status).toBe(204);
+    const { rows } = await db.query(sql`
+      select (select count(*) from activities where profile_id = ${fan.id}) as activities, (select count(*) from totals where profile_id = ${fan.id}) as totals`);
+    expect(rows).toEqual([{ activities: 0, totals: 0 }]);
+  });
 });
