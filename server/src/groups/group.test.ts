@@ -259,8 +259,8 @@ describe('profile groups', () => {
     expect((await server.call<List<unknown>>('GET', `applications/${CLIENT_ID}/profiles/${member.id}/profile-groups/`)).body.count).toBe(0);
     await server.app.context.groupChores.run();
     for (const table of ['members', 'changes', 'group_sizes', 'group_epochs', 'group_heads', 'group_deletions', 'fills']) {
-      const { rows } = await server.app.context.db.pool.query(`select from ${table} where group_id = $1`, [group.id]);
-      expect(rows, table).toEqual([]);
+      const { rowCount } = await server.app.context.db.pool.query(`select from ${table} where group_id = $1`, [group.id]);
+      expect(rowCount, table).toBe(0);
     }
     expect((await server.call('POST', GROUPS, { body: { name: 'Again', custom_id: group.custom_id } })).status).toBe(201);
   });

@@ -1,8 +1,8 @@
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { Type, type Static } from 'typebox';
 import type { Context } from '../context.ts';
 import { MAX_LARGE_PAGE_SIZE, PageOf, PageQuery, presentPage, readPage } from '../database/page.ts';
-import { invalid, notFound } from '../errors.ts';
+import { ApiError, invalid, notFound } from '../errors.ts';
 import { NoContent, Timestamp } from '../http/schemas.ts';
 import { LARGE_BODY_LIMIT, type App } from '../http/server.ts';
 import { formatInstant } from '../instant.ts';
@@ -127,7 +127,9 @@ export function memberRoutes(app: App, context: Context): void {
       const application = await context.applications.get(request.params.client_id);
       const { ids: kind = 'profile_id' } = request.query;
       if (kind !== 'profile_id' && kind !== 'custom_id') throw invalid('ids', 'This must be one of: profile_id, custom_id.');
-      const body = request.body as Readable; // rawBody
+      const encoding = request.headers['content-encoding'] ?? 'identity';
+      if (encoding !== 'identity') throw new ApiError('unsupported_media_type', { detail: 'Send the body without a Content-Encoding.' });
+      const body = request.body instanceof Readable ? request.body : Readable.from([]); // none, or JSON that is refused
       return replaceMembers(context, application, request.params.group, body, request.headers['content-type'], kind);
     },
   );
