@@ -5,8 +5,8 @@ const server = (path) => `^server/src/${path}`;
 export default {
   forbidden: [
     { name: 'no-circles', comment: 'A loop of imports cannot be read from any side.', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
-    { name: 'only-main-starts', comment: 'Nothing imports the process.', severity: 'error', from: {}, to: { path: server('main\\.ts$') } },
-    { name: 'nothing-imports-the-app', comment: 'The composition root stands above all but main, the command line and tests.', severity: 'error', from: { path: server(''), pathNot: server('(main|cli|testing/|demo/|.*\\.test)') }, to: { path: server('app\\.ts$') } },
+    { name: 'only-main-starts', comment: 'Nothing but the command line imports the process.', severity: 'error', from: { pathNot: server('cli\\.ts$') }, to: { path: server('main\\.ts$') } },
+    { name: 'nothing-imports-the-app', comment: 'The composition root stands above all but main, the command line and tests.', severity: 'error', from: { path: server(''), pathNot: server('(main|cli|commands/|testing/|demo/|.*\\.test)') }, to: { path: server('app\\.ts$') } },
     { name: 'rules-are-pure', comment: 'rules/ knows the database only by types and the catalogue’s own query.', severity: 'error', from: { path: server('rules/'), pathNot: server('rules/(.*-store|.*\\.test)\\.ts$') }, to: { path: server('(http|profiles|groups|activities|evaluation|applications|attributes|producers)/'), dependencyTypesNot: ['type-only'] } },
     { name: 'database-knows-no-feature', severity: 'error', from: { path: server('database/'), pathNot: '\\.test\\.ts$' }, to: { path: server('(profiles|groups|activities|evaluation|applications|attributes|producers|http)/'), dependencyTypesNot: ['type-only'] } },
     { name: 'http-knows-no-feature', comment: 'app.ts hands the routes in.', severity: 'error', from: { path: server('http/'), pathNot: '\\.test\\.ts$' }, to: { path: server('(profiles|groups|activities|evaluation|attributes|producers)/'), dependencyTypesNot: ['type-only'] } },

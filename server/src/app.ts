@@ -46,6 +46,8 @@ export interface AppOptions {
   /** Tests pass one that they move. */
   clock?: Clock;
   log?: Logger;
+  /** False: an empty database stays empty, since nobody would be shown the credentials. */
+  firstStart?: boolean;
 }
 
 export interface GrandstandApp {
@@ -64,6 +66,7 @@ export interface GrandstandApp {
 const CLOCK_INTERVAL_MS = 10_000;
 /** How long each part of a stop may take, beyond the time limit of requests. */
 const STOP_MARGIN_MS = 5_000;
+const WORK_STOP_MS = 12_000;
 
 export async function createApp(config: Config, options: AppOptions = {}): Promise<GrandstandApp> {
   const log = options.log ?? createLog(config.logLevel);
@@ -124,7 +127,7 @@ async function composeApp(config: Config, options: AppOptions, log: Logger, embe
       },
       onFill: (_fill, outcome, seconds) => meters.add({ ...noCounts(), fills: [{ outcome, seconds }] }),
     });
-    const firstStart = await bootstrap(context);
+    const firstStart = await bootstrap(context, options.firstStart ?? true);
     const firstOwnerToken = config.role === 'worker' ? undefined : await inviteFirstOwner(context);
     const http = await createHttp(context, {
       authenticate: (request) => authenticate(context, request),
@@ -152,7 +155,7 @@ async function composeApp(config: Config, options: AppOptions, log: Logger, embe
         // Requests in flight finish or run into their own time limit; then nobody asks any more and the rest may go.
         await within(config.requestTimeoutMs + STOP_MARGIN_MS, http.close(), () => http.server.closeAllConnections());
         await within(
-          STOP_MARGIN_MS,
+          WORK_STOP_MS,
           Promise.allSettled([chores.stop(), factBuilder.stop(), evaluation?.stop(), worker.stop()]),
         );
         stopClock();
@@ -180,6 +183,6 @@ async function keepClock(clock: Clock, db: Context['db']): Promise<() => void> {
 export function createLog(level: string): Logger {
   return pino(
     { level, base: null, redact: ['*.authorization', '*.headers.authorization', '*.cookie', '*.headers.cookie', 'password', '*.password', '*.token'] },
-    pino.destination({ dest: 2, sync: false }),
+    pino.destination({ dest: 2, sync: true }), // what is said last must not be lost
   );
 }

@@ -11,14 +11,14 @@ export interface FirstStart {
   adminToken: string;
 }
 
-export async function bootstrap(context: Context): Promise<FirstStart | undefined> {
+export async function bootstrap(context: Context, isFirstStart: boolean): Promise<FirstStart | undefined> {
   const { clientId, clientSecret, adminToken } = context.config.bootstrap;
   if (clientId !== undefined) {
     const { application } = await createApplication(context, { clientId, name: clientId, ...(clientSecret !== undefined && { clientSecret }) });
     if (adminToken !== undefined) await createAdminToken(context, application.id, { name: 'bootstrap', token: adminToken });
     return undefined;
   }
-  if (context.config.role === 'worker' || (await listApplications(context.db)).length > 0) return undefined;
+  if (!isFirstStart || context.config.role === 'worker' || (await listApplications(context.db)).length > 0) return undefined;
   const { application } = await createApplication(context, { name: 'My application' });
   const { token } = await createAdminToken(context, application.id, { name: 'first start' });
   return { clientId: application.client_id, clientSecret: application.secrets[0] ?? '', adminToken: token };

@@ -2,28 +2,34 @@
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { createApp, type GrandstandApp } from './app.ts';
 import { ConfigError, readConfig, type Config } from './config.ts';
 import { MigrationError } from './database/migrate.ts';
 import { EmbeddedError } from './database/embedded.ts';
+import { plainProgress } from './demo/progress.ts';
 
-export async function main(): Promise<void> {
+export async function main({ demo = false } = {}): Promise<void> {
   let app: GrandstandApp | undefined;
+  const stopper = stopOnSignals(async () => app?.close());
   try {
     const config = readConfig(process.env);
     app = await createApp(config);
-    stopOnSignals(app);
+    if (stopper.isAsked()) return await stopper.stop();
     const address = await app.http.listen({ host: config.host, port: config.port });
     process.stdout.write(`listening on ${address}\n`);
     await announce(app, config, address);
+    if (demo) await fillDemo(app);
   } catch (error) {
-    await app?.close().catch(() => {});
     process.stderr.write(`${explain(error)}\n`);
     process.exitCode = 1;
+    await app?.close().catch(() => {});
+    process.exit();
   }
 }
 
-function explain(error: unknown): string {
+/** What an operator is told: the message alone where it says what to do. */
+export function explain(error: unknown): string {
   if (error instanceof ConfigError || error instanceof MigrationError || error instanceof EmbeddedError)
     return error.message;
   if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')
@@ -31,19 +37,31 @@ function explain(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
-/** A second signal does not wait. */
-function stopOnSignals(app: GrandstandApp): void {
-  let stopping = false;
-  const stop = (): void => {
-    if (stopping) process.exit(1);
-    stopping = true;
-    app.close().then(
-      () => process.exit(0),
-      () => process.exit(1),
-    );
+/** The first signal stops in good order, one that comes while starting as soon as that is done; a second one does not wait. */
+function stopOnSignals(close: () => Promise<void>): { isAsked(): boolean; stop(): Promise<never> } {
+  let asked = false;
+  let started = false;
+  const stop = async (): Promise<never> => {
+    await close().catch((error: unknown) => {
+      process.stderr.write(`${explain(error)}\n`);
+      process.exitCode = 1;
+    });
+    process.exit();
   };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
+  const onSignal = (): void => {
+    if (asked) process.exit(1);
+    asked = true;
+    if (started) void stop();
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  return {
+    isAsked() {
+      started = true;
+      return asked;
+    },
+    stop,
+  };
 }
 
 /**
@@ -92,4 +110,13 @@ async function show(config: Config, name: string, title: string, what: string, t
   process.stdout.write(`${what} in ${file}\n`);
 }
 
-await main();
+async function fillDemo(app: GrandstandApp): Promise<void> {
+  const [{ runDemo }, { findApplication }] = await Promise.all([
+    import('./demo/demo.ts'),
+    import('./commands/find-application.ts'),
+  ]);
+  const application = await findApplication(app.context, undefined);
+  await runDemo(app.context, application, { profiles: 1000, activities: 20_000, seed: 1 }, plainProgress());
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) await main();

@@ -2,14 +2,10 @@
 
 import { isTTY } from '@clack/prompts';
 import { defineCommand } from 'citty';
-import { createApp, type GrandstandApp } from '../app.ts';
-import { listApplications } from '../applications/application-store.ts';
-import type { Application } from '../applications/application.ts';
-import { ConfigError, readConfig, type Config } from '../config.ts';
-import { EmbeddedError } from '../database/embedded-error.ts';
-import { readConnection } from '../database/embedded-place.ts';
+import { findApplication } from '../commands/find-application.ts';
+import { openApp } from '../commands/open-app.ts';
+import { ConfigError } from '../config.ts';
 import { parseInstant, type Instant } from '../instant.ts';
-import { readSecretKey } from '../secret-key.ts';
 import { runDemo } from './demo.ts';
 import { plainProgress, terminalProgress } from './progress.ts';
 
@@ -32,10 +28,10 @@ export const demoCommand = defineCommand({
       seed: readCount('--seed', args.seed, 2 ** 31 - 1, 0),
     };
     const end = readEnd(args.until);
-    const { app, isAlone } = await openApp(readConfig(process.env));
+    const { app, isAlone } = await openApp({ firstStart: true });
     try {
       const progress = isTTY(process.stdout) ? terminalProgress() : plainProgress();
-      const application = await findApplication(app, args.app);
+      const application = await findApplication(app.context, args.app);
       if (app.firstStart) {
         const { clientId, clientSecret, adminToken } = app.firstStart;
         progress.note(`client id      ${clientId}\nclient secret  ${clientSecret}\nadmin token    ${adminToken}\nKeep these: they are shown once.`);
@@ -60,29 +56,4 @@ function readEnd(text: string | undefined): Instant | undefined {
   const end = parseInstant(text);
   if (end === undefined) throw new ConfigError(`--until: must be an ISO 8601 date and time, not "${text}".`);
   return end;
-}
-
-/** On the database of a running server where there is one. */
-async function openApp(config: Config): Promise<{ app: GrandstandApp; isAlone: boolean }> {
-  const quiet: Config = { ...config, role: 'api', logLevel: 'warn' };
-  if (config.databaseUrl !== undefined) return { app: await createApp(quiet), isAlone: false };
-  try {
-    return { app: await createApp(quiet), isAlone: true };
-  } catch (error) {
-    const url = error instanceof EmbeddedError && error.code === 'locked' ? readConnection(config.dataDir)?.url : undefined;
-    if (url === undefined) throw error;
-    const secretKey = config.secretKey ?? (await readSecretKey(config.dataDir));
-    return { app: await createApp({ ...quiet, databaseUrl: url, secretKey }), isAlone: false };
-  }
-}
-
-async function findApplication({ context }: GrandstandApp, clientId: string | undefined): Promise<Application> {
-  if (clientId !== undefined) {
-    const found = await context.applications.find(clientId);
-    if (!found) throw new ConfigError(`--app: there is no application '${clientId}'.`);
-    return found;
-  }
-  const [first] = await listApplications(context.db);
-  if (!first) throw new ConfigError('There is no application yet. `grandstand app create` makes one.');
-  return context.applications.get(first.client_id);
 }

@@ -1,0 +1,42 @@
+#!/usr/bin/env node
+// The command line. Every command reads the same variables as the server and works beside one that runs.
+
+import { defineCommand, runCommand, runMain } from 'citty';
+import { appCommand } from './commands/app.ts';
+import { backupCommand, restoreCommand } from './commands/backup.ts';
+import { migrateCommand } from './commands/migrate.ts';
+import { tokenCommand } from './commands/token.ts';
+import { demoCommand } from './demo/command.ts';
+import { explain, main } from './main.ts';
+
+const start = defineCommand({
+  meta: { name: 'start', description: 'Serve the API and the console, and evaluate groups.' },
+  args: { demo: { type: 'boolean', default: false, description: 'Fill in a demo season as well.' } },
+  run: ({ args }) => main({ demo: args.demo }),
+});
+
+const grandstand = defineCommand({
+  meta: { name: 'grandstand', description: 'Profiles and audiences for live fan engagement.' },
+  subCommands: {
+    start,
+    migrate: migrateCommand,
+    app: appCommand,
+    token: tokenCommand,
+    demo: demoCommand,
+    backup: backupCommand,
+    restore: restoreCommand,
+  },
+});
+
+const rawArgs = process.argv.slice(2);
+const asksForHelp = rawArgs.length === 0 || rawArgs.includes('--help') || rawArgs.includes('-h');
+if (asksForHelp) await runMain(grandstand, { rawArgs: rawArgs.length === 0 ? ['--help'] : rawArgs });
+else {
+  try {
+    await runCommand(grandstand, { rawArgs });
+  } catch (error) {
+    const isUsage = error instanceof Error && error.name === 'CLIError';
+    process.stderr.write(`${isUsage ? `${error.message}. \`grandstand --help\` lists the commands.` : explain(error)}\n`);
+    process.exitCode = 1;
+  }
+}
