@@ -105,7 +105,10 @@ async function main(): Promise<void> {
   const clients = Array.from({ length: 3 }, () => new pg.Client({ connectionString: season.url }));
   await Promise.all(clients.map((client) => client.connect()));
   const [first] = clients;
-  const { rows } = await first!.query<{ id: string }>('select id from profiles where application_id = $1 order by ordinal', [season.applicationId]);
+  const { rows } = await first!.query<{ id: string }>(
+    'select id from profiles where application_id = $1 order by ordinal',
+    [season.applicationId],
+  );
   const ids = rows.map((row) => row.id);
   const server = await startGrandstand({ DATABASE_URL: season.url, ROLE: 'all' });
   try {
@@ -115,7 +118,12 @@ async function main(): Promise<void> {
       return result.rows[0]?.count ?? 0;
     };
     const http = Array.from({ length: CONNECTIONS }, () => async (): Promise<void> => {
-      const activities = drawBatch(ids).map((item) => ({ id: item.id, type: item.type[0], profile_id: item.profileId, occurred_at: item.at }));
+      const activities = drawBatch(ids).map((item) => ({
+        id: item.id,
+        type: item.type[0],
+        profile_id: item.profileId,
+        occurred_at: item.at,
+      }));
       const answer = await fetch(`${server.url}/api/v1/applications/${CLIENT_ID}/activities/`, {
         method: 'POST',
         headers: { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' },
@@ -151,11 +159,19 @@ async function main(): Promise<void> {
       },
       () => measure(seconds, bare),
     );
-    report(`Intake in batches of ${BATCH} on ${options.profiles} profiles and ${options.activities} activities, ${made} dynamic groups`, [
-      ['over HTTP / the bare statement, activities a second', `${rounded(result.a)} / ${rounded(result.b)}`, result.ratio, 'at least 0.25'],
-      ['over HTTP, activities a second', rounded(result.a), '', 'at least 5,000, aim 10,000'],
-      ['queue before and after each round over HTTP', queues.join(', '), '', 'does not grow'],
-    ]);
+    report(
+      `Intake in batches of ${BATCH} on ${options.profiles} profiles and ${options.activities} activities, ${made} dynamic groups`,
+      [
+        [
+          'over HTTP / the bare statement, activities a second',
+          `${rounded(result.a)} / ${rounded(result.b)}`,
+          result.ratio,
+          'at least 0.25',
+        ],
+        ['over HTTP, activities a second', rounded(result.a), '', 'at least 5,000, aim 10,000'],
+        ['queue before and after each round over HTTP', queues.join(', '), '', 'does not grow'],
+      ],
+    );
   } finally {
     await server.stop();
     await Promise.all(clients.map((client) => client.end()));
@@ -167,12 +183,29 @@ async function main(): Promise<void> {
 async function makeGroups(url: string, count: number): Promise<number> {
   const api = `${url}/api/v1/applications/${CLIENT_ID}/profile-groups/`;
   const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' };
-  const attributes = ['total_comments_posted', 'total_reactions_added', 'total_chat_messages', 'total_poll_votes', 'total_quiz_answers'];
+  const attributes = [
+    'total_comments_posted',
+    'total_reactions_added',
+    'total_chat_messages',
+    'total_poll_votes',
+    'total_quiz_answers',
+  ];
   for (let i = 0; i < count; i++) {
-    const leaf = { attribute: attributes[i % attributes.length], condition: 'greater_than_or_equal', value: 20 + i * 3, ...(i % 2 === 0 && { window: 'P7D' }) };
-    const body = { name: `Bench ${i}`, custom_id: `bench-${i}`, membership_type: 'dynamic', rule_tree: { operator: 'OR', children: [leaf] } };
+    const leaf = {
+      attribute: attributes[i % attributes.length],
+      condition: 'greater_than_or_equal',
+      value: 20 + i * 3,
+      ...(i % 2 === 0 && { window: 'P7D' }),
+    };
+    const body = {
+      name: `Bench ${i}`,
+      custom_id: `bench-${i}`,
+      membership_type: 'dynamic',
+      rule_tree: { operator: 'OR', children: [leaf] },
+    };
     const answer = await fetch(api, { method: 'POST', headers, body: JSON.stringify(body) });
-    if (answer.status !== 201 && answer.status !== 409 && answer.status !== 400) throw new Error(`${answer.status} ${await answer.text()}`);
+    if (answer.status !== 201 && answer.status !== 409 && answer.status !== 400)
+      throw new Error(`${answer.status} ${await answer.text()}`);
   }
   for (;;) {
     const answer = await fetch(`${api}?membership_type=dynamic&page_size=100`, { headers });

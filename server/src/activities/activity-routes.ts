@@ -31,7 +31,8 @@ export function activityRoutes(app: App, context: Context): void {
 
   const typeNames = async (applicationId: number, rows: Activity[]): Promise<(id: number) => string> => {
     let { typesById } = await context.catalogues.get(applicationId);
-    if (rows.some((row) => !typesById.has(row.type_id))) ({ typesById } = await context.catalogues.refresh(applicationId));
+    if (rows.some((row) => !typesById.has(row.type_id)))
+      ({ typesById } = await context.catalogues.refresh(applicationId));
     return (id) => typesById.get(id)?.type ?? '';
   };
 
@@ -40,12 +41,16 @@ export function activityRoutes(app: App, context: Context): void {
     return rows.map((row) => presentActivity(row, typeName));
   };
 
-  const readFilter = async (applicationId: number, query: { type?: string; since?: string; until?: string }): Promise<store.ActivityFilter> => {
+  const readFilter = async (
+    applicationId: number,
+    query: { type?: string; since?: string; until?: string },
+  ): Promise<store.ActivityFilter> => {
     const errors: FieldErrors = {};
     const instant = (name: 'since' | 'until'): string | undefined => {
       const text = query[name];
       const at = text === undefined ? undefined : parseInstant(String(text));
-      if (text !== undefined && at === undefined) errors[name] = ['This must be an ISO 8601 date and time, such as 2025-04-28T12:16:49Z.'];
+      if (text !== undefined && at === undefined)
+        errors[name] = ['This must be an ISO 8601 date and time, such as 2025-04-28T12:16:49Z.'];
       return at === undefined ? undefined : formatInstant(at);
     };
     const { types } = await context.catalogues.get(applicationId);
@@ -96,7 +101,10 @@ export function activityRoutes(app: App, context: Context): void {
           'An activity appears once everything that was being received before it is settled.',
         tags: ['Activities'],
         params: ClientIdParams,
-        querystring: Type.Object({ after: Type.Optional(Type.String({ description: 'As `next` carries it.' })), page_size: PageQuery.page_size }),
+        querystring: Type.Object({
+          after: Type.Optional(Type.String({ description: 'As `next` carries it.' })),
+          page_size: PageQuery.page_size,
+        }),
         response: { 200: TailAnswer },
       },
     },
@@ -150,7 +158,10 @@ export function activityRoutes(app: App, context: Context): void {
         summary: 'Remove an activity',
         description: 'With all its effects, as if it had never been sent. Its id may be sent again.',
         tags: ['Activities'],
-        params: Type.Object({ ...ClientProfileParams.properties, activity_id: Type.String({ description: 'The activity’s id, percent-encoded.' }) }),
+        params: Type.Object({
+          ...ClientProfileParams.properties,
+          activity_id: Type.String({ description: 'The activity’s id, percent-encoded.' }),
+        }),
         response: { 204: NoContent },
       },
     },

@@ -11,7 +11,12 @@ import * as store from './activity-store.ts';
 import { lockHistories, plainFact, recomputeTotals } from './totals.ts';
 
 /** Removes an activity as if it had never been sent. Its id may be sent again. */
-export async function removeActivity(context: Context, application: Application, profileId: string, id: string): Promise<void> {
+export async function removeActivity(
+  context: Context,
+  application: Application,
+  profileId: string,
+  id: string,
+): Promise<void> {
   const applicationId = application.id;
   await context.db.transaction(async (tx) => {
     await lockHistories(tx, applicationId, [profileId]);
@@ -52,6 +57,7 @@ export async function followActivities(
     ? await store.listReceivedAfter(context.db, applicationId, after, horizon, limit)
     : await store.listNewestReceived(context.db, applicationId, horizon, limit);
   const last = rows.at(-1);
-  if (last) return { rows, next: { receivedAt: formatInstant(last.received_at), profileId: last.profile_id, id: last.id } };
+  if (last)
+    return { rows, next: { receivedAt: formatInstant(last.received_at), profileId: last.profile_id, id: last.id } };
   return { rows, next: after ?? { receivedAt: horizon, profileId: FIRST_PROFILE, id: '' } };
 }

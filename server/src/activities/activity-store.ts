@@ -80,7 +80,12 @@ export interface RemovedActivity {
   data: Record<string, unknown> | null;
 }
 
-export async function deleteActivity(tx: Queryable, applicationId: number, profileId: string, id: string): Promise<RemovedActivity | undefined> {
+export async function deleteActivity(
+  tx: Queryable,
+  applicationId: number,
+  profileId: string,
+  id: string,
+): Promise<RemovedActivity | undefined> {
   const { rows } = await tx.query<RemovedActivity>(sql`
     delete from activities where profile_id = ${profileId} and id = ${id} and application_id = ${applicationId}
     returning ordinal, type_id, data`);
@@ -128,7 +133,12 @@ export async function listReceivedAfter(
 }
 
 /** The newest received before the horizon, oldest first. */
-export async function listNewestReceived(db: Queryable, applicationId: number, until: string, limit: number): Promise<Activity[]> {
+export async function listNewestReceived(
+  db: Queryable,
+  applicationId: number,
+  until: string,
+  limit: number,
+): Promise<Activity[]> {
   const { rows } = await db.query<Activity>(sql`
     select ${COLUMNS} from activities a where a.application_id = ${applicationId} and a.received_at < ${until}::timestamptz
     order by a.received_at desc, a.profile_id desc, a.id desc limit ${limit}`);

@@ -9,7 +9,9 @@ import * as service from './activity-types.ts';
 
 const Fields = {
   label: Type.Optional(Type.String({ description: 'For people. Default: the type.' })),
-  client: Type.Optional(Type.Boolean({ description: 'Whether profiles may send it with their own tokens. Default false.' })),
+  client: Type.Optional(
+    Type.Boolean({ description: 'Whether profiles may send it with their own tokens. Default false.' }),
+  ),
 };
 
 const ActivityTypeResource = Type.Object(
@@ -33,10 +35,13 @@ export function activityTypeRoutes(app: App, context: Context): void {
       schema: {
         operationId: 'listActivityTypes',
         summary: 'List activity types',
-        description: 'The platform’s and the application’s registered ones, all in one answer; `?registered=false` those that were only ever sent.',
+        description:
+          'The platform’s and the application’s registered ones, all in one answer; `?registered=false` those that were only ever sent.',
         tags: ['Activities'],
         params: ClientIdParams,
-        querystring: Type.Object({ registered: Type.Optional(Type.String({ description: '`true` (default) or `false`.' })) }),
+        querystring: Type.Object({
+          registered: Type.Optional(Type.String({ description: '`true` (default) or `false`.' })),
+        }),
         response: {
           200: Type.Object({
             count: Type.Integer(),
@@ -52,7 +57,10 @@ export function activityTypeRoutes(app: App, context: Context): void {
       const { registered = 'true' } = request.query;
       if (registered !== 'true' && registered !== 'false') throw invalid('registered', 'This must be true or false.');
       const { types } = await context.catalogues.get(application.id);
-      const results = [...types.values()].filter((type) => type.registered === (registered === 'true')).sort(byPlatformThenName).map(present);
+      const results = [...types.values()]
+        .filter((type) => type.registered === (registered === 'true'))
+        .sort(byPlatformThenName)
+        .map(present);
       return { count: results.length, next: null, previous: null, results };
     },
   );
@@ -64,10 +72,14 @@ export function activityTypeRoutes(app: App, context: Context): void {
       schema: {
         operationId: 'registerActivityType',
         summary: 'Register an activity type',
-        description: 'Needed for what profiles send themselves (`client`) and for what attributes are derived from. 409 where it is registered.',
+        description:
+          'Needed for what profiles send themselves (`client`) and for what attributes are derived from. 409 where it is registered.',
         tags: ['Activities'],
         params: ClientIdParams,
-        body: Type.Object({ type: Type.Optional(Type.String({ description: '1 to 64 characters of a-z, 0-9 and -.' })), ...Fields }),
+        body: Type.Object({
+          type: Type.Optional(Type.String({ description: '1 to 64 characters of a-z, 0-9 and -.' })),
+          ...Fields,
+        }),
         response: { 201: ActivityTypeResource },
       },
     },
@@ -125,7 +137,8 @@ export function activityTypeRoutes(app: App, context: Context): void {
       schema: {
         operationId: 'unregisterActivityType',
         summary: 'Unregister an activity type',
-        description: 'Profiles can no longer send it. Its activities and the attributes derived from it stay; admins may go on sending it.',
+        description:
+          'Profiles can no longer send it. Its activities and the attributes derived from it stay; admins may go on sending it.',
         tags: ['Activities'],
         params: TypeParams,
         response: { 204: NoContent },

@@ -1,7 +1,11 @@
 import { sql, type Queryable } from '../database/database.ts';
 import type { ActivityType } from '../rules/attribute.ts';
 
-export async function findTypeByName(db: Queryable, applicationId: number, type: string): Promise<ActivityType | undefined> {
+export async function findTypeByName(
+  db: Queryable,
+  applicationId: number,
+  type: string,
+): Promise<ActivityType | undefined> {
   const { rows } = await db.query<ActivityType>(sql`
     select id, type, label, client, registered from activity_types
     where application_id in (0, ${applicationId}) and type = ${type}`);

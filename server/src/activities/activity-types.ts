@@ -15,7 +15,11 @@ export const MAX_TYPES = 1000;
 export const MAX_LABEL = 200;
 
 /** Gives ids to types that an admin sent for the first time. Returns those that the application has no room for. */
-export async function nameTypes(context: Context, applicationId: number, names: ReadonlySet<string>): Promise<Set<string>> {
+export async function nameTypes(
+  context: Context,
+  applicationId: number,
+  names: ReadonlySet<string>,
+): Promise<Set<string>> {
   const now = formatInstant(context.clock.now());
   return context.db.transaction(async (tx) => {
     await raiseDefinitionsVersion(tx, applicationId);
@@ -25,7 +29,13 @@ export async function nameTypes(context: Context, applicationId: number, names: 
     for (const type of [...names].sort()) {
       if (await store.findTypeByName(tx, applicationId, type)) continue;
       if (room-- <= 0) refused.add(type);
-      else await store.upsertType(tx, applicationId, { id: id++, type, label: type, client: false, registered: false }, now);
+      else
+        await store.upsertType(
+          tx,
+          applicationId,
+          { id: id++, type, label: type, client: false, registered: false },
+          now,
+        );
     }
     return refused;
   });
@@ -63,7 +73,12 @@ export async function getType(context: Context, applicationId: number, type: str
 }
 
 /** Changes label and client of an own type; the platform's stay as they are. */
-export async function changeType(context: Context, applicationId: number, type: string, fields: TypeFields): Promise<ActivityType> {
+export async function changeType(
+  context: Context,
+  applicationId: number,
+  type: string,
+  fields: TypeFields,
+): Promise<ActivityType> {
   const errors: FieldErrors = {};
   const label = readLabel(fields.label, errors);
   if (fields.type !== undefined && fields.type !== type) errors['type'] = ['Cannot be changed.'];
@@ -82,7 +97,11 @@ export async function unregisterType(context: Context, applicationId: number, ty
   });
 }
 
-async function ownType(tx: Parameters<typeof store.findTypeByName>[0], applicationId: number, type: string): Promise<ActivityType> {
+async function ownType(
+  tx: Parameters<typeof store.findTypeByName>[0],
+  applicationId: number,
+  type: string,
+): Promise<ActivityType> {
   const known = await store.findTypeByName(tx, applicationId, type);
   if (!known?.registered) throw notFound();
   if (known.id < FIRST_CUSTOM_ID) throw denied('This type belongs to the platform.');

@@ -21,7 +21,10 @@ describe('activities', () => {
     const attributes = `applications/${CLIENT_ID}/profile-attributes/`;
     await server.call('POST', `applications/${CLIENT_ID}/activity-types/`, { body: { type: 'check-in' } });
     for (const body of [
-      { key: 'home_visits', derived_from: { fn: 'count', types: ['check-in'], where: { key: 'place', equals: 'home' } } },
+      {
+        key: 'home_visits',
+        derived_from: { fn: 'count', types: ['check-in'], where: { key: 'place', equals: 'home' } },
+      },
       { key: 'visits_of_7', derived_from: { fn: 'sum', types: ['*'], where: { key: 'place', equals: 7 } } },
       { key: 'place_state', type: 'string', derived_from: { fn: 'state', types: ['check-in'], key: 'name' } },
       { key: 'until_state', type: 'datetime', derived_from: { fn: 'state', types: ['*'], key: 'until' } },
@@ -32,7 +35,9 @@ describe('activities', () => {
   afterAll(() => server.close());
 
   const send = async (activities: unknown[]): Promise<IntakeAnswer> => {
-    const answer = await server.call<IntakeAnswer>('POST', `applications/${CLIENT_ID}/activities/`, { body: { activities } });
+    const answer = await server.call<IntakeAnswer>('POST', `applications/${CLIENT_ID}/activities/`, {
+      body: { activities },
+    });
     expect(answer.status).toBe(200);
     return answer.body;
   };
@@ -47,7 +52,14 @@ describe('activities', () => {
     beforeAll(async () => {
       profileId = await makeProfile();
       const types = ['comment-created', 'poll-voted', 'reward-earned'];
-      await send(Array.from({ length: 25 }, (_, i) => ({ id: `a${i}`, type: types[i % 3], profile_id: profileId, occurred_at: day(Math.floor(i / 2) + 1) })));
+      await send(
+        Array.from({ length: 25 }, (_, i) => ({
+          id: `a${i}`,
+          type: types[i % 3],
+          profile_id: profileId,
+          occurred_at: day(Math.floor(i / 2) + 1),
+        })),
+      );
     });
 
     it('give the newest first, by date and then by id, over all pages and back', async () => {
@@ -89,8 +101,20 @@ describe('activities', () => {
   describe('removal', () => {
     it('takes back all effects, and the id may be used again', async () => {
       const profileId = await makeProfile();
-      const tier = (id: string, rank: number) => ({ id, type: 'tier-changed', profile_id: profileId, occurred_at: `2026-01-0${rank}T00:00:00Z`, value: rank, data: { current_tier_rank: rank, direction: 'upgraded' } });
-      await send([tier('one', 1), tier('two/ü', 2), tier('three', 3), { id: 'other', type: 'comment-created', profile_id: profileId, occurred_at: '2026-01-02T00:00:00Z' }]);
+      const tier = (id: string, rank: number) => ({
+        id,
+        type: 'tier-changed',
+        profile_id: profileId,
+        occurred_at: `2026-01-0${rank}T00:00:00Z`,
+        value: rank,
+        data: { current_tier_rank: rank, direction: 'upgraded' },
+      });
+      await send([
+        tier('one', 1),
+        tier('two/ü', 2),
+        tier('three', 3),
+        { id: 'other', type: 'comment-created', profile_id: profileId, occurred_at: '2026-01-02T00:00:00Z' },
+      ]);
       expect((await server.call('DELETE', `${of(profileId)}three/`)).status).toBe(204);
       expect((await server.call('DELETE', `${of(profileId)}three/`)).status).toBe(404);
       expect((await server.call('DELETE', `${of(profileId)}${encodeURIComponent('two/ü')}/`)).status).toBe(204);
@@ -98,7 +122,11 @@ describe('activities', () => {
       expect(totals).toEqual(naive);
       const mine = totals.filter((row) => row.profile_id === profileId);
       expect(mine.find((row) => row.fact_id === 503)).toMatchObject({ count: 1, state: 1 });
-      expect(mine.find((row) => row.fact_id === 0)).toMatchObject({ count: 2, sum: 2, last_at: Date.UTC(2026, 0, 2) * 1000 });
+      expect(mine.find((row) => row.fact_id === 0)).toMatchObject({
+        count: 2,
+        sum: 2,
+        last_at: Date.UTC(2026, 0, 2) * 1000,
+      });
       expect((await send([tier('three', 3)])).accepted).toBe(1);
     });
 
@@ -107,7 +135,9 @@ describe('activities', () => {
       await send([{ id: 'only', type: 'comment-created', profile_id: profileId }]);
       expect((await server.call('DELETE', `${of(other)}only/`)).status).toBe(404);
       expect((await server.call('DELETE', `${of(profileId)}only/`)).status).toBe(204);
-      const { rows } = await server.app.context.db.query(sql`select * from totals where profile_id in (${profileId}, ${other})`);
+      const { rows } = await server.app.context.db.query(
+        sql`select * from totals where profile_id in (${profileId}, ${other})`,
+      );
       expect(rows).toEqual([]);
       expect((await server.call('DELETE', `${of('no-uuid')}only/`)).status).toBe(404);
     });
@@ -116,7 +146,9 @@ describe('activities', () => {
       const { db } = server.app.context;
       const profileId = await makeProfile();
       await send([{ id: 'a', type: 'comment-created', profile_id: profileId }]);
-      await db.query(sql`insert into watched_keys (application_id, key, group_id) select id, 'activity:*', ${profileId}::uuid from applications`);
+      await db.query(
+        sql`insert into watched_keys (application_id, key, group_id) select id, 'activity:*', ${profileId}::uuid from applications`,
+      );
       await server.call('DELETE', `${of(profileId)}a/`);
       const { rows } = await db.query<{ profile_id: string; cause: string }>(sql`select profile_id, cause from queue`);
       await db.query(sql`delete from watched_keys`);
@@ -138,7 +170,13 @@ describe('activities', () => {
         {
           place: fc.constantFrom<unknown>('home', 'away', 7, '7', null, true),
           name: fc.constantFrom<unknown>('x', 'y', null),
-          until: fc.constantFrom<unknown>('2026-01-01', '2026-01-01T10:00:00.5+05:30', '2026-02-03t00:00z', '2026-12-31 23:59:59-1400', null),
+          until: fc.constantFrom<unknown>(
+            '2026-01-01',
+            '2026-01-01T10:00:00.5+05:30',
+            '2026-02-03t00:00z',
+            '2026-12-31 23:59:59-1400',
+            null,
+          ),
           direction: fc.constantFrom<unknown>('upgraded', 'downgraded', 'sideways'),
           current_tier_rank: fc.constantFrom<unknown>(1, 2.5, -0, 1e21, null),
           is_streak_active: fc.constantFrom<unknown>(true, false, null),
@@ -147,30 +185,38 @@ describe('activities', () => {
       ),
     });
     await fc.assert(
-      fc.asyncProperty(fc.array(activity, { minLength: 1, maxLength: 40 }), fc.integer({ min: 1, max: 9 }), fc.array(fc.nat(39), { maxLength: 5 }), async (list, size, removals) => {
-        const prefix = `${turn++}-`;
-        const items = list.map(({ id, profile, second, ...rest }) => ({
-          ...rest,
-          id: prefix + id,
-          profile_id: profiles[profile],
-          occurred_at: `2026-01-01T00:00:0${second}Z`,
-        }));
-        const batches: unknown[][] = [];
-        for (let at = 0; at < items.length; at += size) batches.push(items.slice(at, at + size));
-        const answers = await Promise.all(batches.map(send));
-        for (const answer of answers) expect(answer.rejected).toEqual([]);
-        const distinct = new Set(items.map((item) => `${item.profile_id} ${item.id}`)).size;
-        expect(answers.reduce((sum, answer) => sum + answer.accepted, 0)).toBe(distinct);
-        await Promise.all(
-          removals.map((at) => {
-            const item = items[at % items.length];
-            return server.call('DELETE', `${of(item?.profile_id ?? '')}${encodeURIComponent(item?.id ?? '')}/`);
-          }),
-        );
-        const { totals, naive } = await totalsAndNaive(server.app.context.db);
-        expect(totals).toEqual(naive);
-      }),
-      { numRuns: Number(process.env['PROPERTY_RUNS'] ?? 30), ...(process.env['SEED'] !== undefined && { seed: Number(process.env['SEED']) }) },
+      fc.asyncProperty(
+        fc.array(activity, { minLength: 1, maxLength: 40 }),
+        fc.integer({ min: 1, max: 9 }),
+        fc.array(fc.nat(39), { maxLength: 5 }),
+        async (list, size, removals) => {
+          const prefix = `${turn++}-`;
+          const items = list.map(({ id, profile, second, ...rest }) => ({
+            ...rest,
+            id: prefix + id,
+            profile_id: profiles[profile],
+            occurred_at: `2026-01-01T00:00:0${second}Z`,
+          }));
+          const batches: unknown[][] = [];
+          for (let at = 0; at < items.length; at += size) batches.push(items.slice(at, at + size));
+          const answers = await Promise.all(batches.map(send));
+          for (const answer of answers) expect(answer.rejected).toEqual([]);
+          const distinct = new Set(items.map((item) => `${item.profile_id} ${item.id}`)).size;
+          expect(answers.reduce((sum, answer) => sum + answer.accepted, 0)).toBe(distinct);
+          await Promise.all(
+            removals.map((at) => {
+              const item = items[at % items.length];
+              return server.call('DELETE', `${of(item?.profile_id ?? '')}${encodeURIComponent(item?.id ?? '')}/`);
+            }),
+          );
+          const { totals, naive } = await totalsAndNaive(server.app.context.db);
+          expect(totals).toEqual(naive);
+        },
+      ),
+      {
+        numRuns: Number(process.env['PROPERTY_RUNS'] ?? 30),
+        ...(process.env['SEED'] !== undefined && { seed: Number(process.env['SEED']) }),
+      },
     );
   });
 
@@ -185,7 +231,11 @@ describe('activities', () => {
       expect((await get(first.next ?? '')).results).toEqual([]);
       await send([{ id: 't3', type: 'poll-voted', profile_id: profileId }]);
       const more = await get(first.next ?? '');
-      expect(more).toMatchObject({ count: null, previous: null, results: [{ id: 't3', type: 'poll-voted', profile_id: profileId }] });
+      expect(more).toMatchObject({
+        count: null,
+        previous: null,
+        results: [{ id: 't3', type: 'poll-voted', profile_id: profileId }],
+      });
       expect((await get(more.next ?? '')).results).toEqual([]);
       expect((await server.call('GET', `${tail}?after=rubbish`)).status).toBe(404);
     });
@@ -216,13 +266,19 @@ describe('activities', () => {
       })();
       const sending = Array.from({ length: 8 }, async (_, lane) => {
         for (let i = 0; i < 15; i++) {
-          await send(Array.from({ length: 3 }, (_unused, k) => ({ id: `lane${lane}-${i}-${k}`, type: 'comment-created', profile_id: profiles[(lane + i + k) % 5] })));
+          await send(
+            Array.from({ length: 3 }, (_unused, k) => ({
+              id: `lane${lane}-${i}-${k}`,
+              type: 'comment-created',
+              profile_id: profiles[(lane + i + k) % 5],
+            })),
+          );
         }
       });
       await Promise.all(sending);
       done = true;
       await following;
-      for (let before = -1; before < seen.length; ) {
+      for (let before = -1; before < seen.length;) {
         before = seen.length;
         await poll();
       }

@@ -43,9 +43,7 @@ export const ActivityItem = Type.Object({
   profile_id: Type.Optional(Type.String({ description: 'The profile; a profile’s own token need not say it.' })),
   custom_id: Type.Optional(Type.String({ description: 'Instead of `profile_id`, your own id of the profile.' })),
   occurred_at: Type.Optional(occurred),
-  value: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: MAX_VALUE, description: 'What sums add up. Default 1.' }),
-  ),
+  value: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_VALUE, description: 'What sums add up. Default 1.' })),
   data: Type.Optional(
     Type.Record(Type.String(), Type.Unknown(), { description: 'Anything of yours, at most 4 KiB as JSON.' }),
   ),

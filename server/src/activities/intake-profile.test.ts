@@ -15,15 +15,30 @@ describe('a profile’s own token', () => {
   afterAll(() => server.close());
 
   const path = `applications/${CLIENT_ID}/activities/`;
-  const send = (activities: unknown, token: string) => server.call<IntakeAnswer>('POST', path, { body: { activities }, token });
+  const send = (activities: unknown, token: string) =>
+    server.call<IntakeAnswer>('POST', path, { body: { activities }, token });
   const makeProfile = async () =>
-    (await server.call<{ id: string; access_token: string }>('POST', `applications/${CLIENT_ID}/profile/`, { token: null })).body;
+    (
+      await server.call<{ id: string; access_token: string }>('POST', `applications/${CLIENT_ID}/profile/`, {
+        token: null,
+      })
+    ).body;
 
   it('sends activities of its profile without naming it', async () => {
     const fan = await makeProfile();
-    const answer = await send([{ id: 'a', type: 'comment-created' }, { id: 'b', type: 'poll-voted', profile_id: fan.id }], fan.access_token);
+    const answer = await send(
+      [
+        { id: 'a', type: 'comment-created' },
+        { id: 'b', type: 'poll-voted', profile_id: fan.id },
+      ],
+      fan.access_token,
+    );
     expect(answer.body).toEqual({ accepted: 2, duplicates: 0, rejected: [] });
-    const own = await server.call<{ count: number }>('GET', `applications/${CLIENT_ID}/profiles/${fan.id}/activities/`, { token: fan.access_token });
+    const own = await server.call<{ count: number }>(
+      'GET',
+      `applications/${CLIENT_ID}/profiles/${fan.id}/activities/`,
+      { token: fan.access_token },
+    );
     expect(own.body.count).toBe(2);
   });
 
@@ -38,7 +53,12 @@ describe('a profile’s own token', () => {
         { id: 'd', type: 'never-heard-of' },
         { id: 'e', type: 'comment-created', value: 2 },
         { id: 'f', type: 'comment-created', occurred_at: formatInstant(now - 8 * MICROS_PER_DAY) },
-        { id: 'g', type: 'comment-created', value: 1, occurred_at: formatInstant(now - 7 * MICROS_PER_DAY + 1_000_000) },
+        {
+          id: 'g',
+          type: 'comment-created',
+          value: 1,
+          occurred_at: formatInstant(now - 7 * MICROS_PER_DAY + 1_000_000),
+        },
       ],
       fan.access_token,
     );
@@ -51,9 +71,15 @@ describe('a profile’s own token', () => {
       ['e', ['value']],
       ['f', ['occurred_at']],
     ]);
-    const types = await server.call<{ results: unknown[] }>('GET', `applications/${CLIENT_ID}/activity-types/?registered=false`);
+    const types = await server.call<{ results: unknown[] }>(
+      'GET',
+      `applications/${CLIENT_ID}/activity-types/?registered=false`,
+    );
     expect(types.body.results).toEqual([]);
-    const others = await server.call<{ count: number }>('GET', `applications/${CLIENT_ID}/profiles/${other.id}/activities/`);
+    const others = await server.call<{ count: number }>(
+      'GET',
+      `applications/${CLIENT_ID}/profiles/${other.id}/activities/`,
+    );
     expect(others.body.count).toBe(0);
   });
 
@@ -70,9 +96,14 @@ describe('a profile’s own token', () => {
     const fan = await makeProfile();
     const types = `applications/${CLIENT_ID}/activity-types/`;
     expect((await send([{ id: 'a', type: 'cheered' }], fan.access_token)).body.accepted).toBe(0);
-    expect((await server.call('POST', types, { body: { type: 'cheered', label: 'Cheered', client: true } })).status).toBe(201);
+    expect(
+      (await server.call('POST', types, { body: { type: 'cheered', label: 'Cheered', client: true } })).status,
+    ).toBe(201);
     expect((await send([{ id: 'a', type: 'cheered' }], fan.access_token)).body.accepted).toBe(1);
-    expect((await server.call('PATCH', `${types}cheered/`, { body: { client: false } })).body).toMatchObject({ client: false, label: 'Cheered' });
+    expect((await server.call('PATCH', `${types}cheered/`, { body: { client: false } })).body).toMatchObject({
+      client: false,
+      label: 'Cheered',
+    });
     expect((await send([{ id: 'b', type: 'cheered' }], fan.access_token)).body.accepted).toBe(0);
     expect((await server.call('DELETE', `${types}cheered/`)).status).toBe(204);
     expect((await server.call('DELETE', `${types}cheered/`)).status).toBe(404);
@@ -93,7 +124,8 @@ describe('a profile’s own token', () => {
 
   it('is stopped when it floods', async () => {
     const fan = await makeProfile();
-    const batch = (from: number, count: number) => Array.from({ length: count }, (_, i) => ({ id: `${from + i}`, type: 'comment-created' }));
+    const batch = (from: number, count: number) =>
+      Array.from({ length: count }, (_, i) => ({ id: `${from + i}`, type: 'comment-created' }));
     expect((await send(batch(0, 51), fan.access_token)).status).toBe(429);
     expect((await send(batch(0, 40), fan.access_token)).body.accepted).toBe(40);
     const refused = await send(batch(100, 11), fan.access_token);

@@ -28,12 +28,21 @@ describe('intake', () => {
   };
 
   const list = async (profileId: string, query = ''): Promise<ActivityResource[]> => {
-    const answer = await server.call<{ results: ActivityResource[] }>('GET', `applications/${CLIENT_ID}/profiles/${profileId}/activities/${query}`);
+    const answer = await server.call<{ results: ActivityResource[] }>(
+      'GET',
+      `applications/${CLIENT_ID}/profiles/${profileId}/activities/${query}`,
+    );
     return answer.body.results;
   };
 
   const total = async (profileId: string, factId: number) => {
-    const { rows } = await server.app.context.db.query<{ count: number; sum: number; first_at: number; last_at: number; state: unknown }>(
+    const { rows } = await server.app.context.db.query<{
+      count: number;
+      sum: number;
+      first_at: number;
+      last_at: number;
+      state: unknown;
+    }>(
       sql`select count, sum, first_at, last_at, state from totals where profile_id = ${profileId} and fact_id = ${factId}`,
     );
     return rows[0];
@@ -43,13 +52,33 @@ describe('intake', () => {
     const fan = await makeProfile('fan-1');
     const answer = await send([
       { id: 'a', type: 'comment-created', profile_id: fan.id.toUpperCase(), occurred_at: '2026-02-28T10:00:00Z' },
-      { id: 'b', type: 'reward-earned', custom_id: 'fan-1', occurred_at: '2026-02-28T11:00:00+01:00', value: 7, data: { 'a"\\,{}': [null, 'x'] } },
+      {
+        id: 'b',
+        type: 'reward-earned',
+        custom_id: 'fan-1',
+        occurred_at: '2026-02-28T11:00:00+01:00',
+        value: 7,
+        data: { 'a"\\,{}': [null, 'x'] },
+      },
     ]);
     expect(answer.status).toBe(200);
     expect(answer.body).toEqual({ accepted: 2, duplicates: 0, rejected: [] });
     const [second, first] = await list(fan.id);
-    expect(first).toMatchObject({ id: 'a', type: 'comment-created', profile_id: fan.id, occurred_at: '2026-02-28T10:00:00.000000Z', value: 1, data: null });
-    expect(second).toMatchObject({ id: 'b', type: 'reward-earned', occurred_at: '2026-02-28T10:00:00.000000Z', value: 7, data: { 'a"\\,{}': [null, 'x'] } });
+    expect(first).toMatchObject({
+      id: 'a',
+      type: 'comment-created',
+      profile_id: fan.id,
+      occurred_at: '2026-02-28T10:00:00.000000Z',
+      value: 1,
+      data: null,
+    });
+    expect(second).toMatchObject({
+      id: 'b',
+      type: 'reward-earned',
+      occurred_at: '2026-02-28T10:00:00.000000Z',
+      value: 7,
+      data: { 'a"\\,{}': [null, 'x'] },
+    });
   });
 
   it('counts a repeat as a duplicate, in the same batch or however much later, and keeps the first content', async () => {
@@ -57,7 +86,11 @@ describe('intake', () => {
     const first = { id: 'once', type: 'reward-earned', profile_id: fan.id, value: 5 };
     expect((await send([first, { ...first, value: 9 }])).body).toEqual({ accepted: 1, duplicates: 1, rejected: [] });
     clock.advance(400 * MICROS_PER_DAY);
-    expect((await send([{ ...first, value: 9, type: 'comment-created' }])).body).toEqual({ accepted: 0, duplicates: 1, rejected: [] });
+    expect((await send([{ ...first, value: 9, type: 'comment-created' }])).body).toEqual({
+      accepted: 0,
+      duplicates: 1,
+      rejected: [],
+    });
     expect(await list(fan.id)).toMatchObject([{ id: 'once', type: 'reward-earned', value: 5 }]);
     expect(await total(fan.id, 0)).toMatchObject({ count: 1, sum: 5 });
   });
@@ -100,8 +133,18 @@ describe('intake', () => {
       const fan = await makeProfile();
       clock.set('2027-06-01T00:00:00.000000Z'); // the reading itself is one microsecond later each time
       const answer = await send([
-        { id: 'near', type: 'comment-created', profile_id: fan.id, occurred_at: formatInstant(clock.now() + 5 * MINUTE) },
-        { id: 'far', type: 'comment-created', profile_id: fan.id, occurred_at: formatInstant(clock.now() + 6 * MINUTE) },
+        {
+          id: 'near',
+          type: 'comment-created',
+          profile_id: fan.id,
+          occurred_at: formatInstant(clock.now() + 5 * MINUTE),
+        },
+        {
+          id: 'far',
+          type: 'comment-created',
+          profile_id: fan.id,
+          occurred_at: formatInstant(clock.now() + 6 * MINUTE),
+        },
       ]);
       expect(answer.body).toEqual({
         accepted: 1,
@@ -138,8 +181,24 @@ describe('intake', () => {
         'text',
         null,
         [],
-        { id: '', type: 'No Good', profile_id: 7, occurred_at: 'yesterday', value: 0, data: [], extra: 1, constructor: 2 },
-        { id: 'x'.repeat(129), type: 'a'.repeat(65), profile_id: 'no-uuid', value: 1.5, data: 'text', occurred_at: 1_700_000_000 },
+        {
+          id: '',
+          type: 'No Good',
+          profile_id: 7,
+          occurred_at: 'yesterday',
+          value: 0,
+          data: [],
+          extra: 1,
+          constructor: 2,
+        },
+        {
+          id: 'x'.repeat(129),
+          type: 'a'.repeat(65),
+          profile_id: 'no-uuid',
+          value: 1.5,
+          data: 'text',
+          occurred_at: 1_700_000_000,
+        },
         { id: 'who', type: 'comment-created', profile_id: '00000000-0000-4000-8000-000000000000' },
         { id: 'nobody', type: 'comment-created', custom_id: 'nobody' },
         { id: 'both', type: 'comment-created', custom_id: 'nobody', profile_id: fan.id },
@@ -181,9 +240,15 @@ describe('intake', () => {
     it('may not hold numbers beyond a double, NUL characters or prototypes', async () => {
       const fan = await makeProfile();
       const raw = (item: string) =>
-        server.call<IntakeAnswer>('POST', path, { body: `{"activities":[${item}]}`, headers: { 'content-type': 'application/json' } });
+        server.call<IntakeAnswer>('POST', path, {
+          body: `{"activities":[${item}]}`,
+          headers: { 'content-type': 'application/json' },
+        });
       const start = `{"id":"n","type":"comment-created","profile_id":"${fan.id}"`;
-      expect((await raw(`${start},"data":{"a":{"b":[1e999]}}}`)).body).toMatchObject({ accepted: 0, rejected: [{ errors: { data: [expect.any(String)] } }] });
+      expect((await raw(`${start},"data":{"a":{"b":[1e999]}}}`)).body).toMatchObject({
+        accepted: 0,
+        rejected: [{ errors: { data: [expect.any(String)] } }],
+      });
       expect((await raw(`${start},"data":{"a":"\\u0000"}}`)).status).toBe(400);
       expect((await raw(`${start},"data":{"a":"\\ud800"}}`)).status).toBe(400);
       expect((await raw(`${start},"__proto__":{"value":5}}`)).status).toBe(400);
@@ -191,8 +256,18 @@ describe('intake', () => {
     });
 
     it('are a 400 as a whole only where the envelope is bad', async () => {
-      for (const body of [{}, { activities: {} }, { activities: [] }, { activities: Array(1001).fill({}) }, [], 'text']) {
-        const answer = await server.call('POST', path, { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } });
+      for (const body of [
+        {},
+        { activities: {} },
+        { activities: [] },
+        { activities: Array(1001).fill({}) },
+        [],
+        'text',
+      ]) {
+        const answer = await server.call('POST', path, {
+          body: JSON.stringify(body),
+          headers: { 'content-type': 'application/json' },
+        });
         expect(answer.status).toBe(400);
       }
       expect((await send(Array(1000).fill({}))).body.rejected).toHaveLength(1000);
@@ -211,7 +286,11 @@ describe('intake', () => {
 
     it('are what the newest activity says that has the key, by date and then by id', async () => {
       const { id } = await makeProfile();
-      await send([tier('a', 5, { current_tier_rank: 5 }, id), tier('b', 3, { current_tier_rank: 3 }, id), tier('c', 9, { other: 1 }, id)]);
+      await send([
+        tier('a', 5, { current_tier_rank: 5 }, id),
+        tier('b', 3, { current_tier_rank: 3 }, id),
+        tier('c', 9, { other: 1 }, id),
+      ]);
       expect(await rank(id)).toBe(5);
       await send([tier('a1', 5, { current_tier_rank: 51 }, id), tier('B', 5, { current_tier_rank: 52 }, id)]);
       expect(await rank(id)).toBe(51);
@@ -243,7 +322,14 @@ describe('intake', () => {
         accepted: 1,
         duplicates: 0,
         rejected: [
-          { index: 0, id: 'a', errors: { 'data.current_tier_rank': ['This must be a number or null.'], 'data.status_tier': ['This must be a string or null.'] } },
+          {
+            index: 0,
+            id: 'a',
+            errors: {
+              'data.current_tier_rank': ['This must be a number or null.'],
+              'data.status_tier': ['This must be a string or null.'],
+            },
+          },
           { index: 1, id: 'b', errors: { 'data.is_streak_active': ['This must be true, false or null.'] } },
         ],
       });
@@ -251,7 +337,11 @@ describe('intake', () => {
 
     it('and conditions count beside their type', async () => {
       const { id } = await makeProfile();
-      await send([tier('a', 1, { direction: 'upgraded' }, id), tier('b', 2, { direction: 'downgraded' }, id), tier('c', 3, { direction: 'upgraded' }, id)]);
+      await send([
+        tier('a', 1, { direction: 'upgraded' }, id),
+        tier('b', 2, { direction: 'downgraded' }, id),
+        tier('c', 3, { direction: 'upgraded' }, id),
+      ]);
       expect(await total(id, 500)).toMatchObject({ count: 2 });
       expect(await total(id, 501)).toMatchObject({ count: 1 });
       expect(await total(id, 19)).toMatchObject({ count: 3 });
@@ -265,14 +355,27 @@ describe('intake', () => {
       expect((await send([item('a'), item('b')])).body.accepted).toBe(2);
       expect((await send([item('c')])).body.accepted).toBe(1);
       expect(await list(fan.id, '?type=stadium-entered')).toHaveLength(3);
-      const types = await server.call<{ results: unknown[] }>('GET', `applications/${CLIENT_ID}/activity-types/?registered=false`);
-      expect(types.body.results).toContainEqual({ type: 'stadium-entered', label: 'stadium-entered', client: false, registered: false, source: 'custom' });
+      const types = await server.call<{ results: unknown[] }>(
+        'GET',
+        `applications/${CLIENT_ID}/activity-types/?registered=false`,
+      );
+      expect(types.body.results).toContainEqual({
+        type: 'stadium-entered',
+        label: 'stadium-entered',
+        client: false,
+        registered: false,
+        source: 'custom',
+      });
     });
 
     it('get one id each when many batches bring them at the same time', async () => {
       const fan = await makeProfile();
       const answers = await Promise.all(
-        Array.from({ length: 12 }, (_, i) => send(Array.from({ length: 5 }, (_unused, t) => ({ id: `r${i}-${t}`, type: `race-${t}`, profile_id: fan.id })))),
+        Array.from({ length: 12 }, (_, i) =>
+          send(
+            Array.from({ length: 5 }, (_unused, t) => ({ id: `r${i}-${t}`, type: `race-${t}`, profile_id: fan.id })),
+          ),
+        ),
       );
       expect(answers.map(({ body }) => body.accepted)).toEqual(Array(12).fill(5));
       const { rows } = await server.app.context.db.query<{ types: number; ids: number }>(
@@ -288,7 +391,9 @@ describe('intake', () => {
     const { db } = server.app.context;
     await send([{ id: 'warm', type: 'comment-created', profile_id: fan.id }]);
     // As another process would: nothing tells this one.
-    await db.query(sql`insert into facts (application_id, id, type_id, key, equals, value_type, built) select id, 5000, 2, 'mood', null, 'string', true from applications`);
+    await db.query(
+      sql`insert into facts (application_id, id, type_id, key, equals, value_type, built) select id, 5000, 2, 'mood', null, 'string', true from applications`,
+    );
     await db.query(sql`update applications set definitions_version = definitions_version + 1`);
     const answer = await send([
       { id: 'a', type: 'comment-created', profile_id: fan.id, data: { mood: 'happy' } },
@@ -304,7 +409,9 @@ describe('intake', () => {
   it('queues the profiles whose changed facts somebody reads, and no others', async () => {
     const { db } = server.app.context;
     const [reader, other] = [await makeProfile(), await makeProfile()];
-    await db.query(sql`insert into watched_keys (application_id, key, group_id) select id, 'activity:2', ${reader.id}::uuid from applications`);
+    await db.query(
+      sql`insert into watched_keys (application_id, key, group_id) select id, 'activity:2', ${reader.id}::uuid from applications`,
+    );
     await send([
       { id: 'a', type: 'comment-created', profile_id: reader.id },
       { id: 'b', type: 'poll-voted', profile_id: reader.id },
@@ -312,7 +419,9 @@ describe('intake', () => {
     ]);
     await send([{ id: 'a', type: 'comment-created', profile_id: reader.id }]);
     const { rows } = await db.query(sql`select profile_id, cause, changed, bucket from queue`);
-    expect(rows).toEqual([{ profile_id: reader.id, cause: 'activity', changed: ['activity:2'], bucket: expect.any(Number) }]);
+    expect(rows).toEqual([
+      { profile_id: reader.id, cause: 'activity', changed: ['activity:2'], bucket: expect.any(Number) },
+    ]);
     await db.query(sql`delete from watched_keys`);
     await db.query(sql`delete from queue`);
   });
@@ -322,7 +431,9 @@ describe('intake', () => {
     for (let turn = 0; turn < 15; turn++) {
       const fan = await makeProfile(`erased-${turn}`);
       if (turn % 2 === 0) await send([{ id: 'first', type: 'comment-created', profile_id: fan.id }]);
-      const batches = Array.from({ length: 6 }, (_, i) => send([{ id: `r${i}`, type: 'comment-created', custom_id: `erased-${turn}` }]));
+      const batches = Array.from({ length: 6 }, (_, i) =>
+        send([{ id: `r${i}`, type: 'comment-created', custom_id: `erased-${turn}` }]),
+      );
       const [erased, ...sent] = await Promise.all([server.call('DELETE', `profiles/${fan.id}/`), ...batches]);
       expect(erased.status).toBe(204);
       expect(new Set(sent.map((answer) => answer.status))).toEqual(new Set([200]));
@@ -355,7 +466,9 @@ describe('intake', () => {
       return answer;
     });
     const isWaiting = async (): Promise<boolean> => {
-      const { rows } = await db.query(sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`);
+      const { rows } = await db.query(
+        sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+      );
       return rows.length > 0;
     };
     while (!erased && !(await isWaiting()));

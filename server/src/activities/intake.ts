@@ -38,7 +38,13 @@ export function createIntake(context: Context): Intake {
         continue;
       }
       if (read.columns.id.length === 0) return { read, stored: { current: true, accepted: 0, unknown: [] } };
-      const batch = { applicationId: application.id, version: catalogue.version, columns: read.columns, facts: catalogue.facts, now: formatInstant(now) };
+      const batch = {
+        applicationId: application.id,
+        version: catalogue.version,
+        columns: read.columns,
+        facts: catalogue.facts,
+        now: formatInstant(now),
+      };
       const stored = await tryStore(context, batch);
       if (stored?.current === true) return { read, stored };
       if (attempt >= MAX_ATTEMPTS) throw new ApiError('unavailable', { retryAfter: 1 });

@@ -32,7 +32,9 @@ interface Raw {
 export async function totalsAndNaive(db: Queryable): Promise<{ totals: TotalRow[]; naive: TotalRow[] }> {
   const { rows: totals } = await db.query<TotalRow>(sql`
     select profile_id, fact_id, ordinal, count, sum, first_at, last_at, state, state_at, state_activity, state_instant from totals`);
-  const { rows: raw } = await db.query<Raw>(sql`select profile_id, id, ordinal, type_id, occurred_at, value, data from activities`);
+  const { rows: raw } = await db.query<Raw>(
+    sql`select profile_id, id, ordinal, type_id, occurred_at, value, data from activities`,
+  );
   const { rows: facts } = await db.query<Fact>(sql`
     select id, type_id as "typeId", key, equals, value_type as "valueType", built from facts`);
   return { totals: sorted(totals), naive: sorted(addUp(raw, facts)) };
@@ -40,22 +42,31 @@ export async function totalsAndNaive(db: Queryable): Promise<{ totals: TotalRow[
 
 function addUp(raw: Raw[], facts: Fact[]): TotalRow[] {
   const totals = new Map<string, TotalRow>();
-  const oldestFirst = [...raw].sort((a, b) => a.occurred_at - b.occurred_at || Buffer.compare(Buffer.from(a.id), Buffer.from(b.id)));
+  const oldestFirst = [...raw].sort(
+    (a, b) => a.occurred_at - b.occurred_at || Buffer.compare(Buffer.from(a.id), Buffer.from(b.id)),
+  );
   for (const row of oldestFirst) {
     add(totals, row, 0);
     add(totals, row, row.type_id);
     for (const fact of facts) {
-      if ((fact.typeId !== 0 && fact.typeId !== row.type_id) || row.data === null || !Object.hasOwn(row.data, fact.key)) continue;
+      if ((fact.typeId !== 0 && fact.typeId !== row.type_id) || row.data === null || !Object.hasOwn(row.data, fact.key))
+        continue;
       const value = row.data[fact.key];
       if (fact.valueType === null) {
         if (value === fact.equals) add(totals, row, fact.id);
         continue;
       }
       const instant = fact.valueType === 'datetime' && typeof value === 'string' ? parseInstant(value) : undefined;
-      const fits = value === null || (fact.valueType === 'datetime' ? instant !== undefined : typeof value === fact.valueType);
+      const fits =
+        value === null || (fact.valueType === 'datetime' ? instant !== undefined : typeof value === fact.valueType);
       if (!fits) continue;
       const total = add(totals, row, fact.id);
-      Object.assign(total, { state: value, state_at: row.occurred_at, state_activity: row.id, state_instant: instant ?? null });
+      Object.assign(total, {
+        state: value,
+        state_at: row.occurred_at,
+        state_activity: row.id,
+        state_instant: instant ?? null,
+      });
     }
   }
   return [...totals.values()];
@@ -84,4 +95,6 @@ function add(totals: Map<string, TotalRow>, row: Raw, factId: number): TotalRow 
 }
 
 const sorted = (rows: TotalRow[]): TotalRow[] =>
-  [...rows].sort((a, b) => (a.profile_id < b.profile_id ? -1 : a.profile_id > b.profile_id ? 1 : a.fact_id - b.fact_id));
+  [...rows].sort((a, b) =>
+    a.profile_id < b.profile_id ? -1 : a.profile_id > b.profile_id ? 1 : a.fact_id - b.fact_id,
+  );

@@ -94,7 +94,11 @@ function readItem(reading: Reading, item: unknown, index: number): void {
   for (const field in item) if (!FIELDS.has(field)) problems.add(field, 'This field is not known.');
   const { id } = item;
   if (id === undefined) problems.add('id', 'This field is required.');
-  else if (typeof id !== 'string' || id.length === 0 || (id.length > MAX_ACTIVITY_ID && codePoints(id) > MAX_ACTIVITY_ID)) {
+  else if (
+    typeof id !== 'string' ||
+    id.length === 0 ||
+    (id.length > MAX_ACTIVITY_ID && codePoints(id) > MAX_ACTIVITY_ID)
+  ) {
     problems.add('id', `This must be a string of 1 to ${MAX_ACTIVITY_ID} characters.`);
   }
   const typeName = item['type'];
@@ -134,7 +138,11 @@ class Problems {
   }
 }
 
-function readType({ sender, catalogue, refusedTypes }: Reading, name: unknown, problems: Problems): ActivityType | undefined {
+function readType(
+  { sender, catalogue, refusedTypes }: Reading,
+  name: unknown,
+  problems: Problems,
+): ActivityType | undefined {
   if (name === undefined) {
     problems.add('type', 'This field is required.');
     return undefined;
@@ -193,7 +201,10 @@ function readOccurredAt({ sender, now }: Reading, sent: unknown, problems: Probl
   if (sent === undefined || sent === null) return now;
   const at = typeof sent === 'string' ? parseInstant(sent) : undefined;
   if (at === undefined) {
-    problems.add('occurred_at', 'This must be an ISO 8601 date and time from 1900 to 2200, such as 2025-04-28T12:16:49.670053Z.');
+    problems.add(
+      'occurred_at',
+      'This must be an ISO 8601 date and time from 1900 to 2200, such as 2025-04-28T12:16:49.670053Z.',
+    );
     return now;
   }
   if (at > now + MAX_AHEAD) problems.add('occurred_at', 'This may be at most 5 minutes ahead.');
@@ -235,7 +246,12 @@ function checkState(fact: Fact, data: Record<string, unknown>, problems: Problem
   }
 }
 
-const STATE_WORDS = { string: 'a string', number: 'a number', boolean: 'true, false', datetime: 'an ISO 8601 date and time' };
+const STATE_WORDS = {
+  string: 'a string',
+  number: 'a number',
+  boolean: 'true, false',
+  datetime: 'an ISO 8601 date and time',
+};
 
 /** An offset of 15 hours or more: it exists nowhere, and PostgreSQL does not read it. */
 const UNSOUND_OFFSET = /[Tt ].*[+-](?:1[5-9]|2\d)/;

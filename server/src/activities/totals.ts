@@ -10,10 +10,20 @@ import { compareText } from '../rules/values.ts';
 /** What totals are kept of; a plain type has no key. */
 export type CountedFact = Pick<Fact, 'id' | 'typeId' | 'equals' | 'valueType'> & { key: string | null };
 
-export const plainFact = (typeId: number): CountedFact => ({ id: typeId, typeId, key: null, equals: null, valueType: null });
+export const plainFact = (typeId: number): CountedFact => ({
+  id: typeId,
+  typeId,
+  key: null,
+  equals: null,
+  valueType: null,
+});
 
 /** Waits for intake of these profiles and holds it off until the transaction ends. Later statements see all of it. */
-export async function lockHistories(tx: Queryable, applicationId: number, profileIds: readonly string[]): Promise<void> {
+export async function lockHistories(
+  tx: Queryable,
+  applicationId: number,
+  profileIds: readonly string[],
+): Promise<void> {
   await tx.query(sql`
     insert into totals (profile_id, fact_id, application_id, ordinal, count, sum)
     select p.id, 0, p.application_id, p.ordinal, 0, 0 from profiles p
@@ -34,7 +44,12 @@ export async function recomputeTotals(
   for (const fact of states) await rereadState(tx, applicationId, profileIds, fact);
 }
 
-async function recount(tx: Queryable, applicationId: number, profileIds: readonly string[], facts: readonly CountedFact[]): Promise<void> {
+async function recount(
+  tx: Queryable,
+  applicationId: number,
+  profileIds: readonly string[],
+  facts: readonly CountedFact[],
+): Promise<void> {
   const ids = facts.map((fact) => fact.id);
   const { rows } = await tx.query<{ profile_id: string; fact_id: number }>(sql`
     insert into totals (profile_id, fact_id, application_id, ordinal, count, sum, first_at, last_at)
@@ -86,7 +101,12 @@ interface StateTotal {
   newest: StateRow;
 }
 
-async function rereadState(tx: Queryable, applicationId: number, profileIds: readonly string[], fact: CountedFact): Promise<void> {
+async function rereadState(
+  tx: Queryable,
+  applicationId: number,
+  profileIds: readonly string[],
+  fact: CountedFact,
+): Promise<void> {
   const { rows } = await tx.query<StateRow>(sql`
     select a.profile_id, a.ordinal, a.id, a.occurred_at, a.value, a.data -> ${fact.key}::text as state from activities a
     where a.profile_id = any (${profileIds}::uuid[]) and ${typeCondition([fact])} and a.data ? ${fact.key}::text`);
@@ -105,13 +125,25 @@ async function rereadState(tx: Queryable, applicationId: number, profileIds: rea
       as t (profile_id, ordinal, count, sum, first_at, state, state_at, state_activity, state_instant)
     on conflict (profile_id, fact_id) do update set count = excluded.count, sum = excluded.sum, first_at = excluded.first_at, last_at = excluded.last_at,
       state = excluded.state, state_at = excluded.state_at, state_activity = excluded.state_activity, state_instant = excluded.state_instant`);
-  await deleteOthers(tx, profileIds, [fact.id], all.map((total) => ({ profile_id: total.profileId, fact_id: fact.id })));
+  await deleteOthers(
+    tx,
+    profileIds,
+    [fact.id],
+    all.map((total) => ({ profile_id: total.profileId, fact_id: fact.id })),
+  );
 }
 
 function addState(totals: Map<string, StateTotal>, row: StateRow): void {
   const total = totals.get(row.profile_id);
   if (!total) {
-    totals.set(row.profile_id, { profileId: row.profile_id, ordinal: row.ordinal, count: 1, sum: row.value, firstAt: row.occurred_at, newest: row });
+    totals.set(row.profile_id, {
+      profileId: row.profile_id,
+      ordinal: row.ordinal,
+      count: 1,
+      sum: row.value,
+      firstAt: row.occurred_at,
+      newest: row,
+    });
     return;
   }
   total.count++;
@@ -123,7 +155,9 @@ function addState(totals: Map<string, StateTotal>, row: StateRow): void {
 }
 
 function isTyped(state: unknown, { valueType }: CountedFact): boolean {
-  return valueType === 'datetime' ? typeof state === 'string' && parseInstant(state) !== undefined : typeof state === valueType;
+  return valueType === 'datetime'
+    ? typeof state === 'string' && parseInstant(state) !== undefined
+    : typeof state === valueType;
 }
 
 function stateInstant(state: unknown, { valueType }: CountedFact): string | null {

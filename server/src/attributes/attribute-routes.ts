@@ -19,14 +19,22 @@ const AttributeResource = Type.Object(
     category: Type.String(),
     type: text('`string`, `number`, `boolean`, `datetime` or `list`.'),
     conditions: Type.Array(Type.String(), { description: 'What rules may ask of it.' }),
-    supports_window: Type.Boolean({ description: 'Whether a rule may ask it over the last days, hours or minutes only.' }),
-    missing: Type.Unsafe<0 | false | null>({ description: 'The value of a profile without one: 0, false or null, which is no value.' }),
-    choices: Type.Optional(Type.Array(Type.String(), { description: 'The values to choose from, where they are few.' })),
+    supports_window: Type.Boolean({
+      description: 'Whether a rule may ask it over the last days, hours or minutes only.',
+    }),
+    missing: Type.Unsafe<0 | false | null>({
+      description: 'The value of a profile without one: 0, false or null, which is no value.',
+    }),
+    choices: Type.Optional(
+      Type.Array(Type.String(), { description: 'The values to choose from, where they are few.' }),
+    ),
     unit: Type.Optional(Type.String()),
     source: text('`platform` or `custom`.'),
     writable_by: text('`admin` or `profile`.'),
     visible_to: text('`admin`, `owner` or `public`.'),
-    derived_from: Type.Optional(Type.Record(Type.String(), Type.Unknown(), { description: 'How it is computed from activities.' })),
+    derived_from: Type.Optional(
+      Type.Record(Type.String(), Type.Unknown(), { description: 'How it is computed from activities.' }),
+    ),
     ready: Type.Boolean({ description: 'False while past activities are still being read into a new definition.' }),
   },
   { $id: 'Attribute' },
@@ -34,13 +42,18 @@ const AttributeResource = Type.Object(
 
 const DefinitionBody = {
   type: 'object',
-  description: 'Unknown fields inside `derived_from` are errors; PATCH changes neither `key` nor `type` nor `derived_from`.',
+  description:
+    'Unknown fields inside `derived_from` are errors; PATCH changes neither `key` nor `type` nor `derived_from`.',
   properties: {
     key: { type: 'string', description: 'As it stands on profiles, 1 to 200 characters.' },
     label: { type: 'string' },
     description: { type: 'string' },
     category: { type: 'string' },
-    type: { type: 'string', enum: ['string', 'number', 'boolean', 'datetime', 'list'], description: 'Not needed where `derived_from` decides it.' },
+    type: {
+      type: 'string',
+      enum: ['string', 'number', 'boolean', 'datetime', 'list'],
+      description: 'Not needed where `derived_from` decides it.',
+    },
     unit: { type: ['string', 'null'] },
     choices: { type: ['array', 'null'], items: { type: 'string' } },
     writable_by: { type: 'string', enum: ['admin', 'profile'] },
@@ -52,7 +65,10 @@ const DefinitionBody = {
   },
 };
 
-const KeyParams = Type.Object({ ...ClientIdParams.properties, key: Type.String({ description: 'The attribute’s key, percent-encoded.' }) });
+const KeyParams = Type.Object({
+  ...ClientIdParams.properties,
+  key: Type.String({ description: 'The attribute’s key, percent-encoded.' }),
+});
 
 export function attributeRoutes(app: App, context: Context, builder: FactBuilder): void {
   app.get(
@@ -77,7 +93,9 @@ export function attributeRoutes(app: App, context: Context, builder: FactBuilder
               Type.Object({
                 condition: Type.String(),
                 label: Type.String(),
-                value: text('`one` value of the attribute’s type, a `range` of two, a `list`, a number of `days`, a `boolean` or `none`.'),
+                value: text(
+                  '`one` value of the attribute’s type, a `range` of two, a `list`, a number of `days`, a `boolean` or `none`.',
+                ),
               }),
             ),
           }),
@@ -101,7 +119,8 @@ export function attributeRoutes(app: App, context: Context, builder: FactBuilder
       schema: {
         operationId: 'defineAttribute',
         summary: 'Define an attribute',
-        description: 'A typed one that is stored on profiles, or one that is derived from activities; past activities count as well.',
+        description:
+          'A typed one that is stored on profiles, or one that is derived from activities; past activities count as well.',
         tags: ['Attributes'],
         params: ClientIdParams,
         body: DefinitionBody,
@@ -157,7 +176,12 @@ export function attributeRoutes(app: App, context: Context, builder: FactBuilder
     },
     async (request) => {
       const application = await context.applications.get(request.params.client_id);
-      const { attribute, catalogue } = await service.changeAttribute(context, application.id, request.params.key, request.body);
+      const { attribute, catalogue } = await service.changeAttribute(
+        context,
+        application.id,
+        request.params.key,
+        request.body,
+      );
       return present(attribute, catalogue);
     },
   );
@@ -169,7 +193,8 @@ export function attributeRoutes(app: App, context: Context, builder: FactBuilder
       schema: {
         operationId: 'deleteAttribute',
         summary: 'Delete the definition of an attribute',
-        description: 'Of one of the application’s own. 409 where a rule reads it. What profiles have stored under the key stays.',
+        description:
+          'Of one of the application’s own. 409 where a rule reads it. What profiles have stored under the key stays.',
         tags: ['Attributes'],
         params: KeyParams,
         response: { 204: NoContent },

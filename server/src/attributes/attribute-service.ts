@@ -51,7 +51,9 @@ async function getDefined(context: Context, applicationId: number, key: string):
 /** Totals are kept of a fact from its row on; what happened before is read into them by the build. */
 async function addFacts(tx: Queryable, catalogue: Catalogue, derived: BasicDerivation, type: ValueType): Promise<void> {
   const { applicationId } = catalogue;
-  const fresh = factSpecs(derived, type, catalogue.types).filter((spec) => !catalogue.facts.some((fact) => isSame(fact, spec)));
+  const fresh = factSpecs(derived, type, catalogue.types).filter(
+    (spec) => !catalogue.facts.some((fact) => isSame(fact, spec)),
+  );
   if (fresh.length === 0) return;
   if ((await store.countFacts(tx, applicationId)) + fresh.length > MAX_FACTS) {
     throw invalid('derived_from', `An application may derive attributes from at most ${MAX_FACTS} keys of data.`);
@@ -62,7 +64,12 @@ async function addFacts(tx: Queryable, catalogue: Catalogue, derived: BasicDeriv
 
 const isSame = (a: FactSpec, b: FactSpec): boolean => a.typeId === b.typeId && a.key === b.key && a.equals === b.equals;
 
-export async function changeAttribute(context: Context, applicationId: number, key: string, input: unknown): Promise<Defined> {
+export async function changeAttribute(
+  context: Context,
+  applicationId: number,
+  key: string,
+  input: unknown,
+): Promise<Defined> {
   const now = formatInstant(context.clock.now());
   await context.db.transaction(async (tx) => {
     await raiseDefinitionsVersion(tx, applicationId);
@@ -71,7 +78,8 @@ export async function changeAttribute(context: Context, applicationId: number, k
     const parsed = parseDefinition(input, { catalogue, current });
     if (!parsed.ok) throw new ValidationError(parsed.errors);
     // Which pairs count would change under the rules that count them.
-    if (parsed.definition.writable_by !== current.writable_by) await requireUnread(tx, applicationId, key, 'change who writes');
+    if (parsed.definition.writable_by !== current.writable_by)
+      await requireUnread(tx, applicationId, key, 'change who writes');
     await store.updateDefinition(tx, applicationId, parsed.definition, now);
   });
   return getDefined(context, applicationId, key);
@@ -94,7 +102,11 @@ async function getCatalogue(tx: Queryable, applicationId: number): Promise<Catal
   return catalogue;
 }
 
-async function getOwn(tx: Queryable, catalogue: Catalogue, key: string): Promise<NonNullable<Awaited<ReturnType<typeof store.findDefinition>>>> {
+async function getOwn(
+  tx: Queryable,
+  catalogue: Catalogue,
+  key: string,
+): Promise<NonNullable<Awaited<ReturnType<typeof store.findDefinition>>>> {
   const current = await store.findDefinition(tx, catalogue.applicationId, key);
   if (current) return current;
   if (findAttribute(catalogue, key)) throw denied('This attribute belongs to the platform.');
@@ -105,7 +117,9 @@ const NAMED = 5;
 
 async function requireUnread(tx: Queryable, applicationId: number, key: string, what: string): Promise<void> {
   const rules = await store.listActiveRules(tx, applicationId);
-  const readers = new Set(rules.filter(({ rule_tree: tree }) => reads(tree, key)).map(({ id, name }) => `'${name}' (${id})`));
+  const readers = new Set(
+    rules.filter(({ rule_tree: tree }) => reads(tree, key)).map(({ id, name }) => `'${name}' (${id})`),
+  );
   if (readers.size === 0) return;
   const named = [...readers].slice(0, NAMED).join(', ');
   const more = readers.size > NAMED ? ` and ${readers.size - NAMED} more` : '';

@@ -3,7 +3,11 @@ import type { Fact, FactSpec } from '../rules/attribute.ts';
 import type { DefinitionRow } from '../rules/catalogue.ts';
 import type { RuleTree } from '../rules/tree.ts';
 
-export async function findDefinition(db: Queryable, applicationId: number, key: string): Promise<DefinitionRow | undefined> {
+export async function findDefinition(
+  db: Queryable,
+  applicationId: number,
+  key: string,
+): Promise<DefinitionRow | undefined> {
   const { rows } = await db.query<DefinitionRow>(sql`
     select key, label, description, category, type, unit, choices, writable_by, visible_to, derived_from
     from attribute_definitions where application_id = ${applicationId} and key = ${key}`);
@@ -16,7 +20,13 @@ export async function countDefinitions(db: Queryable, applicationId: number): Pr
   return rows[0]?.count ?? 0;
 }
 
-export async function insertDefinition(tx: Queryable, applicationId: number, id: string, row: DefinitionRow, now: string): Promise<void> {
+export async function insertDefinition(
+  tx: Queryable,
+  applicationId: number,
+  id: string,
+  row: DefinitionRow,
+  now: string,
+): Promise<void> {
   await tx.query(sql`
     insert into attribute_definitions (id, application_id, key, label, description, category, type, unit, choices, writable_by, visible_to,
       derived_from, created_at, updated_at)
@@ -25,7 +35,12 @@ export async function insertDefinition(tx: Queryable, applicationId: number, id:
       ${row.derived_from === null ? null : JSON.stringify(row.derived_from)}, ${now}, ${now})`);
 }
 
-export async function updateDefinition(tx: Queryable, applicationId: number, row: DefinitionRow, now: string): Promise<void> {
+export async function updateDefinition(
+  tx: Queryable,
+  applicationId: number,
+  row: DefinitionRow,
+  now: string,
+): Promise<void> {
   await tx.query(sql`
     update attribute_definitions set label = ${row.label}, description = ${row.description}, category = ${row.category}, unit = ${row.unit},
       choices = ${row.choices === null ? null : JSON.stringify(row.choices)}, writable_by = ${row.writable_by}, visible_to = ${row.visible_to},
@@ -38,7 +53,9 @@ export async function deleteDefinition(tx: Queryable, applicationId: number, key
 }
 
 export async function countFacts(db: Queryable, applicationId: number): Promise<number> {
-  const { rows } = await db.query<{ count: number }>(sql`select count(*) as count from facts where application_id = ${applicationId}`);
+  const { rows } = await db.query<{ count: number }>(
+    sql`select count(*) as count from facts where application_id = ${applicationId}`,
+  );
   return rows[0]?.count ?? 0;
 }
 
@@ -85,7 +102,10 @@ export async function listProfilesWithFact(
 }
 
 /** Active groups with the rule saved last and, where it differs, the one that is served. */
-export async function listActiveRules(db: Queryable, applicationId: number): Promise<{ id: string; name: string; rule_tree: RuleTree }[]> {
+export async function listActiveRules(
+  db: Queryable,
+  applicationId: number,
+): Promise<{ id: string; name: string; rule_tree: RuleTree }[]> {
   const { rows } = await db.query<{ id: string; name: string; rule_tree: RuleTree }>(sql`
     select g.id, g.name, r.rule_tree from groups g join group_heads h on h.group_id = g.id
     join rulesets r on r.group_id = g.id and r.id in (g.ruleset_id, h.served_ruleset_id)

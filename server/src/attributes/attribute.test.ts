@@ -21,8 +21,10 @@ describe('attributes', () => {
   const path = `applications/${CLIENT_ID}/profile-attributes/`;
   const define = (body: unknown) => server.call<Shown>('POST', path, { body });
   const profile = async (body: unknown = {}) =>
-    (await server.call<{ id: string; access_token: string }>('POST', `applications/${CLIENT_ID}/profile/`, { body })).body;
-  const send = (activities: unknown[]) => server.call('POST', `applications/${CLIENT_ID}/activities/`, { body: { activities } });
+    (await server.call<{ id: string; access_token: string }>('POST', `applications/${CLIENT_ID}/profile/`, { body }))
+      .body;
+  const send = (activities: unknown[]) =>
+    server.call('POST', `applications/${CLIENT_ID}/activities/`, { body: { activities } });
   const getReady = async (key: string): Promise<void> => {
     const builder = createFactBuilder(server.app.context);
     for (;;) {
@@ -33,7 +35,12 @@ describe('attributes', () => {
   };
 
   it('are all in the catalogue, with what a rule builder needs', async () => {
-    const { body } = await server.call<{ count: number; results: Shown[]; leaves: Shown[]; conditions: { condition: string }[] }>('GET', path);
+    const { body } = await server.call<{
+      count: number;
+      results: Shown[];
+      leaves: Shown[];
+      conditions: { condition: string }[];
+    }>('GET', path);
     expect(body.count).toBe(64);
     expect(body.results[0]).toEqual({
       key: 'total_comments_posted',
@@ -41,7 +48,15 @@ describe('attributes', () => {
       description: 'How many comments the profile has posted.',
       category: 'comments',
       type: 'number',
-      conditions: ['between', 'greater_than', 'less_than', 'greater_than_or_equal', 'less_than_or_equal', 'equals', 'not_equals'],
+      conditions: [
+        'between',
+        'greater_than',
+        'less_than',
+        'greater_than_or_equal',
+        'less_than_or_equal',
+        'equals',
+        'not_equals',
+      ],
       supports_window: true,
       missing: 0,
       source: 'platform',
@@ -52,13 +67,28 @@ describe('attributes', () => {
     });
     expect(body.leaves.map((leaf) => leaf.key)).toEqual(['profile_group', 'random_bucket']);
     const described = new Set(body.conditions.map((condition) => condition.condition));
-    for (const { conditions } of [...body.results, ...body.leaves]) for (const condition of conditions) expect(described).toContain(condition);
+    for (const { conditions } of [...body.results, ...body.leaves])
+      for (const condition of conditions) expect(described).toContain(condition);
   });
 
   it('are defined, shown, changed and deleted', async () => {
-    const made = await define({ key: 'favourite_team', label: 'Favourite team', type: 'string', choices: ['lions', 'tigers'], writable_by: 'profile' });
+    const made = await define({
+      key: 'favourite_team',
+      label: 'Favourite team',
+      type: 'string',
+      choices: ['lions', 'tigers'],
+      writable_by: 'profile',
+    });
     expect(made.status).toBe(201);
-    expect(made.body).toMatchObject({ key: 'favourite_team', source: 'custom', choices: ['lions', 'tigers'], writable_by: 'profile', visible_to: 'owner', missing: null, ready: true });
+    expect(made.body).toMatchObject({
+      key: 'favourite_team',
+      source: 'custom',
+      choices: ['lions', 'tigers'],
+      writable_by: 'profile',
+      visible_to: 'owner',
+      missing: null,
+      ready: true,
+    });
     expect((await define({ key: 'favourite_team', type: 'string' })).status).toBe(400);
     const changed = await server.call('PATCH', `${path}favourite_team/`, { body: { label: 'Team', choices: null } });
     expect(changed.body).toMatchObject({ label: 'Team', type: 'string' });
@@ -70,9 +100,19 @@ describe('attributes', () => {
   });
 
   it('that are no good are refused with every problem', async () => {
-    const answer = await define({ key: 'nickname', type: 'color', derived_from: { fn: 'median', types: ['nope'], extra: 1 } });
+    const answer = await define({
+      key: 'nickname',
+      type: 'color',
+      derived_from: { fn: 'median', types: ['nope'], extra: 1 },
+    });
     expect(answer.status).toBe(400);
-    expect(Object.keys(answer.body).sort()).toEqual(['derived_from.extra', 'derived_from.fn', 'derived_from.types[0]', 'key', 'type']);
+    expect(Object.keys(answer.body).sort()).toEqual([
+      'derived_from.extra',
+      'derived_from.fn',
+      'derived_from.types[0]',
+      'key',
+      'type',
+    ]);
     expect((await define([])).status).toBe(400);
   });
 
@@ -80,10 +120,17 @@ describe('attributes', () => {
     await define({ key: 'vip', type: 'boolean' });
     const fan = await profile();
     const own = `profiles/${fan.id}/`;
-    const refused = await server.call('PATCH', own, { body: { attributes: [{ key: 'vip', value: 'true' }] }, token: fan.access_token });
+    const refused = await server.call('PATCH', own, {
+      body: { attributes: [{ key: 'vip', value: 'true' }] },
+      token: fan.access_token,
+    });
     expect(refused.status).toBe(400);
-    expect((await server.call('PATCH', own, { body: { attributes: [{ key: 'vip', value: 'maybe' }] } })).status).toBe(400);
-    expect((await server.call('PATCH', own, { body: { attributes: [{ key: 'vip', value: 'true' }] } })).status).toBe(200);
+    expect((await server.call('PATCH', own, { body: { attributes: [{ key: 'vip', value: 'maybe' }] } })).status).toBe(
+      400,
+    );
+    expect((await server.call('PATCH', own, { body: { attributes: [{ key: 'vip', value: 'true' }] } })).status).toBe(
+      200,
+    );
   });
 
   it('derived from activities read the past into their totals, while new activities come in', async () => {
@@ -95,17 +142,25 @@ describe('attributes', () => {
       profile_id: fans[i % 12]?.id,
       occurred_at: `2026-01-${String((i % 27) + 1).padStart(2, '0')}T00:00:00Z`,
       value: i + 1,
-      data: { stand: i % 3 === 0 ? 'north' : 'south', row: i % 5 === 0 && !sound ? 'x' : i, seen: sound ? null : days[i % 4] },
+      data: {
+        stand: i % 3 === 0 ? 'north' : 'south',
+        row: i % 5 === 0 && !sound ? 'x' : i,
+        seen: sound ? null : days[i % 4],
+      },
     });
     await send(Array.from({ length: 300 }, (_, i) => item(i, 'a')));
     const definitions = [
-      { key: 'north_visits', derived_from: { fn: 'count', types: ['match-attended'], where: { key: 'stand', equals: 'north' } } },
+      {
+        key: 'north_visits',
+        derived_from: { fn: 'count', types: ['match-attended'], where: { key: 'stand', equals: 'north' } },
+      },
       { key: 'row', type: 'number', derived_from: { fn: 'state', types: ['match-attended'], key: 'row' } },
       { key: 'seen', type: 'datetime', derived_from: { fn: 'state', types: ['match-attended'], key: 'seen' } },
       { key: 'any_north', derived_from: { fn: 'exists', types: ['*'], where: { key: 'stand', equals: 'north' } } },
     ];
     const sending = (async () => {
-      for (let round = 0; round < 6; round++) await send(Array.from({ length: 50 }, (_, i) => item(i, `b${round}-`, true)));
+      for (let round = 0; round < 6; round++)
+        await send(Array.from({ length: 50 }, (_, i) => item(i, `b${round}-`, true)));
     })();
     for (const definition of definitions) expect((await define(definition)).status).toBe(201);
     for (const { key } of definitions) await getReady(key);
@@ -116,13 +171,20 @@ describe('attributes', () => {
   });
 
   it('read as one type cannot be read as another', async () => {
-    const answer = await define({ key: 'row_text', type: 'string', derived_from: { fn: 'state', types: ['match-attended'], key: 'row' } });
+    const answer = await define({
+      key: 'row_text',
+      type: 'string',
+      derived_from: { fn: 'state', types: ['match-attended'], key: 'row' },
+    });
     expect(answer.status).toBe(400);
   });
 
   it('of a type that has no activities yet are ready as well', async () => {
     await server.call('POST', `applications/${CLIENT_ID}/activity-types/`, { body: { type: 'never-sent' } });
-    await define({ key: 'never', derived_from: { fn: 'count', types: ['never-sent'], where: { key: 'a', equals: 1 } } });
+    await define({
+      key: 'never',
+      derived_from: { fn: 'count', types: ['never-sent'], where: { key: 'a', equals: 1 } },
+    });
     await getReady('never');
   });
 
@@ -131,12 +193,19 @@ describe('attributes', () => {
     const { db, applications } = server.app.context;
     const { id } = await applications.get(CLIENT_ID);
     const group = '00000000-0000-4000-8000-000000000001';
-    const tree = { operator: 'AND', children: [{ operator: 'NOT', children: [{ attribute: 'level', condition: 'equals', value: 3 }] }] };
+    const tree = {
+      operator: 'AND',
+      children: [{ operator: 'NOT', children: [{ attribute: 'level', condition: 'equals', value: 3 }] }],
+    };
     await db.query(sql`
       insert into groups (id, application_id, name, description, is_active, visible_to_members, membership_type, attributes, ruleset_id, created_at, updated_at)
       values (${group}, ${id}, 'High levels', '', true, true, 'dynamic', '[]', ${group}, now(), now())`);
-    await db.query(sql`insert into rulesets (id, application_id, group_id, rule_tree, created_at, created_by) values (${group}, ${id}, ${group}, ${JSON.stringify(tree)}, now(), 'test')`);
-    await db.query(sql`insert into group_heads (group_id, application_id, profile_count, epoch, last_number, base_sequence) values (${group}, ${id}, 0, 0, 0, 0)`);
+    await db.query(
+      sql`insert into rulesets (id, application_id, group_id, rule_tree, created_at, created_by) values (${group}, ${id}, ${group}, ${JSON.stringify(tree)}, now(), 'test')`,
+    );
+    await db.query(
+      sql`insert into group_heads (group_id, application_id, profile_count, epoch, last_number, base_sequence) values (${group}, ${id}, 0, 0, 0, 0)`,
+    );
     const refused = await server.call<{ detail: string }>('DELETE', `${path}level/`);
     expect(refused.status).toBe(409);
     expect(refused.body.detail).toContain('High levels');

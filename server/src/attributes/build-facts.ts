@@ -43,7 +43,8 @@ export function createFactBuilder(context: Context): FactBuilder {
     return count === 1;
   };
 
-  const release = (): Promise<unknown> => db.query(sql`update leases set holder = null where name = ${LEASE} and holder = ${holder}::uuid`);
+  const release = (): Promise<unknown> =>
+    db.query(sql`update leases set holder = null where name = ${LEASE} and holder = ${holder}::uuid`);
 
   const build = async (fact: store.UnbuiltFact): Promise<void> => {
     await drain(db);

@@ -31,4 +31,8 @@ const CONDITIONS: readonly [Condition, string, ConditionInfo['value']][] = [
   ['is_not_empty', 'has a value', 'none'],
 ];
 
-export const CONDITION_INFO: readonly ConditionInfo[] = CONDITIONS.map(([condition, label, value]) => ({ condition, label, value }));
+export const CONDITION_INFO: readonly ConditionInfo[] = CONDITIONS.map(([condition, label, value]) => ({
+  condition,
+  label,
+  value,
+}));

@@ -11,7 +11,9 @@ const END = parseInstant('2026-03-01T12:00:00Z') ?? 0;
 describe('the demo', () => {
   it('makes the same season from the same seed, in order and within its time', () => {
     const options = { seed: 3, profiles: 200, activities: 5_000, end: END };
-    const [one, two, other] = [options, options, { ...options, seed: 4 }].map((given) => [...createSeason(given).activities()]);
+    const [one, two, other] = [options, options, { ...options, seed: 4 }].map((given) => [
+      ...createSeason(given).activities(),
+    ]);
     expect(one).toEqual(two);
     expect(one).not.toEqual(other);
     const times = (one ?? []).map((activity) => activity.at);
@@ -22,7 +24,8 @@ describe('the demo', () => {
 
   it('lets the hottest twentieth do about half', () => {
     const counts = new Map<number, number>();
-    for (const { fan } of createSeason({ seed: 1, profiles: 2_000, activities: 40_000, end: END }).activities()) counts.set(fan, (counts.get(fan) ?? 0) + 1);
+    for (const { fan } of createSeason({ seed: 1, profiles: 2_000, activities: 40_000, end: END }).activities())
+      counts.set(fan, (counts.get(fan) ?? 0) + 1);
     const hottest = [...counts.values()].sort((a, b) => b - a).slice(0, 100);
     const share = hottest.reduce((sum, count) => sum + count, 0) / 40_000;
     expect(share).toBeGreaterThan(0.42);
@@ -41,18 +44,29 @@ describe('the demo', () => {
       const application = await context.applications.get(CLIENT_ID);
       const lines: string[] = [];
       const options = { seed: 1, profiles: 300, activities: 5_000, end: END };
-      const first = await runDemo(context, application, options, plainProgress((line) => lines.push(line)));
+      const first = await runDemo(
+        context,
+        application,
+        options,
+        plainProgress((line) => lines.push(line)),
+      );
       expect(first).toEqual({ profiles: 300, activities: 5_000, duplicates: 0, groups: 12 });
       expect(lines).toContain('Activities: 50 %');
       await worker.tick();
-      const { body } = await server.call<{ count: number; results: { custom_id: string; profile_count: number; membership_type: string }[] }>(
-        'GET',
-        `applications/${CLIENT_ID}/profile-groups/?page_size=50`,
-      );
+      const { body } = await server.call<{
+        count: number;
+        results: { custom_id: string; profile_count: number; membership_type: string }[];
+      }>('GET', `applications/${CLIENT_ID}/profile-groups/?page_size=50`);
       expect(body.count).toBe(12);
       const sizes = new Map(body.results.map((group) => [group.custom_id, group.profile_count]));
-      for (const id of ['have-commented', 'poll-voters', 'inactive-30-days', 'vip-guests', 'regular-commenters']) expect(sizes.get(id)).toBeGreaterThan(0);
-      const again = await runDemo(context, application, options, plainProgress(() => {}));
+      for (const id of ['have-commented', 'poll-voters', 'inactive-30-days', 'vip-guests', 'regular-commenters'])
+        expect(sizes.get(id)).toBeGreaterThan(0);
+      const again = await runDemo(
+        context,
+        application,
+        options,
+        plainProgress(() => {}),
+      );
       expect(again).toEqual({ profiles: 0, activities: 0, duplicates: 5_000, groups: 0 });
       const { totals, naive } = await totalsAndNaive(context.db);
       expect(totals).toEqual(naive);

@@ -33,7 +33,12 @@ const BATCH = 500;
 const BATCHES_AT_ONCE = 3;
 const PROFILES_AT_ONCE = 8;
 
-export async function runDemo(context: Context, application: Application, options: DemoOptions, progress: Progress): Promise<DemoSummary> {
+export async function runDemo(
+  context: Context,
+  application: Application,
+  options: DemoOptions,
+  progress: Progress,
+): Promise<DemoSummary> {
   const season = createSeason({ ...options, end: options.end ?? context.clock.now() });
   await defineAttributes(context, application);
   const profiles = await makeFans(context, application, season, options.profiles, progress);
@@ -44,10 +49,17 @@ export async function runDemo(context: Context, application: Application, option
 
 async function defineAttributes(context: Context, application: Application): Promise<void> {
   const { attributes } = await context.catalogues.refresh(application.id);
-  for (const definition of DEFINITIONS) if (!attributes.has(definition.key)) await defineAttribute(context, application.id, definition);
+  for (const definition of DEFINITIONS)
+    if (!attributes.has(definition.key)) await defineAttribute(context, application.id, definition);
 }
 
-async function makeFans(context: Context, application: Application, season: Season, count: number, progress: Progress): Promise<number> {
+async function makeFans(
+  context: Context,
+  application: Application,
+  season: Season,
+  count: number,
+  progress: Progress,
+): Promise<number> {
   const step = progress.begin('Fans', count);
   let next = 0;
   let made = 0;
@@ -62,7 +74,9 @@ async function makeFans(context: Context, application: Application, season: Seas
     }
   };
   await Promise.all(Array.from({ length: PROFILES_AT_ONCE }, work));
-  step.end(`${made.toLocaleString('en')} fans made${made < count ? `, ${(count - made).toLocaleString('en')} were there already` : ''}`);
+  step.end(
+    `${made.toLocaleString('en')} fans made${made < count ? `, ${(count - made).toLocaleString('en')} were there already` : ''}`,
+  );
   return made;
 }
 
@@ -94,18 +108,26 @@ async function sendActivities(
       }
       if (batch.length === 0) return;
       const answer = await intake.receive(application, { kind: 'admin' }, batch);
-      if (answer.rejected[0]) throw new Error(`the demo's own activity was rejected: ${JSON.stringify(answer.rejected[0])}`);
+      if (answer.rejected[0])
+        throw new Error(`the demo's own activity was rejected: ${JSON.stringify(answer.rejected[0])}`);
       sent.activities += answer.accepted;
       sent.duplicates += answer.duplicates;
       step.advance(batch.length);
     }
   };
   await Promise.all(Array.from({ length: BATCHES_AT_ONCE }, work));
-  step.end(`${sent.activities.toLocaleString('en')} activities taken in${sent.duplicates > 0 ? `, ${sent.duplicates.toLocaleString('en')} were there already` : ''}`);
+  step.end(
+    `${sent.activities.toLocaleString('en')} activities taken in${sent.duplicates > 0 ? `, ${sent.duplicates.toLocaleString('en')} were there already` : ''}`,
+  );
   return sent;
 }
 
-async function makeGroups(context: Context, application: Application, fans: number, progress: Progress): Promise<number> {
+async function makeGroups(
+  context: Context,
+  application: Application,
+  fans: number,
+  progress: Progress,
+): Promise<number> {
   const step = progress.begin('Groups', STATIC_GROUPS.length + DYNAMIC_GROUPS.length);
   let made = 0;
   for (const { fields, first, every } of STATIC_GROUPS) {

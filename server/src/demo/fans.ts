@@ -20,13 +20,28 @@ const INTERESTS = ['tickets', 'merchandise', 'statistics', 'history', 'youth', '
 
 /** What the fans' attributes mean, as definitions of attributes. */
 export const DEFINITIONS = [
-  { key: 'favourite_team', label: 'Favourite team', type: 'string', category: 'fan', choices: [...TEAMS], writable_by: 'profile', visible_to: 'public' },
+  {
+    key: 'favourite_team',
+    label: 'Favourite team',
+    type: 'string',
+    category: 'fan',
+    choices: [...TEAMS],
+    writable_by: 'profile',
+    visible_to: 'public',
+  },
   { key: 'subscription', label: 'Subscription', type: 'string', category: 'fan', choices: [...SUBSCRIPTIONS] },
   { key: 'country', label: 'Country', type: 'string', category: 'fan' },
   { key: 'birth_year', label: 'Year of birth', type: 'number', category: 'fan' },
   { key: 'newsletter', label: 'Reads the newsletter', type: 'boolean', category: 'fan', writable_by: 'profile' },
   { key: 'season_ticket_until', label: 'Season ticket until', type: 'datetime', category: 'fan' },
-  { key: 'interests', label: 'Interests', type: 'list', category: 'fan', choices: [...INTERESTS], writable_by: 'profile' },
+  {
+    key: 'interests',
+    label: 'Interests',
+    type: 'list',
+    category: 'fan',
+    choices: [...INTERESTS],
+    writable_by: 'profile',
+  },
   {
     key: 'match_day_comments',
     label: 'Comments about matches',
@@ -80,7 +95,8 @@ export function makeFan(seed: number, index: number, joinedAt: Instant): Fan {
     { key: 'subscription', value: drawSubscription(random) },
     { key: 'country', value: drawCountry(random) },
   ];
-  if (random.chance(0.8)) attributes.push({ key: 'birth_year', value: String(1950 + Math.floor(58 * Math.sqrt(random.next()))) });
+  if (random.chance(0.8))
+    attributes.push({ key: 'birth_year', value: String(1950 + Math.floor(58 * Math.sqrt(random.next()))) });
   if (random.chance(0.6)) attributes.push({ key: 'newsletter', value: String(random.chance(0.4)) });
   if (random.chance(0.15)) {
     const until = joinedAt + (100 + random.int(400)) * MICROS_PER_DAY;

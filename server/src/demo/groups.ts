@@ -51,8 +51,20 @@ export const STATIC_GROUPS: readonly StaticGroup[] = [
 ];
 
 export const DYNAMIC_GROUPS: readonly GroupFields[] = [
-  dynamic('chatty-this-week', 'Chatty this week', 'More than ten comments in seven days.', any(leaf('total_comments_posted', 'greater_than', 10, 'P7D')), 'engagement'),
-  dynamic('regular-commenters', 'Regular commenters', 'Twenty comments or more.', any(leaf('total_comments_posted', 'greater_than_or_equal', 20)), 'engagement'),
+  dynamic(
+    'chatty-this-week',
+    'Chatty this week',
+    'More than ten comments in seven days.',
+    any(leaf('total_comments_posted', 'greater_than', 10, 'P7D')),
+    'engagement',
+  ),
+  dynamic(
+    'regular-commenters',
+    'Regular commenters',
+    'Twenty comments or more.',
+    any(leaf('total_comments_posted', 'greater_than_or_equal', 20)),
+    'engagement',
+  ),
   dynamic(
     'have-commented',
     'Have commented',
@@ -61,13 +73,28 @@ export const DYNAMIC_GROUPS: readonly GroupFields[] = [
     'engagement',
   ),
   dynamic('poll-voters', 'Poll voters', 'Have voted in a poll.', any(leaf('has_ever_voted', 'is', true)), 'engagement'),
-  dynamic('toxic', 'Needs a closer look', 'Newest toxicity score above 0.7.', any(leaf('toxicity_score', 'greater_than', 0.7)), 'safety'),
-  dynamic('inactive-30-days', 'Gone quiet', 'Nothing for thirty days.', any(leaf('days_inactive', 'greater_than_or_equal', 30)), 'retention'),
+  dynamic(
+    'toxic',
+    'Needs a closer look',
+    'Newest toxicity score above 0.7.',
+    any(leaf('toxicity_score', 'greater_than', 0.7)),
+    'safety',
+  ),
+  dynamic(
+    'inactive-30-days',
+    'Gone quiet',
+    'Nothing for thirty days.',
+    any(leaf('days_inactive', 'greater_than_or_equal', 30)),
+    'retention',
+  ),
   dynamic(
     'silent-questers',
     'Silent questers',
     'Completed five quests or more and have not commented for thirty days: worth inviting to talk.',
-    all(any(leaf('total_quests_completed', 'greater_than_or_equal', 5)), any(not(leaf('total_comments_posted', 'greater_than_or_equal', 1, 'P30D')))),
+    all(
+      any(leaf('total_quests_completed', 'greater_than_or_equal', 5)),
+      any(not(leaf('total_comments_posted', 'greater_than_or_equal', 1, 'P30D'))),
+    ),
     'retention',
   ),
   dynamic(
@@ -87,7 +114,15 @@ export const DYNAMIC_GROUPS: readonly GroupFields[] = [
     'Busy fans without a subscription, one half of them, without the guests of the lounge.',
     all(
       any(leaf('subscription', 'equals', 'free')),
-      any({ operator: 'AT_LEAST', count: 2, children: [leaf('total_activities', 'greater_than_or_equal', 10, 'P14D'), leaf('reward_balance', 'greater_than', 200), leaf('current_streak_length', 'greater_than_or_equal', 3)] }),
+      any({
+        operator: 'AT_LEAST',
+        count: 2,
+        children: [
+          leaf('total_activities', 'greater_than_or_equal', 10, 'P14D'),
+          leaf('reward_balance', 'greater_than', 200),
+          leaf('current_streak_length', 'greater_than_or_equal', 3),
+        ],
+      }),
       any({ ...leaf('random_bucket', 'less_than', 5000), salt: 'upsell-2026' }),
       any(leaf('profile_group', 'not_in', ['custom:vip-guests'])),
     ),

@@ -25,7 +25,9 @@ export function terminalProgress(): Progress {
 }
 
 /** A line at the start, at each quarter of a long step, and at its end. */
-export function plainProgress(write: (line: string) => void = (line) => void process.stdout.write(`${line}\n`)): Progress {
+export function plainProgress(
+  write: (line: string) => void = (line) => void process.stdout.write(`${line}\n`),
+): Progress {
   return {
     begin(what, total) {
       write(`${what}: ${total.toLocaleString('en')}`);

@@ -63,7 +63,12 @@ function drawPresence(seed: number, profiles: number): [from: Float32Array, unti
   return [from, until];
 }
 
-function* happen(options: SeasonOptions, start: Instant, from: Float32Array, until: Float32Array): Generator<SeasonActivity> {
+function* happen(
+  options: SeasonOptions,
+  start: Instant,
+  from: Float32Array,
+  until: Float32Array,
+): Generator<SeasonActivity> {
   const { seed, profiles, activities } = options;
   const random = createRandom(seed, 5);
   const drawFan = fanDrawer(profiles);
@@ -80,7 +85,8 @@ function* happen(options: SeasonOptions, start: Instant, from: Float32Array, unt
     const at = Math.floor(start + (slot + within) * SLOT);
     const part = slot / slots.length;
     let fan = drawFan(random);
-    for (let tries = 0; tries < 8 && (part < (from[fan] ?? 0) || part > (until[fan] ?? 1)); tries++) fan = drawFan(random);
+    for (let tries = 0; tries < 8 && (part < (from[fan] ?? 0) || part > (until[fan] ?? 1)); tries++)
+      fan = drawFan(random);
     if (part < (from[fan] ?? 0) || part > (until[fan] ?? 1)) fan = anyPresent(random, profiles, from, until, part);
     const match = matchAt(slot);
     yield { fan, id: `s${seed}-${n.toString(36)}`, at, ...stories.next(random, fan, Math.floor(slot / 96), match) };
@@ -128,7 +134,8 @@ function findExponent(shift: number): number {
 
 /** Small enough that the product stays exact, without a common divisor. */
 function coprimeStride(profiles: number): number {
-  for (let stride = Math.max(1, Math.floor(profiles * 0.618)); ; stride++) if (divisor(stride, profiles) === 1) return stride;
+  for (let stride = Math.max(1, Math.floor(profiles * 0.618)); ; stride++)
+    if (divisor(stride, profiles) === 1) return stride;
 }
 
 function divisor(a: number, b: number): number {

@@ -10,13 +10,62 @@ export interface Story {
   data: Record<string, unknown> | null;
 }
 
-type Kind = 'say' | 'chat' | 'react' | 'play' | 'visit' | 'points' | 'quest' | 'streak' | 'tier' | 'social' | 'moderation';
+type Kind =
+  'say' | 'chat' | 'react' | 'play' | 'visit' | 'points' | 'quest' | 'streak' | 'tier' | 'social' | 'moderation';
 
 const MIXES: Readonly<Record<Temper, readonly (readonly [Kind, number])[]>> = {
-  talker: [['say', 30], ['chat', 22], ['react', 16], ['play', 6], ['visit', 12], ['points', 4], ['quest', 3], ['streak', 3], ['tier', 0.5], ['social', 1.5], ['moderation', 2]],
-  player: [['say', 6], ['chat', 6], ['react', 14], ['play', 38], ['visit', 13], ['points', 8], ['quest', 7], ['streak', 5], ['tier', 1], ['social', 1], ['moderation', 0.5]],
-  collector: [['say', 5], ['chat', 3], ['react', 10], ['play', 18], ['visit', 16], ['points', 20], ['quest', 16], ['streak', 8], ['tier', 2], ['social', 1], ['moderation', 0.3]],
-  watcher: [['say', 2], ['chat', 2], ['react', 34], ['play', 12], ['visit', 40], ['points', 3], ['quest', 2], ['streak', 3], ['tier', 0.4], ['social', 0.6], ['moderation', 0.2]],
+  talker: [
+    ['say', 30],
+    ['chat', 22],
+    ['react', 16],
+    ['play', 6],
+    ['visit', 12],
+    ['points', 4],
+    ['quest', 3],
+    ['streak', 3],
+    ['tier', 0.5],
+    ['social', 1.5],
+    ['moderation', 2],
+  ],
+  player: [
+    ['say', 6],
+    ['chat', 6],
+    ['react', 14],
+    ['play', 38],
+    ['visit', 13],
+    ['points', 8],
+    ['quest', 7],
+    ['streak', 5],
+    ['tier', 1],
+    ['social', 1],
+    ['moderation', 0.5],
+  ],
+  collector: [
+    ['say', 5],
+    ['chat', 3],
+    ['react', 10],
+    ['play', 18],
+    ['visit', 16],
+    ['points', 20],
+    ['quest', 16],
+    ['streak', 8],
+    ['tier', 2],
+    ['social', 1],
+    ['moderation', 0.3],
+  ],
+  watcher: [
+    ['say', 2],
+    ['chat', 2],
+    ['react', 34],
+    ['play', 12],
+    ['visit', 40],
+    ['points', 3],
+    ['quest', 2],
+    ['streak', 3],
+    ['tier', 0.4],
+    ['social', 0.6],
+    ['moderation', 0.2],
+  ],
 };
 const DRAW: Readonly<Record<Temper, (random: Random) => Kind>> = {
   talker: weighted(MIXES.talker),
@@ -46,7 +95,12 @@ interface Past {
   anger: Float32Array;
 }
 
-export function createStories(seed: number, fans: number, temper: (fan: number) => Temper, lean: boolean): {
+export function createStories(
+  seed: number,
+  fans: number,
+  temper: (fan: number) => Temper,
+  lean: boolean,
+): {
   /** `match` 0: none is played. */
   next(random: Random, fan: number, day: number, match: number): Story;
 } {
@@ -96,15 +150,22 @@ function tell(kind: Kind, scene: Scene): Story {
   const { random, match } = scene;
   switch (kind) {
     case 'say':
-      return one(random.chance(0.7) ? 'comment-created' : 'comment-reply-created', match > 0 ? { about: 'match', match } : { about: 'news' });
+      return one(
+        random.chance(0.7) ? 'comment-created' : 'comment-reply-created',
+        match > 0 ? { about: 'match', match } : { about: 'news' },
+      );
     case 'chat':
       return one('chat-message-created', match > 0 ? { room: `match-${match}` } : { room: 'lounge' });
     case 'react':
-      return one(random.chance(0.97) ? 'user-reaction-created' : 'user-reaction-deleted', { emoji: random.pick(['goal', 'love', 'wow', 'sad']) });
+      return one(random.chance(0.97) ? 'user-reaction-created' : 'user-reaction-deleted', {
+        emoji: random.pick(['goal', 'love', 'wow', 'sad']),
+      });
     case 'play':
       return one(drawGame(random), match > 0 ? { match } : null);
     case 'visit':
-      return one(random.chance(0.85) ? 'session-started' : 'leaderboard-viewed', { platform: random.pick(['ios', 'android', 'web']) });
+      return one(random.chance(0.85) ? 'session-started' : 'leaderboard-viewed', {
+        platform: random.pick(['ios', 'android', 'web']),
+      });
     case 'points':
       return points(scene);
     case 'quest':
@@ -125,7 +186,11 @@ function points({ random, fan, past }: Scene): Story {
   if (balance >= 50 && random.chance(0.25)) {
     const spent = 10 * (1 + random.int(Math.floor(balance / 10)));
     past.balance[fan] = balance - spent;
-    return { type: 'reward-spent', value: spent, data: { item: random.pick(['badge', 'voucher', 'scarf', 'upgrade']) } };
+    return {
+      type: 'reward-spent',
+      value: spent,
+      data: { item: random.pick(['badge', 'voucher', 'scarf', 'upgrade']) },
+    };
   }
   if (random.chance(0.2)) return one('reward-action-triggered');
   const earned = 5 * (1 + random.int(20));
@@ -187,7 +252,11 @@ function tier({ random, fan, past }: Scene): Story {
   const isUp = rank === 0 || (rank < TIERS.length && random.chance(0.75));
   const next = isUp ? rank + 1 : Math.max(1, rank - 1);
   past.tier[fan] = next;
-  return one('tier-changed', { direction: next > rank ? 'upgraded' : 'downgraded', status_tier: TIERS[next - 1], current_tier_rank: next });
+  return one('tier-changed', {
+    direction: next > rank ? 'upgraded' : 'downgraded',
+    status_tier: TIERS[next - 1],
+    current_tier_rank: next,
+  });
 }
 
 function social({ random, fan, past }: Scene): Story {
@@ -208,7 +277,8 @@ function moderation({ random, fan, past, seed }: Scene): Story {
     past.anger[fan] = nature.chance(0.06) ? 0.6 + 0.35 * nature.next() : 0.3 * nature.next();
   }
   const anger = past.anger[fan] ?? 0;
-  if (random.chance(anger * 0.4)) return one('comment-reported', { reason: random.pick(['insult', 'spam', 'spoiler']) });
+  if (random.chance(anger * 0.4))
+    return one('comment-reported', { reason: random.pick(['insult', 'spam', 'spoiler']) });
   const score = Math.min(1, Math.max(0, anger + (random.next() - 0.5) * 0.2));
   return one('toxicity-scored', { toxicity_score: Math.round(score * 1000) / 1000 });
 }
