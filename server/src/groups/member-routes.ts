@@ -4,7 +4,7 @@ import type { Context } from '../context.ts';
 import { MAX_LARGE_PAGE_SIZE, PageOf, PageQuery, presentPage, readPage } from '../database/page.ts';
 import { ApiError, invalid, notFound } from '../errors.ts';
 import { NoContent, Timestamp } from '../http/schemas.ts';
-import { LARGE_BODY_LIMIT, type App } from '../http/server.ts';
+import { LARGE_BODY_LIMIT, LONGEST_UPLOAD_MS, type App } from '../http/server.ts';
 import { formatInstant } from '../instant.ts';
 import { MEMBER_AS_OF_ORDER } from './change-store.ts';
 import { GroupParams } from './group-routes.ts';
@@ -14,7 +14,6 @@ import { MEMBER_ORDER } from './member-store.ts';
 
 const MEMBERS = '/api/v1/applications/:client_id/profile-groups/:group/members/';
 const tags = ['Profile groups'];
-const IMPORT_TIMEOUT_MS = 3_600_000;
 
 const ids = (description: string) => Type.Optional(Type.Array(Type.String(), { description }));
 const AddFields = Type.Object({ profile_ids: ids(`1 to ${service.MAX_IDS}.`), custom_ids: ids('Instead of profile_ids.') });
@@ -109,7 +108,7 @@ export function memberRoutes(app: App, context: Context): void {
     MEMBERS,
     {
       bodyLimit: Number.MAX_SAFE_INTEGER,
-      handlerTimeout: IMPORT_TIMEOUT_MS,
+      handlerTimeout: LONGEST_UPLOAD_MS,
       config: { access: 'admin', rawBody: true },
       schema: {
         operationId: 'replaceMembers',

@@ -60,6 +60,8 @@ export interface HttpOptions {
 
 export const BODY_LIMIT = 1024 * 1024;
 export const LARGE_BODY_LIMIT = 16 * 1024 * 1024;
+/** For a body of any size, streamed. */
+export const LONGEST_UPLOAD_MS = 3_600_000;
 const MAX_PARAM_LENGTH = 255 * 12; // 255 characters of four bytes, percent-encoded
 
 export async function createHttp(context: Context, options: HttpOptions): Promise<App> {
@@ -70,7 +72,8 @@ export async function createHttp(context: Context, options: HttpOptions): Promis
     genReqId: () => randomUUID(),
     trustProxy: config.trustProxy,
     bodyLimit: BODY_LIMIT,
-    requestTimeout: config.requestTimeoutMs,
+    // Of the socket: the longest upload of all. What a single route may take is up to its handlerTimeout.
+    requestTimeout: Math.max(config.requestTimeoutMs, LONGEST_UPLOAD_MS),
     handlerTimeout: config.requestTimeoutMs,
     keepAliveTimeout: 65_000,
     return503OnClosing: false, // registerClosing answers in our own shape
@@ -161,13 +164,12 @@ function registerClosing(app: App): void {
   app.addHook('preClose', async () => {
     closing = true;
   });
+  // A connection that is kept alive would hold up the stop.
+  app.addHook('onSend', async (_request, reply) => {
+    if (closing) reply.header('connection', 'close');
+  });
   app.addHook('onRequest', async () => {
-    if (closing)
-      throw new ApiError('unavailable', {
-        detail: 'The server is stopping.',
-        retryAfter: 1,
-        headers: { connection: 'close' },
-      });
+    if (closing) throw new ApiError('unavailable', { detail: 'The server is stopping.', retryAfter: 1 });
   });
 }
 
