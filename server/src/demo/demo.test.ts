@@ -3,6 +3,7 @@ import { totalsAndNaive } from '../activities/naive-totals.ts';
 import { parseInstant } from '../instant.ts';
 import { CLIENT_ID, startTestServer, testClock, type TestServer } from '../testing/server.ts';
 import { runDemo } from './demo.ts';
+import { loadForBench } from './load-for-bench.ts';
 import { plainProgress } from './progress.ts';
 import { createSeason } from './season.ts';
 
@@ -71,5 +72,37 @@ describe('the demo', () => {
       const { totals, naive } = await totalsAndNaive(context.db);
       expect(totals).toEqual(naive);
     });
+  });
+
+  it('loads past the services what it loads through them', async () => {
+    const server = await startTestServer({ clock: testClock('2026-03-01T12:00:00.000000Z') });
+    try {
+      const { context } = server.app;
+      const application = await context.applications.get(CLIENT_ID);
+      const options = { seed: 1, profiles: 300, activities: 5_000, end: END };
+      await loadForBench(
+        server.databaseUrl,
+        application.id,
+        options,
+        plainProgress(() => {}),
+      );
+      const { totals, naive } = await totalsAndNaive(context.db);
+      expect(totals.length).toBeGreaterThan(1_000);
+      expect(totals).toEqual(naive);
+      const list = await server.call<{ count: number; results: { custom_id: string }[] }>(
+        'GET',
+        `applications/${CLIENT_ID}/profiles/?attributes=favourite_team:lions`,
+      );
+      expect(list.body.count).toBeGreaterThan(50);
+      const sent = await runDemo(
+        context,
+        application,
+        options,
+        plainProgress(() => {}),
+      );
+      expect(sent).toMatchObject({ profiles: 0, activities: 0, duplicates: 5_000 });
+    } finally {
+      await server.close();
+    }
   });
 });
