@@ -37,7 +37,11 @@ export interface Explained {
 export function explainRule(rule: CompiledRule, state: ProfileState, now: Instant): Explained {
   const next = nextChangeAt(rule, state, now);
   const explanation = explainTree(rule, rule.root, state, now);
-  return { is_member: explanation.result, next_change_at: next === null || next >= INSTANT_LIMIT ? null : formatInstant(next), explanation };
+  return {
+    is_member: explanation.result,
+    next_change_at: next === null || next >= INSTANT_LIMIT ? null : formatInstant(next),
+    explanation,
+  };
 }
 
 function explainTree(rule: CompiledRule, tree: CompiledTree, state: ProfileState, now: Instant): Explanation {
