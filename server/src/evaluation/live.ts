@@ -75,7 +75,7 @@ async function evaluateInTransaction(tx: Queryable, context: LiveContext, rules:
   changes.sort((a, b) => a.at - b.at);
   const touched = [...decisions].flatMap(([profileId, decision]) => decision.touched.map((groupId) => ({ groupId, profileId })));
   const epochs = new Map([...slice.heads].map(([groupId, head]) => [groupId, head.epoch]));
-  const done = await changeMembership(tx, changes, { applicationId, now, queueReaders: false, epochs, touched });
+  const done = await changeMembership(tx, changes, { applicationId, now, queueReaders: false, epochs, touched, settled: true });
   await deleteExpiredPins(tx, slice.subjects.values(), now);
   await deleteRows(tx, rows);
   // Losing this with the machine costs an evaluation, not a change that somebody has seen.

@@ -32,6 +32,8 @@ export interface ChangeOptions {
    * under the head's lock, so that either the fill sees them before it switches or this transaction starts again.
    */
   touched?: readonly { groupId: string; profileId: string }[];
+  /** The caller knows each profile's last change: every instant stays as it is given. */
+  settled?: boolean;
 }
 
 /**
@@ -50,7 +52,7 @@ export async function changeMembership(tx: Queryable, changes: MembershipChange[
   if (done.length + touched.length === 0 || lockIds.length === 0) return [];
   const heads = await lockHeads(tx, lockIds);
   for (const groupId of lockIds) if (heads.get(groupId)?.epoch !== epochs.get(groupId)) throw new EpochMoved();
-  const dated = settleInstants(done, heads);
+  const dated = options.settled === true ? done : settleInstants(done, heads);
   const notes = [...dated, ...touched].filter((change) => heads.get(change.groupId)?.filling);
   await Promise.all([
     ...(dated.length > 0 ? [writeChanges(tx, dated, heads), writeSizes(tx, dated), correctEntries(tx, done, dated, heads)] : []),

@@ -1,0 +1,252 @@
+// What others fell into, one test each; the property test meets most of it too, by chance rather than by name.
+
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sql } from '../database/database.ts';
+import { MICROS_PER_DAY, MICROS_PER_SECOND, formatInstant } from '../instant.ts';
+import { createBench, type EngineBench } from '../testing/engine.ts';
+import { CLIENT_ID } from '../testing/server.ts';
+import { dynamicGroups } from './dynamic-groups.ts';
+import { LeaseLost, leases } from './leases.ts';
+import { Killed, mortal } from './testing/mortal.ts';
+import { createWorker } from './worker.ts';
+
+const GROUPS = `applications/${CLIENT_ID}/profile-groups/`;
+const ACTIVE = { attribute: 'total_activities', condition: 'greater_than_or_equal', value: 1 };
+
+describe('pitfalls', () => {
+  let bench: EngineBench;
+  beforeAll(async () => {
+    bench = await createBench();
+  });
+  afterAll(() => bench.close());
+  const db = () => bench.server.app.context.db;
+  const post = <T = Record<string, unknown>>(path: string, body: unknown = {}) => bench.server.call<T>('POST', path, { body });
+  const verify = async (group: string) => (await post(`${GROUPS}${group}/verify/`)).body;
+
+  it('a group whose fill died goes on by itself and is never stuck', async () => {
+    const profile = await bench.profile();
+    await bench.send(profile, 'comment-created');
+    const group = await bench.group(ACTIVE);
+    const { clock } = bench;
+    const dying = mortal(db(), 40);
+    const doomed = createWorker({ db: dying.db, clock, log: pino({ level: 'silent' }), dynamicGroups: dynamicGroups({ db: dying.db, clock }) });
+    await expect(doomed.tick()).rejects.toThrow(Killed);
+    doomed.abandon();
+    expect((await bench.show(group)).evaluation.state).toBe('filling');
+    await db().query(sql`update leases set expires_at = '-infinity' where starts_with(name, 'heart:')`);
+    await bench.tick();
+    expect((await bench.show(group)).evaluation).toMatchObject({ state: 'live', progress: null });
+    expect(await bench.members(group)).toEqual([profile.id]);
+  });
+
+  it('"did not do it" holds for profiles that never did anything, also for new ones', async () => {
+    const group = await bench.group({ operator: 'NOT', children: [{ attribute: 'has_ever_commented', condition: 'is', value: true }] });
+    await bench.tick();
+    const fresh = await bench.profile();
+    await bench.tick();
+    expect(await bench.members(group)).toContain(fresh.id);
+  });
+
+  it('as_of is never ahead of what is evaluated', async () => {
+    const group = await bench.group(ACTIVE);
+    await bench.tick();
+    const before = (await bench.show(group)).evaluation.as_of ?? '';
+    bench.clock.advance(10 * MICROS_PER_SECOND);
+    const sent = formatInstant(bench.clock.now());
+    await bench.send(await bench.profile(), 'comment-created');
+    bench.clock.advance(10 * MICROS_PER_SECOND);
+    const waiting = (await bench.show(group)).evaluation.as_of ?? '';
+    expect(waiting < sent && waiting >= before).toBe(true);
+    await bench.tick();
+    expect(((await bench.show(group)).evaluation.as_of ?? '') > sent).toBe(true);
+  });
+
+  it('an edit shows the old members, then the new ones, and only the difference in the feed', async () => {
+    const both = await bench.profile();
+    const old = await bench.profile();
+    const next = await bench.profile();
+    for (const [profile, types] of [
+      [both, ['poll-voted', 'quiz-answered']],
+      [old, ['poll-voted']],
+      [next, ['quiz-answered']],
+    ] as const) {
+      for (const type of types) await bench.send(profile, type);
+    }
+    const group = await bench.group({ attribute: 'total_poll_votes', condition: 'greater_than', value: 0 });
+    await bench.tick();
+    const sequence = (await bench.changes(group)).length;
+    await bench.patch(group, { rule_tree: { attribute: 'total_quiz_answers', condition: 'greater_than', value: 0 } });
+    const seen = new Set<string>([JSON.stringify(await bench.members(group))]);
+    let done = false;
+    const polling = (async () => {
+      while (!done) seen.add(JSON.stringify(await bench.members(group)));
+    })();
+    await bench.tick();
+    done = true;
+    await polling;
+    seen.add(JSON.stringify(await bench.members(group)));
+    expect([...seen]).toEqual([JSON.stringify([both.id, old.id].sort()), JSON.stringify([both.id, next.id].sort())]);
+    const changes = await bench.changes(group, sequence);
+    expect(changes.map((change) => `${change.change} ${change.profile_id} ${change.cause}`).sort()).toEqual(
+      [`entered ${next.id} rule`, `left ${old.id} rule`].sort(),
+    );
+  });
+
+  it('the same rule again gets no new id and no fill; a second edit supersedes the first', async () => {
+    const group = await bench.group(ACTIVE);
+    await bench.tick();
+    const first = await bench.show(group);
+    await bench.patch(group, { rule_tree: { operator: 'OR', children: [{ value: 1, condition: ACTIVE.condition, attribute: ACTIVE.attribute }] } });
+    expect(await bench.show(group)).toMatchObject({ ruleset: { id: first.ruleset?.id }, evaluation: { state: 'live' } });
+    await bench.patch(group, { rule_tree: { ...ACTIVE, value: 50 } });
+    await bench.patch(group, { rule_tree: { ...ACTIVE, value: 0 } });
+    await bench.tick();
+    const last = await bench.show(group);
+    expect(last.evaluation).toMatchObject({ state: 'live', ruleset_id: last.ruleset?.id });
+    expect((await bench.changes(group)).filter((change) => change.change === 'left')).toEqual([]);
+  });
+
+  it('a rule that fails says why, keeps its members, holds nobody up and recovers by itself', async () => {
+    const profile = await bench.profile();
+    await bench.send(profile, 'comment-created');
+    const group = await bench.group(ACTIVE);
+    const other = await bench.group({ ...ACTIVE, value: 2 });
+    await bench.tick();
+    const members = await bench.members(group);
+    const id = (await bench.show(group)).ruleset?.id;
+    const broken = { operator: 'AND', children: [{ attribute: 'gone', condition: 'is', value: true }] };
+    const { rows } = await db().query<{ rule_tree: unknown }>(sql`select rule_tree from rulesets where id = ${id}`);
+    const store = async (tree: unknown): Promise<void> => {
+      await db().query(sql`update rulesets set rule_tree = ${JSON.stringify(tree)} where id = ${id}`);
+      await db().query(sql`update applications set definitions_version = definitions_version + 1`);
+    };
+    await store(broken);
+    await bench.send(profile, 'comment-created');
+    await bench.tick();
+    expect(await bench.members(other)).toContain(profile.id);
+    expect((await bench.show(group)).evaluation).toMatchObject({ state: 'failed', last_error: "There is no attribute 'gone'." });
+    expect(await bench.members(group)).toEqual(members);
+    const retries = async (): Promise<number> => (await db().query<{ failures: number }>(sql`select failures from fills where group_id = ${group}`)).rows[0]?.failures ?? 0;
+    const failures = await retries();
+    await bench.tick(); // not yet: it pauses
+    expect(await retries()).toBe(failures);
+    bench.clock.advance(2 * MICROS_PER_SECOND);
+    await bench.tick();
+    expect(await retries()).toBe(failures + 1);
+    await store(rows[0]?.rule_tree);
+    bench.clock.advance(3_600 * MICROS_PER_SECOND);
+    await bench.tick();
+    expect((await bench.show(group)).evaluation).toMatchObject({ state: 'live', last_error: null });
+    expect(await verify(group)).toMatchObject({ missing: 0, extra: 0 });
+  });
+
+  it('windows end to the microsecond, not by the day', async () => {
+    const profile = await bench.profile();
+    const sent = await bench.send(profile, 'user-reaction-created');
+    const group = await bench.group({ attribute: 'total_reactions_added', condition: 'greater_than_or_equal', value: 1, window: 'P7D' });
+    await bench.tick();
+    const end = sent + 7 * MICROS_PER_DAY;
+    bench.clock.set(end - 500); // the tick reads the clock a few times, each a microsecond on
+    await bench.tick();
+    expect(await bench.members(group)).toEqual([profile.id]);
+    bench.clock.set(end);
+    await bench.tick();
+    expect(await bench.members(group)).toEqual([]);
+    expect((await bench.changes(group)).at(-1)).toMatchObject({ change: 'left', cause: 'clock', at: formatInstant(end) });
+  });
+
+  it('a group that reads another follows it within the same evaluation, and none may come to read itself', async () => {
+    const inner = await bench.group({ attribute: 'total_predictions', condition: 'greater_than', value: 0, window: 'PT10S' });
+    const outer = await bench.group({ operator: 'NOT', children: [{ attribute: 'profile_group', condition: 'in', value: [inner] }] });
+    const profile = await bench.profile();
+    await bench.tick();
+    const sent = await bench.send(profile, 'prediction-made');
+    await bench.tick();
+    expect([(await bench.members(inner)).includes(profile.id), (await bench.members(outer)).includes(profile.id)]).toEqual([true, false]);
+    bench.clock.advance(60 * MICROS_PER_SECOND);
+    await bench.tick();
+    expect((await bench.changes(outer)).filter((change) => change.profile_id === profile.id).at(-1)).toMatchObject({
+      change: 'entered',
+      cause: 'group',
+      at: formatInstant(sent + 10 * MICROS_PER_SECOND),
+    });
+    const cycle = await bench.server.call('PATCH', `${GROUPS}${inner}/`, { body: { rule_tree: { attribute: 'profile_group', condition: 'in', value: [outer] } } });
+    expect(cycle.status).toBe(400);
+  });
+
+  it('verify finds what is wrong', async () => {
+    const profile = await bench.profile();
+    await bench.send(profile, 'comment-created');
+    const group = await bench.group(ACTIVE);
+    await bench.tick();
+    expect(await verify(group)).toMatchObject({ missing: 0, extra: 0 });
+    await db().query(sql`delete from members where group_id = ${group} and profile_id = ${profile.id}`);
+    expect(await verify(group)).toMatchObject({ missing: 1, extra: 0 });
+    await bench.patch(group, { is_paused: true });
+    expect((await post(`${GROUPS}${group}/verify/`)).status).toBe(409);
+  });
+
+  it('a worker that was taken for dead cannot write any more', async () => {
+    const stalled = leases(db());
+    await stalled.rebalance();
+    await db().transaction((tx) => stalled.hold(tx));
+    await db().query(sql`update leases set expires_at = '-infinity' where starts_with(name, 'heart:')`);
+    const successor = leases(db());
+    await successor.rebalance();
+    await expect(db().transaction((tx) => stalled.hold(tx))).rejects.toThrow(LeaseLost);
+    expect(successor.buckets()).toHaveLength(64);
+    await successor.release();
+    await expect(bench.tick()).rejects.toThrow(LeaseLost); // it was dead as well, and joins anew
+  });
+
+  it('a preview is exact, changes nothing and counts who would enter and leave', async () => {
+    const group = await bench.group(ACTIVE);
+    await bench.tick();
+    const preview = await post<{ count: number; entering: number; leaving: number; sample: unknown[] }>(`${GROUPS}preview/`, { rule_tree: { ...ACTIVE, value: 1000 }, group_id: group });
+    expect(preview.body).toMatchObject({ count: 0, entering: 0, leaving: (await bench.show(group)).profile_count, sample: [] });
+    const more = await bench.profile();
+    await bench.send(more, 'comment-created');
+    const again = await post<{ count: number }>(`${GROUPS}preview/`, { rule_tree: ACTIVE });
+    await bench.tick();
+    expect(again.body.count).toBe((await bench.show(group)).profile_count);
+  });
+
+  it('thousands of windows that end in the same second do not hold up live activity', async () => {
+    const { rows } = await db().query<{ id: number }>(sql`select id from applications where client_id = ${CLIENT_ID}`);
+    const application = rows[0]?.id ?? 0;
+    const group = await bench.group({ attribute: 'total_chat_messages', condition: 'greater_than', value: 0, window: 'P1D' });
+    const at = bench.clock.now();
+    await db().query(sql`
+      with made as (
+        insert into profiles (id, application_id, ordinal, nickname, created_at, updated_at)
+        select gen_random_uuid(), ${application}, 100000 + n, 'Many', ${formatInstant(at)}, ${formatInstant(at)} from generate_series(1, 10000) n
+        returning id, ordinal)
+      insert into activities (profile_id, id, application_id, ordinal, type_id, occurred_at, value)
+      select id, 'w', ${application}, ordinal, (select id from activity_types where type = 'chat-message-created' and application_id = 0),
+        ${formatInstant(at)}::timestamptz + ordinal * interval '90 microseconds', 1 from made`);
+    bench.clock.advance(20 * MICROS_PER_SECOND);
+    await bench.tick();
+    expect((await bench.show(group)).profile_count).toBe(10_000);
+    bench.clock.set(at + MICROS_PER_DAY + 30 * MICROS_PER_SECOND);
+    const live = await bench.profile();
+    await bench.send(live, 'chat-message-created');
+    const order: string[] = [];
+    const { clock } = bench;
+    const watched = createWorker(
+      { db: db(), clock, log: pino({ level: 'silent' }), dynamicGroups: dynamicGroups({ db: db(), clock }) },
+      { onSlice: (slice) => void order.push(...slice.changes.map((change) => change.profileId)) },
+    );
+    await db().query(sql`update leases set expires_at = '-infinity' where starts_with(name, 'heart:')`);
+    await watched.tick();
+    await watched.stop();
+    expect(order.indexOf(live.id)).toBeLessThan(500);
+    expect(await bench.members(group)).toEqual([live.id]);
+    const [wrong] = (
+      await db().query<{ wrong: number }>(sql`
+        select count(*) as wrong from changes c join activities a on a.profile_id = c.profile_id and a.id = 'w'
+        where c.group_id = ${group} and c.change = 'left' and c.at <> a.occurred_at + interval '24 hours'`)
+    ).rows;
+    expect(wrong?.wrong).toBe(0);
+  });
+});
