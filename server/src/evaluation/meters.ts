@@ -49,7 +49,7 @@ export function evaluationMeters(registry: Registry): EvaluationMeters {
   const freshness = new Histogram({
     name: 'grandstand_freshness_seconds',
     help: 'From the acknowledgement of an activity or change to the memberships that follow from it.',
-    buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60],
+    buckets: [0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.5, 1, 2.5, 10, 60],
     registers,
   });
   const fills = new Histogram({
