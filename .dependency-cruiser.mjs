@@ -10,9 +10,9 @@ export default {
     { name: 'rules-are-pure', comment: 'rules/ knows the database only by types and the catalogue’s own query.', severity: 'error', from: { path: server('rules/'), pathNot: server('rules/(.*-store|.*\\.test)\\.ts$') }, to: { path: server('(http|profiles|groups|activities|evaluation|applications|attributes|producers)/'), dependencyTypesNot: ['type-only'] } },
     { name: 'database-knows-no-feature', severity: 'error', from: { path: server('database/'), pathNot: '\\.test\\.ts$' }, to: { path: server('(profiles|groups|activities|evaluation|applications|attributes|producers|http)/'), dependencyTypesNot: ['type-only'] } },
     { name: 'http-knows-no-feature', comment: 'app.ts hands the routes in.', severity: 'error', from: { path: server('http/'), pathNot: '\\.test\\.ts$' }, to: { path: server('(profiles|groups|activities|evaluation|attributes|producers)/'), dependencyTypesNot: ['type-only'] } },
-    { name: 'production-uses-no-test', severity: 'error', from: { path: '^(server|sdk|console)/src/', pathNot: '(\\.test\\.tsx?$|/testing/)' }, to: { path: '(\\.test\\.tsx?$|/testing/)' } },
+    { name: 'production-uses-no-test', severity: 'error', from: { path: '^(server|sdk|console)/src/', pathNot: '(\\.test\\.tsx?$|/testing[./])' }, to: { path: '(\\.test\\.tsx?$|/testing[./])' } },
     { name: 'console-is-a-client', comment: 'The console has no privileges: it knows the SDK, never the server.', severity: 'error', from: { path: '^console/src/' }, to: { path: '^server/' } },
-    { name: 'sdk-stands-alone', severity: 'error', from: { path: '^sdk/src/', pathNot: '\\.test\\.ts$' }, to: { path: '^(server|console)/' } },
+    { name: 'sdk-stands-alone', severity: 'error', from: { path: '^sdk/src/', pathNot: '(\\.test\\.ts$|/testing/)' }, to: { path: '^(server|console)/' } },
   ],
   options: { doNotFollow: { path: 'node_modules' }, tsPreCompilationDeps: true, exclude: { path: '(^|/)dist/' }, enhancedResolveOptions: { extensions: ['.ts', '.tsx', '.js', '.mjs', '.json'] } },
 };

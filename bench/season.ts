@@ -19,6 +19,7 @@ export interface Season {
   stop(): Promise<void>;
 }
 
+// The last instant of the season.
 const END = '2026-11-20T00:00:00.000000Z';
 const LOAD_SETTINGS = { max_wal_size: '8GB', checkpoint_timeout: '30min', maintenance_work_mem: '512MB' };
 
