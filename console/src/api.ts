@@ -57,7 +57,8 @@ export function proof(credential: Credential | undefined): Record<string, string
   return credential?.csrfToken === undefined ? {} : { 'x-csrf-token': credential.csrfToken };
 }
 
-const withoutBlanks = (query: Query): Query => Object.fromEntries(Object.entries(query).filter(([, value]) => value !== ''));
+const withoutBlanks = (query: Query): Query =>
+  Object.fromEntries(Object.entries(query).filter(([, value]) => value !== ''));
 
 async function reportingFetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
   try {
@@ -88,6 +89,15 @@ export const fieldsOf = (error: unknown): FieldErrors => (error instanceof ApiEr
 export function restOf(error: unknown, fields: readonly string[]): string | undefined {
   if (error === null || error === undefined) return undefined;
   if (!(error instanceof ApiError) || error.status !== 400) return messageOf(error);
-  const rest = Object.entries(error.fields).filter(([field]) => !fields.some((known) => field === known || field.startsWith(`${known}[`) || field.startsWith(`${known}.`)));
-  return rest.length === 0 ? undefined : rest.map(([field, messages]) => (field === 'non_field_errors' ? messages.join(' ') : `${field}: ${messages.join(' ')}`)).join(' ');
+  const rest = Object.entries(error.fields).filter(
+    ([field]) =>
+      !fields.some((known) => field === known || field.startsWith(`${known}[`) || field.startsWith(`${known}.`)),
+  );
+  return rest.length === 0
+    ? undefined
+    : rest
+        .map(([field, messages]) =>
+          field === 'non_field_errors' ? messages.join(' ') : `${field}: ${messages.join(' ')}`,
+        )
+        .join(' ');
 }

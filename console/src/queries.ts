@@ -15,7 +15,11 @@ interface GetOptions {
 }
 
 /** The answer to a GET; nothing is asked while `path` is null. */
-export function useGet<T>(path: string | null, query: Query = {}, { every = false, staleMs, keep = true }: GetOptions = {}): UseQueryResult<T> {
+export function useGet<T>(
+  path: string | null,
+  query: Query = {},
+  { every = false, staleMs, keep = true }: GetOptions = {},
+): UseQueryResult<T> {
   const { client } = useSession();
   return useQuery<T>({
     queryKey: [path, query],
@@ -32,13 +36,18 @@ export function useInvalidate(): (...paths: string[]) => Promise<void> {
   const queries = useQueryClient();
   return useCallback(
     (...paths) =>
-      queries.invalidateQueries({ predicate: ({ queryKey: [key] }) => typeof key === 'string' && paths.some((path) => key.startsWith(path)) }),
+      queries.invalidateQueries({
+        predicate: ({ queryKey: [key] }) => typeof key === 'string' && paths.some((path) => key.startsWith(path)),
+      }),
     [queries],
   );
 }
 
 /** A write. It throws what the server answered; `error` keeps it for the form. */
-export function useSend<V, T = unknown>(work: (client: Client, value: V) => Promise<T>, changes: (value: V) => string[] = () => []) {
+export function useSend<V, T = unknown>(
+  work: (client: Client, value: V) => Promise<T>,
+  changes: (value: V) => string[] = () => [],
+) {
   const { client } = useSession();
   const invalidate = useInvalidate();
   return useMutation<T, Error, V>({

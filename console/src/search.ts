@@ -20,14 +20,21 @@ export function useProfileSearch(text: string, limit = 8) {
     placeholderData: (before) => before,
     queryFn: async ({ signal }) => {
       if (isUuid(settled)) {
-        const found = await client.request<Profile>(path(`profiles/${settled.toLowerCase()}/`), { signal }).catch((error: unknown) => {
-          if (error instanceof ApiError && error.status === 404) return undefined;
-          throw error;
-        });
+        const found = await client
+          .request<Profile>(path(`profiles/${settled.toLowerCase()}/`), { signal })
+          .catch((error: unknown) => {
+            if (error instanceof ApiError && error.status === 404) return undefined;
+            throw error;
+          });
         if (found) return [found];
       }
-      const ask = (query: Record<string, string | number | boolean>): Promise<Page<Profile>> => client.request<Page<Profile>>(list, { query: { ...query, count: false, page_size: limit }, signal });
-      const pages = await Promise.all([ask({ custom_id: settled }), ask({ nickname: settled }), ...(/^[^:]+:./.test(settled) ? [ask({ attributes: settled })] : [])]);
+      const ask = (query: Record<string, string | number | boolean>): Promise<Page<Profile>> =>
+        client.request<Page<Profile>>(list, { query: { ...query, count: false, page_size: limit }, signal });
+      const pages = await Promise.all([
+        ask({ custom_id: settled }),
+        ask({ nickname: settled }),
+        ...(/^[^:]+:./.test(settled) ? [ask({ attributes: settled })] : []),
+      ]);
       const unique = new Map(pages.flatMap((page) => page.results).map((profile) => [profile.id, profile]));
       return [...unique.values()].slice(0, limit);
     },

@@ -113,7 +113,11 @@ export function SessionProvider({ children }: { children: ReactNode }) {
         enter(await createClient(() => ({ kind: 'token', token })).request<SessionResource>('session/'), token);
       },
       async signInWithPassword(email, password) {
-        await createClient(() => undefined).request('producers/sessions/', { method: 'POST', body: { email, password }, reads: true });
+        await createClient(() => undefined).request('producers/sessions/', {
+          method: 'POST',
+          body: { email, password },
+          reads: true,
+        });
         await resume();
       },
       async signOut({ everywhere = false } = {}) {

@@ -1,7 +1,20 @@
 // The frame around every page: navigation, application, theme, the banner when the server is away.
 
 import { useEffect, useRef, type ReactNode } from 'react';
-import { IconActivity, IconKey, IconLogout, IconMenu2, IconMoon, IconSun, IconSunMoon, IconTags, IconUser, IconUserShield, IconUsersGroup, IconX } from '@tabler/icons-react';
+import {
+  IconActivity,
+  IconKey,
+  IconLogout,
+  IconMenu2,
+  IconMoon,
+  IconSun,
+  IconSunMoon,
+  IconTags,
+  IconUser,
+  IconUserShield,
+  IconUsersGroup,
+  IconX,
+} from '@tabler/icons-react';
 import { Link, useLocation } from 'wouter';
 import { useAway } from './connection.ts';
 import { useApplication, useSession } from './session.tsx';
@@ -39,10 +52,11 @@ function Sidebar({ onNavigate }: { onNavigate?: () => void }) {
   const { state, signOut } = useSession();
   const [location, navigate] = useLocation();
   const [theme, setTheme] = useTheme();
-  const { name, kind, applications } = state.status === 'in' ? state.session : { name: '', kind: 'admin', applications: [] };
+  const { name, kind, applications } =
+    state.status === 'in' ? state.session : { name: '', kind: 'admin', applications: [] };
   const isProducer = kind === 'producer';
   return (
-    <div className="sidebar">
+    <aside className="sidebar" aria-label="Grandstand">
       <Link href={application.href('')} className="brand" onClick={onNavigate}>
         <Mark />
         Grandstand
@@ -80,7 +94,12 @@ function Sidebar({ onNavigate }: { onNavigate?: () => void }) {
               {application.name}
             </strong>
             {isProducer ? (
-              <Link href={application.href('account')} className="truncate muted name" title="Your account" onClick={onNavigate}>
+              <Link
+                href={application.href('account')}
+                className="truncate muted name"
+                title="Your account"
+                onClick={onNavigate}
+              >
                 {name}
               </Link>
             ) : (
@@ -97,7 +116,7 @@ function Sidebar({ onNavigate }: { onNavigate?: () => void }) {
           </Button>
         </div>
       </div>
-    </div>
+    </aside>
   );
 }
 

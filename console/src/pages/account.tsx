@@ -14,7 +14,13 @@ export function AccountPage() {
   const [fields, setFields] = useState({ current: '', next: '', again: '' });
   const [mismatch, setMismatch] = useState(false);
   const [leaving, setLeaving] = useState(false);
-  const change = useSend<undefined>((client) => client.request('producers/password/', { method: 'POST', body: { current_password: fields.current, password: fields.next }, reads: true }));
+  const change = useSend<undefined>((client) =>
+    client.request('producers/password/', {
+      method: 'POST',
+      body: { current_password: fields.current, password: fields.next },
+      reads: true,
+    }),
+  );
   const errors = fieldsOf(change.error);
   const rest = restOf(change.error, ['current_password', 'password']);
   const session = state.status === 'in' ? state.session : undefined;
@@ -44,9 +50,31 @@ export function AccountPage() {
         >
           <h2 id="password-heading">Change your password</h2>
           <input type="email" name="email" autoComplete="username" value={session?.email ?? ''} readOnly hidden />
-          <TextField label="Present password" type="password" autoComplete="current-password" value={fields.current} errors={errors['current_password']} onChange={(event) => setFields({ ...fields, current: event.target.value })} />
-          <TextField label="New password" type="password" autoComplete="new-password" hint="10 characters or more." value={fields.next} errors={errors['password']} onChange={(event) => setFields({ ...fields, next: event.target.value })} />
-          <TextField label="New password again" type="password" autoComplete="new-password" value={fields.again} errors={mismatch ? ['The two are not the same.'] : undefined} onChange={(event) => setFields({ ...fields, again: event.target.value })} />
+          <TextField
+            label="Present password"
+            type="password"
+            autoComplete="current-password"
+            value={fields.current}
+            errors={errors['current_password']}
+            onChange={(event) => setFields({ ...fields, current: event.target.value })}
+          />
+          <TextField
+            label="New password"
+            type="password"
+            autoComplete="new-password"
+            hint="10 characters or more."
+            value={fields.next}
+            errors={errors['password']}
+            onChange={(event) => setFields({ ...fields, next: event.target.value })}
+          />
+          <TextField
+            label="New password again"
+            type="password"
+            autoComplete="new-password"
+            value={fields.again}
+            errors={mismatch ? ['The two are not the same.'] : undefined}
+            onChange={(event) => setFields({ ...fields, again: event.target.value })}
+          />
           {rest && (
             <p className="form-error" role="alert">
               {rest}
@@ -60,7 +88,9 @@ export function AccountPage() {
         </form>
         <section className="card pad stack" aria-labelledby="sessions-heading">
           <h2 id="sessions-heading">Sessions</h2>
-          <p className="muted">Lost a laptop, or used somebody else’s? This ends every session of yours, on every device.</p>
+          <p className="muted">
+            Lost a laptop, or used somebody else’s? This ends every session of yours, on every device.
+          </p>
           <div>
             <Button danger onClick={() => setLeaving(true)}>
               Sign out everywhere…
@@ -69,7 +99,12 @@ export function AccountPage() {
         </section>
       </div>
       {leaving && (
-        <Confirm title="Sign out everywhere?" action="Sign out everywhere" onClose={() => setLeaving(false)} run={() => signOut({ everywhere: true })}>
+        <Confirm
+          title="Sign out everywhere?"
+          action="Sign out everywhere"
+          onClose={() => setLeaving(false)}
+          run={() => signOut({ everywhere: true })}
+        >
           Here, too. You need your password to come back.
         </Confirm>
       )}

@@ -58,7 +58,10 @@ function useTail(paused: boolean): { rows: Activity[] | undefined; error: unknow
     let timer: ReturnType<typeof setTimeout> | undefined;
     const ask = async (): Promise<void> => {
       try {
-        const tail = await client.request<Tail>(next.current ?? address, { signal: stop.signal, ...(next.current === undefined && { query: { page_size: 50 } }) });
+        const tail = await client.request<Tail>(next.current ?? address, {
+          signal: stop.signal,
+          ...(next.current === undefined && { query: { page_size: 50 } }),
+        });
         next.current = tail.next;
         setError(undefined);
         setRows((before) => [...tail.results.toReversed(), ...(before ?? [])].slice(0, KEPT));
@@ -98,10 +101,22 @@ export function ActivitiesPage() {
       <section className="card" aria-labelledby="tail-heading">
         <div className="card-head">
           <h2 id="tail-heading" className="row">
-            As they come in {paused ? <Badge tone="warn">Paused</Badge> : <Badge tone="good" dot>Live</Badge>}
+            As they come in{' '}
+            {paused ? (
+              <Badge tone="warn">Paused</Badge>
+            ) : (
+              <Badge tone="good" dot>
+                Live
+              </Badge>
+            )}
           </h2>
           <div className="row wrap">
-            <SelectField label="Type of activity" hideLabel value={type} onChange={(event) => setType(event.target.value)}>
+            <SelectField
+              label="Type of activity"
+              hideLabel
+              value={type}
+              onChange={(event) => setType(event.target.value)}
+            >
               <option value="">All types</option>
               {types.data?.results.map((one) => (
                 <option key={one.type} value={one.type}>
@@ -109,7 +124,10 @@ export function ActivitiesPage() {
                 </option>
               ))}
             </SelectField>
-            <Button icon={paused ? <IconPlayerPlay size={16} aria-hidden /> : <IconPlayerPause size={16} aria-hidden />} onClick={() => setPaused(!paused)}>
+            <Button
+              icon={paused ? <IconPlayerPlay size={16} aria-hidden /> : <IconPlayerPause size={16} aria-hidden />}
+              onClick={() => setPaused(!paused)}
+            >
               {paused ? 'Go on' : 'Pause'}
             </Button>
           </div>
@@ -117,8 +135,13 @@ export function ActivitiesPage() {
         {error !== undefined && !rows ? (
           <Failed error={error} />
         ) : shown?.length === 0 ? (
-          <Empty icon={<IconActivity size={34} aria-hidden />} title={rows?.length === 0 ? 'Nothing yet' : 'None of this type among the newest'}>
-            {rows?.length === 0 ? 'Send activities from your apps with the SDK, from your back end with an admin token, or one by hand from here. They appear within two seconds.' : 'It stays empty until one comes in.'}
+          <Empty
+            icon={<IconActivity size={34} aria-hidden />}
+            title={rows?.length === 0 ? 'Nothing yet' : 'None of this type among the newest'}
+          >
+            {rows?.length === 0
+              ? 'Send activities from your apps with the SDK, from your back end with an admin token, or one by hand from here. They appear within two seconds.'
+              : 'It stays empty until one comes in.'}
           </Empty>
         ) : (
           <div className="table-wrap">
@@ -182,7 +205,9 @@ function SendActivity({ types, onClose }: { types: ActivityType[]; onClose: () =
   const [errors, setErrors] = useState<FieldErrors>({});
   const found = useProfileSearch(search);
   const set = (changes: Partial<typeof fields>): void => setFields((before) => ({ ...before, ...changes }));
-  const send = useSend<object, Accepted>((client, activity) => client.request(application.path('activities/'), { method: 'POST', body: { activities: [activity] } }));
+  const send = useSend<object, Accepted>((client, activity) =>
+    client.request(application.path('activities/'), { method: 'POST', body: { activities: [activity] } }),
+  );
 
   const submit = (): void => {
     const problems: FieldErrors = {};
@@ -197,7 +222,14 @@ function SendActivity({ types, onClose }: { types: ActivityType[]; onClose: () =
     setErrors(problems);
     if (Object.keys(problems).length > 0) return;
     const occurred = fromLocalInput(fields.occurred);
-    const activity = { id: `console-${crypto.randomUUID?.() ?? String(Date.now())}`, type: fields.type, profile_id: profile?.id, value: Number(fields.value), ...(data !== undefined && { data }), ...(occurred !== undefined && { occurred_at: occurred }) };
+    const activity = {
+      id: `console-${crypto.randomUUID?.() ?? String(Date.now())}`,
+      type: fields.type,
+      profile_id: profile?.id,
+      value: Number(fields.value),
+      ...(data !== undefined && { data }),
+      ...(occurred !== undefined && { occurred_at: occurred }),
+    };
     send.mutate(activity, {
       onSuccess: (answer) => {
         const [rejected] = answer.rejected;
@@ -208,8 +240,12 @@ function SendActivity({ types, onClose }: { types: ActivityType[]; onClose: () =
     });
   };
   const known = ['profile_id', 'custom_id', 'type', 'value', 'data', 'occurred_at'];
-  const others = Object.entries(errors).filter(([field]) => !known.some((one) => field === one || field.startsWith(`${one}.`)));
-  const dataErrors = Object.entries(errors).filter(([field]) => field === 'data' || field.startsWith('data.')).flatMap(([, messages]) => messages);
+  const others = Object.entries(errors).filter(
+    ([field]) => !known.some((one) => field === one || field.startsWith(`${one}.`)),
+  );
+  const dataErrors = Object.entries(errors)
+    .filter(([field]) => field === 'data' || field.startsWith('data.'))
+    .flatMap(([, messages]) => messages);
   return (
     <Dialog
       title="Send a test activity"
@@ -232,7 +268,11 @@ function SendActivity({ types, onClose }: { types: ActivityType[]; onClose: () =
             value={profile?.id ?? ''}
             fallback={profile?.label ?? ''}
             placeholder="Nickname, id or custom id"
-            options={(found.data ?? []).map((one) => ({ value: one.id, label: one.nickname, ...(one.custom_id !== null && { hint: one.custom_id }) }))}
+            options={(found.data ?? []).map((one) => ({
+              value: one.id,
+              label: one.nickname,
+              ...(one.custom_id !== null && { hint: one.custom_id }),
+            }))}
             onSearch={setSearch}
             onChange={(id) => setProfile({ id, label: found.data?.find((one) => one.id === id)?.nickname ?? id })}
             invalid={errors['profile_id'] !== undefined}
@@ -244,7 +284,12 @@ function SendActivity({ types, onClose }: { types: ActivityType[]; onClose: () =
           )}
         </div>
         <div className="form-grid">
-          <SelectField label="Type" value={fields.type} errors={errors['type']} onChange={(event) => set({ type: event.target.value })}>
+          <SelectField
+            label="Type"
+            value={fields.type}
+            errors={errors['type']}
+            onChange={(event) => set({ type: event.target.value })}
+          >
             <option value="">Choose…</option>
             {types.map((one) => (
               <option key={one.type} value={one.type}>
@@ -252,13 +297,36 @@ function SendActivity({ types, onClose }: { types: ActivityType[]; onClose: () =
               </option>
             ))}
           </SelectField>
-          <TextField label="Value" inputMode="numeric" hint="What sums add up." value={fields.value} errors={errors['value']} onChange={(event) => set({ value: event.target.value })} />
+          <TextField
+            label="Value"
+            inputMode="numeric"
+            hint="What sums add up."
+            value={fields.value}
+            errors={errors['value']}
+            onChange={(event) => set({ value: event.target.value })}
+          />
         </div>
-        <TextField label="When" type="datetime-local" hint="Empty: now. The past is free." value={fields.occurred} errors={errors['occurred_at']} onChange={(event) => set({ occurred: event.target.value })} />
-        <TextArea label="Data" className="mono short" rows={3} hint='Optional JSON, such as {"direction": "upgraded"}.' value={fields.data} errors={dataErrors} onChange={(event) => set({ data: event.target.value })} />
+        <TextField
+          label="When"
+          type="datetime-local"
+          hint="Empty: now. The past is free."
+          value={fields.occurred}
+          errors={errors['occurred_at']}
+          onChange={(event) => set({ occurred: event.target.value })}
+        />
+        <TextArea
+          label="Data"
+          className="mono short"
+          rows={3}
+          hint='Optional JSON, such as {"direction": "upgraded"}.'
+          value={fields.data}
+          errors={dataErrors}
+          onChange={(event) => set({ data: event.target.value })}
+        />
         {(others.length > 0 || send.error) && (
           <p className="form-error" role="alert">
-            {others.map(([field, messages]) => `${field}: ${messages.join(' ')}`).join(' ')} {send.error && messageOf(send.error)}
+            {others.map(([field, messages]) => `${field}: ${messages.join(' ')}`).join(' ')}{' '}
+            {send.error && messageOf(send.error)}
           </p>
         )}
       </div>
@@ -275,7 +343,11 @@ export function ActivityTypesPage() {
   const seen = useGet<{ results: ActivityType[] }>(path, { registered: 'false' });
   const [creating, setCreating] = useState<string | undefined>(undefined);
   const [removing, setRemoving] = useState<ActivityType | undefined>(undefined);
-  const rows = types.data && [...types.data.results.filter((one) => one.source === 'custom'), ...(seen.data?.results ?? []), ...types.data.results.filter((one) => one.source !== 'custom')];
+  const rows = types.data && [
+    ...types.data.results.filter((one) => one.source === 'custom'),
+    ...(seen.data?.results ?? []),
+    ...types.data.results.filter((one) => one.source !== 'custom'),
+  ];
   return (
     <>
       <Head>
@@ -310,7 +382,17 @@ export function ActivityTypesPage() {
                         <div className="muted small mono name">{one.type}</div>
                       </td>
                       <td className="fit">{one.client ? 'fans’ apps and back ends' : 'back ends'}</td>
-                      <td className="fit">{one.source === 'platform' ? <Badge>Platform</Badge> : one.registered ? <Badge tone="good">Your own</Badge> : <Badge tone="warn" title="A back end sent it; nobody registered it.">Seen</Badge>}</td>
+                      <td className="fit">
+                        {one.source === 'platform' ? (
+                          <Badge>Platform</Badge>
+                        ) : one.registered ? (
+                          <Badge tone="good">Your own</Badge>
+                        ) : (
+                          <Badge tone="warn" title="A back end sent it; nobody registered it.">
+                            Seen
+                          </Badge>
+                        )}
+                      </td>
                       <td className="fit">
                         {application.canWrite && one.source === 'custom' && one.registered && (
                           <Button small danger onClick={() => setRemoving(one)}>
@@ -342,7 +424,14 @@ export function ActivityTypesPage() {
           run={async () => {
             await client.request(`${path}${removing.type}/`, { method: 'DELETE' });
             await invalidate(path);
-            toast(`“${removing.label}” was unregistered.`, () => client.request(path, { method: 'POST', body: { type: removing.type, label: removing.label, client: removing.client } }).then(() => invalidate(path)));
+            toast(`“${removing.label}” was unregistered.`, () =>
+              client
+                .request(path, {
+                  method: 'POST',
+                  body: { type: removing.type, label: removing.label, client: removing.client },
+                })
+                .then(() => invalidate(path)),
+            );
           }}
         >
           Fans’ apps can no longer send it. Its activities and what is derived from them stay.
@@ -356,7 +445,11 @@ function NewType({ type, onClose }: { type: string; onClose: () => void }) {
   const application = useApplication();
   const [fields, setFields] = useState({ type, label: '', client: false });
   const create = useSend<undefined, ActivityType>(
-    (client) => client.request(application.path('activity-types/'), { method: 'POST', body: { type: fields.type, ...(fields.label.trim() !== '' && { label: fields.label }), client: fields.client } }),
+    (client) =>
+      client.request(application.path('activity-types/'), {
+        method: 'POST',
+        body: { type: fields.type, ...(fields.label.trim() !== '' && { label: fields.label }), client: fields.client },
+      }),
     () => [application.path('activity-types/')],
   );
   const errors = fieldsOf(create.error);
@@ -383,9 +476,28 @@ function NewType({ type, onClose }: { type: string; onClose: () => void }) {
       }
     >
       <div className="stack">
-        <TextField label="Type" className="mono" hint="Small letters, digits and hyphens, such as goal-celebrated." value={fields.type} errors={errors['type']} autoFocus onChange={(event) => setFields({ ...fields, type: event.target.value })} />
-        <TextField label="Label" hint="How people call it." value={fields.label} errors={errors['label']} onChange={(event) => setFields({ ...fields, label: event.target.value })} />
-        <CheckField label="Fans’ apps may send it" hint="Each fan for themselves. Leave it off for whatever is worth something." checked={fields.client} onChange={(event) => setFields({ ...fields, client: event.target.checked })} />
+        <TextField
+          label="Type"
+          className="mono"
+          hint="Small letters, digits and hyphens, such as goal-celebrated."
+          value={fields.type}
+          errors={errors['type']}
+          autoFocus
+          onChange={(event) => setFields({ ...fields, type: event.target.value })}
+        />
+        <TextField
+          label="Label"
+          hint="How people call it."
+          value={fields.label}
+          errors={errors['label']}
+          onChange={(event) => setFields({ ...fields, label: event.target.value })}
+        />
+        <CheckField
+          label="Fans’ apps may send it"
+          hint="Each fan for themselves. Leave it off for whatever is worth something."
+          checked={fields.client}
+          onChange={(event) => setFields({ ...fields, client: event.target.checked })}
+        />
         {rest && (
           <p className="form-error" role="alert">
             {rest}

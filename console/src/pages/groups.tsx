@@ -83,7 +83,13 @@ export function GroupsPage() {
                   <th scope="col">Changed</th>
                 </tr>
               </thead>
-              <tbody>{page ? page.results.map((group) => <GroupRow key={group.id} group={group} />) : <SkeletonRows widths={['55%', 48, 96, 60, 90]} />}</tbody>
+              <tbody>
+                {page ? (
+                  page.results.map((group) => <GroupRow key={group.id} group={group} />)
+                ) : (
+                  <SkeletonRows widths={['55%', 48, 96, 60, 90]} />
+                )}
+              </tbody>
             </table>
           </div>
         )}
@@ -105,7 +111,13 @@ function GroupRow({ group }: { group: Group }) {
       </td>
       <td className="right numeric">{formatNumber(group.profile_count)}</td>
       <td className="fit hide-narrow">{group.is_active ? <GroupSpark group={group} /> : null}</td>
-      <td className="fit">{group.is_active ? <EvaluationBadge evaluation={group.evaluation} membership={group.membership_type} /> : <span className="badge">Inactive</span>}</td>
+      <td className="fit">
+        {group.is_active ? (
+          <EvaluationBadge evaluation={group.evaluation} membership={group.membership_type} />
+        ) : (
+          <span className="badge">Inactive</span>
+        )}
+      </td>
       <td className="fit muted hide-narrow">
         <Time at={group.updated_at} ago />
       </td>
@@ -120,11 +132,20 @@ const monthAgo = (): string => new Date(Math.floor(Date.now() / DAY) * DAY - 29 
 
 function GroupSpark({ group }: { group: Group }) {
   const { path } = useApplication();
-  const size = useGet<Page<SizePoint>>(path(`profile-groups/${group.id}/size/`), { interval: 'day', since: monthAgo() }, { staleMs: 300_000 });
+  const size = useGet<Page<SizePoint>>(
+    path(`profile-groups/${group.id}/size/`),
+    { interval: 'day', since: monthAgo() },
+    { staleMs: 300_000 },
+  );
   if (size.isError) return null;
   if (!size.data) return <Skeleton width={96} />;
   const values = size.data.results.map((point) => point.size);
-  return <Sparkline values={values} label={`${formatNumber(values[0] ?? 0)} members 30 days ago, ${formatNumber(group.profile_count)} now`} />;
+  return (
+    <Sparkline
+      values={values}
+      label={`${formatNumber(values[0] ?? 0)} members 30 days ago, ${formatNumber(group.profile_count)} now`}
+    />
+  );
 }
 
 function NoGroups({ filtered, onClear }: { filtered: boolean; onClear: () => void }) {
@@ -138,8 +159,19 @@ function NoGroups({ filtered, onClear }: { filtered: boolean; onClear: () => voi
     );
   }
   return (
-    <Empty icon={icon} title="Make your first group" action={canWrite && <ButtonLink look="primary" href={href('groups/new')}>New group</ButtonLink>}>
-      A dynamic group keeps itself by a rule, such as “at least 10 comments in the last 7 days”. A static one holds whom you put in: VIPs, beta testers, a list from elsewhere.
+    <Empty
+      icon={icon}
+      title="Make your first group"
+      action={
+        canWrite && (
+          <ButtonLink look="primary" href={href('groups/new')}>
+            New group
+          </ButtonLink>
+        )
+      }
+    >
+      A dynamic group keeps itself by a rule, such as “at least 10 comments in the last 7 days”. A static one holds whom
+      you put in: VIPs, beta testers, a list from elsewhere.
     </Empty>
   );
 }

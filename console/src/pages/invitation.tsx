@@ -33,7 +33,9 @@ export function InvitationPage() {
 
   useEffect(() => {
     document.title = 'Invitation · Grandstand';
-    anonymous.request<Invitation>('producers/invitations/show/', { method: 'POST', body: { token }, reads: true }).then(setInvitation, (reason: unknown) => setGone(messageOf(reason)));
+    anonymous
+      .request<Invitation>('producers/invitations/show/', { method: 'POST', body: { token }, reads: true })
+      .then(setInvitation, (reason: unknown) => setGone(messageOf(reason)));
   }, [token]);
 
   const submit = async (event: FormEvent): Promise<void> => {
@@ -45,7 +47,12 @@ export function InvitationPage() {
     setBusy(true);
     setError(undefined);
     try {
-      const body = { token, password: fields.password, ...(!hasAccount && { name: fields.name }), ...(invitation.email === null && { email: fields.email }) };
+      const body = {
+        token,
+        password: fields.password,
+        ...(!hasAccount && { name: fields.name }),
+        ...(invitation.email === null && { email: fields.email }),
+      };
       await anonymous.request('producers/invitations/accept/', { method: 'POST', body, reads: true });
       navigate(`/apps/${encodeURIComponent(invitation.application.client_id)}`, { replace: true });
       await resume();
@@ -86,8 +93,28 @@ export function InvitationPage() {
                   : `${invitation.email} is invited as ${invitation.role}.${invitation.has_account ? ' Enter the password of your account.' : ''}`}
               </p>
             </div>
-            {invitation.email === null && <TextField label="E-mail address" type="email" name="email" autoComplete="username" value={fields.email} errors={errors['email']} autoFocus onChange={(event) => set({ email: event.target.value })} />}
-            {!invitation.has_account && <TextField label="Your name" name="name" autoComplete="name" value={fields.name} errors={errors['name']} onChange={(event) => set({ name: event.target.value })} />}
+            {invitation.email === null && (
+              <TextField
+                label="E-mail address"
+                type="email"
+                name="email"
+                autoComplete="username"
+                value={fields.email}
+                errors={errors['email']}
+                autoFocus
+                onChange={(event) => set({ email: event.target.value })}
+              />
+            )}
+            {!invitation.has_account && (
+              <TextField
+                label="Your name"
+                name="name"
+                autoComplete="name"
+                value={fields.name}
+                errors={errors['name']}
+                onChange={(event) => set({ name: event.target.value })}
+              />
+            )}
             <TextField
               label="Password"
               type="password"
@@ -99,7 +126,14 @@ export function InvitationPage() {
               onChange={(event) => set({ password: event.target.value })}
             />
             {!invitation.has_account && (
-              <TextField label="Password again" type="password" autoComplete="new-password" value={fields.again} errors={mismatch ? ['The two are not the same.'] : undefined} onChange={(event) => set({ again: event.target.value })} />
+              <TextField
+                label="Password again"
+                type="password"
+                autoComplete="new-password"
+                value={fields.again}
+                errors={mismatch ? ['The two are not the same.'] : undefined}
+                onChange={(event) => set({ again: event.target.value })}
+              />
             )}
             {rest && (
               <p className="form-error" role="alert">

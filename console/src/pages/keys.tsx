@@ -39,7 +39,10 @@ export function KeysPage() {
               </>
             )}
           </dl>
-          <p className="muted small">The client id is public: apps are built with it. The secret signs tokens for your own accounts and stays on your back end.</p>
+          <p className="muted small">
+            The client id is public: apps are built with it. The secret signs tokens for your own accounts and stays on
+            your back end.
+          </p>
         </section>
         <AdminTokens />
       </div>
@@ -144,12 +147,18 @@ function AdminTokens() {
                         made <Time at={token.created_at} ago />
                       </div>
                     </td>
-                    <td className="fit">{token.read_only ? <Badge>Read only</Badge> : <Badge tone="info">Everything</Badge>}</td>
+                    <td className="fit">
+                      {token.read_only ? <Badge>Read only</Badge> : <Badge tone="info">Everything</Badge>}
+                    </td>
                     <td className="fit hide-narrow">
                       <code>…{token.hint}</code>
                     </td>
-                    <td className="fit muted hide-narrow">{token.last_used_at ? <Time at={token.last_used_at} ago /> : 'never'}</td>
-                    <td className="fit muted hide-narrow">{token.expires_at ? <Time at={token.expires_at} ago /> : 'never'}</td>
+                    <td className="fit muted hide-narrow">
+                      {token.last_used_at ? <Time at={token.last_used_at} ago /> : 'never'}
+                    </td>
+                    <td className="fit muted hide-narrow">
+                      {token.expires_at ? <Time at={token.expires_at} ago /> : 'never'}
+                    </td>
                     <td className="fit">
                       <Button small danger onClick={() => setRevoking(token)}>
                         Revoke…
@@ -189,7 +198,11 @@ function NewToken({ onClose }: { onClose: () => void }) {
   const [fields, setFields] = useState({ name: '', readOnly: false, expires: '' });
   const [token, setToken] = useState<string | undefined>(undefined);
   const create = useSend<undefined, { token: string }>(
-    (client) => client.request(application.path('access-tokens/'), { method: 'POST', body: { name: fields.name, read_only: fields.readOnly, expires_at: fromLocalInput(fields.expires) ?? null } }),
+    (client) =>
+      client.request(application.path('access-tokens/'), {
+        method: 'POST',
+        body: { name: fields.name, read_only: fields.readOnly, expires_at: fromLocalInput(fields.expires) ?? null },
+      }),
     () => [application.path('access-tokens/')],
   );
   const errors = fieldsOf(create.error);
@@ -216,9 +229,28 @@ function NewToken({ onClose }: { onClose: () => void }) {
       }
     >
       <div className="stack">
-        <TextField label="Name" hint="What uses it, such as “season import”." value={fields.name} errors={errors['name']} autoFocus onChange={(event) => setFields({ ...fields, name: event.target.value })} />
-        <CheckField label="Read only" hint="It may look, preview and verify, and change nothing." checked={fields.readOnly} onChange={(event) => setFields({ ...fields, readOnly: event.target.checked })} />
-        <TextField label="Expires" type="datetime-local" hint="Optional, in your time zone. Empty: never." value={fields.expires} errors={errors['expires_at']} onChange={(event) => setFields({ ...fields, expires: event.target.value })} />
+        <TextField
+          label="Name"
+          hint="What uses it, such as “season import”."
+          value={fields.name}
+          errors={errors['name']}
+          autoFocus
+          onChange={(event) => setFields({ ...fields, name: event.target.value })}
+        />
+        <CheckField
+          label="Read only"
+          hint="It may look, preview and verify, and change nothing."
+          checked={fields.readOnly}
+          onChange={(event) => setFields({ ...fields, readOnly: event.target.checked })}
+        />
+        <TextField
+          label="Expires"
+          type="datetime-local"
+          hint="Optional, in your time zone. Empty: never."
+          value={fields.expires}
+          errors={errors['expires_at']}
+          onChange={(event) => setFields({ ...fields, expires: event.target.value })}
+        />
         {rest && (
           <p className="form-error" role="alert">
             {rest}
@@ -261,7 +293,8 @@ export function TeamPage() {
   const [removing, setRemoving] = useState<Producer | undefined>(undefined);
   const me = state.status === 'in' ? state.session.email : null;
   const changeRole = (producer: Producer, role: Role): void => {
-    const set = (next: Role): Promise<void> => client.request(`${path}${producer.id}/`, { method: 'PATCH', body: { role: next } }).then(() => invalidate(path));
+    const set = (next: Role): Promise<void> =>
+      client.request(`${path}${producer.id}/`, { method: 'PATCH', body: { role: next } }).then(() => invalidate(path));
     set(role).then(
       () => toast(`${producer.name} is ${role} now.`, () => set(producer.role)),
       (error: unknown) => {
@@ -301,11 +334,17 @@ export function TeamPage() {
                 {team.data?.results.map((producer) => (
                   <tr key={producer.id}>
                     <td>
-                      <strong className="name">{producer.name}</strong> {producer.email === me && <span className="muted">(you)</span>}
+                      <strong className="name">{producer.name}</strong>{' '}
+                      {producer.email === me && <span className="muted">(you)</span>}
                       <div className="muted small name">{producer.email}</div>
                     </td>
                     <td className="fit">
-                      <select className="select" aria-label={`Role of ${producer.name}`} value={producer.role} onChange={(event) => changeRole(producer, event.target.value as Role)}>
+                      <select
+                        className="select"
+                        aria-label={`Role of ${producer.name}`}
+                        value={producer.role}
+                        onChange={(event) => changeRole(producer, event.target.value as Role)}
+                      >
                         {ROLES.map(([role, label]) => (
                           <option key={role} value={role}>
                             {label}
@@ -400,9 +439,7 @@ function Invite({ onClose }: { onClose: () => void }) {
         }
       >
         <div className="stack">
-          <p className="muted name">
-            Send it to {email}. It works once, within seven days, and is shown only here.
-          </p>
+          <p className="muted name">Send it to {email}. It works once, within seven days, and is shown only here.</p>
           <pre className="text-block" tabIndex={0} role="region" aria-label="Link of the invitation">
             {link}
           </pre>
@@ -425,8 +462,20 @@ function Invite({ onClose }: { onClose: () => void }) {
       }
     >
       <div className="stack">
-        <TextField label="E-mail address" type="email" value={email} errors={errors['email']} autoFocus onChange={(event) => setEmail(event.target.value)} />
-        <SelectField label="Role" value={role} errors={errors['role']} onChange={(event) => setRole(event.target.value as Role)}>
+        <TextField
+          label="E-mail address"
+          type="email"
+          value={email}
+          errors={errors['email']}
+          autoFocus
+          onChange={(event) => setEmail(event.target.value)}
+        />
+        <SelectField
+          label="Role"
+          value={role}
+          errors={errors['role']}
+          onChange={(event) => setRole(event.target.value as Role)}
+        >
           {ROLES.map(([value, label, text]) => (
             <option key={value} value={value}>
               {label}: {text}

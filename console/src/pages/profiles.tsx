@@ -22,7 +22,10 @@ export function ProfilesPage() {
   const cursor = params.get('cursor') ?? '';
   const [creating, setCreating] = useState(false);
   const [filtering, setFiltering] = useState(false);
-  const list = useGet<Page<Profile>>(search.trim() === '' ? application.path('profiles/') : null, { cursor, attributes });
+  const list = useGet<Page<Profile>>(search.trim() === '' ? application.path('profiles/') : null, {
+    cursor,
+    attributes,
+  });
   const found = useProfileSearch(search, 20);
   const rows = search.trim() === '' ? list.data?.results : found.data;
   const active = search.trim() === '' ? list : found;
@@ -51,14 +54,24 @@ export function ProfilesPage() {
         Everybody who uses your apps: one profile for each fan.
       </PageHead>
       <div className="toolbar">
-        <SearchField label="Nickname, id or custom id" value={search} onChange={(event) => set((next) => (event.target.value === '' ? next.delete('q') : next.set('q', event.target.value)))} />
+        <SearchField
+          label="Nickname, id or custom id"
+          value={search}
+          onChange={(event) =>
+            set((next) => (event.target.value === '' ? next.delete('q') : next.set('q', event.target.value)))
+          }
+        />
         <Button icon={<IconFilter size={16} aria-hidden />} onClick={() => setFiltering(true)}>
           Attribute…
         </Button>
         {attributes.map((pair) => (
           <span key={pair} className="chip">
             <bdi className="name">{pair.replace(':', ': ')}</bdi>
-            <button type="button" aria-label={`Remove the filter ${pair}`} onClick={() => set((next) => next.delete('attribute', pair))}>
+            <button
+              type="button"
+              aria-label={`Remove the filter ${pair}`}
+              onClick={() => set((next) => next.delete('attribute', pair))}
+            >
               ×
             </button>
           </span>
@@ -74,7 +87,8 @@ export function ProfilesPage() {
             </Empty>
           ) : (
             <Empty icon={<IconUsers size={34} aria-hidden />} title="No profiles yet">
-              A profile is made when an app starts for the first time, when one of your accounts signs in, or when your back end makes it. You can make one here to try things out.
+              A profile is made when an app starts for the first time, when one of your accounts signs in, or when your
+              back end makes it. You can make one here to try things out.
             </Empty>
           )
         ) : (
@@ -89,11 +103,19 @@ export function ProfilesPage() {
                   <th scope="col">Made</th>
                 </tr>
               </thead>
-              <tbody>{rows ? rows.map((profile) => <ProfileRow key={profile.id} profile={profile} />) : <SkeletonRows widths={['60%', 110, '70%', 80, 80]} />}</tbody>
+              <tbody>
+                {rows ? (
+                  rows.map((profile) => <ProfileRow key={profile.id} profile={profile} />)
+                ) : (
+                  <SkeletonRows widths={['60%', 110, '70%', 80, 80]} />
+                )}
+              </tbody>
             </table>
           </div>
         )}
-        {search.trim() === '' && list.data && <Pager page={list.data} noun="profile" onCursor={(next) => set((params) => params.set('cursor', next))} />}
+        {search.trim() === '' && list.data && (
+          <Pager page={list.data} noun="profile" onCursor={(next) => set((params) => params.set('cursor', next))} />
+        )}
       </section>
       {creating && <NewProfile onClose={() => setCreating(false)} />}
       {filtering && (
@@ -135,7 +157,9 @@ function ProfileRow({ profile }: { profile: Profile }) {
           {profile.attributes.length > 3 && <span className="faint small">+{profile.attributes.length - 3}</span>}
         </span>
       </td>
-      <td className="fit muted hide-narrow">{profile.last_active_at ? <Time at={profile.last_active_at} ago /> : 'never'}</td>
+      <td className="fit muted hide-narrow">
+        {profile.last_active_at ? <Time at={profile.last_active_at} ago /> : 'never'}
+      </td>
       <td className="fit muted hide-narrow">
         <Time at={profile.created_at} ago />
       </td>
@@ -152,7 +176,12 @@ function NewProfile({ onClose }: { onClose: () => void }) {
   const create = useSend<undefined, Profile & { access_token: string }>(
     (client) => {
       const body = nickname.trim() === '' ? {} : { nickname };
-      return client.request(customId === '' ? application.path('profile/') : `profile-by-custom-id/${encodeURIComponent(application.client_id)}/${encodeURIComponent(customId)}/`, { method: 'POST', body });
+      return client.request(
+        customId === ''
+          ? application.path('profile/')
+          : `profile-by-custom-id/${encodeURIComponent(application.client_id)}/${encodeURIComponent(customId)}/`,
+        { method: 'POST', body },
+      );
     },
     () => [application.path('profiles/')],
   );
@@ -185,8 +214,21 @@ function NewProfile({ onClose }: { onClose: () => void }) {
       }
     >
       <div className="stack">
-        <TextField label="Nickname" hint="Empty: one is made up." value={nickname} errors={errors['nickname']} autoFocus onChange={(event) => setNickname(event.target.value)} />
-        <TextField label="Custom id" hint="Optional. The id of this fan in your own system." value={customId} errors={errors['custom_id']} onChange={(event) => setCustomId(event.target.value)} />
+        <TextField
+          label="Nickname"
+          hint="Empty: one is made up."
+          value={nickname}
+          errors={errors['nickname']}
+          autoFocus
+          onChange={(event) => setNickname(event.target.value)}
+        />
+        <TextField
+          label="Custom id"
+          hint="Optional. The id of this fan in your own system."
+          value={customId}
+          errors={errors['custom_id']}
+          onChange={(event) => setCustomId(event.target.value)}
+        />
         {rest && (
           <p className="form-error" role="alert">
             {rest}
@@ -222,8 +264,19 @@ function AttributeFilter({ onAdd, onClose }: { onAdd: (pair: string) => void; on
       }
     >
       <div className="stack">
-        <TextField label="Key" value={key} autoFocus errors={tried && key === '' ? ['Which attribute?'] : undefined} onChange={(event) => setKey(event.target.value)} />
-        <TextField label="Value" hint="Exactly as it is stored." value={value} onChange={(event) => setValue(event.target.value)} />
+        <TextField
+          label="Key"
+          value={key}
+          autoFocus
+          errors={tried && key === '' ? ['Which attribute?'] : undefined}
+          onChange={(event) => setKey(event.target.value)}
+        />
+        <TextField
+          label="Value"
+          hint="Exactly as it is stored."
+          value={value}
+          onChange={(event) => setValue(event.target.value)}
+        />
       </div>
     </Dialog>
   );

@@ -36,12 +36,20 @@ export function SignInPage({ expired }: { expired: boolean }) {
 
   const submit = async (event: FormEvent): Promise<void> => {
     event.preventDefault();
-    const missing = way === 'password' ? fields.email.trim() === '' || fields.password === '' : fields.token.trim() === '';
-    if (missing) return setError(way === 'password' ? 'Enter your e-mail address and your password.' : 'Paste an admin access token of your application.');
+    const missing =
+      way === 'password' ? fields.email.trim() === '' || fields.password === '' : fields.token.trim() === '';
+    if (missing)
+      return setError(
+        way === 'password'
+          ? 'Enter your e-mail address and your password.'
+          : 'Paste an admin access token of your application.',
+      );
     setBusy(true);
     setError(undefined);
     try {
-      await (way === 'password' ? signInWithPassword(fields.email.trim(), fields.password) : signInWithToken(fields.token.trim()));
+      await (way === 'password'
+        ? signInWithPassword(fields.email.trim(), fields.password)
+        : signInWithToken(fields.token.trim()));
     } catch (reason) {
       setError(messageOf(reason));
       setBusy(false);
@@ -53,7 +61,9 @@ export function SignInPage({ expired }: { expired: boolean }) {
       <form className="card stack" onSubmit={(event) => void submit(event)} noValidate>
         <div>
           <h1>Sign in</h1>
-          {expired && <p className="muted">Your session has ended. Sign in again to go on; what you were writing is kept.</p>}
+          {expired && (
+            <p className="muted">Your session has ended. Sign in again to go on; what you were writing is kept.</p>
+          )}
         </div>
         <Choices<Way>
           label="How to sign in"
@@ -69,11 +79,34 @@ export function SignInPage({ expired }: { expired: boolean }) {
         />
         {way === 'password' ? (
           <>
-            <TextField label="E-mail address" type="email" name="email" autoComplete="username" value={fields.email} autoFocus onChange={(event) => set({ email: event.target.value })} />
-            <TextField label="Password" type="password" name="password" autoComplete="current-password" value={fields.password} onChange={(event) => set({ password: event.target.value })} />
+            <TextField
+              label="E-mail address"
+              type="email"
+              name="email"
+              autoComplete="username"
+              value={fields.email}
+              autoFocus
+              onChange={(event) => set({ email: event.target.value })}
+            />
+            <TextField
+              label="Password"
+              type="password"
+              name="password"
+              autoComplete="current-password"
+              value={fields.password}
+              onChange={(event) => set({ password: event.target.value })}
+            />
           </>
         ) : (
-          <TextField label="Admin access token" type="password" autoComplete="off" hint="It stays in this tab and is forgotten when the tab closes." value={fields.token} autoFocus onChange={(event) => set({ token: event.target.value })} />
+          <TextField
+            label="Admin access token"
+            type="password"
+            autoComplete="off"
+            hint="It stays in this tab and is forgotten when the tab closes."
+            value={fields.token}
+            autoFocus
+            onChange={(event) => set({ token: event.target.value })}
+          />
         )}
         {error !== undefined && (
           <p className="form-error" role="alert">

@@ -10,7 +10,23 @@ import { Button } from '../ui/button.tsx';
 import { CopyButton } from '../ui/copy.tsx';
 import { Choices, TextArea } from '../ui/field.tsx';
 import { LeafRow, type Editing } from './leaf-row.tsx';
-import { depthOf, emptyLeaf, emptyRule, isDraftNode, leavesOf, newNode, prune, replace, toBuckets, toRoot, toTree, wrapBareLeaves, type Draft, type DraftLeaf, type DraftNode } from './model.ts';
+import {
+  depthOf,
+  emptyLeaf,
+  emptyRule,
+  isDraftNode,
+  leavesOf,
+  newNode,
+  prune,
+  replace,
+  toBuckets,
+  toRoot,
+  toTree,
+  wrapBareLeaves,
+  type Draft,
+  type DraftLeaf,
+  type DraftNode,
+} from './model.ts';
 
 type View = 'buckets' | 'tree' | 'json';
 
@@ -37,9 +53,15 @@ export function RuleBuilder({ draft, onChange, ...editing }: BuilderProps) {
             if (next === 'buckets' && buckets) onChange(wrapBareLeaves(draft));
             setView(next);
           }}
-          choices={[...(buckets ? [{ value: 'buckets' as const, label: 'Simple' }] : []), { value: 'tree', label: 'Full tree' }, { value: 'json', label: 'JSON' }]}
+          choices={[
+            ...(buckets ? [{ value: 'buckets' as const, label: 'Simple' }] : []),
+            { value: 'tree', label: 'Full tree' },
+            { value: 'json', label: 'JSON' },
+          ]}
         />
-        {!buckets && shown !== 'json' && <span className="muted small">This rule says more than the simple view can show.</span>}
+        {!buckets && shown !== 'json' && (
+          <span className="muted small">This rule says more than the simple view can show.</span>
+        )}
       </div>
       {root.length > 0 && (
         <p className="form-error" role="alert">
@@ -75,7 +97,8 @@ function BucketsView({ draft, onChange, ...editing }: BuilderProps) {
           )}
           <section className="bucket" aria-label={`Bucket ${at + 1}`}>
             <p className="bucket-title">
-              {at === 0 ? 'Profiles for which' : 'and for which'} {bucket.leaves.length > 1 ? 'any of these holds' : 'this holds'}
+              {at === 0 ? 'Profiles for which' : 'and for which'}{' '}
+              {bucket.leaves.length > 1 ? 'any of these holds' : 'this holds'}
             </p>
             {bucket.leaves.map((leaf, index) => (
               <div key={leaf.id} className="bucket-row">
@@ -95,7 +118,13 @@ function BucketsView({ draft, onChange, ...editing }: BuilderProps) {
                 small
                 look="quiet"
                 icon={<IconPlus size={15} aria-hidden />}
-                onClick={() => edit(bucket.id, (part) => (isDraftNode(part) ? { ...part, children: [...part.children, emptyLeaf()] } : newNode('OR', [part, emptyLeaf()])))}
+                onClick={() =>
+                  edit(bucket.id, (part) =>
+                    isDraftNode(part)
+                      ? { ...part, children: [...part.children, emptyLeaf()] }
+                      : newNode('OR', [part, emptyLeaf()]),
+                  )
+                }
               >
                 Or…
               </Button>
@@ -105,7 +134,10 @@ function BucketsView({ draft, onChange, ...editing }: BuilderProps) {
       ))}
       {!editing.disabled && (
         <li>
-          <Button icon={<IconPlus size={15} aria-hidden />} onClick={() => onChange({ ...draft, children: [...draft.children, newNode('OR', [emptyLeaf()])] })}>
+          <Button
+            icon={<IconPlus size={15} aria-hidden />}
+            onClick={() => onChange({ ...draft, children: [...draft.children, newNode('OR', [emptyLeaf()])] })}
+          >
             And…
           </Button>
         </li>
@@ -139,12 +171,23 @@ function NodeView({ root, node, path, level, name, onRoot, ...editing }: NodeVie
     onRoot(pruned.children.length === 0 ? { ...pruned, children: [emptyLeaf()] } : pruned);
   };
   const add = (child: Draft): void => change({ ...node, children: [...node.children, child] });
-  const messages = [path === ROOT ? [] : (errors[path] ?? []), errors[`${path}.operator`] ?? [], errors[`${path}.count`] ?? [], errors[`${path}.children`] ?? []].flat();
+  const messages = [
+    path === ROOT ? [] : (errors[path] ?? []),
+    errors[`${path}.operator`] ?? [],
+    errors[`${path}.count`] ?? [],
+    errors[`${path}.children`] ?? [],
+  ].flat();
   const full = node.operator === 'NOT' && node.children.length >= 1;
   return (
     <section className="tree-node" aria-label={name}>
       <div className="row wrap">
-        <select className="select tree-operator" aria-label={`${name}: how its parts are joined`} value={node.operator} disabled={disabled || isRoot} onChange={(event) => change(withOperator(node, event.target.value as RuleNode['operator']))}>
+        <select
+          className="select tree-operator"
+          aria-label={`${name}: how its parts are joined`}
+          value={node.operator}
+          disabled={disabled || isRoot}
+          onChange={(event) => change(withOperator(node, event.target.value as RuleNode['operator']))}
+        >
           {OPERATORS.map(([operator, label]) => (
             <option key={operator} value={operator}>
               {label}
@@ -164,7 +207,14 @@ function NodeView({ root, node, path, level, name, onRoot, ...editing }: NodeVie
           />
         )}
         {!isRoot && !disabled && (
-          <Button look="quiet" small danger iconOnly icon={<IconTrash size={16} aria-hidden />} onClick={() => editChild(node.id, undefined)}>
+          <Button
+            look="quiet"
+            small
+            danger
+            iconOnly
+            icon={<IconTrash size={16} aria-hidden />}
+            onClick={() => editChild(node.id, undefined)}
+          >
             {`Remove ${name.toLowerCase()}`}
           </Button>
         )}
@@ -178,7 +228,15 @@ function NodeView({ root, node, path, level, name, onRoot, ...editing }: NodeVie
         {node.children.map((child, index) => (
           <li key={child.id}>
             {isDraftNode(child) ? (
-              <NodeView {...editing} root={root} node={child} path={`${path}.children[${index}]`} level={level + 1} name={`${name}, part ${index + 1}`} onRoot={onRoot} />
+              <NodeView
+                {...editing}
+                root={root}
+                node={child}
+                path={`${path}.children[${index}]`}
+                level={level + 1}
+                name={`${name}, part ${index + 1}`}
+                onRoot={onRoot}
+              />
             ) : (
               <LeafRow
                 {...editing}
@@ -198,7 +256,12 @@ function NodeView({ root, node, path, level, name, onRoot, ...editing }: NodeVie
             Rule
           </Button>
           {level < MAX_LEVELS - 1 && (
-            <Button small look="quiet" icon={<IconCornerDownRight size={15} aria-hidden />} onClick={() => add(newNode(node.operator === 'AND' ? 'OR' : 'AND', [emptyLeaf()]))}>
+            <Button
+              small
+              look="quiet"
+              icon={<IconCornerDownRight size={15} aria-hidden />}
+              onClick={() => add(newNode(node.operator === 'AND' ? 'OR' : 'AND', [emptyLeaf()]))}
+            >
               Group of rules
             </Button>
           )}
@@ -211,11 +274,20 @@ function NodeView({ root, node, path, level, name, onRoot, ...editing }: NodeVie
 /** NOT has one part: several are put into an OR, so that none of them may hold. */
 function withOperator(node: DraftNode, operator: RuleNode['operator']): DraftNode {
   const { count: _count, ...rest } = node;
-  if (operator === 'NOT' && node.children.length > 1) return { ...rest, operator, children: [newNode('OR', node.children)] };
+  if (operator === 'NOT' && node.children.length > 1)
+    return { ...rest, operator, children: [newNode('OR', node.children)] };
   return { ...rest, operator, ...(operator === 'AT_LEAST' && { count: 1 }) };
 }
 
-function JsonView({ draft, onChange, disabled }: { draft: DraftNode; onChange: (draft: DraftNode) => void; disabled: boolean }) {
+function JsonView({
+  draft,
+  onChange,
+  disabled,
+}: {
+  draft: DraftNode;
+  onChange: (draft: DraftNode) => void;
+  disabled: boolean;
+}) {
   const json = JSON.stringify(toTree(draft), null, 2);
   const [text, setText] = useState(json);
   const [problem, setProblem] = useState<string | undefined>(undefined);
@@ -227,10 +299,21 @@ function JsonView({ draft, onChange, disabled }: { draft: DraftNode; onChange: (
   };
   return (
     <div className="stack" style={{ '--gap': '8px' } as React.CSSProperties}>
-      <TextArea label="Rule tree as JSON" className="mono json" spellCheck={false} rows={18} value={text} readOnly={disabled} errors={problem ? [problem] : undefined} onChange={(event) => read(event.target.value)} />
+      <TextArea
+        label="Rule tree as JSON"
+        className="mono json"
+        spellCheck={false}
+        rows={18}
+        value={text}
+        readOnly={disabled}
+        errors={problem ? [problem] : undefined}
+        onChange={(event) => read(event.target.value)}
+      />
       <div className="row">
         <CopyButton text={text} label="Copy JSON" iconOnly={false} />
-        <span className="muted small">{plural(leavesOf(draft).length, 'rule')}, {plural(depthOf(draft), 'level')}</span>
+        <span className="muted small">
+          {plural(leavesOf(draft).length, 'rule')}, {plural(depthOf(draft), 'level')}
+        </span>
       </div>
     </div>
   );
@@ -252,7 +335,10 @@ function shapeProblem(value: unknown, level: number): string | undefined {
   if (level > MAX_LEVELS) return `A rule has at most ${MAX_LEVELS} levels.`;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'Every part must be an object.';
   const part = value as Record<string, unknown>; // JSON objects have string keys
-  if (!('operator' in part)) return typeof part['attribute'] === 'string' && typeof part['condition'] === 'string' ? undefined : 'A rule has an attribute and a condition, a group of rules an operator and children.';
+  if (!('operator' in part))
+    return typeof part['attribute'] === 'string' && typeof part['condition'] === 'string'
+      ? undefined
+      : 'A rule has an attribute and a condition, a group of rules an operator and children.';
   if (!OPERATORS.some(([operator]) => operator === part['operator'])) return 'An operator is AND, OR, NOT or AT_LEAST.';
   const { children } = part;
   if (!Array.isArray(children) || children.length === 0) return 'A group of rules has children.';

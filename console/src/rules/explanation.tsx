@@ -26,7 +26,8 @@ function Part({ part, words }: { part: Explained; words: Words }) {
   const children = part.children ?? [];
   const [only] = children;
   // A joint of one part says nothing that the part does not say.
-  if (only && children.length === 1 && (part.operator === 'AND' || part.operator === 'OR')) return <Part part={only} words={words} />;
+  if (only && children.length === 1 && (part.operator === 'AND' || part.operator === 'OR'))
+    return <Part part={only} words={words} />;
   return (
     <li className="why-node">
       <div className="why-head">
@@ -50,7 +51,10 @@ function Leaf({ part, words }: { part: Explained; words: Words }) {
   const leaf = part as unknown as RuleLeaf; // an explained leaf is the leaf with more beside it
   const unit = words.attribute(leaf.attribute)?.unit;
   const flip = part.next_flip_at ?? null;
-  const actual = leaf.attribute === 'profile_group' && Array.isArray(part.actual) ? part.actual.map((id) => `“${words.group(String(id))}”`).join(', ') || 'none of them' : valueLabel(part.actual);
+  const actual =
+    leaf.attribute === 'profile_group' && Array.isArray(part.actual)
+      ? part.actual.map((id) => `“${words.group(String(id))}”`).join(', ') || 'none of them'
+      : valueLabel(part.actual);
   return (
     <li className="why-leaf">
       <Mark result={part.result} />

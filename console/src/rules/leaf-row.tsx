@@ -36,9 +36,18 @@ function errorsBelow(errors: FieldErrors, path: string): string[] {
 }
 
 export function attributeOptions(attributes: Attribute[]): Option[] {
-  const order = [...new Set(attributes.map((one) => one.category))].sort((a, b) => Number(b === 'custom') - Number(a === 'custom') || a.localeCompare(b));
+  const order = [...new Set(attributes.map((one) => one.category))].sort(
+    (a, b) => Number(b === 'custom') - Number(a === 'custom') || a.localeCompare(b),
+  );
   return order.flatMap((category) =>
-    attributes.filter((one) => one.category === category).map((one) => ({ value: one.key, label: one.label, hint: one.description || one.key, group: category.replaceAll('_', ' ') })),
+    attributes
+      .filter((one) => one.category === category)
+      .map((one) => ({
+        value: one.key,
+        label: one.label,
+        hint: one.description || one.key,
+        group: category.replaceAll('_', ' '),
+      })),
   );
 }
 
@@ -102,7 +111,16 @@ export function LeafRow({ leaf, path, name, attributes, words, errors, disabled,
             }}
           />
         )}
-        {attribute?.supports_window && <WindowInput name={name} window={leaf.window} invalid={below('window').length > 0} describedBy={describedBy} disabled={disabled} onChange={(window) => onChange(setWindow(leaf, window))} />}
+        {attribute?.supports_window && (
+          <WindowInput
+            name={name}
+            window={leaf.window}
+            invalid={below('window').length > 0}
+            describedBy={describedBy}
+            disabled={disabled}
+            onChange={(window) => onChange(setWindow(leaf, window))}
+          />
+        )}
         {leaf.salt !== undefined && (
           <span className="badge" title="Profiles fall into other buckets under another salt.">
             salt {leaf.salt}
@@ -170,8 +188,21 @@ function WindowInput({ name, window, invalid, describedBy, disabled, onChange }:
       </select>
       {own && (
         <>
-          <input className="input value-short numeric" inputMode="numeric" aria-label={`${name}: length of the period`} value={amount} disabled={disabled} onChange={(event) => onChange(compose(event.target.value.replaceAll(/\D/g, ''), unit))} />
-          <select className="select" aria-label={`${name}: unit of the period`} value={unit} disabled={disabled} onChange={(event) => onChange(compose(amount, event.target.value))}>
+          <input
+            className="input value-short numeric"
+            inputMode="numeric"
+            aria-label={`${name}: length of the period`}
+            value={amount}
+            disabled={disabled}
+            onChange={(event) => onChange(compose(event.target.value.replaceAll(/\D/g, ''), unit))}
+          />
+          <select
+            className="select"
+            aria-label={`${name}: unit of the period`}
+            value={unit}
+            disabled={disabled}
+            onChange={(event) => onChange(compose(amount, event.target.value))}
+          >
             <option value="M">minutes</option>
             <option value="H">hours</option>
             <option value="D">days</option>

@@ -24,12 +24,21 @@ let lastId = 0;
 export const newId = (): number => ++lastId;
 
 export const emptyLeaf = (): DraftLeaf => ({ id: newId(), attribute: '', condition: '' });
-export const newNode = (operator: RuleNode['operator'], children: Draft[]): DraftNode => ({ id: newId(), operator, children });
+export const newNode = (operator: RuleNode['operator'], children: Draft[]): DraftNode => ({
+  id: newId(),
+  operator,
+  children,
+});
 export const emptyRule = (): DraftNode => newNode('AND', [newNode('OR', [emptyLeaf()])]);
 
 export function toDraft(tree: RuleTree): Draft {
   if (!isNode(tree)) return { id: newId(), ...tree };
-  return { id: newId(), operator: tree.operator, children: tree.children.map(toDraft), ...(tree.count !== undefined && { count: tree.count }) };
+  return {
+    id: newId(),
+    operator: tree.operator,
+    children: tree.children.map(toDraft),
+    ...(tree.count !== undefined && { count: tree.count }),
+  };
 }
 
 /** The root as the API stores it: AND. */
@@ -48,7 +57,11 @@ export function toTree(draft: Draft): RuleTree {
     return { ...leaf, ...(window && { window }), ...(salt && { salt }) };
   }
   const { count, ...node } = rest;
-  return { ...node, children: rest.children.map((child) => toTree(child)), ...(rest.operator === 'AT_LEAST' && { count: count ?? 1 }) };
+  return {
+    ...node,
+    children: rest.children.map((child) => toTree(child)),
+    ...(rest.operator === 'AT_LEAST' && { count: count ?? 1 }),
+  };
 }
 
 /** The part with this id replaced; removed where `change` gives nothing. */
@@ -74,7 +87,9 @@ export function prune(root: DraftNode): DraftNode {
 }
 
 /** Buckets joined by AND, rules inside by OR; undefined where the tree says more than that. */
-export function toBuckets(root: DraftNode): { id: number; node: DraftNode | undefined; leaves: DraftLeaf[] }[] | undefined {
+export function toBuckets(
+  root: DraftNode,
+): { id: number; node: DraftNode | undefined; leaves: DraftLeaf[] }[] | undefined {
   if (root.operator !== 'AND') return undefined;
   const buckets = root.children.map((child) => {
     if (!isDraftNode(child)) return { id: child.id, node: undefined, leaves: [child] };
@@ -107,12 +122,26 @@ export function isComplete(draft: Draft): boolean {
   if (draft.attribute === '' || draft.condition === '') return false;
   if (!needsValue(draft.condition)) return true;
   const { value, condition } = draft;
-  if (Array.isArray(value)) return value.length >= (condition === 'between' ? 2 : 1) && value.every((item) => item !== '' && item !== undefined);
+  if (Array.isArray(value))
+    return (
+      value.length >= (condition === 'between' ? 2 : 1) && value.every((item) => item !== '' && item !== undefined)
+    );
   return value !== undefined && value !== '';
 }
 
 /** What a condition's value is, so that an input for it can be shown. */
-export type ValueKind = 'none' | 'number' | 'days' | 'text' | 'boolean' | 'datetime' | 'numbers' | 'texts' | 'datetimes' | 'number-list' | 'groups';
+export type ValueKind =
+  | 'none'
+  | 'number'
+  | 'days'
+  | 'text'
+  | 'boolean'
+  | 'datetime'
+  | 'numbers'
+  | 'texts'
+  | 'datetimes'
+  | 'number-list'
+  | 'groups';
 
 export function valueKind(attribute: Pick<Attribute, 'key' | 'type'>, condition: string): ValueKind {
   if (!needsValue(condition)) return 'none';
@@ -150,12 +179,20 @@ export function initialValue(kind: ValueKind): unknown {
 
 /** The leaf with another attribute: the condition stays where the new one knows it, the value where it is of the same kind. */
 export function withAttribute(leaf: DraftLeaf, next: Attribute, previous: Attribute | undefined): DraftLeaf {
-  const condition = next.conditions.includes(leaf.condition) ? leaf.condition : (next.conditions.find((one) => PREFERRED.includes(one)) ?? next.conditions[0] ?? '');
+  const condition = next.conditions.includes(leaf.condition)
+    ? leaf.condition
+    : (next.conditions.find((one) => PREFERRED.includes(one)) ?? next.conditions[0] ?? '');
   const kind = valueKind(next, condition);
   const keeps = previous !== undefined && valueKind(previous, leaf.condition) === kind && leaf.value !== undefined;
   const { window, salt: _salt, value: _value, ...rest } = leaf;
   const value = keeps ? leaf.value : initialValue(kind);
-  return { ...rest, attribute: next.key, condition, ...(value !== undefined && { value }), ...(window && next.supports_window && { window }) };
+  return {
+    ...rest,
+    attribute: next.key,
+    condition,
+    ...(value !== undefined && { value }),
+    ...(window && next.supports_window && { window }),
+  };
 }
 
 const PREFERRED = ['greater_than_or_equal', 'equals', 'is', 'within_last_x_days', 'in', 'contains'];
@@ -173,9 +210,16 @@ export function withCondition(leaf: DraftLeaf, condition: string, attribute: Att
 /** One value into a list of them and back, where that keeps what was typed. */
 function carry(value: unknown, from: ValueKind | undefined, to: ValueKind): unknown {
   if (value === undefined) return initialValue(to);
-  if ((from === 'text' && to === 'texts') || (from === 'number' && to === 'number-list')) return value === '' ? [] : [value];
+  if ((from === 'text' && to === 'texts') || (from === 'number' && to === 'number-list'))
+    return value === '' ? [] : [value];
   if ((from === 'number' && to === 'numbers') || (from === 'datetime' && to === 'datetimes')) return [value, value];
-  if (Array.isArray(value) && ((from === 'texts' && to === 'text') || (from === 'number-list' && to === 'number') || (from === 'numbers' && to === 'number') || (from === 'datetimes' && to === 'datetime'))) {
+  if (
+    Array.isArray(value) &&
+    ((from === 'texts' && to === 'text') ||
+      (from === 'number-list' && to === 'number') ||
+      (from === 'numbers' && to === 'number') ||
+      (from === 'datetimes' && to === 'datetime'))
+  ) {
     return value[0] as unknown;
   }
   return initialValue(to);
@@ -186,6 +230,8 @@ export const sameRule = (a: RuleTree, b: RuleTree): boolean => canonical(a) === 
 
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_key, part: unknown) =>
-    typeof part === 'object' && part !== null && !Array.isArray(part) ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1))) : part,
+    typeof part === 'object' && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
   );
 }

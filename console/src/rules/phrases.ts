@@ -26,7 +26,8 @@ const CONDITIONS: Record<string, string> = {
 };
 
 export function conditionLabel(condition: string, attribute?: Pick<Attribute, 'key' | 'type'>): string {
-  if (attribute?.key === 'profile_group') return condition === 'in' ? 'is a member of any of' : 'is a member of none of';
+  if (attribute?.key === 'profile_group')
+    return condition === 'in' ? 'is a member of any of' : 'is a member of none of';
   if (attribute?.type === 'list' && condition === 'contains') return 'includes';
   if (attribute?.type === 'list' && condition === 'not_contains') return 'does not include';
   return CONDITIONS[condition] ?? condition;
@@ -36,7 +37,9 @@ const UNITS: Record<string, string> = { W: 'week', D: 'day', H: 'hour', M: 'minu
 
 /** `P1DT12H` as "1 day 12 hours". */
 export function windowLabel(window: string): string {
-  const parts = [...window.matchAll(/(\d+)([WDHMS])/g)].map(([, count, unit]) => `${Number(count)} ${UNITS[unit ?? ''] ?? ''}${Number(count) === 1 ? '' : 's'}`);
+  const parts = [...window.matchAll(/(\d+)([WDHMS])/g)].map(
+    ([, count, unit]) => `${Number(count)} ${UNITS[unit ?? ''] ?? ''}${Number(count) === 1 ? '' : 's'}`,
+  );
   return parts.length > 0 ? parts.join(' ') : window;
 }
 
@@ -72,8 +75,10 @@ export function leafPhrase(leaf: RuleLeaf, words: Words): string {
     return `${verb} ${names.join(', ') || '…'}`;
   }
   if (value === undefined || value === '') return `${label} ${verb} …`;
-  if (condition === 'within_last_x_days') return `${label} ${verb} ${valueLabel(value)} ${value === 1 ? 'day' : 'days'}`;
-  if (condition === 'between' && Array.isArray(value)) return `${label} ${verb} ${valueLabel(value[0])} and ${valueLabel(value[1])}${unit}${window}`;
+  if (condition === 'within_last_x_days')
+    return `${label} ${verb} ${valueLabel(value)} ${value === 1 ? 'day' : 'days'}`;
+  if (condition === 'between' && Array.isArray(value))
+    return `${label} ${verb} ${valueLabel(value[0])} and ${valueLabel(value[1])}${unit}${window}`;
   if (condition === 'is') return `${label}: ${valueLabel(value)}${window}`;
   return `${label} ${verb} ${valueLabel(value)}${unit}${window}`;
 }
@@ -87,7 +92,8 @@ export function sentence(tree: RuleTree, words: Words): string {
 function phrase(tree: RuleTree, words: Words, bare: boolean): string {
   if (!isNode(tree)) return tree.attribute === '' ? '…' : leafPhrase(tree, words);
   const [first] = tree.children;
-  if (first && tree.children.length === 1 && (tree.operator === 'AND' || tree.operator === 'OR')) return phrase(first, words, bare);
+  if (first && tree.children.length === 1 && (tree.operator === 'AND' || tree.operator === 'OR'))
+    return phrase(first, words, bare);
   const parts = tree.children.map((child) => phrase(child, words, false));
   const wrap = (text: string): string => (bare ? text : `(${text})`);
   switch (tree.operator) {

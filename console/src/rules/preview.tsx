@@ -53,7 +53,17 @@ export function usePreview(draft: DraftNode, groupId: string | undefined): Previ
   };
 }
 
-export function PreviewPanel({ draft, words, state, hasGroup }: { draft: DraftNode; words: Words; state: PreviewState; hasGroup: boolean }) {
+export function PreviewPanel({
+  draft,
+  words,
+  state,
+  hasGroup,
+}: {
+  draft: DraftNode;
+  words: Words;
+  state: PreviewState;
+  hasGroup: boolean;
+}) {
   const application = useApplication();
   const all = useGet<Page<Profile>>(application.path('profiles/'), { page_size: 1 }, { staleMs: 60_000 });
   const { preview, isStale, problem } = state;

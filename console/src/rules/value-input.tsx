@@ -29,15 +29,35 @@ interface Wiring {
   disabled: boolean | undefined;
 }
 
-export function ValueInput({ attribute, condition, value, onChange, label, invalid, describedBy, words, disabled }: ValueInputProps) {
-  const wire = (part: string): Wiring => ({ 'aria-label': `${label}: ${part}`, 'aria-invalid': invalid ? true : undefined, 'aria-describedby': describedBy, disabled });
+export function ValueInput({
+  attribute,
+  condition,
+  value,
+  onChange,
+  label,
+  invalid,
+  describedBy,
+  words,
+  disabled,
+}: ValueInputProps) {
+  const wire = (part: string): Wiring => ({
+    'aria-label': `${label}: ${part}`,
+    'aria-invalid': invalid ? true : undefined,
+    'aria-describedby': describedBy,
+    disabled,
+  });
   const pair = Array.isArray(value) ? (value as unknown[]) : [undefined, undefined];
   switch (valueKind(attribute, condition)) {
     case 'none':
       return null;
     case 'boolean':
       return (
-        <select className="select value-short" {...wire('value')} value={value === false ? 'false' : 'true'} onChange={(event) => onChange(event.target.value === 'true')}>
+        <select
+          className="select value-short"
+          {...wire('value')}
+          value={value === false ? 'false' : 'true'}
+          onChange={(event) => onChange(event.target.value === 'true')}
+        >
           <option value="true">yes</option>
           <option value="false">no</option>
         </select>
@@ -76,20 +96,53 @@ export function ValueInput({ attribute, condition, value, onChange, label, inval
         </span>
       );
     case 'groups':
-      return <GroupsInput label={`${label}: groups`} value={value} onChange={onChange} words={words} invalid={invalid} describedBy={describedBy} disabled={disabled} />;
+      return (
+        <GroupsInput
+          label={`${label}: groups`}
+          value={value}
+          onChange={onChange}
+          words={words}
+          invalid={invalid}
+          describedBy={describedBy}
+          disabled={disabled}
+        />
+      );
     case 'texts':
     case 'number-list':
-      return <ListInput {...wire('values')} numeric={attribute.type === 'number'} choices={attribute.choices ?? undefined} value={value} onChange={onChange} />;
+      return (
+        <ListInput
+          {...wire('values')}
+          numeric={attribute.type === 'number'}
+          choices={attribute.choices ?? undefined}
+          value={value}
+          onChange={onChange}
+        />
+      );
     case 'text':
       return attribute.choices && attribute.choices.length > 0 ? (
-        <select className="select" {...wire('value')} value={typeof value === 'string' ? value : ''} onChange={(event) => onChange(event.target.value)}>
+        <select
+          className="select"
+          {...wire('value')}
+          value={typeof value === 'string' ? value : ''}
+          onChange={(event) => onChange(event.target.value)}
+        >
           <option value="">Choose…</option>
-          {[...attribute.choices, ...(typeof value === 'string' && value !== '' && !attribute.choices.includes(value) ? [value] : [])].map((choice) => (
+          {[
+            ...attribute.choices,
+            ...(typeof value === 'string' && value !== '' && !attribute.choices.includes(value) ? [value] : []),
+          ].map((choice) => (
             <option key={choice}>{choice}</option>
           ))}
         </select>
       ) : (
-        <input className="input" {...wire('value')} value={typeof value === 'string' ? value : ''} placeholder="text" maxLength={200} onChange={(event) => onChange(event.target.value)} />
+        <input
+          className="input"
+          {...wire('value')}
+          value={typeof value === 'string' ? value : ''}
+          placeholder="text"
+          maxLength={200}
+          onChange={(event) => onChange(event.target.value)}
+        />
       );
   }
 }
@@ -138,10 +191,28 @@ export const fromLocalInput = (text: string): string | undefined => {
 };
 
 function InstantInput({ value, onChange, ...wiring }: Wiring & { value: unknown; onChange: (value: unknown) => void }) {
-  return <input {...wiring} type="datetime-local" className="input value-instant" value={toLocalInput(value)} onChange={(event) => onChange(fromLocalInput(event.target.value))} />;
+  return (
+    <input
+      {...wiring}
+      type="datetime-local"
+      className="input value-instant"
+      value={toLocalInput(value)}
+      onChange={(event) => onChange(fromLocalInput(event.target.value))}
+    />
+  );
 }
 
-function Chips({ items, name, onRemove, disabled }: { items: string[]; name: (item: string) => string; onRemove: (index: number) => void; disabled?: boolean | undefined }) {
+function Chips({
+  items,
+  name,
+  onRemove,
+  disabled,
+}: {
+  items: string[];
+  name: (item: string) => string;
+  onRemove: (index: number) => void;
+  disabled?: boolean | undefined;
+}) {
   if (items.length === 0) return null;
   return (
     <ul className="chips">
@@ -160,7 +231,14 @@ function Chips({ items, name, onRemove, disabled }: { items: string[]; name: (it
 }
 
 /** Enter or a comma adds; pasting a column adds all of it. */
-function ListInput({ value, onChange, numeric, choices, disabled, ...wiring }: Wiring & { value: unknown; onChange: (value: unknown) => void; numeric: boolean; choices: string[] | undefined }) {
+function ListInput({
+  value,
+  onChange,
+  numeric,
+  choices,
+  disabled,
+  ...wiring
+}: Wiring & { value: unknown; onChange: (value: unknown) => void; numeric: boolean; choices: string[] | undefined }) {
   const [text, setText] = useState('');
   const items = Array.isArray(value) ? (value as unknown[]) : [];
   const add = (added: string): void => {
@@ -174,13 +252,26 @@ function ListInput({ value, onChange, numeric, choices, disabled, ...wiring }: W
   };
   return (
     <div className="list-input">
-      <Chips items={items.map(String)} name={(item) => item} disabled={disabled} onRemove={(at) => onChange(items.filter((_, index) => index !== at))} />
+      <Chips
+        items={items.map(String)}
+        name={(item) => item}
+        disabled={disabled}
+        onRemove={(at) => onChange(items.filter((_, index) => index !== at))}
+      />
       {choices && choices.length > 0 ? (
-        <select className="select" {...wiring} disabled={disabled} value="" onChange={(event) => event.target.value !== '' && add(event.target.value)}>
+        <select
+          className="select"
+          {...wiring}
+          disabled={disabled}
+          value=""
+          onChange={(event) => event.target.value !== '' && add(event.target.value)}
+        >
           <option value="">Add…</option>
-          {choices.filter((choice) => !items.includes(choice)).map((choice) => (
-            <option key={choice}>{choice}</option>
-          ))}
+          {choices
+            .filter((choice) => !items.includes(choice))
+            .map((choice) => (
+              <option key={choice}>{choice}</option>
+            ))}
         </select>
       ) : (
         <input
@@ -189,7 +280,9 @@ function ListInput({ value, onChange, numeric, choices, disabled, ...wiring }: W
           className="input"
           value={text}
           placeholder={items.length === 0 ? 'one, two, three' : 'another'}
-          onChange={(event) => (/[\n\t,;]/.test(event.target.value) ? add(event.target.value) : setText(event.target.value))}
+          onChange={(event) =>
+            /[\n\t,;]/.test(event.target.value) ? add(event.target.value) : setText(event.target.value)
+          }
           onPaste={(event) => {
             const pasted = event.clipboardData.getData('text');
             if (/[\n\t,;]/.test(pasted)) {
@@ -224,12 +317,22 @@ function GroupsInput({ label, value, onChange, words, invalid, describedBy, disa
   const { path } = useApplication();
   const [search, setSearch] = useState<string | undefined>(undefined);
   const settled = useSettled(search, 200);
-  const found = useGet<Page<Group>>(settled === undefined ? null : path('profile-groups/'), { name: settled ?? '', count: false });
+  const found = useGet<Page<Group>>(settled === undefined ? null : path('profile-groups/'), {
+    name: settled ?? '',
+    count: false,
+  });
   const chosen = Array.isArray(value) ? value.map(String) : [];
-  const options: Option[] = (found.data?.results ?? []).filter((group) => !chosen.includes(group.id)).map((group) => ({ value: group.id, label: group.name, ...(group.custom_id && { hint: group.custom_id }) }));
+  const options: Option[] = (found.data?.results ?? [])
+    .filter((group) => !chosen.includes(group.id))
+    .map((group) => ({ value: group.id, label: group.name, ...(group.custom_id && { hint: group.custom_id }) }));
   return (
     <div className="list-input">
-      <Chips items={chosen} name={words.group} disabled={disabled} onRemove={(at) => onChange(chosen.filter((_, index) => index !== at))} />
+      <Chips
+        items={chosen}
+        name={words.group}
+        disabled={disabled}
+        onRemove={(at) => onChange(chosen.filter((_, index) => index !== at))}
+      />
       {!disabled && (
         <Combobox
           label={label}

@@ -27,7 +27,8 @@ export function useWords(...trees: (RuleTree | undefined)[]): Words {
   const names = useQueries({
     queries: references.map((reference) => ({
       queryKey: [path(`profile-groups/${encodeURIComponent(reference)}/`), {}],
-      queryFn: ({ signal }: { signal: AbortSignal }) => client.request<Group>(path(`profile-groups/${encodeURIComponent(reference)}/`), { signal }),
+      queryFn: ({ signal }: { signal: AbortSignal }) =>
+        client.request<Group>(path(`profile-groups/${encodeURIComponent(reference)}/`), { signal }),
       staleTime: 60_000,
     })),
     combine: (results) => results.map((result) => result.data?.name),

@@ -10,7 +10,17 @@ export interface Point {
   value: number;
 }
 
-export function Sparkline({ values, label, width = 96, height = 26 }: { values: number[]; label: string; width?: number; height?: number }) {
+export function Sparkline({
+  values,
+  label,
+  width = 96,
+  height = 26,
+}: {
+  values: number[];
+  label: string;
+  width?: number;
+  height?: number;
+}) {
   if (values.length < 2) return <span className="faint small">–</span>;
   const low = Math.min(...values);
   const range = Math.max(...values) - low;
@@ -23,7 +33,14 @@ export function Sparkline({ values, label, width = 96, height = 26 }: { values: 
   const line = points.map(([x, y]) => `${x},${y}`).join(' ');
   const last = points.at(-1);
   return (
-    <svg className={range === 0 ? 'spark flat' : 'spark'} width={width} height={height} viewBox={`0 0 ${width} ${height}`} role="img" aria-label={label}>
+    <svg
+      className={range === 0 ? 'spark flat' : 'spark'}
+      width={width}
+      height={height}
+      viewBox={`0 0 ${width} ${height}`}
+      role="img"
+      aria-label={label}
+    >
       {range > 0 && <polygon points={`${pad},${height} ${line} ${width - pad},${height}`} />}
       <polyline points={line} />
       {last && range > 0 && <circle cx={last[0]} cy={last[1]} r="2" />}
@@ -50,7 +67,10 @@ export function Chart(props: ChartProps) {
   const { points, label, height = 200 } = props;
   const first = points[0];
   const last = points.at(-1);
-  const summary = first && last ? `${label}: from ${formatCompact(first.value)} to ${formatCompact(last.value)}.` : `${label}: nothing yet.`;
+  const summary =
+    first && last
+      ? `${label}: from ${formatCompact(first.value)} to ${formatCompact(last.value)}.`
+      : `${label}: nothing yet.`;
   return (
     <figure className="chart">
       <figcaption className="visually-hidden">{summary}</figcaption>

@@ -32,7 +32,18 @@ function matches(option: Option, words: string[]): boolean {
   return words.every((word) => text.includes(word));
 }
 
-export function Combobox({ label, value, options, onChange, placeholder, invalid, describedBy, disabled, onSearch, fallback }: ComboboxProps) {
+export function Combobox({
+  label,
+  value,
+  options,
+  onChange,
+  placeholder,
+  invalid,
+  describedBy,
+  disabled,
+  onSearch,
+  fallback,
+}: ComboboxProps) {
   const id = useId();
   const [typed, setTyped] = useState<string | undefined>(undefined);
   const [active, setActive] = useState(0);
@@ -40,15 +51,24 @@ export function Combobox({ label, value, options, onChange, placeholder, invalid
   const input = useRef<HTMLInputElement>(null);
   const open = typed !== undefined;
   const words = (typed ?? '').toLowerCase().split(/\s+/).filter(Boolean);
-  const shown = open ? options.filter((option) => onSearch !== undefined || matches(option, words)).slice(0, MAX_SHOWN) : [];
+  const shown = open
+    ? options.filter((option) => onSearch !== undefined || matches(option, words)).slice(0, MAX_SHOWN)
+    : [];
   const selected = options.find((option) => option.value === value);
 
   const start = (): void => {
     if (open || disabled) return;
     setTyped('');
-    setActive(Math.max(0, options.findIndex((option) => option.value === value)));
+    setActive(
+      Math.max(
+        0,
+        options.findIndex((option) => option.value === value),
+      ),
+    );
     onSearch?.('');
-    requestAnimationFrame(() => list.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: 'center' }));
+    requestAnimationFrame(() =>
+      list.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: 'center' }),
+    );
   };
   const leave = (): void => setTyped(undefined);
   const take = (option: Option | undefined): void => {
@@ -69,7 +89,14 @@ export function Combobox({ label, value, options, onChange, placeholder, invalid
       }
       return;
     }
-    const moves: Record<string, number> = { ArrowDown: active + 1, ArrowUp: active - 1, PageDown: active + 8, PageUp: active - 8, Home: 0, End: shown.length };
+    const moves: Record<string, number> = {
+      ArrowDown: active + 1,
+      ArrowUp: active - 1,
+      PageDown: active + 8,
+      PageUp: active - 8,
+      Home: 0,
+      End: shown.length,
+    };
     const to = moves[event.key];
     if (to !== undefined && !(event.key === 'Home' && typed !== '') && !(event.key === 'End' && typed !== '')) {
       event.preventDefault();

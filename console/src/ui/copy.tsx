@@ -3,7 +3,15 @@ import { IconCheck, IconCopy } from '@tabler/icons-react';
 import { Button } from './button.tsx';
 import { toast } from './toast.tsx';
 
-export function CopyButton({ text, label = 'Copy', iconOnly = true }: { text: string; label?: string; iconOnly?: boolean }) {
+export function CopyButton({
+  text,
+  label = 'Copy',
+  iconOnly = true,
+}: {
+  text: string;
+  label?: string;
+  iconOnly?: boolean;
+}) {
   const [done, setDone] = useState(false);
   const copy = async (): Promise<void> => {
     try {

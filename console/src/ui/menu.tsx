@@ -25,7 +25,14 @@ export function Menu({ label, trigger, children }: { label: string; trigger?: Re
 
   return (
     <>
-      <button ref={button} type="button" className={trigger ? 'button' : 'button quiet icon'} popoverTarget={id} aria-label={trigger ? undefined : label} title={trigger ? undefined : label}>
+      <button
+        ref={button}
+        type="button"
+        className={trigger ? 'button' : 'button quiet icon'}
+        popoverTarget={id}
+        aria-label={trigger ? undefined : label}
+        title={trigger ? undefined : label}
+      >
         {trigger ?? <IconDots size={18} aria-hidden />}
       </button>
       <div

@@ -12,7 +12,17 @@ interface Paged {
 const cursorOf = (url: string): string => new URL(url).searchParams.get('cursor') ?? '';
 
 /** How many there are in all, and the way to the next and the previous page. */
-export function Pager({ page, noun, plural: many, onCursor }: { page: Paged; noun: string; plural?: string; onCursor: (cursor: string) => void }) {
+export function Pager({
+  page,
+  noun,
+  plural: many,
+  onCursor,
+}: {
+  page: Paged;
+  noun: string;
+  plural?: string;
+  onCursor: (cursor: string) => void;
+}) {
   const { count, next, previous } = page;
   if (page.results.length === 0 && !previous) return null;
   return (

@@ -7,7 +7,12 @@ import type { ChartProps } from './charts.tsx';
 const locale = navigator.language;
 const dayText = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short' });
 const hourText = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit' });
-const momentText = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
+const momentText = new Intl.DateTimeFormat(locale, {
+  day: 'numeric',
+  month: 'short',
+  hour: '2-digit',
+  minute: '2-digit',
+});
 
 /** A colour of the present theme, as a canvas needs it: `light-dark()` is resolved by an element that wears it. */
 function colour(host: HTMLElement, name: string): string {
@@ -31,7 +36,12 @@ export default function Plot({ points, noun, kind = 'line', height = 200, unit =
     const draw = (): void => {
       plot?.destroy();
       const accent = colour(element, '--accent');
-      const axis = { stroke: colour(element, '--text-3'), grid: { stroke: colour(element, '--line'), width: 1 }, ticks: { show: false }, font: `11px ${getComputedStyle(element).fontFamily}` };
+      const axis = {
+        stroke: colour(element, '--text-3'),
+        grid: { stroke: colour(element, '--line'), width: 1 },
+        ticks: { show: false },
+        font: `11px ${getComputedStyle(element).fontFamily}`,
+      };
       const tip = document.createElement('div');
       tip.className = 'plot-tip';
       tip.hidden = true;
@@ -43,16 +53,53 @@ export default function Plot({ points, noun, kind = 'line', height = 200, unit =
           legend: { show: false },
           cursor: { y: false, points: { size: 7, fill: accent }, drag: { x: false, y: false } },
           scales: {
-            ...(kind === 'bars' && { x: { range: (_u: uPlot, low: number, high: number): [number, number] => [low - step / 2, high + step / 2] } }), y: { range: (_u, low, high) => (kind === 'bars' ? [0, Math.max(1, high) * 1.08] : low === high ? [Math.max(0, low - 1), high + 1] : [Math.max(0, low - (high - low) * 0.12), high + (high - low) * 0.12]) } },
+            ...(kind === 'bars' && {
+              x: {
+                range: (_u: uPlot, low: number, high: number): [number, number] => [low - step / 2, high + step / 2],
+              },
+            }),
+            y: {
+              range: (_u, low, high) =>
+                kind === 'bars'
+                  ? [0, Math.max(1, high) * 1.08]
+                  : low === high
+                    ? [Math.max(0, low - 1), high + 1]
+                    : [Math.max(0, low - (high - low) * 0.12), high + (high - low) * 0.12],
+            },
+          },
           series: [
             {},
             kind === 'bars'
-              ? { stroke: accent, fill: accent, width: 0, paths: uPlot.paths.bars?.({ size: [0.62, 28], radius: 0.2 }), points: { show: false } }
-              : { stroke: accent, width: 2, fill: `color-mix(in srgb, ${accent} 9%, transparent)`, paths: uPlot.paths.stepped?.({ align: 1 }), points: { show: false } },
+              ? {
+                  stroke: accent,
+                  fill: accent,
+                  width: 0,
+                  paths: uPlot.paths.bars?.({ size: [0.62, 28], radius: 0.2 }),
+                  points: { show: false },
+                }
+              : {
+                  stroke: accent,
+                  width: 2,
+                  fill: `color-mix(in srgb, ${accent} 9%, transparent)`,
+                  paths: uPlot.paths.stepped?.({ align: 1 }),
+                  points: { show: false },
+                },
           ].map((series) => Object.fromEntries(Object.entries(series).filter(([, value]) => value !== undefined))),
           axes: [
-            { ...axis, grid: { show: false }, space: 70, size: 28, values: (_u, ticks) => ticks.map((tick) => (unit === 'hour' && tick % 86_400 !== 0 ? hourText : dayText).format(tick * 1000)) },
-            { ...axis, size: 52, space: 44, values: (_u, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? formatCompact(tick) : '')) },
+            {
+              ...axis,
+              grid: { show: false },
+              space: 70,
+              size: 28,
+              values: (_u, ticks) =>
+                ticks.map((tick) => (unit === 'hour' && tick % 86_400 !== 0 ? hourText : dayText).format(tick * 1000)),
+            },
+            {
+              ...axis,
+              size: 52,
+              space: 44,
+              values: (_u, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? formatCompact(tick) : '')),
+            },
           ],
           hooks: {
             init: [(u) => u.over.append(tip)],

@@ -56,7 +56,13 @@ function ToastCard({ id, text, undo }: Toast) {
     undo?.().catch((error: unknown) => toast(`That could not be undone: ${messageOf(error)}`));
   };
   return (
-    <div className="toast" onMouseEnter={() => setHeld(true)} onMouseLeave={() => setHeld(false)} onFocus={() => setHeld(true)} onBlur={() => setHeld(false)}>
+    <div
+      className="toast"
+      onMouseEnter={() => setHeld(true)}
+      onMouseLeave={() => setHeld(false)}
+      onFocus={() => setHeld(true)}
+      onBlur={() => setHeld(false)}
+    >
       <span className="grow name">{text}</span>
       {undo && (
         <Button small onClick={revert}>

@@ -63,8 +63,14 @@ export function AttributesPage() {
   const [shown, setShown] = useState<string | undefined>(undefined);
   const all = catalogue.data?.results;
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
-  const rows = all?.filter((one) => (source === '' || one.source === source) && words.every((word) => `${one.key} ${one.label} ${one.description} ${one.category}`.toLowerCase().includes(word)));
-  const categories = [...new Set(rows?.map((one) => one.category))].sort((a, b) => Number(b === 'custom') - Number(a === 'custom') || a.localeCompare(b));
+  const rows = all?.filter(
+    (one) =>
+      (source === '' || one.source === source) &&
+      words.every((word) => `${one.key} ${one.label} ${one.description} ${one.category}`.toLowerCase().includes(word)),
+  );
+  const categories = [...new Set(rows?.map((one) => one.category))].sort(
+    (a, b) => Number(b === 'custom') - Number(a === 'custom') || a.localeCompare(b),
+  );
   const set = (key: string, value: string): void =>
     setParams(
       (before) => {
@@ -109,7 +115,8 @@ export function AttributesPage() {
         ) : rows?.length === 0 ? (
           search === '' && source === 'custom' ? (
             <Empty icon={<IconTags size={34} aria-hidden />} title="None of your own yet">
-              Define what your systems know of a fan, such as a subscription or a favourite team, or a count over activities that the platform does not have.
+              Define what your systems know of a fan, such as a subscription or a favourite team, or a count over
+              activities that the platform does not have.
             </Empty>
           ) : (
             <Empty icon={<IconTags size={34} aria-hidden />} title="No attribute matches">
@@ -138,12 +145,19 @@ export function AttributesPage() {
                     .map((one) => (
                       <tr key={one.key} className="linked">
                         <td>
-                          <button type="button" className="row-link plain-button name" onClick={() => setShown(one.key)}>
+                          <button
+                            type="button"
+                            className="row-link plain-button name"
+                            onClick={() => setShown(one.key)}
+                          >
                             {one.label}
                           </button>
                           <div className="muted small mono name">{one.key}</div>
                         </td>
-                        <td className="muted wide name">{one.description || (one.derived_from ? derivationText(one.derived_from) : 'told by your systems')}</td>
+                        <td className="muted wide name">
+                          {one.description ||
+                            (one.derived_from ? derivationText(one.derived_from) : 'told by your systems')}
+                        </td>
                         <td className="fit">
                           <span className="row">
                             <Badge>{one.type}</Badge>
@@ -189,7 +203,8 @@ function AttributeDialog({ attribute, onClose }: { attribute: Attribute; onClose
           toast(`“${attribute.label}” was deleted.`);
         }}
       >
-        Rules can no longer ask about it. What stands on profiles under this key stays there. While a rule reads it, it cannot be deleted.
+        Rules can no longer ask about it. What stands on profiles under this key stays there. While a rule reads it, it
+        cannot be deleted.
       </Confirm>
     );
   }
@@ -225,13 +240,19 @@ function AttributeDialog({ attribute, onClose }: { attribute: Attribute; onClose
             {attribute.unit && `, in ${attribute.unit}`}
           </dd>
           <dt>Comes from</dt>
-          <dd className="name">{attribute.derived_from ? derivationText(attribute.derived_from) : 'your own systems, or the profile itself'}</dd>
+          <dd className="name">
+            {attribute.derived_from
+              ? derivationText(attribute.derived_from)
+              : 'your own systems, or the profile itself'}
+          </dd>
           <dt>Rules may ask</dt>
           <dd>{attribute.conditions.map((condition) => conditionLabel(condition, attribute)).join(', ')}</dd>
           <dt>Over a period</dt>
           <dd>{attribute.supports_window ? 'yes, such as in the last 7 days' : 'no'}</dd>
           <dt>Without any</dt>
-          <dd>{attribute.missing === null ? 'no value' : attribute.missing === false ? 'no' : String(attribute.missing)}</dd>
+          <dd>
+            {attribute.missing === null ? 'no value' : attribute.missing === false ? 'no' : String(attribute.missing)}
+          </dd>
           {attribute.choices && (
             <>
               <dt>Values</dt>
@@ -239,9 +260,17 @@ function AttributeDialog({ attribute, onClose }: { attribute: Attribute; onClose
             </>
           )}
           <dt>Written by</dt>
-          <dd>{attribute.derived_from ? 'nobody: it is computed' : attribute.writable_by === 'profile' ? 'the profile itself, and you' : 'you alone'}</dd>
+          <dd>
+            {attribute.derived_from
+              ? 'nobody: it is computed'
+              : attribute.writable_by === 'profile'
+                ? 'the profile itself, and you'
+                : 'you alone'}
+          </dd>
           <dt>Seen by</dt>
-          <dd>{{ admin: 'you alone', owner: 'the profile itself, and you', public: 'everybody' }[attribute.visible_to]}</dd>
+          <dd>
+            {{ admin: 'you alone', owner: 'the profile itself, and you', public: 'everybody' }[attribute.visible_to]}
+          </dd>
         </dl>
       </div>
     </Dialog>

@@ -61,7 +61,11 @@ export function AddMembers({ group, from, onClose }: { group: Group; from: 'past
     const outcome: Outcome = { added: 0, already: 0, removed: 0, invalid: [], invalidCount: 0 };
     for (let at = 0; at < read.ids.length; at += SLICE) {
       const slice = read.ids.slice(at, at + SLICE);
-      const answer = await client.request<Added>(members, { method: 'POST', body: { [used]: slice.map(({ id }) => id) }, timeout: 120_000 });
+      const answer = await client.request<Added>(members, {
+        method: 'POST',
+        body: { [used]: slice.map(({ id }) => id) },
+        timeout: 120_000,
+      });
       const invalid = new Set(answer.invalid_ids);
       outcome.added += answer.successfully_added.length;
       outcome.already += answer.already_added.length;
@@ -75,13 +79,25 @@ export function AddMembers({ group, from, onClose }: { group: Group; from: 'past
   const replaceAll = async (): Promise<Outcome> => {
     const header = used === 'profile_ids' ? 'profile_id' : 'custom_id';
     const body = [header, ...read.ids.map(({ id }) => csvCell(id)), ''].join('\n');
-    const answer = await client.request<Replaced>(members, { method: 'PUT', body, contentType: 'text/csv', timeout: 3_600_000 });
+    const answer = await client.request<Replaced>(members, {
+      method: 'PUT',
+      body,
+      contentType: 'text/csv',
+      timeout: 3_600_000,
+    });
     const lines = new Map(read.ids.map(({ id, line }) => [id, line]));
-    return { added: answer.added, already: answer.unchanged, removed: answer.removed, invalidCount: answer.invalid_count, invalid: answer.invalid_ids.map((id) => ({ id, line: lines.get(id) ?? 0 })) };
+    return {
+      added: answer.added,
+      already: answer.unchanged,
+      removed: answer.removed,
+      invalidCount: answer.invalid_count,
+      invalid: answer.invalid_ids.map((id) => ({ id, line: lines.get(id) ?? 0 })),
+    };
   };
 
   const start = async (): Promise<void> => {
-    if (read.ids.length === 0) return setProblem(from === 'paste' ? 'Paste at least one id.' : 'Choose a file with at least one id.');
+    if (read.ids.length === 0)
+      return setProblem(from === 'paste' ? 'Paste at least one id.' : 'Choose a file with at least one id.');
     setProblem(undefined);
     setState({ step: 'running', done: 0, total: read.ids.length });
     try {
@@ -95,7 +111,8 @@ export function AddMembers({ group, from, onClose }: { group: Group; from: 'past
 
   const choose = async (file: File | undefined): Promise<void> => {
     if (!file) return;
-    if (file.size > MAX_FILE) return setProblem('This file is larger than 256 MB. Send it through the API: PUT …/members/ takes any size.');
+    if (file.size > MAX_FILE)
+      return setProblem('This file is larger than 256 MB. Send it through the API: PUT …/members/ takes any size.');
     setFileName(file.name);
     setText(await file.text());
   };
@@ -120,7 +137,9 @@ export function AddMembers({ group, from, onClose }: { group: Group; from: 'past
           <>
             <Button onClick={close}>Cancel</Button>
             <Button look="primary" type="submit" busy={running} danger={mode === 'replace'}>
-              {mode === 'replace' ? `Replace all members with ${formatNumber(read.ids.length)}` : `Add ${formatNumber(read.ids.length)}`}
+              {mode === 'replace'
+                ? `Replace all members with ${formatNumber(read.ids.length)}`
+                : `Add ${formatNumber(read.ids.length)}`}
             </Button>
           </>
         )
@@ -131,11 +150,28 @@ export function AddMembers({ group, from, onClose }: { group: Group; from: 'past
       ) : (
         <div className="stack">
           {from === 'paste' ? (
-            <TextArea label="Ids" hint="Profile ids or custom ids: one a line, or separated by commas." className="mono" rows={8} value={text} disabled={running} autoFocus onChange={(event) => setText(event.target.value)} />
+            <TextArea
+              label="Ids"
+              hint="Profile ids or custom ids: one a line, or separated by commas."
+              className="mono"
+              rows={8}
+              value={text}
+              disabled={running}
+              autoFocus
+              onChange={(event) => setText(event.target.value)}
+            />
           ) : (
             <div className="field">
               <label htmlFor="member-file">CSV file</label>
-              <input id="member-file" type="file" className="input file" accept=".csv,.txt,.tsv,text/csv,text/plain" disabled={running} onChange={(event) => void choose(event.target.files?.[0])} aria-describedby="member-file-hint" />
+              <input
+                id="member-file"
+                type="file"
+                className="input file"
+                accept=".csv,.txt,.tsv,text/csv,text/plain"
+                disabled={running}
+                onChange={(event) => void choose(event.target.files?.[0])}
+                aria-describedby="member-file-hint"
+              />
               <p className="hint" id="member-file-hint">
                 With a column <code>profile_id</code> or <code>custom_id</code>, or simply one id a line.
               </p>
@@ -148,7 +184,12 @@ export function AddMembers({ group, from, onClose }: { group: Group; from: 'past
                 {plural(read.ids.length, 'id')}
                 {read.repeated > 0 && `, ${plural(read.repeated, 'repetition')} left out`}.
               </p>
-              <SelectField label="These are" value={used} disabled={running} onChange={(event) => setKind(event.target.value as ReadIds['kind'])}>
+              <SelectField
+                label="These are"
+                value={used}
+                disabled={running}
+                onChange={(event) => setKind(event.target.value as ReadIds['kind'])}
+              >
                 <option value="profile_ids">profile ids</option>
                 <option value="custom_ids">custom ids</option>
               </SelectField>
@@ -166,15 +207,28 @@ export function AddMembers({ group, from, onClose }: { group: Group; from: 'past
                   { value: 'replace', label: 'Replace all members' },
                 ]}
               />
-              {mode === 'replace' && <p className="hint">In one step: nobody ever sees the group half done. Whoever is not in the file leaves it.</p>}
+              {mode === 'replace' && (
+                <p className="hint">
+                  In one step: nobody ever sees the group half done. Whoever is not in the file leaves it.
+                </p>
+              )}
             </div>
           )}
           {running && (
             <div role="status">
-              <div className="progress" role="progressbar" aria-label="Progress" aria-valuemin={0} aria-valuemax={state.total} aria-valuenow={state.done}>
+              <div
+                className="progress"
+                role="progressbar"
+                aria-label="Progress"
+                aria-valuemin={0}
+                aria-valuemax={state.total}
+                aria-valuenow={state.done}
+              >
                 <div style={{ width: `${(state.done / state.total) * 100}%` }} />
               </div>
-              <p className="muted small">{mode === 'add' ? `${formatNumber(state.done)} of ${formatNumber(state.total)}` : 'Sending the list…'}</p>
+              <p className="muted small">
+                {mode === 'add' ? `${formatNumber(state.done)} of ${formatNumber(state.total)}` : 'Sending the list…'}
+              </p>
             </div>
           )}
           {problem && (

@@ -40,7 +40,10 @@ export function Changes({ group, size, more = false }: { group: Group; size: num
       const after = Math.max(0, before - 1 - size);
       const count = before - 1 - after;
       if (count === 0) return { rows: [] as Change[], before: 1 };
-      const page = await client.request<Page<Change>>(address, { query: { after: String(after), page_size: count, count: false }, signal });
+      const page = await client.request<Page<Change>>(address, {
+        query: { after: String(after), page_size: count, count: false },
+        signal,
+      });
       return { rows: page.results.filter((change) => change.sequence < before).reverse(), before: after + 1 };
     },
     getNextPageParam: (page) => (page.before > 1 ? page.before : undefined),
@@ -110,7 +113,14 @@ export function Changes({ group, size, more = false }: { group: Group; size: num
   );
 }
 
-async function lastSequence(client: { request<T>(path: string, options: object): Promise<T> }, address: string, signal: AbortSignal): Promise<number> {
-  const page = await client.request<Page<Change> & { last_sequence?: number }>(address, { query: { page_size: 1 }, signal });
+async function lastSequence(
+  client: { request<T>(path: string, options: object): Promise<T> },
+  address: string,
+  signal: AbortSignal,
+): Promise<number> {
+  const page = await client.request<Page<Change> & { last_sequence?: number }>(address, {
+    query: { page_size: 1 },
+    signal,
+  });
   return page.last_sequence ?? page.count ?? page.results.at(-1)?.sequence ?? 0;
 }

@@ -23,9 +23,19 @@ export function DownloadMembers({ group, onClose }: { group: Group; onClose: () 
     const read = async (): Promise<void> => {
       const parts = ['profile_id,custom_id,nickname,member_since\n'];
       let count = 0;
-      for (let next: string | null = address; next !== null; ) {
-        const page: Page<Member> = await client.request<Page<Member>>(next, { signal: stop.signal, ...(next === address && { query: { page_size: 1000 } }) });
-        parts.push(page.results.map((row) => [row.id, csvCell(row.custom_id ?? ''), csvCell(row.nickname), row.membership_created_at].join(',')).join('\n'), '\n');
+      for (let next: string | null = address; next !== null;) {
+        const page: Page<Member> = await client.request<Page<Member>>(next, {
+          signal: stop.signal,
+          ...(next === address && { query: { page_size: 1000 } }),
+        });
+        parts.push(
+          page.results
+            .map((row) =>
+              [row.id, csvCell(row.custom_id ?? ''), csvCell(row.nickname), row.membership_created_at].join(','),
+            )
+            .join('\n'),
+          '\n',
+        );
         count += page.results.length;
         setDone(count);
         if (page.count !== null) setTotal(page.count);
@@ -51,7 +61,11 @@ export function DownloadMembers({ group, onClose }: { group: Group; onClose: () 
         <>
           <Button onClick={onClose}>{href ? 'Close' : 'Cancel'}</Button>
           {href && (
-            <a className="button primary" href={href} download={`${group.name.replaceAll(/[^\p{L}\p{N}]+/gu, '-').slice(0, 60) || 'members'}.csv`}>
+            <a
+              className="button primary"
+              href={href}
+              download={`${group.name.replaceAll(/[^\p{L}\p{N}]+/gu, '-').slice(0, 60) || 'members'}.csv`}
+            >
               Save the file
             </a>
           )}
@@ -59,8 +73,19 @@ export function DownloadMembers({ group, onClose }: { group: Group; onClose: () 
       }
     >
       <div className="stack" role="status">
-        <p>{href ? `${formatNumber(done)} members are ready.` : `Reading ${formatNumber(done)} of ${formatNumber(total)}…`}</p>
-        <div className="progress" role="progressbar" aria-label="Progress" aria-valuemin={0} aria-valuemax={total} aria-valuenow={done}>
+        <p>
+          {href
+            ? `${formatNumber(done)} members are ready.`
+            : `Reading ${formatNumber(done)} of ${formatNumber(total)}…`}
+        </p>
+        <div
+          className="progress"
+          role="progressbar"
+          aria-label="Progress"
+          aria-valuemin={0}
+          aria-valuemax={total}
+          aria-valuenow={done}
+        >
           <div style={{ width: `${href ? 100 : total === 0 ? 0 : (done / total) * 100}%` }} />
         </div>
         {problem && (

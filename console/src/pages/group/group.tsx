@@ -1,6 +1,13 @@
 // One group: what it is, how it moves, and the pages below it.
 
-import { IconArchive, IconArchiveOff, IconPlayerPause, IconPlayerPlay, IconShieldCheck, IconTrash } from '@tabler/icons-react';
+import {
+  IconArchive,
+  IconArchiveOff,
+  IconPlayerPause,
+  IconPlayerPlay,
+  IconShieldCheck,
+  IconTrash,
+} from '@tabler/icons-react';
 import { useState } from 'react';
 import { Route, Switch, useLocation, useParams } from 'wouter';
 import { ApiError, messageOf } from '../../api.ts';
@@ -24,7 +31,11 @@ import { GroupSettings } from './settings.tsx';
 export function GroupPage() {
   const { group_id: id = '' } = useParams();
   const application = useApplication();
-  const group = useGet<Group>(application.path(`profile-groups/${encodeURIComponent(id)}/`), {}, { every: 5_000, keep: false });
+  const group = useGet<Group>(
+    application.path(`profile-groups/${encodeURIComponent(id)}/`),
+    {},
+    { every: 5_000, keep: false },
+  );
   const back = { href: application.href('groups'), label: 'Groups' };
   if (!group.data) {
     const gone = group.error instanceof ApiError && group.error.status === 404;
@@ -32,7 +43,15 @@ export function GroupPage() {
       <>
         <PageHead title={gone ? 'No such group' : 'Group'} back={back} />
         <section className="card">
-          {gone ? <InactiveOrGone id={id} /> : group.isError ? <Failed error={group.error} retry={() => void group.refetch()} /> : <div className="pad"><Skeleton width="40%" height={20} /></div>}
+          {gone ? (
+            <InactiveOrGone id={id} />
+          ) : group.isError ? (
+            <Failed error={group.error} retry={() => void group.refetch()} />
+          ) : (
+            <div className="pad">
+              <Skeleton width="40%" height={20} />
+            </div>
+          )}
         </section>
       </>
     );
@@ -48,7 +67,12 @@ export function GroupPage() {
   const path = '/apps/:client_id/groups/:group_id';
   return (
     <>
-      <PageHead title={group.data.name} back={back} beside={<EvaluationBadge evaluation={group.data.evaluation} membership={group.data.membership_type} />} actions={application.canWrite && <Actions group={group.data} />}>
+      <PageHead
+        title={group.data.name}
+        back={back}
+        beside={<EvaluationBadge evaluation={group.data.evaluation} membership={group.data.membership_type} />}
+        actions={application.canWrite && <Actions group={group.data} />}
+      >
         {group.data.description}
       </PageHead>
       <Tabs label="Group" tabs={tabs} />
@@ -71,7 +95,10 @@ export function GroupPage() {
           <GroupSettings key={group.data.id} group={group.data} />
         </Route>
         <Route>
-          <Empty title="There is nothing at this address" action={<ButtonLink href={base}>Go to the group</ButtonLink>} />
+          <Empty
+            title="There is nothing at this address"
+            action={<ButtonLink href={base}>Go to the group</ButtonLink>}
+          />
         </Route>
       </Switch>
     </>
@@ -94,7 +121,10 @@ function Actions({ group }: { group: Group }) {
     change.mutate(
       { is_paused: isPaused },
       {
-        onSuccess: () => toast(isPaused ? 'Paused. Membership is frozen.' : 'Resumed. Membership follows the rule again.', () => client.request(path, { method: 'PATCH', body: { is_paused: !isPaused } }).then(() => invalidate(list))),
+        onSuccess: () =>
+          toast(isPaused ? 'Paused. Membership is frozen.' : 'Resumed. Membership follows the rule again.', () =>
+            client.request(path, { method: 'PATCH', body: { is_paused: !isPaused } }).then(() => invalidate(list)),
+          ),
         onError: (error) => toast(error.message),
       },
     );
@@ -141,7 +171,8 @@ function Actions({ group }: { group: Group }) {
             await leave();
           }}
         >
-          The group, its members list and its history are gone for good. The profiles stay. To keep it for later, deactivate it instead.
+          The group, its members list and its history are gone for good. The profiles stay. To keep it for later,
+          deactivate it instead.
         </Confirm>
       )}
       {asking === 'deactivate' && (
@@ -151,7 +182,9 @@ function Actions({ group }: { group: Group }) {
           onClose={() => setAsking(undefined)}
           run={async () => {
             await client.request(path, { method: 'PATCH', body: { is_active: false } });
-            toast(`“${group.name}” is inactive.`, () => client.request(`${path}restore/`, { method: 'POST', body: {} }).then(() => invalidate(list)));
+            toast(`“${group.name}” is inactive.`, () =>
+              client.request(`${path}restore/`, { method: 'POST', body: {} }).then(() => invalidate(list)),
+            );
             await leave();
           }}
         >
@@ -170,7 +203,9 @@ interface Verification {
 
 /** Compares who is in the group with what the raw activities say. */
 function Verify({ path, onClose }: { path: string; onClose: () => void }) {
-  const verify = useSend<undefined, Verification>((client) => client.request(`${path}verify/`, { method: 'POST', body: {}, reads: true, timeout: 120_000 }));
+  const verify = useSend<undefined, Verification>((client) =>
+    client.request(`${path}verify/`, { method: 'POST', body: {}, reads: true, timeout: 120_000 }),
+  );
   const { data } = verify;
   const wrong = data ? data.missing + data.extra : 0;
   return (
@@ -188,11 +223,21 @@ function Verify({ path, onClose }: { path: string; onClose: () => void }) {
       }
     >
       <div className="stack">
-        <p className="muted">Works out the members anew from every single activity, in another way than usual, and compares. It changes nothing.</p>
+        <p className="muted">
+          Works out the members anew from every single activity, in another way than usual, and compares. It changes
+          nothing.
+        </p>
         <div role="status">
           {data && (
             <p>
-              {plural(data.checked, 'profile')} compared: {wrong === 0 ? <strong>every one of them is right.</strong> : <strong>{formatNumber(data.missing)} are missing, {formatNumber(data.extra)} should not be there.</strong>}
+              {plural(data.checked, 'profile')} compared:{' '}
+              {wrong === 0 ? (
+                <strong>every one of them is right.</strong>
+              ) : (
+                <strong>
+                  {formatNumber(data.missing)} are missing, {formatNumber(data.extra)} should not be there.
+                </strong>
+              )}
             </p>
           )}
         </div>
@@ -216,15 +261,25 @@ function InactiveOrGone({ id }: { id: string }) {
     (client) => client.request(application.path(`profile-groups/${id}/restore/`), { method: 'POST', body: {} }),
     () => [list],
   );
-  if (inactive.isPending) return <div className="pad"><Skeleton width="40%" height={20} /></div>;
-  if (!group) return <Empty title="There is no such group">It may have been deleted, or the address is not complete.</Empty>;
+  if (inactive.isPending)
+    return (
+      <div className="pad">
+        <Skeleton width="40%" height={20} />
+      </div>
+    );
+  if (!group)
+    return <Empty title="There is no such group">It may have been deleted, or the address is not complete.</Empty>;
   return (
     <Empty
       icon={<IconArchive size={32} aria-hidden />}
       title={`“${group.name}” is inactive`}
       action={
         application.canWrite && (
-          <button type="button" className="button primary" onClick={() => restore.mutate(undefined, { onError: (error) => toast(error.message) })}>
+          <button
+            type="button"
+            className="button primary"
+            onClick={() => restore.mutate(undefined, { onError: (error) => toast(error.message) })}
+          >
             <IconArchiveOff size={16} aria-hidden /> Restore
           </button>
         )

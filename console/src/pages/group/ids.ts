@@ -14,7 +14,13 @@ export interface ReadIds {
   repeated: number;
 }
 
-const HEADERS: Record<string, ReadIds['kind']> = { profile_id: 'profile_ids', profile_ids: 'profile_ids', id: 'profile_ids', custom_id: 'custom_ids', custom_ids: 'custom_ids' };
+const HEADERS: Record<string, ReadIds['kind']> = {
+  profile_id: 'profile_ids',
+  profile_ids: 'profile_ids',
+  id: 'profile_ids',
+  custom_id: 'custom_ids',
+  custom_ids: 'custom_ids',
+};
 
 /** The cells of one line of CSV; a quoted cell may hold commas and doubled quotes. */
 export function cellsOf(line: string): string[] {
@@ -50,7 +56,9 @@ export function readIds(text: string): ReadIds {
     if (column >= 0) add(cells[column] ?? '', index + 1);
     else for (const cell of cells) add(cell, index + 1);
   }
-  const kind = header[column] ?? (ids.length > 0 && ids.filter(({ id }) => isUuid(id)).length * 2 >= ids.length ? 'profile_ids' : 'custom_ids');
+  const kind =
+    header[column] ??
+    (ids.length > 0 && ids.filter(({ id }) => isUuid(id)).length * 2 >= ids.length ? 'profile_ids' : 'custom_ids');
   return { kind, ids, repeated };
 }
 

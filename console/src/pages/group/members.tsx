@@ -35,7 +35,8 @@ function useMembership(group: Group) {
   };
   return {
     add: (id: string, name: string) => run('POST', [id], `“${name}” was added.`),
-    remove: (ids: string[], name: string) => run('DELETE', ids, ids.length === 1 ? `“${name}” was removed.` : `${plural(ids.length, 'member')} were removed.`),
+    remove: (ids: string[], name: string) =>
+      run('DELETE', ids, ids.length === 1 ? `“${name}” was removed.` : `${plural(ids.length, 'member')} were removed.`),
   };
 }
 
@@ -46,15 +47,26 @@ export function GroupMembers({ group }: { group: Group }) {
   const [dialog, setDialog] = useState<'paste' | 'upload' | 'download' | undefined>(undefined);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const cursor = params.get('cursor') ?? '';
-  const members = useGet<Page<Member>>(application.path(`profile-groups/${group.id}/members/`), { cursor, page_size: 25 }, { every: 10_000 });
+  const members = useGet<Page<Member>>(
+    application.path(`profile-groups/${group.id}/members/`),
+    { cursor, page_size: 25 },
+    { every: 10_000 },
+  );
   const { remove } = useMembership(group);
   const editable = group.membership_type === 'static' && application.canWrite;
   const rows = members.data?.results;
-  const toggle = (id: string): void => setChosen((before) => (before.has(id) ? new Set([...before].filter((one) => one !== id)) : new Set([...before, id])));
+  const toggle = (id: string): void =>
+    setChosen((before) =>
+      before.has(id) ? new Set([...before].filter((one) => one !== id)) : new Set([...before, id]),
+    );
   return (
     <>
       <div className="toolbar">
-        <SearchField label="Find a profile by name, id or custom id" value={search} onChange={(event) => setSearch(event.target.value)} />
+        <SearchField
+          label="Find a profile by name, id or custom id"
+          value={search}
+          onChange={(event) => setSearch(event.target.value)}
+        />
         <div className="row wrap" style={{ marginLeft: 'auto' }}>
           {chosen.size > 0 && editable && (
             <Button
@@ -123,7 +135,13 @@ export function GroupMembers({ group }: { group: Group }) {
                       <tr key={row.id} className="linked">
                         {editable && (
                           <td className="fit">
-                            <input type="checkbox" className="over-link" aria-label={`Choose ${row.nickname}`} checked={chosen.has(row.id)} onChange={() => toggle(row.id)} />
+                            <input
+                              type="checkbox"
+                              className="over-link"
+                              aria-label={`Choose ${row.nickname}`}
+                              checked={chosen.has(row.id)}
+                              onChange={() => toggle(row.id)}
+                            />
                           </td>
                         )}
                         <td>
@@ -140,7 +158,14 @@ export function GroupMembers({ group }: { group: Group }) {
                         {editable && (
                           <td className="fit">
                             <span className="over-link">
-                              <Button look="quiet" small danger iconOnly icon={<IconUserMinus size={16} aria-hidden />} onClick={() => remove([row.id], row.nickname)}>
+                              <Button
+                                look="quiet"
+                                small
+                                danger
+                                iconOnly
+                                icon={<IconUserMinus size={16} aria-hidden />}
+                                onClick={() => remove([row.id], row.nickname)}
+                              >
                                 {`Remove ${row.nickname}`}
                               </Button>
                             </span>
@@ -155,10 +180,18 @@ export function GroupMembers({ group }: { group: Group }) {
               </table>
             </div>
           )}
-          {members.data && <Pager page={members.data} noun="member" onCursor={(next) => setParams(next === '' ? {} : { cursor: next })} />}
+          {members.data && (
+            <Pager
+              page={members.data}
+              noun="member"
+              onCursor={(next) => setParams(next === '' ? {} : { cursor: next })}
+            />
+          )}
         </section>
       )}
-      {(dialog === 'paste' || dialog === 'upload') && <AddMembers group={group} from={dialog} onClose={() => setDialog(undefined)} />}
+      {(dialog === 'paste' || dialog === 'upload') && (
+        <AddMembers group={group} from={dialog} onClose={() => setDialog(undefined)} />
+      )}
       {dialog === 'download' && <DownloadMembers group={group} onClose={() => setDialog(undefined)} />}
     </>
   );
@@ -174,7 +207,17 @@ function NoMembers({ group, editable, onAdd }: { group: Group; editable: boolean
     );
   }
   return (
-    <Empty icon={icon} title="No members yet" action={editable && <Button look="primary" onClick={onAdd}>Add members</Button>}>
+    <Empty
+      icon={icon}
+      title="No members yet"
+      action={
+        editable && (
+          <Button look="primary" onClick={onAdd}>
+            Add members
+          </Button>
+        )
+      }
+    >
       Find somebody by name above, paste a list of ids, or upload a CSV file.
     </Empty>
   );
@@ -205,7 +248,13 @@ function Found({ group, text, editable }: { group: Group; text: string; editable
             </tr>
           </thead>
           <tbody>
-            {found.data ? found.data.map((profile) => <FoundRow key={profile.id} group={group} profile={profile} editable={editable} />) : <SkeletonRows rows={3} widths={['50%', 80, 60]} />}
+            {found.data ? (
+              found.data.map((profile) => (
+                <FoundRow key={profile.id} group={group} profile={profile} editable={editable} />
+              ))
+            ) : (
+              <SkeletonRows rows={3} widths={['50%', 80, 60]} />
+            )}
           </tbody>
         </table>
       )}
@@ -225,7 +274,17 @@ function FoundRow({ group, profile, editable }: { group: Group; profile: Profile
         </Link>
         {profile.custom_id !== null && <div className="muted small mono name">{profile.custom_id}</div>}
       </td>
-      <td>{membership.data ? membership.data.is_member ? <Badge tone="good">Member</Badge> : <Badge>Not a member</Badge> : <Skeleton width={80} />}</td>
+      <td>
+        {membership.data ? (
+          membership.data.is_member ? (
+            <Badge tone="good">Member</Badge>
+          ) : (
+            <Badge>Not a member</Badge>
+          )
+        ) : (
+          <Skeleton width={80} />
+        )}
+      </td>
       <td className="fit">
         {editable && membership.data ? (
           membership.data.is_member ? (

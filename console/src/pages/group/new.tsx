@@ -27,13 +27,25 @@ interface Fields {
 export function NewGroupPage() {
   const application = useApplication();
   const [, navigate] = useLocation();
-  const [fields, setFields, forget] = useDraft<Fields>(`${application.client_id} new group`, () => ({ name: '', description: '', customId: '', type: 'dynamic', rule: emptyRule() }));
+  const [fields, setFields, forget] = useDraft<Fields>(`${application.client_id} new group`, () => ({
+    name: '',
+    description: '',
+    customId: '',
+    type: 'dynamic',
+    rule: emptyRule(),
+  }));
   const set = (changes: Partial<Fields>): void => setFields((before) => ({ ...before, ...changes }));
   const create = useSend<Fields, Group>(
     (client, { name, description, customId, type, rule }) =>
       client.request<Group>(application.path('profile-groups/'), {
         method: 'POST',
-        body: { name, description, membership_type: type, ...(customId !== '' && { custom_id: customId }), ...(type === 'dynamic' && { rule_tree: toTree(rule) }) },
+        body: {
+          name,
+          description,
+          membership_type: type,
+          ...(customId !== '' && { custom_id: customId }),
+          ...(type === 'dynamic' && { rule_tree: toTree(rule) }),
+        },
       }),
     () => [application.path('profile-groups/')],
   );
@@ -62,19 +74,55 @@ export function NewGroupPage() {
       >
         <section className="card pad stack" aria-label="What it is">
           <div className="form-grid">
-            <TextField label="Name" value={fields.name} errors={errors['name']} maxLength={255} autoFocus onChange={(event) => set({ name: event.target.value })} />
-            <TextField label="Custom id" hint="Optional. Your own name for it in code, unique in the application." value={fields.customId} errors={errors['custom_id']} onChange={(event) => set({ customId: event.target.value })} />
+            <TextField
+              label="Name"
+              value={fields.name}
+              errors={errors['name']}
+              maxLength={255}
+              autoFocus
+              onChange={(event) => set({ name: event.target.value })}
+            />
+            <TextField
+              label="Custom id"
+              hint="Optional. Your own name for it in code, unique in the application."
+              value={fields.customId}
+              errors={errors['custom_id']}
+              onChange={(event) => set({ customId: event.target.value })}
+            />
           </div>
-          <TextArea label="Description" rows={2} className="short" value={fields.description} errors={errors['description']} onChange={(event) => set({ description: event.target.value })} />
+          <TextArea
+            label="Description"
+            rows={2}
+            className="short"
+            value={fields.description}
+            errors={errors['description']}
+            onChange={(event) => set({ description: event.target.value })}
+          />
           <fieldset>
             <legend className="visually-hidden">Type</legend>
             <div className="cards">
-              <TypeCard type="dynamic" chosen={fields.type} onChoose={(type) => set({ type })} icon={<IconSparkles size={20} aria-hidden />} title="Dynamic" text="A rule decides. Profiles enter and leave by themselves, within a second." />
-              <TypeCard type="static" chosen={fields.type} onChoose={(type) => set({ type })} icon={<IconHandClick size={20} aria-hidden />} title="Static" text="You decide. Add people one by one, paste ids, or upload a list." />
+              <TypeCard
+                type="dynamic"
+                chosen={fields.type}
+                onChoose={(type) => set({ type })}
+                icon={<IconSparkles size={20} aria-hidden />}
+                title="Dynamic"
+                text="A rule decides. Profiles enter and leave by themselves, within a second."
+              />
+              <TypeCard
+                type="static"
+                chosen={fields.type}
+                onChoose={(type) => set({ type })}
+                icon={<IconHandClick size={20} aria-hidden />}
+                title="Static"
+                text="You decide. Add people one by one, paste ids, or upload a list."
+              />
             </div>
           </fieldset>
         </section>
-        {fields.type === 'dynamic' && <RuleSection rule={fields.rule} saved={errors} onChange={(rule) => set({ rule })} />}
+        {fields.type === 'dynamic' && (
+          <RuleSection rule={fields.rule} saved={errors} onChange={(rule) => set({ rule })} />
+        )}
         {rest && (
           <p className="form-error" role="alert">
             {rest} Nothing of what you wrote is lost.
@@ -91,7 +139,15 @@ export function NewGroupPage() {
   );
 }
 
-function RuleSection({ rule, saved, onChange }: { rule: DraftNode; saved: Record<string, string[]>; onChange: (rule: DraftNode) => void }) {
+function RuleSection({
+  rule,
+  saved,
+  onChange,
+}: {
+  rule: DraftNode;
+  saved: Record<string, string[]>;
+  onChange: (rule: DraftNode) => void;
+}) {
   const { attributes, error } = useAttributes();
   const words = useWords(toTree(rule));
   const preview = usePreview(rule, undefined);
@@ -131,7 +187,13 @@ interface TypeCardProps {
 function TypeCard({ type, chosen, onChoose, icon, title, text }: TypeCardProps) {
   return (
     <label className={type === chosen ? 'choice-card chosen' : 'choice-card'}>
-      <input type="radio" name="membership-type" value={type} checked={type === chosen} onChange={() => onChoose(type)} />
+      <input
+        type="radio"
+        name="membership-type"
+        value={type}
+        checked={type === chosen}
+        onChange={() => onChoose(type)}
+      />
       {icon}
       <span>
         <strong>{title}</strong>

@@ -27,7 +27,11 @@ export function GroupOverview({ group }: { group: Group }) {
   const { span, interval } = RANGES[range];
   const step = interval === 'hour' ? HOUR : 24 * HOUR;
   const since = new Date(Math.floor(Date.now() / step) * step - span + step).toISOString();
-  const size = useGet<Page<SizePoint>>(application.path(`profile-groups/${group.id}/size/`), { interval, since }, { every: 30_000 });
+  const size = useGet<Page<SizePoint>>(
+    application.path(`profile-groups/${group.id}/size/`),
+    { interval, since },
+    { every: 30_000 },
+  );
   const points = size.data?.results ?? [];
   const first = points[0];
   const entered = points.reduce((sum, point) => sum + (point.entered ?? 0), 0);
@@ -36,10 +40,22 @@ export function GroupOverview({ group }: { group: Group }) {
   return (
     <div className="stack" style={{ '--gap': '20px' } as React.CSSProperties}>
       <div className="stats">
-        <Stat label="Members" figure={formatNumber(group.profile_count)} beside={first && `${formatSigned(group.profile_count - first.size)} in this period`} />
+        <Stat
+          label="Members"
+          figure={formatNumber(group.profile_count)}
+          beside={first && `${formatSigned(group.profile_count - first.size)} in this period`}
+        />
         <Stat label="Entered" figure={size.data ? formatNumber(entered) : undefined} beside="in this period" />
         <Stat label="Left" figure={size.data ? formatNumber(left) : undefined} beside="in this period" />
-        {group.evaluation ? <Stat label="Right up to" figure={group.evaluation.as_of ? <Time at={group.evaluation.as_of} ago every={1_000} /> : '–'} beside={group.evaluation.last_error ?? undefined} /> : <Stat label="Made" figure={<Time at={group.created_at} ago />} />}
+        {group.evaluation ? (
+          <Stat
+            label="Right up to"
+            figure={group.evaluation.as_of ? <Time at={group.evaluation.as_of} ago every={1_000} /> : '–'}
+            beside={group.evaluation.last_error ?? undefined}
+          />
+        ) : (
+          <Stat label="Made" figure={<Time at={group.created_at} ago />} />
+        )}
       </div>
       <section className="card" aria-labelledby="size-heading">
         <div className="card-head">
@@ -57,7 +73,18 @@ export function GroupOverview({ group }: { group: Group }) {
           />
         </div>
         <div className="pad">
-          {size.isError && !size.data ? <Failed error={size.error} retry={() => void size.refetch()} /> : size.data ? <Chart label="Members" noun="members" unit={interval} points={points.map((point) => ({ at: millis(point.at), value: point.size }))} /> : <Skeleton width="100%" height={200} />}
+          {size.isError && !size.data ? (
+            <Failed error={size.error} retry={() => void size.refetch()} />
+          ) : size.data ? (
+            <Chart
+              label="Members"
+              noun="members"
+              unit={interval}
+              points={points.map((point) => ({ at: millis(point.at), value: point.size }))}
+            />
+          ) : (
+            <Skeleton width="100%" height={200} />
+          )}
         </div>
       </section>
       {group.ruleset && (

@@ -44,7 +44,12 @@ function Editor({ group, ruleset, attributes }: EditorProps) {
   const preview = usePreview(draft, group.id);
   const path = application.path(`profile-groups/${group.id}/`);
   const save = useSend<DraftNode, Group>(
-    (client, rule) => client.request<Group>(path, { method: 'PATCH', body: { rule_tree: toTree(rule) }, headers: { 'if-match': `"${group.updated_at}"` } }),
+    (client, rule) =>
+      client.request<Group>(path, {
+        method: 'PATCH',
+        body: { rule_tree: toTree(rule) },
+        headers: { 'if-match': `"${group.updated_at}"` },
+      }),
     () => [application.path('profile-groups/')],
   );
   const invalidate = useInvalidate();
@@ -72,7 +77,14 @@ function Editor({ group, ruleset, attributes }: EditorProps) {
   return (
     <div className="columns">
       <section className="stack" style={{ '--gap': '14px' } as React.CSSProperties} aria-label="The rule">
-        <RuleBuilder draft={draft} onChange={(next) => setDraft(() => next)} attributes={attributes} words={words} errors={errors} disabled={!application.canWrite} />
+        <RuleBuilder
+          draft={draft}
+          onChange={(next) => setDraft(() => next)}
+          attributes={attributes}
+          words={words}
+          errors={errors}
+          disabled={!application.canWrite}
+        />
         {rest && (
           <p className="form-error" role="alert">
             {rest} Nothing of what you wrote is lost.
@@ -114,7 +126,8 @@ function History({ group }: { group: Group }) {
     await client.request(`${address}${id}/restore/`, { method: 'POST', body: {} });
     await invalidate(application.path('profile-groups/'));
   };
-  if (rulesets.isError && !rulesets.data) return <Failed error={rulesets.error} retry={() => void rulesets.refetch()} />;
+  if (rulesets.isError && !rulesets.data)
+    return <Failed error={rulesets.error} retry={() => void rulesets.refetch()} />;
   return (
     <section className="card" aria-labelledby="history-heading">
       <div className="card-head">
@@ -124,7 +137,11 @@ function History({ group }: { group: Group }) {
           </span>
         </h2>
       </div>
-      {!rulesets.data && <div className="pad"><Skeleton width="70%" /></div>}
+      {!rulesets.data && (
+        <div className="pad">
+          <Skeleton width="70%" />
+        </div>
+      )}
       <ol className="history">
         {rows.map((row) => (
           <li key={row.id}>
@@ -144,7 +161,8 @@ function History({ group }: { group: Group }) {
                   onClick={() => {
                     const before = group.ruleset?.id;
                     restore(row.id).then(
-                      () => toast('The earlier rule is back.', before === undefined ? undefined : () => restore(before)),
+                      () =>
+                        toast('The earlier rule is back.', before === undefined ? undefined : () => restore(before)),
                       (error: unknown) => toast(messageOf(error)),
                     );
                   }}

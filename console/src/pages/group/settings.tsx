@@ -31,14 +31,21 @@ export function GroupSettings({ group }: { group: Group }) {
   const path = application.path(`profile-groups/${group.id}/`);
   const invalidate = useInvalidate();
   const save = useSend<Fields, Group>(
-    (client, body) => client.request<Group>(path, { method: 'PATCH', body: { ...body, custom_id: body.custom_id === '' ? null : body.custom_id }, headers: { 'if-match': `"${base.updated_at}"` } }),
+    (client, body) =>
+      client.request<Group>(path, {
+        method: 'PATCH',
+        body: { ...body, custom_id: body.custom_id === '' ? null : body.custom_id },
+        headers: { 'if-match': `"${base.updated_at}"` },
+      }),
     () => [application.path('profile-groups/')],
   );
   const set = (changes: Partial<Fields>): void => setFields((before) => ({ ...before, ...changes }));
   const errors = fieldsOf(save.error);
   const isDirty = JSON.stringify(fields) !== JSON.stringify(fieldsFrom(base));
   const someoneElse = save.error instanceof ApiError && save.error.status === 412;
-  const rest = someoneElse ? undefined : restOf(save.error, ['name', 'description', 'custom_id', 'visible_to_members', 'attributes']);
+  const rest = someoneElse
+    ? undefined
+    : restOf(save.error, ['name', 'description', 'custom_id', 'visible_to_members', 'attributes']);
   const submit = (): void =>
     save.mutate(fields, {
       onSuccess: (saved) => {
@@ -59,10 +66,36 @@ export function GroupSettings({ group }: { group: Group }) {
         submit();
       }}
     >
-      <TextField label="Name" value={fields.name} errors={errors['name']} disabled={disabled} onChange={(event) => set({ name: event.target.value })} />
-      <TextArea label="Description" rows={3} className="short" value={fields.description} errors={errors['description']} disabled={disabled} onChange={(event) => set({ description: event.target.value })} />
-      <TextField label="Custom id" hint="Your own name for it in code. Unique in the application; empty: none." value={fields.custom_id} errors={errors['custom_id']} disabled={disabled} onChange={(event) => set({ custom_id: event.target.value })} />
-      <PairsField pairs={fields.attributes} errors={errors} disabled={disabled} onChange={(attributes) => set({ attributes })} />
+      <TextField
+        label="Name"
+        value={fields.name}
+        errors={errors['name']}
+        disabled={disabled}
+        onChange={(event) => set({ name: event.target.value })}
+      />
+      <TextArea
+        label="Description"
+        rows={3}
+        className="short"
+        value={fields.description}
+        errors={errors['description']}
+        disabled={disabled}
+        onChange={(event) => set({ description: event.target.value })}
+      />
+      <TextField
+        label="Custom id"
+        hint="Your own name for it in code. Unique in the application; empty: none."
+        value={fields.custom_id}
+        errors={errors['custom_id']}
+        disabled={disabled}
+        onChange={(event) => set({ custom_id: event.target.value })}
+      />
+      <PairsField
+        pairs={fields.attributes}
+        errors={errors}
+        disabled={disabled}
+        onChange={(attributes) => set({ attributes })}
+      />
       <CheckField
         label="Members may see it"
         hint="Apps show a profile the groups that it is in. Turn this off for groups that fans should not know of."
@@ -109,8 +142,19 @@ export function GroupSettings({ group }: { group: Group }) {
 }
 
 /** Keys with values; a key may stand more than once. */
-export function PairsField({ pairs, errors, disabled, onChange }: { pairs: Pair[]; errors: Record<string, string[]>; disabled?: boolean; onChange: (pairs: Pair[]) => void }) {
-  const change = (at: number, part: Partial<Pair>): void => onChange(pairs.map((pair, index) => (index === at ? { ...pair, ...part } : pair)));
+export function PairsField({
+  pairs,
+  errors,
+  disabled,
+  onChange,
+}: {
+  pairs: Pair[];
+  errors: Record<string, string[]>;
+  disabled?: boolean;
+  onChange: (pairs: Pair[]) => void;
+}) {
+  const change = (at: number, part: Partial<Pair>): void =>
+    onChange(pairs.map((pair, index) => (index === at ? { ...pair, ...part } : pair)));
   const below = (prefix: string): string[] =>
     Object.entries(errors)
       .filter(([field]) => field === prefix || field.startsWith(`${prefix}.`))
@@ -122,9 +166,29 @@ export function PairsField({ pairs, errors, disabled, onChange }: { pairs: Pair[
         <ul className="pairs">
           {pairs.map((pair, at) => (
             <li key={at}>
-              <input className="input" aria-label={`Key ${at + 1}`} placeholder="key" maxLength={200} value={pair.key} onChange={(event) => change(at, { key: event.target.value })} />
-              <input className="input" aria-label={`Value ${at + 1}`} placeholder="value" maxLength={200} value={pair.value} onChange={(event) => change(at, { value: event.target.value })} />
-              <Button look="quiet" danger iconOnly icon={<IconTrash size={16} aria-hidden />} onClick={() => onChange(pairs.filter((_, index) => index !== at))}>
+              <input
+                className="input"
+                aria-label={`Key ${at + 1}`}
+                placeholder="key"
+                maxLength={200}
+                value={pair.key}
+                onChange={(event) => change(at, { key: event.target.value })}
+              />
+              <input
+                className="input"
+                aria-label={`Value ${at + 1}`}
+                placeholder="value"
+                maxLength={200}
+                value={pair.value}
+                onChange={(event) => change(at, { value: event.target.value })}
+              />
+              <Button
+                look="quiet"
+                danger
+                iconOnly
+                icon={<IconTrash size={16} aria-hidden />}
+                onClick={() => onChange(pairs.filter((_, index) => index !== at))}
+              >
                 {`Remove attribute ${at + 1}`}
               </Button>
               {below(`attributes[${at}]`).length > 0 && (
@@ -143,7 +207,11 @@ export function PairsField({ pairs, errors, disabled, onChange }: { pairs: Pair[
       )}
       {!disabled && (
         <div>
-          <Button small icon={<IconPlus size={15} aria-hidden />} onClick={() => onChange([...pairs, { key: '', value: '' }])}>
+          <Button
+            small
+            icon={<IconPlus size={15} aria-hidden />}
+            onClick={() => onChange([...pairs, { key: '', value: '' }])}
+          >
             Attribute
           </Button>
         </div>

@@ -97,7 +97,14 @@ export function ProfileActivities({ profile }: { profile: Profile }) {
                       </td>
                       {application.canWrite && (
                         <td className="fit">
-                          <Button look="quiet" small danger iconOnly icon={<IconTrash size={15} aria-hidden />} onClick={() => setRemoving(row)}>
+                          <Button
+                            look="quiet"
+                            small
+                            danger
+                            iconOnly
+                            icon={<IconTrash size={15} aria-hidden />}
+                            onClick={() => setRemoving(row)}
+                          >
                             Remove this activity
                           </Button>
                         </td>
@@ -130,7 +137,12 @@ export function ProfileActivities({ profile }: { profile: Profile }) {
             await invalidate(application.path(`profiles/${profile.id}/`));
             const { received_at: _received, ...again } = removing;
             toast('The activity was removed, with its effects.', () =>
-              client.request(application.path('activities/'), { method: 'POST', body: { activities: [{ ...again, ...(again.data === null && { data: undefined }) }] } }).then(() => invalidate(application.path(`profiles/${profile.id}/`))),
+              client
+                .request(application.path('activities/'), {
+                  method: 'POST',
+                  body: { activities: [{ ...again, ...(again.data === null && { data: undefined }) }] },
+                })
+                .then(() => invalidate(application.path(`profiles/${profile.id}/`))),
             );
           }}
         >
@@ -158,7 +170,10 @@ function OverTime({ address, type }: { address: string; type: string }) {
       const day = Math.floor(Date.parse(occurred_at) / DAY) * DAY;
       days.set(day, (days.get(day) ?? 0) + 1);
     }
-    return Array.from({ length: 30 }, (_, index) => ({ at: start + index * DAY, value: days.get(start + index * DAY) ?? 0 }));
+    return Array.from({ length: 30 }, (_, index) => ({
+      at: start + index * DAY,
+      value: days.get(start + index * DAY) ?? 0,
+    }));
   }, [recent.data, start]);
   return (
     <div className="pad">

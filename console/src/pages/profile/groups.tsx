@@ -24,7 +24,11 @@ export function ProfileGroups({ profile }: { profile: Profile }) {
   const application = useApplication();
   const [params, setParams] = useSearchParams();
   const asked = params.get('why');
-  const groups = useGet<Page<GroupOfProfile>>(application.path(`profiles/${profile.id}/profile-groups/`), { page_size: MAX_SHOWN }, { every: 10_000 });
+  const groups = useGet<Page<GroupOfProfile>>(
+    application.path(`profiles/${profile.id}/profile-groups/`),
+    { page_size: MAX_SHOWN },
+    { every: 10_000 },
+  );
   const rows = groups.data?.results;
   const other = asked !== null && rows !== undefined && !rows.some((row) => row.group_id === asked) ? asked : undefined;
   const ask = (id: string | undefined): void => setParams(id === undefined ? {} : { why: id }, { replace: true });
@@ -38,9 +42,24 @@ export function ProfileGroups({ profile }: { profile: Profile }) {
         <Failed error={groups.error} retry={() => void groups.refetch()} />
       ) : rows ? (
         <ul className="memberships">
-          {other !== undefined && <MembershipItem key={other} groupId={other} profile={profile} open onToggle={(open) => !open && ask(undefined)} />}
+          {other !== undefined && (
+            <MembershipItem
+              key={other}
+              groupId={other}
+              profile={profile}
+              open
+              onToggle={(open) => !open && ask(undefined)}
+            />
+          )}
           {rows.map((row) => (
-            <MembershipItem key={row.group_id} groupId={row.group_id} name={row.group_name} profile={profile} open={asked === row.group_id} onToggle={(open) => (open ? ask(row.group_id) : asked === row.group_id && ask(undefined))} />
+            <MembershipItem
+              key={row.group_id}
+              groupId={row.group_id}
+              name={row.group_name}
+              profile={profile}
+              open={asked === row.group_id}
+              onToggle={(open) => (open ? ask(row.group_id) : asked === row.group_id && ask(undefined))}
+            />
           ))}
           {rows.length === 0 && other === undefined && (
             <li>
@@ -49,7 +68,11 @@ export function ProfileGroups({ profile }: { profile: Profile }) {
               </Empty>
             </li>
           )}
-          {groups.data && groups.data.count !== null && groups.data.count > MAX_SHOWN && <li className="pad muted">The newest {MAX_SHOWN} of {groups.data.count} are shown. Choose any other above.</li>}
+          {groups.data && groups.data.count !== null && groups.data.count > MAX_SHOWN && (
+            <li className="pad muted">
+              The newest {MAX_SHOWN} of {groups.data.count} are shown. Choose any other above.
+            </li>
+          )}
         </ul>
       ) : (
         <div className="pad">
@@ -65,10 +88,21 @@ function GroupPicker({ onChoose }: { onChoose: (id: string) => void }) {
   const { path } = useApplication();
   const [search, setSearch] = useState<string | undefined>(undefined);
   const settled = useSettled(search, 200);
-  const found = useGet<Page<Group>>(settled === undefined ? null : path('profile-groups/'), { name: settled ?? '', count: false });
+  const found = useGet<Page<Group>>(settled === undefined ? null : path('profile-groups/'), {
+    name: settled ?? '',
+    count: false,
+  });
   return (
     <div className="picker">
-      <Combobox label="Why is it in a group, or why not?" value="" fallback="" placeholder="Why not in…" options={(found.data?.results ?? []).map((group) => ({ value: group.id, label: group.name }))} onSearch={setSearch} onChange={onChoose} />
+      <Combobox
+        label="Why is it in a group, or why not?"
+        value=""
+        fallback=""
+        placeholder="Why not in…"
+        options={(found.data?.results ?? []).map((group) => ({ value: group.id, label: group.name }))}
+        onSearch={setSearch}
+        onChange={onChoose}
+      />
     </div>
   );
 }
@@ -85,14 +119,24 @@ function MembershipItem({ groupId, name, profile, open, onToggle }: MembershipIt
   const { path, href } = useApplication();
   const now = useNow(10_000);
   const group = useGet<Group>(path(`profile-groups/${groupId}/`));
-  const membership = useGet<MembershipState>(path(`profile-groups/${groupId}/members/${profile.id}/`), {}, { every: open ? 5_000 : 30_000 });
+  const membership = useGet<MembershipState>(
+    path(`profile-groups/${groupId}/members/${profile.id}/`),
+    {},
+    { every: open ? 5_000 : 30_000 },
+  );
   const state = membership.data;
   const next = state?.next_change_at ?? null;
   const id = `why-${groupId}`;
   return (
     <li className="membership">
       <div className="membership-head">
-        <button type="button" className="disclosure" aria-expanded={open} aria-controls={id} onClick={() => onToggle(!open)}>
+        <button
+          type="button"
+          className="disclosure"
+          aria-expanded={open}
+          aria-controls={id}
+          onClick={() => onToggle(!open)}
+        >
           <IconChevronDown size={16} aria-hidden />
           <span className="visually-hidden">Why: </span>
           <strong className="name">
@@ -101,7 +145,10 @@ function MembershipItem({ groupId, name, profile, open, onToggle }: MembershipIt
         </button>
         <span className="row wrap membership-state">
           {state?.pin && (
-            <Badge tone="warn" title={`${state.pin.reason}${state.pin.expires_at ? ` Until ${formatMoment(state.pin.expires_at)}.` : ''}`}>
+            <Badge
+              tone="warn"
+              title={`${state.pin.reason}${state.pin.expires_at ? ` Until ${formatMoment(state.pin.expires_at)}.` : ''}`}
+            >
               <IconPin size={12} aria-hidden /> Pinned {state.pin.pin}
             </Badge>
           )}
@@ -110,7 +157,15 @@ function MembershipItem({ groupId, name, profile, open, onToggle }: MembershipIt
               {state.is_member ? 'leaves' : 'enters'} in {formatSpan(millis(next) - now)}
             </span>
           )}
-          {state ? state.is_member ? <Badge tone="good">Member</Badge> : <Badge>Not a member</Badge> : <Skeleton width={60} />}
+          {state ? (
+            state.is_member ? (
+              <Badge tone="good">Member</Badge>
+            ) : (
+              <Badge>Not a member</Badge>
+            )
+          ) : (
+            <Skeleton width={60} />
+          )}
         </span>
       </div>
       {open && (
@@ -127,15 +182,22 @@ function MembershipItem({ groupId, name, profile, open, onToggle }: MembershipIt
                     Member since <Time at={state.since} />.{' '}
                   </>
                 ) : null}
-                {group.data.membership_type === 'static' ? 'This is a static group: somebody put the profile in.' : null} <Link href={href(`groups/${groupId}`)}>Open the group</Link>
+                {group.data.membership_type === 'static'
+                  ? 'This is a static group: somebody put the profile in.'
+                  : null}{' '}
+                <Link href={href(`groups/${groupId}`)}>Open the group</Link>
               </p>
               {state.pin && (
                 <p>
-                  Pinned <strong>{state.pin.pin}</strong>, over the rule{state.pin.expires_at ? ` until ${formatMoment(state.pin.expires_at)}` : ''}: <bdi className="name">{state.pin.reason}</bdi>
+                  Pinned <strong>{state.pin.pin}</strong>, over the rule
+                  {state.pin.expires_at ? ` until ${formatMoment(state.pin.expires_at)}` : ''}:{' '}
+                  <bdi className="name">{state.pin.reason}</bdi>
                 </p>
               )}
               {state.explanation && <Why group={group.data} state={state} />}
-              {group.data.membership_type === 'dynamic' && <PinControls group={group.data} profile={profile} state={state} />}
+              {group.data.membership_type === 'dynamic' && (
+                <PinControls group={group.data} profile={profile} state={state} />
+              )}
             </>
           )}
         </div>
@@ -163,7 +225,19 @@ function PinControls({ group, profile, state }: { group: Group; profile: Profile
       .request(address, { method: 'DELETE' })
       .then(refresh)
       .then(
-        () => toast('The rule decides again.', before ? () => client.request(address, { method: 'PUT', body: { pin: before.pin, reason: before.reason, expires_at: before.expires_at } }).then(refresh) : undefined),
+        () =>
+          toast(
+            'The rule decides again.',
+            before
+              ? () =>
+                  client
+                    .request(address, {
+                      method: 'PUT',
+                      body: { pin: before.pin, reason: before.reason, expires_at: before.expires_at },
+                    })
+                    .then(refresh)
+              : undefined,
+          ),
         (error: unknown) => toast(messageOf(error)),
       );
   };
@@ -183,7 +257,16 @@ function PinControls({ group, profile, state }: { group: Group; profile: Profile
           </Button>
         </>
       )}
-      {pinning && <PinDialog address={address} initial={pinning} group={group} profile={profile} onDone={refresh} onClose={() => setPinning(undefined)} />}
+      {pinning && (
+        <PinDialog
+          address={address}
+          initial={pinning}
+          group={group}
+          profile={profile}
+          onDone={refresh}
+          onClose={() => setPinning(undefined)}
+        />
+      )}
     </div>
   );
 }
@@ -202,7 +285,9 @@ function PinDialog({ address, initial, group, profile, onDone, onClose }: PinDia
   const [pin, setPin] = useState(initial);
   const [reason, setReason] = useState('');
   const [expires, setExpires] = useState('');
-  const save = useSend<undefined>((sender) => sender.request(address, { method: 'PUT', body: { pin, reason, expires_at: fromLocalInput(expires) ?? null } }));
+  const save = useSend<undefined>((sender) =>
+    sender.request(address, { method: 'PUT', body: { pin, reason, expires_at: fromLocalInput(expires) ?? null } }),
+  );
   const errors = fieldsOf(save.error);
   const rest = restOf(save.error, ['pin', 'reason', 'expires_at']);
   const submit = (): void =>
@@ -238,8 +323,22 @@ function PinDialog({ address, initial, group, profile, onDone, onClose }: PinDia
             { value: 'out', label: 'Out: never a member' },
           ]}
         />
-        <TextField label="Reason" hint="For whoever wonders later." value={reason} errors={errors['reason']} autoFocus onChange={(event) => setReason(event.target.value)} />
-        <TextField label="Until" type="datetime-local" hint="Optional. Your time zone. Empty: until you take it away." value={expires} errors={errors['expires_at']} onChange={(event) => setExpires(event.target.value)} />
+        <TextField
+          label="Reason"
+          hint="For whoever wonders later."
+          value={reason}
+          errors={errors['reason']}
+          autoFocus
+          onChange={(event) => setReason(event.target.value)}
+        />
+        <TextField
+          label="Until"
+          type="datetime-local"
+          hint="Optional. Your time zone. Empty: until you take it away."
+          value={expires}
+          errors={errors['expires_at']}
+          onChange={(event) => setExpires(event.target.value)}
+        />
         {rest && (
           <p className="form-error" role="alert">
             {rest}

@@ -49,7 +49,11 @@ export function ProfilePage() {
   }
   return (
     <>
-      <PageHead title={profile.data.nickname} back={back} actions={application.canWrite && <Actions profile={profile.data} />} />
+      <PageHead
+        title={profile.data.nickname}
+        back={back}
+        actions={application.canWrite && <Actions profile={profile.data} />}
+      />
       <div className="columns">
         <div className="stack" style={{ '--gap': '20px' } as React.CSSProperties}>
           <ProfileGroups profile={profile.data} />
@@ -74,13 +78,21 @@ function Identity({ profile }: { profile: Profile }) {
             <Id value={profile.id} label="id" />
           </dd>
           <dt>Custom id</dt>
-          <dd>{profile.custom_id === null ? <span className="faint">none</span> : <Id value={profile.custom_id} label="custom id" />}</dd>
+          <dd>
+            {profile.custom_id === null ? (
+              <span className="faint">none</span>
+            ) : (
+              <Id value={profile.custom_id} label="custom id" />
+            )}
+          </dd>
           <dt>Made</dt>
           <dd>
             <Time at={profile.created_at} />
           </dd>
           <dt>Last active</dt>
-          <dd>{profile.last_active_at ? <Time at={profile.last_active_at} ago /> : <span className="faint">never</span>}</dd>
+          <dd>
+            {profile.last_active_at ? <Time at={profile.last_active_at} ago /> : <span className="faint">never</span>}
+          </dd>
         </dl>
       </section>
       <section className="card pad stack" aria-labelledby="attributes-heading">
@@ -181,7 +193,9 @@ function Actions({ profile }: { profile: Profile }) {
           The profile, its tokens, memberships and activities are gone for good. This cannot be undone.
         </Confirm>
       )}
-      {token !== undefined && <TokenDialog title="The new access token" token={token} onClose={() => setToken(undefined)} />}
+      {token !== undefined && (
+        <TokenDialog title="The new access token" token={token} onClose={() => setToken(undefined)} />
+      )}
     </>
   );
 }

@@ -3,7 +3,17 @@ import { CopyButton } from '../../ui/copy.tsx';
 import { Dialog } from '../../ui/dialog.tsx';
 
 /** Shown once: it is nowhere to be found again. */
-export function TokenDialog({ title, token, children, onClose }: { title: string; token: string; children?: React.ReactNode; onClose: () => void }) {
+export function TokenDialog({
+  title,
+  token,
+  children,
+  onClose,
+}: {
+  title: string;
+  token: string;
+  children?: React.ReactNode;
+  onClose: () => void;
+}) {
   return (
     <Dialog
       title={title}
@@ -18,7 +28,9 @@ export function TokenDialog({ title, token, children, onClose }: { title: string
       }
     >
       <div className="stack">
-        <p className="muted">{children ?? 'This is its access token. It is shown here and nowhere else: copy it now if you need it.'}</p>
+        <p className="muted">
+          {children ?? 'This is its access token. It is shown here and nowhere else: copy it now if you need it.'}
+        </p>
         <pre className="text-block" tabIndex={0} role="region" aria-label="Access token">
           {token}
         </pre>

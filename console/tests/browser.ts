@@ -1,0 +1,81 @@
+// Chromium for the tests of pages, and a server with a season of demo data behind them.
+
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { AxeBuilder } from '@axe-core/playwright';
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import { expect } from 'vitest';
+import { runDemo } from '../../server/src/demo/demo.ts';
+import { CLIENT_ID, startTestServer, type TestServer } from '../../server/src/testing/server.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const CHROMIUM = '/usr/bin/chromium';
+
+export const hasBrowser = existsSync(CHROMIUM);
+if (!hasBrowser)
+  process.stderr.write(`\n*** ${CHROMIUM} is missing: the console is NOT tested. Install chromium. ***\n\n`);
+
+export const SCREENSHOTS = join(root, '.artifacts', 'console');
+mkdirSync(SCREENSHOTS, { recursive: true });
+
+export const launch = (): Promise<Browser> =>
+  chromium.launch({
+    executablePath: CHROMIUM,
+    args: ['--no-sandbox', '--disable-background-networking', '--disable-gpu'],
+  });
+
+/** A server that evaluates, with the console of the present sources and a small season in it. */
+export async function startWithSeason(): Promise<TestServer> {
+  if (!existsSync(join(root, 'console/dist/index.html')))
+    execFileSync('npm', ['run', 'build', '-w', 'console'], { cwd: root, stdio: 'ignore' });
+  const server = await startTestServer({ env: { ROLE: 'all' } });
+  const { context } = server.app;
+  const application = await context.applications.get(CLIENT_ID);
+  const silent = { begin: () => ({ advance: () => {}, end: () => {} }), note: () => {} };
+  await runDemo(context, application, { profiles: 200, activities: 4_000, seed: 11 }, silent);
+  return server;
+}
+
+export interface Watched {
+  page: Page;
+  /** What a page may not do: throw, log an error, break its content security policy, open a dialog of the browser. */
+  problems: string[];
+}
+
+export async function watchedPage(context: BrowserContext): Promise<Watched> {
+  const page = await context.newPage();
+  const problems: string[] = [];
+  page.on('pageerror', (error) => problems.push(`threw: ${error.message}`));
+  page.on('dialog', (dialog) => {
+    problems.push(`dialog: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  page.on('console', (message) => {
+    // A session that is not there yet, and objects that a test asks for in vain, are answers and no faults.
+    if (message.type() === 'error' && !/status of (401|404|400|412)/.test(message.text()))
+      problems.push(message.text());
+  });
+  page.setDefaultTimeout(20_000);
+  return { page, problems };
+}
+
+/** No violation on what is shown now. */
+export async function expectAccessible(page: Page, where: string): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const told = violations.map(
+    ({ id, nodes }) =>
+      `${id}: ${nodes.map(({ target, failureSummary }) => `${target.join(' ')} (${failureSummary?.split('\n').slice(1).join('; ').trim() ?? ''})`).join(' | ')}`,
+  );
+  expect.soft(told, `axe on ${where}`).toEqual([]);
+}
+
+/** Nothing sticks out sideways. */
+export async function expectNoSidewaysScroll(page: Page, where: string): Promise<void> {
+  const { wide, room } = await page.evaluate(() => ({
+    wide: document.documentElement.scrollWidth,
+    room: document.documentElement.clientWidth,
+  }));
+  expect.soft(wide, `width of ${where}`).toBeLessThanOrEqual(room);
+}

@@ -1,0 +1,293 @@
+// A producer's first hour, in a browser: from the link that makes the first owner to a group that fills itself and a
+// member who is explained. Everything is found as people find it, by roles and labels.
+
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CLIENT_ID, type TestServer } from '../../server/src/testing/server.ts';
+import {
+  expectAccessible,
+  expectNoSidewaysScroll,
+  hasBrowser,
+  launch,
+  SCREENSHOTS,
+  startWithSeason,
+  watchedPage,
+  type Watched,
+} from './browser.ts';
+
+describe.skipIf(!hasBrowser)('the console', () => {
+  let server: TestServer;
+  let browser: Browser;
+  let context: BrowserContext;
+  let watched: Watched;
+  let page: Page;
+  const at = (path: string): string => `${server.url}/apps/${CLIENT_ID}/${path}`;
+
+  beforeAll(async () => {
+    server = await startWithSeason();
+    browser = await launch();
+    context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-GB' });
+    watched = await watchedPage(context);
+    page = watched.page;
+  }, 180_000);
+
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+
+  async function open(path: string, heading: string): Promise<void> {
+    await page.goto(at(path));
+    await page.getByRole('heading', { level: 1, name: heading }).waitFor();
+  }
+
+  test('the first owner makes an account by the link and lands in the console', async () => {
+    await page.goto(`${server.url}/invitation#${server.app.firstOwnerToken}`);
+    await page.getByRole('heading', { name: 'Make the first account' }).waitFor();
+    await expectAccessible(page, 'invitation');
+    await page.getByLabel('E-mail address').fill('owner@example.com');
+    await page.getByLabel('Your name').fill('Olga Owner');
+    await page.getByLabel('Password', { exact: true }).fill('short');
+    await page.getByLabel('Password again').fill('short');
+    await page.getByRole('button', { name: 'Make the account' }).click();
+    await page.getByText('A password has 10 characters or more.').waitFor();
+    await page.getByLabel('Password', { exact: true }).fill('correct horse battery');
+    await page.getByLabel('Password again').fill('correct horse battery');
+    await page.getByRole('button', { name: 'Make the account' }).click();
+    await page.getByRole('navigation', { name: 'Main' }).waitFor();
+    expect(page.url()).toContain(`/apps/${CLIENT_ID}`);
+  });
+
+  test('a rule is built by keyboard alone, previewed, saved and filled', async () => {
+    await open('groups/new', 'New group');
+    const keys = page.keyboard;
+    await page.getByLabel('Name', { exact: true }).focus();
+    await keys.type('Active fans');
+    await page.getByRole('combobox', { name: 'Bucket 1, rule 1: attribute' }).focus();
+    await keys.press('Enter');
+    await keys.type('total_activities');
+    await keys.press('Enter');
+    await keys.press('Tab'); // to the condition
+    await expectFocus('Bucket 1, rule 1: condition');
+    await keys.press('Tab');
+    await expectFocus('Bucket 1, rule 1: value');
+    await keys.type('2');
+    await keys.press('Tab');
+    await expectFocus('Bucket 1, rule 1: period');
+    // What "and" adds is reached by going on.
+    const and = page.getByRole('button', { name: 'And…' });
+    for (let i = 0; i < 6 && !(await and.evaluate((button) => button === document.activeElement)); i++)
+      await keys.press('Tab');
+    await keys.press('Enter');
+    await page.getByRole('combobox', { name: 'Bucket 2, rule 1: attribute' }).focus();
+    await keys.press('ArrowDown');
+    await keys.type('nickname');
+    await keys.press('Enter');
+    await page.getByRole('combobox', { name: 'Bucket 2, rule 1: condition' }).selectOption('contains');
+    await keys.press('Tab');
+    await page.getByLabel('Bucket 2, rule 1: value').focus();
+    await keys.type('e');
+    const preview = page.getByRole('complementary', { name: 'Preview' });
+    await preview.getByText('of all').waitFor();
+    await preview.getByText(/Profiles where Activities is at least 2, and Nickname contains “e”\./).waitFor();
+    await expectAccessible(page, 'new group');
+    await page.getByRole('button', { name: 'Make the group' }).focus();
+    await keys.press('Enter');
+    await page.getByRole('heading', { level: 1, name: 'Active fans' }).waitFor();
+    await page.getByText('Live', { exact: true }).waitFor();
+    const figure = page.locator('.stat', { hasText: 'Members' }).locator('.figure');
+    await expect
+      .poll(async () => Number(((await figure.textContent()) ?? '').replaceAll(/\D/g, '')), { timeout: 20_000 })
+      .toBeGreaterThan(5);
+  });
+
+  async function expectFocus(name: string): Promise<void> {
+    const focused = await page.evaluate(() => document.activeElement?.getAttribute('aria-label'));
+    expect(focused).toBe(name);
+  }
+
+  test('what the server refuses stands at its field, and nothing written is lost', async () => {
+    await open('groups/new', 'New group');
+    await page.getByRole('button', { name: 'JSON' }).click();
+    const json = page.getByLabel('Rule tree as JSON');
+    await json.fill(
+      '{"operator":"AND","children":[{"operator":"OR","children":[{"attribute":"total_comments_posted","condition":"greater_than","value":"many"}]}]}',
+    );
+    await page.getByRole('button', { name: 'Simple' }).click();
+    await page.getByRole('group', { name: 'Bucket 1, rule 1' }).getByText('Must be a number.').waitFor();
+    await page.getByLabel('Description').fill('Kept while the name is missing');
+    await page.getByRole('button', { name: 'Make the group' }).click();
+    await page.getByRole('alert').first().waitFor();
+    await page.reload();
+    await page.getByText('Kept while the name is missing').waitFor();
+  });
+
+  test('a member is explained with actual values, pinned out and let back in', async () => {
+    await open('groups', 'Groups');
+    await page.getByRole('searchbox', { name: 'Search by name' }).fill('Active');
+    await page.getByRole('link', { name: 'Active fans' }).click();
+    await page.getByRole('navigation', { name: 'Group' }).getByRole('link', { name: 'Members' }).click();
+    await page.getByRole('region', { name: 'List of members' }).getByRole('link').first().click();
+    await page.getByRole('heading', { name: 'Identity' }).waitFor();
+    await page.getByRole('button', { name: 'Why: Active fans' }).click();
+    await page.getByText('Activities is at least 2').waitFor();
+    await page.getByText('Found:').first().waitFor();
+    await expectAccessible(page, 'profile with its reasons');
+    await page.getByRole('button', { name: 'Pin out…' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Reason').fill('Asked not to be in it');
+    await expectAccessible(page, 'pin dialog');
+    await dialog.getByRole('button', { name: 'Pin out', exact: true }).click();
+    await page.getByText('Pinned out', { exact: false }).first().waitFor();
+    await page.locator('.membership', { hasText: 'Active fans' }).getByText('Not a member').waitFor();
+    await page.getByRole('button', { name: 'Let the rule decide' }).click();
+    await page.locator('.membership', { hasText: 'Active fans' }).getByText('Member', { exact: true }).waitFor();
+  });
+
+  test('members are pasted into a static group, one is removed and brought back', async () => {
+    await open('groups/new', 'New group');
+    await page.getByLabel('Name', { exact: true }).fill('Guests of honour');
+    await page.getByRole('radio', { name: /Static/ }).check({ force: true });
+    await page.getByRole('button', { name: 'Make the group' }).click();
+    await page.getByRole('heading', { level: 1, name: 'Guests of honour' }).waitFor();
+    await page.getByRole('navigation', { name: 'Group' }).getByRole('link', { name: 'Members' }).click();
+    const { body } = await server.call<{ results: { id: string }[] }>(
+      'GET',
+      `applications/${CLIENT_ID}/profiles/?page_size=3`,
+    );
+    await page.getByRole('button', { name: 'Add…' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog
+      .getByLabel('Ids')
+      .fill([...body.results.map(({ id }) => id), '00000000-0000-7000-8000-000000000000'].join('\n'));
+    await dialog.getByRole('button', { name: 'Add 4' }).click();
+    await dialog.getByText('line 4').waitFor();
+    await expectAccessible(page, 'outcome of adding members');
+    await dialog.getByRole('button', { name: 'Done' }).click();
+    const list = page.getByRole('region', { name: 'List of members' });
+    await list.getByText('3 members').waitFor();
+    await list
+      .getByRole('button', { name: /^Remove/ })
+      .first()
+      .click();
+    await list.getByText('2 members').waitFor();
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await list.getByText('3 members').waitFor();
+  });
+
+  test('a hostile profile breaks neither page nor layout', async () => {
+    const { body: made } = await server.call<{ id: string }>(
+      'POST',
+      `profile-by-custom-id/${CLIENT_ID}/${encodeURIComponent('<img src=x onerror=alert(1)>')}/`,
+      {
+        body: {
+          nickname: `<script>alert(1)</script> مرحبا ${'W'.repeat(60)}`,
+          custom_data: 'x'.repeat(65_536),
+          attributes: [{ key: 'k'.repeat(200), value: 'v'.repeat(200) }],
+        },
+      },
+    );
+    await page.setViewportSize({ width: 390, height: 844 });
+    for (const path of [`profiles/${made.id}`, 'profiles', 'groups']) {
+      await page.goto(at(path));
+      await page.getByRole('heading', { level: 1 }).waitFor();
+      if (path !== 'groups') await page.getByText('<script>alert(1)</script>').first().waitFor();
+      await expectNoSidewaysScroll(page, `hostile ${path}`);
+    }
+    await page.setViewportSize({ width: 1440, height: 900 });
+  });
+
+  test('every page and dialog is without violations, fits a phone, and leaves its picture', async () => {
+    const groups = await server.call<{ results: { id: string; name: string }[] }>(
+      'GET',
+      `applications/${CLIENT_ID}/profile-groups/?membership_type=dynamic`,
+    );
+    const statics = await server.call<{ results: { id: string }[] }>(
+      'GET',
+      `applications/${CLIENT_ID}/profile-groups/?membership_type=static`,
+    );
+    const dynamic = groups.body.results.find(({ name }) => name === 'Active fans')?.id ?? '';
+    const profiles = await server.call<{ results: { id: string }[] }>(
+      'GET',
+      `applications/${CLIENT_ID}/profile-groups/${dynamic}/members/?page_size=1`,
+    );
+    const pages: [name: string, path: string][] = [
+      ['overview', ''],
+      ['groups', 'groups'],
+      ['group-new', 'groups/new'],
+      ['group', `groups/${dynamic}`],
+      ['group-members', `groups/${statics.body.results[0]?.id ?? ''}/members`],
+      ['group-rule', `groups/${dynamic}/rule`],
+      ['group-changes', `groups/${dynamic}/changes`],
+      ['group-settings', `groups/${dynamic}/settings`],
+      ['profiles', 'profiles'],
+      ['profile', `profiles/${profiles.body.results[0]?.id ?? ''}?why=${dynamic}`],
+      ['activities', 'activities'],
+      ['activity-types', 'activities/types'],
+      ['attributes', 'attributes'],
+      ['keys', 'keys'],
+      ['people', 'people'],
+      ['account', 'account'],
+    ];
+    for (const [scheme, width] of [
+      ['light', 1440],
+      ['dark', 1440],
+      ['light', 390],
+      ['dark', 390],
+    ] as const) {
+      await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
+      await page.setViewportSize({ width, height: width === 390 ? 844 : 900 });
+      for (const [name, path] of pages) {
+        await page.goto(at(path));
+        await page.getByRole('heading', { level: 1 }).waitFor();
+        await page.waitForFunction(() => document.querySelector('main .skeleton') === null).catch(() => {});
+        await page.screenshot({ path: `${SCREENSHOTS}/${name}-${scheme}-${width}.png` });
+        await expectNoSidewaysScroll(page, `${name} at ${width}`);
+        if (width === 1440 || scheme === 'light') await expectAccessible(page, `${name}, ${scheme}, ${width}`);
+      }
+    }
+  }, 400_000);
+
+  test('dialogs are without violations', async () => {
+    await page.emulateMedia({ colorScheme: 'light' });
+    await page.setViewportSize({ width: 1440, height: 900 });
+    const dialogs: [path: string, heading: string, button: string][] = [
+      ['profiles', 'Profiles', 'New profile'],
+      ['profiles', 'Profiles', 'Attribute…'],
+      ['attributes', 'Attributes', 'New attribute'],
+      ['activities', 'Activities', 'Send a test activity'],
+      ['activities/types', 'Activities', 'New type'],
+      ['keys', 'Keys and tokens', 'New token'],
+      ['keys', 'Keys and tokens', 'Rotate…'],
+      ['people', 'People', 'Invite'],
+      ['account', 'Your account', 'Sign out everywhere…'],
+    ];
+    for (const [path, heading, button] of dialogs) {
+      await open(path, heading);
+      await page.getByRole('button', { name: button, exact: true }).click();
+      await page.getByRole('dialog').waitFor();
+      await expectAccessible(page, `dialog “${button}”`);
+      await page.keyboard.press('Escape');
+      await page.getByRole('dialog').waitFor({ state: 'hidden' });
+    }
+  });
+
+  test('signing out everywhere ends it, and the way back is the password', async () => {
+    await open('account', 'Your account');
+    await page.getByRole('button', { name: 'Sign out everywhere…' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Sign out everywhere' }).click();
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    await expectAccessible(page, 'sign in');
+    await page.getByLabel('E-mail address').fill('owner@example.com');
+    await page.getByLabel('Password').fill('wrong password');
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+    await page.getByText('E-mail address or password is wrong.').waitFor();
+    await page.getByLabel('Password').fill('correct horse battery');
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+    await page.getByRole('navigation', { name: 'Main' }).waitFor();
+  });
+
+  test('through all of this no page threw, logged an error or broke its policy', () => {
+    expect(watched.problems).toEqual([]);
+  });
+});
