@@ -88,10 +88,31 @@ describe('the engine', () => {
   function tree(place: number): RuleTree {
     const readable = model.all.slice(0, place).filter((group) => group.isActive);
     model.groups = readable.length === 0 ? ['nobody'] : readable.map((group) => group.id);
+    if (random.chance(0.6)) return busyTree(readable);
     for (;;) {
-      const made: RuleTree = random.chance(0.3) ? { operator: 'AND', children: [randomLeaf(random, model, random.pick(['total_comments_posted', 'spend', 'total_activities', 'last_active_at', 'renewal', 'days_inactive']))] } : randomTree(random, model, 2);
+      const made = randomTree(random, model, 2);
       if (readable.length > 0 || leavesOf(made).every((leaf) => leaf.attribute !== 'profile_group')) return made;
     }
+  }
+
+  /** Rules that what happens here moves: short windows over frequent types, other dynamic groups, instants to come. */
+  function busyTree(readable: ModelGroup[]): RuleTree {
+    const window = (): string => random.pick(['PT1S', 'PT6H', 'P1D', 'P7D']);
+    const dynamicOnes = readable.filter((group) => group.tree);
+    const one = (): RuleTree => {
+      if (dynamicOnes.length > 0 && random.chance(0.35)) {
+        return { attribute: 'profile_group', condition: random.pick(['in', 'not_in'] as const), value: [random.pick(dynamicOnes).id] };
+      }
+      return random.pick<RuleTree>([
+        { attribute: 'total_comments_posted', condition: random.pick(['greater_than_or_equal', 'less_than', 'equals'] as const), value: 1 + random.below(3), window: window() },
+        { attribute: 'spend', condition: 'greater_than', value: random.below(4), window: window() },
+        { attribute: 'total_activities', condition: 'greater_than', value: random.below(4), window: window() },
+        { attribute: 'total_activities', condition: 'greater_than', value: random.below(6) },
+        randomLeaf(random, model, random.pick(['last_active_at', 'renewal', 'days_inactive', 'offer_until', 'mood', 'team', 'random_bucket'])),
+      ]);
+    };
+    if (random.chance(0.4)) return one();
+    return random.chance(0.3) ? { operator: 'NOT', children: [one()] } : { operator: random.pick(['AND', 'OR'] as const), children: [one(), one()] };
   }
 
   const moves: [weight: number, move: () => Promise<void>][] = [
@@ -120,7 +141,7 @@ describe('the engine', () => {
     [1, retire],
   ];
 
-  const typesOf = (): string[] => (random.chance(0.7) ? ['comment-created', 'shop-purchase', 'quiz-won', 'session-started'] : [...ALL_TYPES]);
+  const typesOf = (): string[] => (random.chance(0.85) ? ['comment-created', 'shop-purchase', 'quiz-won', 'session-started'] : [...ALL_TYPES]);
 
   async function send(): Promise<void> {
     if (model.profiles.length === 0) return;
@@ -521,7 +542,7 @@ describe('the engine', () => {
         await timed('settle', settle);
         askAgain();
         await timed('compare', () => compare(why));
-        if (random.chance(0.5)) {
+        if (random.chance(0.7)) {
           pinned.clear();
           await timed('pass', () => passTime(why));
           await timed('compare', () => compare(why));
