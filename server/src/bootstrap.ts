@@ -4,6 +4,7 @@
 import { createAdminToken, createApplication } from './applications/application-service.ts';
 import { listApplications } from './applications/application-store.ts';
 import type { Context } from './context.ts';
+import { sql } from './database/database.ts';
 
 export interface FirstStart {
   clientId: string;
@@ -14,11 +15,17 @@ export interface FirstStart {
 export async function bootstrap(context: Context, isFirstStart: boolean): Promise<FirstStart | undefined> {
   const { clientId, clientSecret, adminToken } = context.config.bootstrap;
   if (clientId !== undefined) {
-    const { application } = await createApplication(context, { clientId, name: clientId, ...(clientSecret !== undefined && { clientSecret }) });
-    if (adminToken !== undefined) await createAdminToken(context, application.id, { name: 'bootstrap', token: adminToken });
+    const { application } = await createApplication(context, {
+      clientId,
+      name: clientId,
+      ...(clientSecret !== undefined && { clientSecret }),
+    });
+    if (adminToken !== undefined)
+      await createAdminToken(context, application.id, { name: 'bootstrap', token: adminToken });
     return undefined;
   }
-  if (!isFirstStart || context.config.role === 'worker' || (await listApplications(context.db)).length > 0) return undefined;
+  if (!isFirstStart || context.config.role === 'worker' || (await listApplications(context.db)).length > 0)
+    return undefined;
   const { application } = await createApplication(context, { name: 'My application' });
   const { token } = await createAdminToken(context, application.id, { name: 'first start' });
   return { clientId: application.client_id, clientSecret: application.secrets[0] ?? '', adminToken: token };

@@ -88,7 +88,7 @@ function queries({ parameters }: FuzzOperation): fc.Arbitrary<[string, string | 
       fc.tuple(
         fc.constant(parameter.name),
         fc.oneof(
-          { weight: 5, arbitrary: valid(parameter.schema, parameter.name).map(String) },
+          { weight: 5, arbitrary: valid(parameter.schema, parameter.name).map(asText) },
           { weight: 5, arbitrary: likely },
           { weight: 2, arbitrary: hostileText },
         ),
@@ -96,6 +96,10 @@ function queries({ parameters }: FuzzOperation): fc.Arbitrary<[string, string | 
     );
   return fc.oneof(fc.constant<[string, string | PoolRef][]>([]), fc.array(one, { maxLength: 3 }));
 }
+
+/** A reference stays one; what is no text is written as JSON. */
+const asText = (value: unknown): string | PoolRef =>
+  typeof value === 'string' || isPoolRef(value) ? value : JSON.stringify(value);
 
 function headers({ method, parameters }: FuzzOperation): fc.Arbitrary<Record<string, string>> {
   const names = parameters.filter((parameter) => parameter.in === 'header').map((parameter) => parameter.name);

@@ -132,7 +132,11 @@ function recognise(error: unknown): ApiError | ValidationError {
       return new ApiError('unsupported_media_type');
     case 'FST_ERR_HANDLER_TIMEOUT':
       // Closed, since the rest of a body that comes too slowly may be still to come.
-      return new ApiError('unavailable', { detail: 'The request took too long.', retryAfter: RETRY_AFTER, headers: { connection: 'close' } });
+      return new ApiError('unavailable', {
+        detail: 'The request took too long.',
+        retryAfter: RETRY_AFTER,
+        headers: { connection: 'close' },
+      });
     case 'FST_ERR_BAD_URL':
       return invalid('non_field_errors', 'The path is not valid percent-encoded UTF-8.');
     case 'FST_ERR_MAX_PARAM_LENGTH':

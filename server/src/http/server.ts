@@ -72,9 +72,8 @@ export async function createHttp(context: Context, options: HttpOptions): Promis
     genReqId: () => randomUUID(),
     trustProxy: config.trustProxy,
     bodyLimit: BODY_LIMIT,
-    // Of the socket: the longest upload of all. What a single route may take is up to its handlerTimeout.
+    // Of the socket: the longest upload of all. What a single route may take is up to registerTimeLimit.
     requestTimeout: Math.max(config.requestTimeoutMs, LONGEST_UPLOAD_MS),
-    handlerTimeout: config.requestTimeoutMs,
     keepAliveTimeout: 65_000,
     return503OnClosing: false, // registerClosing answers in our own shape
     forceCloseConnections: 'idle',
@@ -98,6 +97,7 @@ export async function createHttp(context: Context, options: HttpOptions): Promis
   registerBodies(app);
   registerMeasures(app, context);
   registerClosing(app);
+  registerTimeLimit(app, config.requestTimeoutMs);
   await app.register(helmet, {
     contentSecurityPolicy: CONTENT_SECURITY_POLICY,
     strictTransportSecurity: config.publicUrl?.startsWith('https:') ?? false,
@@ -171,6 +171,24 @@ function registerClosing(app: App): void {
   app.addHook('onRequest', async () => {
     if (closing) throw new ApiError('unavailable', { detail: 'The server is stopping.', retryAfter: 1 });
   });
+}
+
+/**
+ * Whoever waited longest hears that it took too long. Not Fastify's own handlerTimeout, which only gives the routes' limits
+ * here: it forgets about a request as soon as its body has been read.
+ */
+function registerTimeLimit(app: App, defaultMs: number): void {
+  const timers = new WeakMap<FastifyRequest, NodeJS.Timeout>();
+  app.addHook('onRequest', async (request, reply) => {
+    const timer = setTimeout(() => {
+      if (reply.sent) return;
+      const headers = { connection: 'close' }; // the body may still be arriving
+      reply.send(new ApiError('unavailable', { detail: 'The request took too long.', retryAfter: 2, headers }));
+    }, request.routeOptions.handlerTimeout || defaultMs);
+    timers.set(request, timer);
+    reply.raw.once('close', () => clearTimeout(timer));
+  });
+  app.addHook('onResponse', async (request) => clearTimeout(timers.get(request)));
 }
 
 function registerGuards(app: App, context: Context, options: HttpOptions): void {
