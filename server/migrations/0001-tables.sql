@@ -246,7 +246,7 @@ create table members (
   primary key (profile_id, group_id)
 );
 create index members_by_entry on members (group_id, since_epoch desc, entered_at desc, profile_id desc) include (until_epoch, ordinal);
-create index members_leaving on members (group_id, until_epoch) where until_epoch is not null;
+create index members_leaving on members (group_id, until_epoch, profile_id) where until_epoch is not null;
 
 create table pins (
   profile_id uuid not null,

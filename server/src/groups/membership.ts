@@ -263,11 +263,12 @@ export async function leaveGroup(tx: Queryable, profileIds: string[], options: M
   if (!before) return undefined;
   const { rows } = await tx.query<{ id: string; ordinal: number }>(sql`
     with leaving as materialized (
-      select m.profile_id from members m
-      where m.group_id = ${groupId} and m.profile_id = any (${profileIds}::uuid[])
-        and m.since_epoch <= ${before.epoch} and (m.until_epoch is null or m.until_epoch > ${before.epoch})
-      order by m.profile_id for update)
-    delete from members m using leaving l where m.profile_id = l.profile_id and m.group_id = ${groupId}
+      select m.profile_id, m.group_id
+      from unnest(${profileIds}::uuid[], ${profileIds.map(() => groupId)}::uuid[]) as i (id, group_id)
+      join members m on m.profile_id = i.id and m.group_id = i.group_id
+      where m.since_epoch <= ${before.epoch} and (m.until_epoch is null or m.until_epoch > ${before.epoch})
+      order by m.profile_id for update of m)
+    delete from members m using leaving l where m.profile_id = l.profile_id and m.group_id = l.group_id
     returning m.profile_id as id, m.ordinal`);
   await recordMany(tx, rows, 'left', before.epoch, options);
   return rows.map((row) => row.id);
@@ -290,7 +291,9 @@ async function recordMany(
   const count = moved.length;
   await Promise.all([
     settled !== at && change === 'entered'
-      ? tx.query(sql`update members set entered_at = ${instant} where group_id = ${groupId} and profile_id = any (${ids}::uuid[])`)
+      ? tx.query(sql`
+          update members m set entered_at = ${instant} from unnest(${ids}::uuid[], ${ids.map(() => groupId)}::uuid[]) as i (id, group_id)
+          where m.profile_id = i.id and m.group_id = i.group_id`)
       : undefined,
     tx.query(sql`
       insert into changes (group_id, epoch, number, profile_id, ordinal, change, at, cause)

@@ -53,8 +53,10 @@ export function ownGroupsRoutes(app: App, context: Context): void {
       const { application, profile } = await reachToChange(context, request);
       if (application.client_id !== request.params.client_id) throw notFound();
       const count = perProfile.get(profile.id) ?? 0;
-      if (streams.size >= MAX_STREAMS) throw new ApiError('unavailable', { detail: 'Too many streams are open.', retryAfter: 30 });
-      if (count >= MAX_STREAMS_OF_PROFILE) throw new ApiError('throttled', { detail: 'This profile has too many streams open.', retryAfter: 30 });
+      if (streams.size >= MAX_STREAMS)
+        throw new ApiError('unavailable', { detail: 'Too many streams are open.', retryAfter: 30 });
+      if (count >= MAX_STREAMS_OF_PROFILE)
+        throw new ApiError('throttled', { detail: 'This profile has too many streams open.', retryAfter: 30 });
       perProfile.set(profile.id, count + 1);
 
       const stream = new PassThrough();
@@ -70,7 +72,10 @@ export function ownGroupsRoutes(app: App, context: Context): void {
         if (left === 0) perProfile.delete(profile.id);
         else perProfile.set(profile.id, left);
       });
-      reply.header('content-type', 'text/event-stream; charset=utf-8').header('cache-control', 'no-store').header('x-accel-buffering', 'no');
+      reply
+        .header('content-type', 'text/event-stream; charset=utf-8')
+        .header('cache-control', 'no-store')
+        .header('x-accel-buffering', 'no');
       return reply.send(stream);
     },
   );

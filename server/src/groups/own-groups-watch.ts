@@ -6,7 +6,13 @@
 import type { Context } from '../context.ts';
 import type { Queryable } from '../database/database.ts';
 import { formatInstant } from '../instant.ts';
-import { listChangesBetween, listMemberships, listVisibleGroups, readSignatures, type VisibleGroup } from './own-groups-store.ts';
+import {
+  listChangesBetween,
+  listMemberships,
+  listVisibleGroups,
+  readSignatures,
+  type VisibleGroup,
+} from './own-groups-store.ts';
 
 /** As in the list of a profile's groups. */
 export interface OwnGroup {
@@ -96,8 +102,16 @@ export function watchOwnGroups({ db, log }: Pick<Context, 'db' | 'log'>): OwnGro
     const { spans, whole } = sort(groups);
     const old = seen.filter(([, { isFresh }]) => !isFresh);
     const few = await listChangesBetween(tx, spans);
-    const many = await listMemberships(tx, old.map(([id]) => id), whole);
-    const first = await listMemberships(tx, fresh.map(([id]) => id), groups);
+    const many = await listMemberships(
+      tx,
+      old.map(([id]) => id),
+      whole,
+    );
+    const first = await listMemberships(
+      tx,
+      fresh.map(([id]) => id),
+      groups,
+    );
     // From here on nothing can fail: a look that failed half way is repeated from where the last one ended.
     const changed = new Set<Connected>();
     for (const { group_id: groupId, profile_id: profileId, change } of few) {
@@ -124,7 +138,9 @@ export function watchOwnGroups({ db, log }: Pick<Context, 'db' | 'log'>): OwnGro
   };
 
   /** Of the groups that moved since the last look: those to read by their changes, and those to read by their members. */
-  const sort = (groups: VisibleGroup[]): { spans: { group_id: string; epoch: number; after: number; until: number }[]; whole: VisibleGroup[] } => {
+  const sort = (
+    groups: VisibleGroup[],
+  ): { spans: { group_id: string; epoch: number; after: number; until: number }[]; whole: VisibleGroup[] } => {
     const spans = [];
     const whole = [];
     for (const group of groups) {
@@ -132,7 +148,12 @@ export function watchOwnGroups({ db, log }: Pick<Context, 'db' | 'log'>): OwnGro
       const isSame = before?.epoch === group.epoch && before.updated_at === group.updated_at;
       if (!before || !isSame || group.last_number - before.last_number > MAX_CHANGES) whole.push(group);
       else if (group.last_number > before.last_number) {
-        spans.push({ group_id: group.group_id, epoch: group.epoch, after: before.last_number, until: group.last_number });
+        spans.push({
+          group_id: group.group_id,
+          epoch: group.epoch,
+          after: before.last_number,
+          until: group.last_number,
+        });
       }
     }
     return { spans, whole };
@@ -172,7 +193,11 @@ export function watchOwnGroups({ db, log }: Pick<Context, 'db' | 'log'>): OwnGro
   return {
     add(applicationId, profileId, listener) {
       let connected = profiles.get(profileId);
-      if (!connected) profiles.set(profileId, (connected = { applicationId, groups: new Set(), listeners: new Set(), isFresh: true }));
+      if (!connected)
+        profiles.set(
+          profileId,
+          (connected = { applicationId, groups: new Set(), listeners: new Set(), isFresh: true }),
+        );
       connected.isFresh = true;
       connected.listeners.add(listener);
       if (!running) schedule(0);

@@ -36,14 +36,25 @@ interface Fan {
 }
 
 async function makeFan(): Promise<Fan> {
-  const { body } = await server.call<{ id: string; access_token: string }>('POST', `applications/${CLIENT_ID}/profile/`, { token: null });
+  const { body } = await server.call<{ id: string; access_token: string }>(
+    'POST',
+    `applications/${CLIENT_ID}/profile/`,
+    { token: null },
+  );
   const { rows } = await db().query<{ ordinal: number }>(sql`select ordinal from profiles where id = ${body.id}`);
   return { ...body, ordinal: rows[0]?.ordinal ?? -1 };
 }
 
 async function change(fans: Fan[], groupId: string, kind: 'entered' | 'left'): Promise<void> {
   const now = server.app.context.clock.now();
-  const changes = fans.map((fan) => ({ groupId, profileId: fan.id, ordinal: fan.ordinal, change: kind, at: now, cause: 'manual' as const }));
+  const changes = fans.map((fan) => ({
+    groupId,
+    profileId: fan.id,
+    ordinal: fan.ordinal,
+    change: kind,
+    at: now,
+    cause: 'manual' as const,
+  }));
   await db().transaction((tx) => changeMembership(tx, changes, { applicationId, now, queueReaders: false }));
 }
 
@@ -62,7 +73,9 @@ describe('the watch over own groups', () => {
     await watch.look();
     await change([fan], a, 'left');
     await watch.look();
-    await db().query(sql`update groups set name = 'Bee', updated_at = ${formatInstant(server.app.context.clock.now())}::timestamptz where id = ${b}`);
+    await db().query(
+      sql`update groups set name = 'Bee', updated_at = ${formatInstant(server.app.context.clock.now())}::timestamptz where id = ${b}`,
+    );
     await watch.look();
     await db().query(sql`update groups set visible_to_members = false where id = ${b}`);
     await watch.look();
@@ -91,8 +104,12 @@ describe('the watch over own groups', () => {
     await watch.look();
     expect([told.get(fan.id)?.length, told.get(other.id)?.length]).toEqual([0, 1]);
     await db().transaction(async (tx) => {
-      await tx.query(sql`insert into group_epochs (group_id, epoch, base_sequence, switched_at, cause) values (${group}, 1, 1, ${now}, 'import')`);
-      await tx.query(sql`update group_heads set epoch = 1, base_sequence = 1, last_number = 2 where group_id = ${group}`);
+      await tx.query(
+        sql`insert into group_epochs (group_id, epoch, base_sequence, switched_at, cause) values (${group}, 1, 1, ${now}, 'import')`,
+      );
+      await tx.query(
+        sql`update group_heads set epoch = 1, base_sequence = 1, last_number = 2 where group_id = ${group}`,
+      );
     });
     await watch.look();
     expect([told.get(fan.id)?.length, told.get(other.id)?.length]).toEqual([1, 0]);
@@ -117,14 +134,20 @@ describe('the watch over own groups', () => {
       else if (leaves.has(fan.id)) {
         leaves.get(fan.id)?.();
         leaves.delete(fan.id);
-      } else leaves.set(fan.id, watch.add(applicationId, fan.id, (list) => told.set(fan.id, list.map((own) => own.group_id).sort())));
+      } else
+        leaves.set(
+          fan.id,
+          watch.add(applicationId, fan.id, (list) => told.set(fan.id, list.map((own) => own.group_id).sort())),
+        );
       await looking;
     }
     await watch.look();
     await watch.look();
     for (const fan of fans) {
       if (!leaves.has(fan.id)) continue;
-      const { rows } = await db().query<{ group_id: string }>(sql`select group_id from members where profile_id = ${fan.id}`);
+      const { rows } = await db().query<{ group_id: string }>(
+        sql`select group_id from members where profile_id = ${fan.id}`,
+      );
       expect(told.get(fan.id)).toEqual(rows.map((row) => row.group_id).sort());
     }
     watch.close();
@@ -138,14 +161,18 @@ describe('the stream of own groups', () => {
     const path = `applications/${CLIENT_ID}/profiles/${fan.id}/profile-groups/events/`;
     expect((await server.call('GET', path, { token: stranger.access_token })).status).toBe(403);
     expect((await server.call('GET', path, { token: null })).status).toBe(401);
-    const response = await fetch(server.api(path), { headers: { authorization: `Bearer ${fan.access_token}`, 'accept-encoding': 'gzip' } });
+    const response = await fetch(server.api(path), {
+      headers: { authorization: `Bearer ${fan.access_token}`, 'accept-encoding': 'gzip' },
+    });
     expect(response.headers.get('content-type')).toContain('text/event-stream');
     expect(response.headers.get('access-control-allow-origin')).toBe('*');
     const events = readEvents(response);
     expect((await events.next()).value).toEqual([]);
     const group = await makeGroup('Streamed');
     await change([fan], group, 'entered');
-    expect((await events.next()).value).toMatchObject([{ group_id: group, group_name: 'Streamed', profile_count: 1, is_active: true, custom_id: null }]);
+    expect((await events.next()).value).toMatchObject([
+      { group_id: group, group_name: 'Streamed', profile_count: 1, is_active: true, custom_id: null },
+    ]);
     const closing = startTestServer({ databaseUrl: server.databaseUrl });
     const second = await closing;
     const open = await fetch(second.api(path), { headers: { authorization: `Bearer ${fan.access_token}` } });

@@ -1,10 +1,15 @@
 // The statements of a switch. Rows of the epoch that is being prepared are invisible to readers; each statement touches
-// a slice of them. Locks in the order of everybody: profiles, member rows, each by id.
+// a slice of them. Locks in the order of everybody: profiles, member rows, each by id. Member rows are always reached from
+// a list of pairs, (profile, group): a constant group beside it would let the planner, whose statistics lag behind a switch,
+// read the whole group for each of them.
 
 import { to as copyTo } from 'pg-copy-streams';
-import { sql, type Database, type Queryable } from '../database/database.ts';
+import { raw, sql, type Database, type Queryable, type Sql } from '../database/database.ts';
 import { readRecords } from '../evaluation/copy.ts';
 import { buildBitset, type Bitset } from '../rules/bitset.ts';
+
+/** `i (id, group_id)`: each of the profiles with the group. */
+const pairs = (groupId: string, ids: string[]): Sql => sql`unnest(${ids}::uuid[], ${ids.map(() => groupId)}::uuid[]) as i (id, group_id)`;
 
 export interface PreparedCounts {
   entered: number;
@@ -38,10 +43,11 @@ export async function prepareSlice(tx: Queryable, slice: Slice, entering: number
     with entering as materialized (
       select p.id, p.ordinal from profiles p
       where p.application_id = ${applicationId} and p.ordinal = any (${entering}::int[]) order by p.id for key share),
+    ending as materialized (
+      select p.id, ${groupId}::uuid as group_id from profiles p where p.application_id = ${applicationId} and p.ordinal = any (${leaving}::int[])),
     leaving as materialized (
-      select m.profile_id, m.ordinal from members m
-      join profiles p on p.id = m.profile_id and p.application_id = ${applicationId} and p.ordinal = any (${leaving}::int[])
-      where m.group_id = ${groupId} and m.since_epoch <= ${epoch} and m.until_epoch is null
+      select m.profile_id, m.group_id, m.ordinal from ending d join members m on m.profile_id = d.id and m.group_id = d.group_id
+      where m.since_epoch <= ${epoch} and m.until_epoch is null
       order by m.profile_id for update of m),
     entered as (
       insert into members (profile_id, group_id, application_id, ordinal, since_epoch, until_epoch, entered_at)
@@ -52,7 +58,7 @@ export async function prepareSlice(tx: Queryable, slice: Slice, entering: number
       returning profile_id, ordinal),
     gone as (
       update members m set until_epoch = ${epoch + 1} from leaving l
-      where m.profile_id = l.profile_id and m.group_id = ${groupId}
+      where m.profile_id = l.profile_id and m.group_id = l.group_id
       returning m.profile_id, m.ordinal),
     changed as (
       select profile_id, ordinal, 'entered' as change from entered union all select profile_id, ordinal, 'left' from gone),
@@ -67,30 +73,33 @@ export async function prepareSlice(tx: Queryable, slice: Slice, entering: number
 
 /** A slice of what an aborted attempt left behind; how many rows it was. */
 export async function discardSlice(tx: Queryable, groupId: string, epoch: number, limit: number): Promise<number> {
+  const size = raw(String(limit));
   const entering = await tx.query(sql`
     with dead as materialized (
-      select profile_id from members where group_id = ${groupId} and since_epoch > ${epoch} order by profile_id limit ${limit} for update)
-    delete from members m using dead d where m.profile_id = d.profile_id and m.group_id = ${groupId} and m.since_epoch > ${epoch}`);
+      select profile_id, group_id from members where group_id = ${groupId} and since_epoch > ${epoch}
+      order by since_epoch desc, entered_at desc, profile_id desc limit ${size} for update)
+    delete from members m using dead d where m.profile_id = d.profile_id and m.group_id = d.group_id`);
   const leaving = await tx.query(sql`
     with kept as materialized (
-      select profile_id from members where group_id = ${groupId} and until_epoch > ${epoch} order by profile_id limit ${limit} for update)
-    update members m set until_epoch = null from kept k
-    where m.profile_id = k.profile_id and m.group_id = ${groupId} and m.until_epoch > ${epoch}`);
+      select profile_id, group_id from members where group_id = ${groupId} and until_epoch > ${epoch}
+      order by until_epoch, profile_id limit ${size} for update)
+    update members m set until_epoch = null from kept k where m.profile_id = k.profile_id and m.group_id = k.group_id`);
   const changes = await tx.query(sql`
-    delete from changes where group_id = ${groupId} and epoch > ${epoch} and (epoch, number) in (
-      select epoch, number from changes where group_id = ${groupId} and epoch > ${epoch} limit ${limit})`);
-  const touched = await tx.query(sql`
-    delete from fill_touched where group_id = ${groupId} and (profile_id, seq) in (
-      select profile_id, seq from fill_touched where group_id = ${groupId} limit ${limit})`);
-  return entering.count + leaving.count + changes.count + touched.count;
+    with dead as materialized (
+      select group_id, epoch, number from changes where group_id = ${groupId} and epoch > ${epoch} order by epoch, number limit ${size})
+    delete from changes c using dead d where c.group_id = d.group_id and c.epoch = d.epoch and c.number = d.number`);
+  const touched = await readTouched(tx, groupId, limit);
+  await deleteTouched(tx, groupId, touched);
+  return entering.count + leaving.count + changes.count + touched.length;
 }
 
 /** A slice of the rows that nobody sees any more; how many it was. */
 export async function cleanSlice(db: Queryable, groupId: string, epoch: number, limit: number): Promise<number> {
   const { count } = await db.query(sql`
     with dead as materialized (
-      select profile_id from members where group_id = ${groupId} and until_epoch <= ${epoch} order by profile_id limit ${limit} for update)
-    delete from members m using dead d where m.profile_id = d.profile_id and m.group_id = ${groupId} and m.until_epoch <= ${epoch}`);
+      select profile_id, group_id from members where group_id = ${groupId} and until_epoch <= ${epoch}
+      order by until_epoch, profile_id limit ${raw(String(limit))} for update)
+    delete from members m using dead d where m.profile_id = d.profile_id and m.group_id = d.group_id`);
   return count;
 }
 
@@ -108,8 +117,10 @@ export async function readTouched(tx: Queryable, groupId: string, limit: number)
 export async function deleteTouched(tx: Queryable, groupId: string, touched: Touched[]): Promise<void> {
   if (touched.length === 0) return;
   await tx.query(sql`
-    delete from fill_touched where group_id = ${groupId} and (profile_id, seq) in (
-      select * from unnest(${touched.map((row) => row.profile_id)}::uuid[], ${touched.map((row) => row.seq)}::bigint[]))`);
+    delete from fill_touched t
+    using unnest(${touched.map((row) => row.profile_id)}::uuid[], ${touched.map(() => groupId)}::uuid[], ${touched.map((row) => row.seq)}::bigint[])
+      as s (profile_id, group_id, seq)
+    where t.profile_id = s.profile_id and t.group_id = s.group_id and t.seq = s.seq`);
 }
 
 /** Those of the profiles that exist, held until the transaction ends. */
@@ -127,8 +138,8 @@ export interface MemberRow {
 
 export async function holdMembers(tx: Queryable, groupId: string, ids: string[]): Promise<Map<string, MemberRow>> {
   const { rows } = await tx.query<MemberRow>(sql`
-    select profile_id, since_epoch, until_epoch from members
-    where group_id = ${groupId} and profile_id = any (${ids}::uuid[]) order by profile_id for update`);
+    select m.profile_id, m.since_epoch, m.until_epoch from ${pairs(groupId, ids)} join members m on m.profile_id = i.id and m.group_id = i.group_id
+    order by m.profile_id for update of m`);
   return new Map(rows.map((row) => [row.profile_id, row]));
 }
 
@@ -140,19 +151,21 @@ export interface PreparedChange {
 
 export async function findPreparedChanges(tx: Queryable, groupId: string, epoch: number, ids: string[]): Promise<Map<string, PreparedChange>> {
   const { rows } = await tx.query<PreparedChange>(sql`
-    select profile_id, number, change from changes where group_id = ${groupId} and epoch = ${epoch} and profile_id = any (${ids}::uuid[])`);
+    select c.profile_id, c.number, c.change
+    from ${pairs(groupId, ids)} join changes c on c.group_id = i.group_id and c.profile_id = i.id and c.epoch = ${epoch}`);
   return new Map(rows.map((row) => [row.profile_id, row]));
 }
 
 /** Sets or clears the epoch at which these visible rows end. */
 export async function setUntil(tx: Queryable, groupId: string, ids: string[], until: number | null): Promise<void> {
   if (ids.length === 0) return;
-  await tx.query(sql`update members set until_epoch = ${until}::bigint where group_id = ${groupId} and profile_id = any (${ids}::uuid[])`);
+  await tx.query(sql`
+    update members m set until_epoch = ${until}::bigint from ${pairs(groupId, ids)} where m.profile_id = i.id and m.group_id = i.group_id`);
 }
 
 export async function deletePending(tx: Queryable, groupId: string, ids: string[]): Promise<void> {
   if (ids.length === 0) return;
-  await tx.query(sql`delete from members where group_id = ${groupId} and profile_id = any (${ids}::uuid[])`);
+  await tx.query(sql`delete from members m using ${pairs(groupId, ids)} where m.profile_id = i.id and m.group_id = i.group_id`);
 }
 
 /** Prepares entries; a profile that somebody else let enter meanwhile is not among the answer. */
