@@ -79,7 +79,8 @@ async function visit(which: Which): Promise<{ page: Page; requests: string[]; en
   const page = await context.newPage();
   const requests: string[] = [];
   page.on('request', (request) => {
-    if (request.url().startsWith(endpoint)) requests.push(`${request.method()} ${request.url().slice(endpoint.length)}`);
+    if (request.url().startsWith(endpoint))
+      requests.push(`${request.method()} ${request.url().slice(endpoint.length)}`);
   });
   await page.goto(`${siteUrl}/${which}`);
   return { page, requests, end: () => context.close() };
@@ -92,7 +93,11 @@ async function countProfiles(): Promise<number> {
 
 const options = { clientId: CLIENT_ID, endpoint };
 
-async function timeToProfile(which: Which, latency: number, isKnown: boolean): Promise<{ ms: number; requests: string[] }> {
+async function timeToProfile(
+  which: Which,
+  latency: number,
+  isKnown: boolean,
+): Promise<{ ms: number; requests: string[] }> {
   const { page, requests, end } = await visit(which);
   let more: Record<string, unknown> = {};
   if (isKnown) {
@@ -102,7 +107,12 @@ async function timeToProfile(which: Which, latency: number, isKnown: boolean): P
     requests.length = 0;
   }
   const session = await page.context().newCDPSession(page);
-  await session.send('Network.emulateNetworkConditions', { offline: false, latency, downloadThroughput: -1, uploadThroughput: -1 });
+  await session.send('Network.emulateNetworkConditions', {
+    offline: false,
+    latency,
+    downloadThroughput: -1,
+    uploadThroughput: -1,
+  });
   const ms = await page.evaluate(
     async (given) => {
       const started = performance.now();
@@ -116,7 +126,10 @@ async function timeToProfile(which: Which, latency: number, isKnown: boolean): P
   return { ms, requests: seen };
 }
 
-async function compareTimes(latency: number, isKnown: boolean): Promise<{ ours: number; theirs: number; requests: Record<Which, string[]> }> {
+async function compareTimes(
+  latency: number,
+  isKnown: boolean,
+): Promise<{ ours: number; theirs: number; requests: Record<Which, string[]> }> {
   const times: Record<Which, number[]> = { ours: [], theirs: [] };
   const requests: Record<Which, string[]> = { ours: [], theirs: [] };
   for (let round = 0; round < ROUNDS; round++) {
@@ -138,7 +151,10 @@ async function fiveAtOnce(which: Which): Promise<number> {
 }
 
 async function deadToken(which: Which): Promise<string> {
-  const made = (await (await fetch(`${endpoint}applications/${CLIENT_ID}/profile/`, { method: 'POST' })).json()) as { id: string; access_token: string };
+  const made = (await (await fetch(`${endpoint}applications/${CLIENT_ID}/profile/`, { method: 'POST' })).json()) as {
+    id: string;
+    access_token: string;
+  };
   await fetch(`${endpoint}profiles/${made.id}/`, { method: 'DELETE', headers: admin });
   const { page, end } = await visit(which);
   const outcome = await page.evaluate(
@@ -166,18 +182,42 @@ try {
     theirs: await readFile(join(root, 'node_modules/@livelike/javascript/livelike-javascript.min.js')),
   };
   rows.push({ what: 'minified build, gzip', ours: gzipped(minified.ours), theirs: gzipped(minified.theirs) });
-  rows.push({ what: 'bundled with what it imports, gzip', ours: gzipped(scripts.ours), theirs: gzipped(scripts.theirs) });
+  rows.push({
+    what: 'bundled with what it imports, gzip',
+    ours: gzipped(scripts.ours),
+    theirs: gzipped(scripts.theirs),
+  });
   for (const isKnown of [false, true]) {
     const who = isKnown ? 'a known fan' : 'a new fan';
     const near = await compareTimes(0, isKnown);
     const far = await compareTimes(LATENCY_MS, isKnown);
-    rows.push({ what: `requests of init, ${who}`, ours: near.requests.ours.length, theirs: near.requests.theirs.length });
-    rows.push({ what: `time to ${who}’s profile, local`, ours: `${near.ours.toFixed(1)} ms`, theirs: `${near.theirs.toFixed(1)} ms` });
-    rows.push({ what: `time to ${who}’s profile, ${LATENCY_MS} ms away`, ours: `${far.ours.toFixed(0)} ms`, theirs: `${far.theirs.toFixed(0)} ms` });
+    rows.push({
+      what: `requests of init, ${who}`,
+      ours: near.requests.ours.length,
+      theirs: near.requests.theirs.length,
+    });
+    rows.push({
+      what: `time to ${who}’s profile, local`,
+      ours: `${near.ours.toFixed(1)} ms`,
+      theirs: `${near.theirs.toFixed(1)} ms`,
+    });
+    rows.push({
+      what: `time to ${who}’s profile, ${LATENCY_MS} ms away`,
+      ours: `${far.ours.toFixed(0)} ms`,
+      theirs: `${far.theirs.toFixed(0)} ms`,
+    });
   }
-  rows.push({ what: 'profiles made by five inits at once', ours: await fiveAtOnce('ours'), theirs: await fiveAtOnce('theirs') });
+  rows.push({
+    what: 'profiles made by five inits at once',
+    ours: await fiveAtOnce('ours'),
+    theirs: await fiveAtOnce('theirs'),
+  });
   rows.push({ what: 'init with a dead token', ours: await deadToken('ours'), theirs: await deadToken('theirs') });
-  console.table(Object.fromEntries(rows.map(({ what, ours, theirs }) => [what, { '@grandstand/sdk': ours, '@livelike/javascript 1.3.0': theirs }])));
+  console.table(
+    Object.fromEntries(
+      rows.map(({ what, ours, theirs }) => [what, { '@grandstand/sdk': ours, '@livelike/javascript 1.3.0': theirs }]),
+    ),
+  );
 } finally {
   await browser.close();
   site.close();

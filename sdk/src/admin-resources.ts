@@ -95,7 +95,11 @@ export interface AttributeCatalogue {
   results: ProfileAttribute[];
   /** What rules may read beside the catalogue: `profile_group` and `random_bucket`. */
   leaves: ProfileAttribute[];
-  conditions: { condition: string; label: string; value: 'one' | 'range' | 'list' | 'days' | 'boolean' | 'none' | (string & {}) }[];
+  conditions: {
+    condition: string;
+    label: string;
+    value: 'one' | 'range' | 'list' | 'days' | 'boolean' | 'none' | (string & {});
+  }[];
 }
 
 export interface ProfileAttributeOptions {

@@ -1,7 +1,16 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type * as Sdk from './index.ts';
-import { hasBrowser, initOptions, launch, openPages, page as html, startSite, watchErrors, type Site } from './testing/browser.ts';
+import {
+  hasBrowser,
+  initOptions,
+  launch,
+  openPages,
+  page as html,
+  startSite,
+  watchErrors,
+  type Site,
+} from './testing/browser.ts';
 import { CLIENT_ID, countProfiles, startTestServer, type TestServer } from './testing/sdk.ts';
 
 declare const Grandstand: typeof Sdk; // the script tag's global, inside pages
@@ -29,7 +38,8 @@ describe.skipIf(!hasBrowser)('in Chromium', () => {
   });
   afterEach(() => context.close());
 
-  const init = (page: Page): Promise<Sdk.OwnProfile> => page.evaluate((options) => Grandstand.init(options), initOptions(server.url));
+  const init = (page: Page): Promise<Sdk.OwnProfile> =>
+    page.evaluate((options) => Grandstand.init(options), initOptions(server.url));
 
   const open = async (path = '/'): Promise<Page> => {
     const page = await context.newPage();
@@ -38,7 +48,8 @@ describe.skipIf(!hasBrowser)('in Chromium', () => {
   };
 
   const countActivities = async (profileId: string): Promise<number> =>
-    (await server.call<{ count: number }>('GET', `applications/${CLIENT_ID}/profiles/${profileId}/activities/`)).body.count;
+    (await server.call<{ count: number }>('GET', `applications/${CLIENT_ID}/profiles/${profileId}/activities/`)).body
+      .count;
 
   it('the documents’ JavaScript runs with the import changed, under a strict content security policy', async () => {
     site.put('/documents.html', html('<script type="module" src="/documents.js"></script>'));
@@ -78,7 +89,9 @@ describe.skipIf(!hasBrowser)('in Chromium', () => {
     const outer = await open('/frames');
     const frames = outer.frames().slice(1);
     expect(await frames[0]?.evaluate(() => navigator.locks)).toBeUndefined();
-    const made = await Promise.all(frames.map((frame) => frame.evaluate((options) => Grandstand.init(options), initOptions(server.url))));
+    const made = await Promise.all(
+      frames.map((frame) => frame.evaluate((options) => Grandstand.init(options), initOptions(server.url))),
+    );
     expect(made).toHaveLength(20);
     expect(new Set(made.map(({ access_token: token }) => token)).size).toBe(1);
     expect(await countProfiles(server)).toBe(before + 1);
@@ -102,7 +115,9 @@ describe.skipIf(!hasBrowser)('in Chromium', () => {
   });
 
   it('takes over, once, the profile that the official web SDK left', async () => {
-    const { body: old } = await server.call<Sdk.OwnProfile>('POST', `applications/${CLIENT_ID}/profile/`, { token: null });
+    const { body: old } = await server.call<Sdk.OwnProfile>('POST', `applications/${CLIENT_ID}/profile/`, {
+      token: null,
+    });
     const page = await open();
     const key = `livelike-user-auth-${CLIENT_ID}`;
     await page.evaluate(([name, text]) => localStorage.setItem(name!, text!), [key, JSON.stringify(old)]);
@@ -114,8 +129,18 @@ describe.skipIf(!hasBrowser)('in Chromium', () => {
 
   it('makes a profile where what the official web SDK left is no token of this server', async () => {
     const page = await open();
-    const foreign = { id: 'x', access_token: `${btoa('{"alg":"HS256"}')}.${btoa(JSON.stringify({ iss: 'blast', client_id: CLIENT_ID, id: 'x' }))}.c2ln`.replace(/=/g, '') };
-    await page.evaluate(([name, text]) => localStorage.setItem(name!, text!), [`livelike-user-auth-${CLIENT_ID}`, JSON.stringify(foreign)]);
+    const foreign = {
+      id: 'x',
+      access_token:
+        `${btoa('{"alg":"HS256"}')}.${btoa(JSON.stringify({ iss: 'blast', client_id: CLIENT_ID, id: 'x' }))}.c2ln`.replace(
+          /=/g,
+          '',
+        ),
+    };
+    await page.evaluate(
+      ([name, text]) => localStorage.setItem(name!, text!),
+      [`livelike-user-auth-${CLIENT_ID}`, JSON.stringify(foreign)],
+    );
     expect((await init(page)).id).not.toBe('x');
   });
 
@@ -140,12 +165,24 @@ describe.skipIf(!hasBrowser)('in Chromium', () => {
     const frame = outer.frames().at(-1)!; // the page has one frame besides itself
     const run = (): Promise<string[]> =>
       frame.evaluate(async (options) => {
-        const profiles = await Promise.all([Grandstand.init(options), Grandstand.createClient(options).init(), Grandstand.init(options)]);
+        const profiles = await Promise.all([
+          Grandstand.init(options),
+          Grandstand.createClient(options).init(),
+          Grandstand.init(options),
+        ]);
         Grandstand.track('poll-voted');
         await Grandstand.flush();
         return [...profiles, await Grandstand.init(options)].map(({ id }) => id);
       }, initOptions(server.url));
-    expect(await frame.evaluate(() => { try { return typeof localStorage; } catch { return 'refused'; } })).toBe('refused');
+    expect(
+      await frame.evaluate(() => {
+        try {
+          return typeof localStorage;
+        } catch {
+          return 'refused';
+        }
+      }),
+    ).toBe('refused');
     const ids = await run();
     expect(new Set(ids).size).toBe(1);
     expect(await countActivities(ids[0] ?? '')).toBe(1);
@@ -157,7 +194,10 @@ describe.skipIf(!hasBrowser)('in Chromium', () => {
     await context.setOffline(true);
     const failure = await page.evaluate(async () => {
       for (let i = 0; i < 250; i++) Grandstand.track('poll-voted', { data: { i } });
-      return Grandstand.flush().then(() => 'sent', (error: Error) => error.name);
+      return Grandstand.flush().then(
+        () => 'sent',
+        (error: Error) => error.name,
+      );
     });
     expect(failure).toBe('NetworkError');
     await context.setOffline(false);
@@ -209,7 +249,12 @@ describe.skipIf(!hasBrowser)('in Chromium', () => {
         else if (fate < 4) {
           await route.fetch();
           await route.abort('connectionreset');
-        } else if (fate < 5) await route.fulfill({ status: 503, headers: { 'retry-after': '0', 'access-control-allow-origin': '*' }, body: 'upstream' });
+        } else if (fate < 5)
+          await route.fulfill({
+            status: 503,
+            headers: { 'retry-after': '0', 'access-control-allow-origin': '*' },
+            body: 'upstream',
+          });
         else {
           const response = await route.fetch();
           await new Promise((resolve) => setTimeout(resolve, random(40)));
@@ -231,7 +276,15 @@ describe.skipIf(!hasBrowser)('in Chromium', () => {
       if (visit < 2) await page.reload();
     }
     for (let attempt = 0; attempt < 30; attempt++) {
-      if (await page.evaluate(() => Grandstand.flush().then(() => true, () => false))) break;
+      if (
+        await page.evaluate(() =>
+          Grandstand.flush().then(
+            () => true,
+            () => false,
+          ),
+        )
+      )
+        break;
     }
     expect([...ids]).toHaveLength(1);
     expect(await countProfiles(server)).toBe(before + 1);

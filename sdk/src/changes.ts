@@ -18,7 +18,11 @@ export interface ChangesOptions {
 
 const PAGE_SIZE = 1000;
 
-export function followChanges(request: Request, path: string, options: ChangesOptions): AsyncIterableIterator<MembershipChange> {
+export function followChanges(
+  request: Request,
+  path: string,
+  options: ChangesOptions,
+): AsyncIterableIterator<MembershipChange> {
   const { follow = false, interval = 1000, signal } = options;
   let { after = 0 } = options;
   let rows: MembershipChange[] = [];
@@ -28,7 +32,10 @@ export function followChanges(request: Request, path: string, options: ChangesOp
     while (at >= rows.length) {
       if (isLast && !follow) return undefined;
       if (isLast) await delay(interval, signal);
-      const page: Page<MembershipChange> = await request('GET', path, { query: { after, page_size: PAGE_SIZE }, signal });
+      const page: Page<MembershipChange> = await request('GET', path, {
+        query: { after, page_size: PAGE_SIZE },
+        signal,
+      });
       rows = page.results;
       at = 0;
       isLast = page.next === null;
@@ -51,7 +58,11 @@ export interface TailOptions {
   onPosition?: (after: string) => void;
 }
 
-export function followActivities(request: Request, path: string, options: TailOptions): AsyncIterableIterator<StoredActivity> {
+export function followActivities(
+  request: Request,
+  path: string,
+  options: TailOptions,
+): AsyncIterableIterator<StoredActivity> {
   const { follow = false, interval = 1000, signal, onPosition } = options;
   let { after } = options;
   let rows: StoredActivity[] = [];

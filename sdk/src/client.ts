@@ -31,6 +31,7 @@ export interface UpdateOptions {
   options: ProfileOptions;
 }
 
+/** A fan of an application. */
 export interface Client {
   readonly clientId: string;
   /** The server's API, `https://host/api/v1/`. */
@@ -62,7 +63,11 @@ export interface Client {
   flush(): Promise<void>;
   /** The groups that the own profile is in. */
   getProfileGroups(): Promise<ProfileGroupMembership[]>;
-  /** @param group a group's id or custom id */
+  /**
+   * Whether the own profile is in a group.
+   *
+   * @param group its id or custom id
+   */
   isMember(group: string): Promise<boolean>;
   /** Calls the listener with the own groups, then whenever they change. Returns a function that ends it. */
   onProfileGroupsChange(listener: (change: GroupsChange) => void, options?: WatchOptions): () => void;
@@ -74,6 +79,7 @@ export interface Client {
   close(): void;
 }
 
+/** A client of its own, beside the one that `init` and the other plain functions share. Nothing is asked before its `init`. */
 export function createClient(options: ClientOptions): Client {
   const accessToken = options.accessToken || undefined; // LiveLike's SDK takes null and '' as none
   const clientId = options.clientId ?? (accessToken && clientIdOf(accessToken));
@@ -106,7 +112,11 @@ export function createClient(options: ClientOptions): Client {
     if (!profile) throw new TypeError('Call init first.');
     return profile;
   };
-  const groups = createOwnGroups(request, async () => `${root}profiles/${(await own()).id}/profile-groups/`, options.pollInterval);
+  const groups = createOwnGroups(
+    request,
+    async () => `${root}profiles/${(await own()).id}/profile-groups/`,
+    options.pollInterval,
+  );
 
   const ofToken = async (method: string, given: string | undefined, body?: ProfileOptions): Promise<OwnProfile> => {
     const token = given ?? (await own()).access_token;

@@ -22,7 +22,8 @@ describe('own groups', () => {
   it('are listed over all pages, and asked for by id or custom id', async () => {
     const fan = await startFan();
     const made = [];
-    for (let i = 0; i < 101; i++) made.push(await admin.groups.create({ name: `Group ${i}`, ...(i === 0 && { custom_id: 'zeroth' }) }));
+    for (let i = 0; i < 101; i++)
+      made.push(await admin.groups.create({ name: `Group ${i}`, ...(i === 0 && { custom_id: 'zeroth' }) }));
     for (const { id } of made) await admin.groups.addMembers(id, { profile_ids: [fan.id] });
     expect(await fan.getProfileGroups()).toHaveLength(101);
     for (const name of [made[0]?.id ?? '', 'zeroth', 'custom:zeroth']) expect(await fan.isMember(name)).toBe(true);
@@ -31,7 +32,8 @@ describe('own groups', () => {
 
   for (const way of ['stream', 'polling where streams do not get through']) {
     it(`are followed by ${way}`, async () => {
-      const blocked: typeof fetch = async (input, init) => (String(input).endsWith('/events/') ? new Response('no', { status: 502 }) : fetch(input, init));
+      const blocked: typeof fetch = async (input, init) =>
+        String(input).endsWith('/events/') ? new Response('no', { status: 502 }) : fetch(input, init);
       const fan = await startFan(way === 'stream' ? {} : { fetch: blocked });
       const group = await admin.groups.create({ name: 'Watched', custom_id: `watched-${way.length}` });
       const changes: GroupsChange[] = [];
@@ -39,7 +41,11 @@ describe('own groups', () => {
       await vi.waitFor(() => expect(changes).toMatchObject([{ groups: [], entered: [], left: [] }]), { timeout: 5000 });
       await admin.groups.addMembers(group.id, { profile_ids: [fan.id] });
       await vi.waitFor(() => expect(changes).toHaveLength(2), { timeout: 5000 });
-      expect(changes[1]).toMatchObject({ groups: [{ group_id: group.id }], entered: [{ group_name: 'Watched' }], left: [] });
+      expect(changes[1]).toMatchObject({
+        groups: [{ group_id: group.id }],
+        entered: [{ group_name: 'Watched' }],
+        left: [],
+      });
       expect(await fan.isMember(`watched-${way.length}`)).toBe(true);
       await admin.groups.removeMembers(group.id, { profile_ids: [fan.id] });
       await vi.waitFor(() => expect(changes).toHaveLength(3), { timeout: 5000 });
@@ -59,13 +65,19 @@ describe('own groups', () => {
       const response = await fetch(input, init);
       if (connections > 1) return response;
       const { value } = (await response.body?.getReader().read()) ?? {};
-      return new Response(new ReadableStream({ start: (controller) => (controller.enqueue(value), controller.error(new TypeError('terminated'))) }));
+      return new Response(
+        new ReadableStream({
+          start: (controller) => (controller.enqueue(value), controller.error(new TypeError('terminated'))),
+        }),
+      );
     };
     const fan = await startFan({ fetch: breaking });
     const group = await admin.groups.create({ name: 'Meanwhile' });
     const entered: string[] = [];
     const errors: unknown[] = [];
-    const stop = fan.onProfileGroupsChange((change) => entered.push(...change.entered.map(({ group_id: id }) => id)), { onError: (error) => errors.push(error) });
+    const stop = fan.onProfileGroupsChange((change) => entered.push(...change.entered.map(({ group_id: id }) => id)), {
+      onError: (error) => errors.push(error),
+    });
     await vi.waitFor(() => expect(errors).toHaveLength(1));
     await admin.groups.addMembers(group.id, { profile_ids: [fan.id] });
     await vi.waitFor(() => expect(entered).toEqual([group.id]), { timeout: 5000 });

@@ -38,7 +38,7 @@ export function createOwnGroups(request: Request, path: () => Promise<string>, i
   const readAll = async (signal?: AbortSignal): Promise<ProfileGroupMembership[]> => {
     const address = await path();
     const all: ProfileGroupMembership[] = [];
-    for (let search: string | null = '?page_size=100'; search; ) {
+    for (let search: string | null = '?page_size=100'; search;) {
       const { results, next }: Page<ProfileGroupMembership> = await request('GET', address + search, { signal });
       all.push(...results);
       search = next && next.slice(next.indexOf('?'));
@@ -48,7 +48,11 @@ export function createOwnGroups(request: Request, path: () => Promise<string>, i
 
   const update = (now: ProfileGroupMembership[]): void => {
     const before = groups;
-    const change: GroupsChange = { groups: now, entered: without(now, before ?? now), left: without(before ?? now, now) };
+    const change: GroupsChange = {
+      groups: now,
+      entered: without(now, before ?? now),
+      left: without(before ?? now, now),
+    };
     groups = now;
     if (before && change.entered.length === 0 && change.left.length === 0) return;
     for (const listener of [...watchers.keys()]) listener(change);
@@ -72,7 +76,13 @@ export function createOwnGroups(request: Request, path: () => Promise<string>, i
         }
       }
     };
-    await request('GET', `${await path()}events/`, { headers: { accept: 'text/event-stream' }, signal, timeout: TIMEOUT, retries: 0, read });
+    await request('GET', `${await path()}events/`, {
+      headers: { accept: 'text/event-stream' },
+      signal,
+      timeout: TIMEOUT,
+      retries: 0,
+      read,
+    });
   };
 
   const run = async (over: AbortSignal): Promise<void> => {
@@ -138,7 +148,10 @@ export function createOwnGroups(request: Request, path: () => Promise<string>, i
 
 /** Whether a list has a group, named by its id, its custom id, or `custom:` and that. */
 export const includes = (groups: ProfileGroupMembership[], group: string): boolean =>
-  groups.some(({ group_id: id, custom_id: custom }) => id === group || (custom !== null && group.replace(/^custom:/, '') === custom) || custom === group);
+  groups.some(
+    ({ group_id: id, custom_id: custom }) =>
+      id === group || (custom !== null && group.replace(/^custom:/, '') === custom) || custom === group,
+  );
 
 const without = (list: ProfileGroupMembership[], other: ProfileGroupMembership[]): ProfileGroupMembership[] =>
   list.filter(({ group_id: id }) => !other.some((group) => group.group_id === id));

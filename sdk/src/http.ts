@@ -84,7 +84,13 @@ export function createRequest(options: HttpOptions, ownToken: () => string | und
   };
 }
 
-async function send<T>(options: HttpOptions, url: string, init: RequestInit, request: RequestOptions, token?: string | null): Promise<T> {
+async function send<T>(
+  options: HttpOptions,
+  url: string,
+  init: RequestInit,
+  request: RequestOptions,
+  token?: string | null,
+): Promise<T> {
   const { signal, timeout = options.timeout ?? TIMEOUT } = request;
   signal?.throwIfAborted?.();
   const controller = new AbortController();
@@ -104,7 +110,11 @@ async function send<T>(options: HttpOptions, url: string, init: RequestInit, req
     const response = await (options.fetch ?? fetch)(url, { ...init, signal: controller.signal });
     const body = response.ok && request.read ? await request.read(response, alive) : parseJson(await response.text());
     if (response.ok) return body as T; // what the server promises of this path
-    throw new (response.status === 401 && token ? InvalidTokenError : ApiError)(response.status, body, response.headers);
+    throw new (response.status === 401 && token ? InvalidTokenError : ApiError)(
+      response.status,
+      body,
+      response.headers,
+    );
   } catch (error) {
     if (error instanceof ApiError) throw error;
     if (signal?.aborted) throw signal.reason ?? error;
@@ -164,7 +174,11 @@ const script = globalThis.document?.currentScript?.getAttribute('src');
 function defaultEndpoint(): string {
   const environment = (globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env; // Node's, where there is one
   const page = globalThis.location?.origin;
-  return environment?.['GRANDSTAND_ENDPOINT'] ?? /^https?:\/\/[^/]+/.exec(script ?? '')?.[0] ?? (page && page !== 'null' ? page : 'http://localhost:7070');
+  return (
+    environment?.['GRANDSTAND_ENDPOINT'] ??
+    /^https?:\/\/[^/]+/.exec(script ?? '')?.[0] ??
+    (page && page !== 'null' ? page : 'http://localhost:7070')
+  );
 }
 
 /** Addresses in answers are absolute; what counts is what follows the API's root, so that a token goes to the endpoint alone. */

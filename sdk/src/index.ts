@@ -5,7 +5,7 @@
  * import * as LiveLike from '@grandstand/sdk';
  *
  * const profile = await LiveLike.init({ clientId });
- * LiveLike.track('poll-vote', { data: { poll: 'man-of-the-match' } });
+ * LiveLike.track('poll-voted', { data: { poll: 'man-of-the-match' } });
  * ```
  *
  * @packageDocumentation

@@ -17,7 +17,10 @@ describe('the package', () => {
   let folder: string;
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'grandstand-consumer-'));
-    const packed = execFileSync('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', folder], { cwd: sdk, encoding: 'utf8' }).trim();
+    const packed = execFileSync('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', folder], {
+      cwd: sdk,
+      encoding: 'utf8',
+    }).trim();
     const home = join(folder, 'node_modules/@grandstand/sdk');
     mkdirSync(home, { recursive: true });
     execFileSync('tar', ['xzf', join(folder, packed.split('\n').at(-1) ?? ''), '-C', home, '--strip-components=1']);
@@ -39,7 +42,16 @@ describe('the package', () => {
 
   it('satisfies publint and are-the-types-wrong', () => {
     expect(run(join(bin, 'publint'), 'node_modules/@grandstand/sdk', '--strict')).toContain('All good');
-    run(join(bin, 'attw'), '--pack', sdk, '--exclude-entrypoints', 'grandstand.min.js', 'package.json', '--format', 'ascii');
+    run(
+      join(bin, 'attw'),
+      '--pack',
+      sdk,
+      '--exclude-entrypoints',
+      'grandstand.min.js',
+      'package.json',
+      '--format',
+      'ascii',
+    );
   });
 
   it('has no dependencies, holds nothing but what is documented, and its browser entry is small', async () => {
@@ -60,17 +72,36 @@ describe('the package', () => {
   });
 
   it('loads as a module and by require, with every name of the documents', () => {
-    const names = ['init', 'createUserProfile', 'getUserProfile', 'updateUserProfile', 'createClient', 'track', 'flush'];
+    const names = [
+      'init',
+      'createUserProfile',
+      'getUserProfile',
+      'updateUserProfile',
+      'createClient',
+      'track',
+      'flush',
+    ];
     const check = `for (const name of ${JSON.stringify(names)}) if (typeof sdk[name] !== 'function') throw new Error(name);
       if (typeof server.createAdminClient !== 'function' || typeof react.useProfile !== 'function') throw new Error('entries');
       server.signProfileToken({ clientId: 'abcd', clientSecret: 'x'.repeat(32), customProfileId: '1' }).then((token) => console.log(token.split('.').length));`;
-    writeFileSync(join(folder, 'a.mjs'), `import * as sdk from '@grandstand/sdk'; import * as server from '@grandstand/sdk/server'; import * as react from '@grandstand/sdk/react'; ${check}`);
-    writeFileSync(join(folder, 'a.cjs'), `const sdk = require('@grandstand/sdk'); const server = require('@grandstand/sdk/server'); const react = require('@grandstand/sdk/react'); ${check}`);
+    writeFileSync(
+      join(folder, 'a.mjs'),
+      `import * as sdk from '@grandstand/sdk'; import * as server from '@grandstand/sdk/server'; import * as react from '@grandstand/sdk/react'; ${check}`,
+    );
+    writeFileSync(
+      join(folder, 'a.cjs'),
+      `const sdk = require('@grandstand/sdk'); const server = require('@grandstand/sdk/server'); const react = require('@grandstand/sdk/react'); ${check}`,
+    );
     for (const file of ['a.mjs', 'a.cjs']) expect(run(process.execPath, file)).toBe('3\n');
   });
 
+  it('is what its reference documentation says', () => {
+    run(process.execPath, join(sdk, '../scripts/sdk-reference.mjs'), '--check');
+  });
+
   it('shares its errors between its entries', () => {
-    const code = "const a = require('@grandstand/sdk'), b = require('@grandstand/sdk/server'); console.log(a.ApiError === b.ApiError)";
+    const code =
+      "const a = require('@grandstand/sdk'), b = require('@grandstand/sdk/server'); console.log(a.ApiError === b.ApiError)";
     expect(run(process.execPath, '-e', code)).toBe('true\n');
   });
 
@@ -96,7 +127,13 @@ describe('the package', () => {
     expect(check('consumer.mts', { module: NodeNext, verbatimModuleSyntax: true, skipLibCheck: false })).toBe('');
     expect(check('consumer.cts', { module: NodeNext })).toBe('');
     expect(check('consumer.ts', { module: ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler })).toBe('');
-    expect(check('consumer.ts', { module: CommonJS, moduleResolution: ts.ModuleResolutionKind.Node10, ignoreDeprecations: '6.0' })).toBe('');
+    expect(
+      check('consumer.ts', {
+        module: CommonJS,
+        moduleResolution: ts.ModuleResolutionKind.Node10,
+        ignoreDeprecations: '6.0',
+      }),
+    ).toBe('');
   }, 180_000);
 });
 

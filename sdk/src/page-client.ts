@@ -39,7 +39,9 @@ export async function createUserProfile(options?: ProfileOptions): Promise<OwnPr
 /** The own profile, the one of a token, or the public part of another. */
 export async function getUserProfile(of?: { accessToken: string }): Promise<OwnProfile>;
 export async function getUserProfile(of: { profileId: string }): Promise<Profile | PublicProfile>;
-export async function getUserProfile(of?: { accessToken: string } | { profileId: string }): Promise<Profile | PublicProfile> {
+export async function getUserProfile(
+  of?: { accessToken: string } | { profileId: string },
+): Promise<Profile | PublicProfile> {
   return getClient().getUserProfile(of as { profileId: string }); // one of the two overloads
 }
 

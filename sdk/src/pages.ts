@@ -19,7 +19,11 @@ export function list<T>(request: Request, path: string, query: Query = {}, optio
     let search: string | null = '';
     return iterator(async () => {
       if (search === null) return undefined;
-      const page: Page<T> = await request<Page<T>>('GET', path + search, search === '' ? { ...options, query } : options);
+      const page: Page<T> = await request<Page<T>>(
+        'GET',
+        path + search,
+        search === '' ? { ...options, query } : options,
+      );
       search = page.next && page.next.slice(page.next.indexOf('?'));
       return page;
     });

@@ -1,6 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as LiveLike from './index.ts';
-import { CLIENT_ID, CLIENT_SECRET, countProfiles, deviceStorage, faultyFetch, startTestServer, type TestServer } from './testing/sdk.ts';
+import {
+  CLIENT_ID,
+  CLIENT_SECRET,
+  countProfiles,
+  deviceStorage,
+  faultyFetch,
+  startTestServer,
+  type TestServer,
+} from './testing/sdk.ts';
 import { signProfileToken } from './server.ts';
 
 let server: TestServer;
@@ -41,19 +49,29 @@ describe('the documents’ JavaScript, completed where the pages cut it', () => 
 
     const updatedProfile = await LiveLike.updateUserProfile({ accessToken, options: { nickname: 'New Nickname' } });
     expect(updatedProfile).toMatchObject({ id: first.id, nickname: 'New Nickname', access_token: accessToken });
-    expect(await LiveLike.updateUserProfile({ options: { nickname: 'Newer' } })).toMatchObject({ id: first.id, access_token: accessToken });
+    expect(await LiveLike.updateUserProfile({ options: { nickname: 'Newer' } })).toMatchObject({
+      id: first.id,
+      access_token: accessToken,
+    });
 
     const newProfile = await LiveLike.createUserProfile({ nickname: 'New Nickname' });
     expect(newProfile.id).not.toBe(first.id);
     expect(newProfile).toMatchObject({ nickname: 'New Nickname', access_token: expect.any(String) as string });
     expect(await LiveLike.getUserProfile()).toMatchObject({ id: first.id, access_token: accessToken });
-    expect(await LiveLike.getUserProfile({ accessToken: newProfile.access_token })).toMatchObject({ id: newProfile.id });
+    expect(await LiveLike.getUserProfile({ accessToken: newProfile.access_token })).toMatchObject({
+      id: newProfile.id,
+    });
     expect(await LiveLike.getUserProfile({ profileId: newProfile.id })).not.toHaveProperty('access_token');
   });
 
   it('accepts LiveLike’s nickName and storageStrategy', async () => {
     let stored: unknown = null;
-    const options = { clientId: CLIENT_ID, endpoint: `${server.url}/api/v1/`, nickName: 'Sam', storageStrategy: { get: () => stored, set: (value: unknown) => void (stored = value) } };
+    const options = {
+      clientId: CLIENT_ID,
+      endpoint: `${server.url}/api/v1/`,
+      nickName: 'Sam',
+      storageStrategy: { get: () => stored, set: (value: unknown) => void (stored = value) },
+    };
     const made = await LiveLike.createClient(options).init();
     expect(made.nickname).toBe('Sam');
     expect(stored).toMatchObject({ id: made.id, access_token: made.access_token });
@@ -90,7 +108,9 @@ describe('init', () => {
     const before = await countProfiles(server);
     const storage = deviceStorage();
     const lossy = faultyFetch(['lost-answer', 'lost-answer', 'lost-answer']);
-    await expect(client({ storage, fetch: lossy.fetch, nickname: 'Ann' }).init()).rejects.toBeInstanceOf(LiveLike.NetworkError);
+    await expect(client({ storage, fetch: lossy.fetch, nickname: 'Ann' }).init()).rejects.toBeInstanceOf(
+      LiveLike.NetworkError,
+    );
     expect(lossy.calls).toHaveLength(3);
     const made = await client({ storage, nickname: 'Ann' }).init();
     expect(made.nickname).toBe('Ann');
@@ -100,7 +120,12 @@ describe('init', () => {
   it('prefers a passed token to a stored one, and gives the device’s own profile back after signing out', async () => {
     const storage = deviceStorage();
     const guest = await client({ storage }).init();
-    const accessToken = await signProfileToken({ clientId: CLIENT_ID, clientSecret: CLIENT_SECRET, customProfileId: 'fan-77', nickname: 'Kim' });
+    const accessToken = await signProfileToken({
+      clientId: CLIENT_ID,
+      clientSecret: CLIENT_SECRET,
+      customProfileId: 'fan-77',
+      nickname: 'Kim',
+    });
     const account = LiveLike.createClient({ accessToken, endpoint: server.url, storage });
     const signedIn = await account.init();
     expect(signedIn).toMatchObject({ custom_id: 'fan-77', nickname: 'Kim', access_token: accessToken });
@@ -115,7 +140,14 @@ describe('init', () => {
     await server.call('PATCH', `profiles/${guest.id}/`, { body: { custom_id: 'fan-78' } });
     const account = client({ storage, accessToken: guest.access_token });
     await account.init();
-    const other = client({ storage, accessToken: await signProfileToken({ clientId: CLIENT_ID, clientSecret: CLIENT_SECRET, customProfileId: 'fan-79' }) });
+    const other = client({
+      storage,
+      accessToken: await signProfileToken({
+        clientId: CLIENT_ID,
+        clientSecret: CLIENT_SECRET,
+        customProfileId: 'fan-79',
+      }),
+    });
     await other.init();
     await other.signOut();
     expect((await client({ storage }).init()).id).not.toBe(guest.id);
@@ -135,14 +167,24 @@ describe('init', () => {
     const storage = deviceStorage();
     const erased = await client({ storage }).init();
     await server.call('DELETE', `profiles/${erased.id}/`);
-    await expect(client({ storage }).init()).rejects.toMatchObject({ name: 'InvalidTokenError', status: 401, code: 'authentication_failed' });
-    await expect(client({ accessToken: erased.access_token }).init()).rejects.toBeInstanceOf(LiveLike.InvalidTokenError);
+    await expect(client({ storage }).init()).rejects.toMatchObject({
+      name: 'InvalidTokenError',
+      status: 401,
+      code: 'authentication_failed',
+    });
+    await expect(client({ accessToken: erased.access_token }).init()).rejects.toBeInstanceOf(
+      LiveLike.InvalidTokenError,
+    );
     const before = await countProfiles(server);
-    const anew = await Promise.all(Array.from({ length: 5 }, () => client({ storage, onInvalidToken: 'create' }).init()));
+    const anew = await Promise.all(
+      Array.from({ length: 5 }, () => client({ storage, onInvalidToken: 'create' }).init()),
+    );
     expect(new Set(anew.map(({ id }) => id)).size).toBe(1);
     expect(anew[0]?.id).not.toBe(erased.id);
     expect(await countProfiles(server)).toBe(before + 1);
-    expect((await client({ storage, accessToken: erased.access_token, onInvalidToken: 'create' }).init()).id).toBe(anew[0]?.id);
+    expect((await client({ storage, accessToken: erased.access_token, onInvalidToken: 'create' }).init()).id).toBe(
+      anew[0]?.id,
+    );
   });
 
   it('resolves the stored profile while nobody answers', async () => {
@@ -154,15 +196,28 @@ describe('init', () => {
 
   it('says what is missing', async () => {
     await expect(LiveLike.init({ endpoint: server.url })).rejects.toThrow('clientId');
-    await expect(client({ clientId: 'no-such-app' }).init()).rejects.toMatchObject({ status: 404, code: 'not_found', requestId: expect.any(String) as string });
-    await expect(client({ nickname: 'x'.repeat(101) }).init()).rejects.toMatchObject({ code: 'invalid', fields: { nickname: [expect.any(String) as string] } });
+    await expect(client({ clientId: 'no-such-app' }).init()).rejects.toMatchObject({
+      status: 404,
+      code: 'not_found',
+      requestId: expect.any(String) as string,
+    });
+    await expect(client({ nickname: 'x'.repeat(101) }).init()).rejects.toMatchObject({
+      code: 'invalid',
+      fields: { nickname: [expect.any(String) as string] },
+    });
   });
 });
 
 describe('a request', () => {
   it('times out, can be aborted, and keeps the token from every host but the endpoint’s', async () => {
     const stalled = faultyFetch(['stall', 'stall', 'stall', 'stall', 'stall']);
-    const client = LiveLike.createClient({ clientId: CLIENT_ID, endpoint: server.url, storage: 'memory', fetch: stalled.fetch, timeout: 20 });
+    const client = LiveLike.createClient({
+      clientId: CLIENT_ID,
+      endpoint: server.url,
+      storage: 'memory',
+      fetch: stalled.fetch,
+      timeout: 20,
+    });
     await expect(client.request('POST', 'x/', { idempotencyKey: null })).rejects.toBeInstanceOf(LiveLike.TimeoutError);
     const controller = new AbortController();
     const aborted = client.request('GET', 'x/', { signal: controller.signal });
@@ -170,7 +225,9 @@ describe('a request', () => {
     await expect(aborted).rejects.toThrow('enough');
     const { fetch, calls } = faultyFetch();
     const other = LiveLike.createClient({ clientId: CLIENT_ID, endpoint: server.url, fetch });
-    await expect(other.request('GET', `https://elsewhere.example/api/v1/applications/${CLIENT_ID}/`)).resolves.toMatchObject({ client_id: CLIENT_ID });
+    await expect(
+      other.request('GET', `https://elsewhere.example/api/v1/applications/${CLIENT_ID}/`),
+    ).resolves.toMatchObject({ client_id: CLIENT_ID });
     expect(calls).toEqual([`GET applications/${CLIENT_ID}/`]);
   });
 
@@ -180,6 +237,8 @@ describe('a request', () => {
     await expect(client.request('GET', `applications/${CLIENT_ID}/`)).resolves.toMatchObject({ client_id: CLIENT_ID });
     expect(flaky.calls).toHaveLength(3);
     flaky.faults.push(502);
-    await expect(client.request('POST', `applications/${CLIENT_ID}/profile/`, { idempotencyKey: null })).rejects.toMatchObject({ status: 502, code: 'http_502' });
+    await expect(
+      client.request('POST', `applications/${CLIENT_ID}/profile/`, { idempotencyKey: null }),
+    ).rejects.toMatchObject({ status: 502, code: 'http_502' });
   });
 });

@@ -19,7 +19,10 @@ interface Stored {
 }
 
 async function stored(of: Client): Promise<Stored[]> {
-  const { body } = await server.call<{ results: Stored[] }>('GET', `applications/${CLIENT_ID}/profiles/${of.profile?.id}/activities/?page_size=100`);
+  const { body } = await server.call<{ results: Stored[] }>(
+    'GET',
+    `applications/${CLIENT_ID}/profiles/${of.profile?.id}/activities/?page_size=100`,
+  );
   return body.results;
 }
 
@@ -59,9 +62,14 @@ describe('track', () => {
       const after = client({ storage });
       await after.init();
       await after.flush();
-      const { body } = await server.call<{ count: number }>('GET', `applications/${CLIENT_ID}/profiles/${after.profile?.id}/activities/`);
+      const { body } = await server.call<{ count: number }>(
+        'GET',
+        `applications/${CLIENT_ID}/profiles/${after.profile?.id}/activities/`,
+      );
       expect(body.count).toBe(150);
-      await vi.waitFor(async () => expect([...storage.items.keys()].filter((key) => key.includes(':queue'))).toEqual([]));
+      await vi.waitFor(async () =>
+        expect([...storage.items.keys()].filter((key) => key.includes(':queue'))).toEqual([]),
+      );
     }
   });
 
@@ -100,7 +108,10 @@ describe('track', () => {
     const net = faultyFetch();
     const fan = client({ fetch: net.fetch, flushInterval: 1 });
     await fan.init();
-    net.faults.push(new Response('{"detail":"slow down","error_code":"throttled"}', { status: 429, headers: { 'retry-after': '1' } }), 503);
+    net.faults.push(
+      new Response('{"detail":"slow down","error_code":"throttled"}', { status: 429, headers: { 'retry-after': '1' } }),
+      503,
+    );
     const started = performance.now();
     fan.track('poll-voted');
     await vi.waitFor(async () => expect(await stored(fan)).toHaveLength(1), { timeout: 15_000 });
@@ -117,7 +128,13 @@ describe('track', () => {
     fan.track('poll-voted', { occurredAt: '2020-01-01T00:00:00Z', id: 'old' });
     await fan.flush();
     expect(await stored(fan)).toHaveLength(1);
-    expect(drops).toMatchObject([{ reason: 'rejected', activities: [{ id }, { id: 'old' }], errors: [{ type: [expect.any(String)] }, { occurred_at: [expect.any(String)] }] }]);
+    expect(drops).toMatchObject([
+      {
+        reason: 'rejected',
+        activities: [{ id }, { id: 'old' }],
+        errors: [{ type: [expect.any(String)] }, { occurred_at: [expect.any(String)] }],
+      },
+    ]);
   });
 
   it('takes the server’s time where the device’s clock is wrong', async () => {
@@ -140,7 +157,12 @@ describe('track', () => {
   it('drops the oldest beyond its bound, and says so', async () => {
     const drops: Drop[] = [];
     const storage = deviceStorage();
-    const fan = client({ storage, maxQueue: 3, onDrop: (drop) => drops.push(drop), fetch: faultyFetch(Array<'lost-request'>(20).fill('lost-request')).fetch });
+    const fan = client({
+      storage,
+      maxQueue: 3,
+      onDrop: (drop) => drops.push(drop),
+      fetch: faultyFetch(Array<'lost-request'>(20).fill('lost-request')).fetch,
+    });
     const ids = Array.from({ length: 5 }, () => fan.track('poll-voted'));
     expect(drops.flatMap((drop) => drop.activities.map((activity) => activity.id))).toEqual(ids.slice(0, 2));
     expect(drops[0]?.reason).toBe('full');
@@ -156,7 +178,9 @@ describe('track', () => {
     await server.call('DELETE', `profiles/${made.id}/access-tokens/`);
     fan.track('poll-voted');
     await expect(fan.flush()).rejects.toBeInstanceOf(InvalidTokenError);
-    const { body } = await server.call<{ access_token: string }>('POST', `profiles/${made.id}/access-tokens/`, { body: {} });
+    const { body } = await server.call<{ access_token: string }>('POST', `profiles/${made.id}/access-tokens/`, {
+      body: {},
+    });
     const renewed = client({ storage, accessToken: body.access_token });
     await renewed.init();
     await renewed.flush();

@@ -42,6 +42,7 @@ export interface QueueOptions {
   maxQueue?: number | undefined;
   /** Milliseconds that a tracked activity waits for others. Default 1000. */
   flushInterval?: number | undefined;
+  /** Told of activities that will never reach the server. Default: a warning on the console. */
   onDrop?: ((drop: Drop) => void) | undefined;
 }
 
@@ -65,7 +66,14 @@ const WEEK = 7 * 86_400_000;
 const KEEPALIVE_BYTES = 60_000;
 
 /** `keepsEarly`: what is tracked before the profile is known may be stored, since it can only be this device's next profile's. */
-export function createQueue(request: Request, path: string, key: string, store: Store, keepsEarly: boolean, options: QueueOptions): Queue {
+export function createQueue(
+  request: Request,
+  path: string,
+  key: string,
+  store: Store,
+  keepsEarly: boolean,
+  options: QueueOptions,
+): Queue {
   const { maxQueue = 1000, flushInterval = 1000, onDrop } = options;
   let waiting: Activity[] = [];
   /** Acknowledged or dropped, and perhaps still in storage. */
@@ -84,6 +92,7 @@ export function createQueue(request: Request, path: string, key: string, store: 
   const drop = (drop: Drop): void => {
     if (drop.activities.length === 0) return;
     if (onDrop) onDrop(drop);
+    // eslint-disable-next-line no-console -- what is lost is never lost silently
     else console.warn(`Grandstand dropped ${drop.activities.length} activities: ${drop.reason}.`, drop.errors ?? '');
   };
 
@@ -109,9 +118,15 @@ export function createQueue(request: Request, path: string, key: string, store: 
       (text) => {
         const done = [...gone];
         const ids = new Set([...mine.map(({ id }) => id), ...done]);
-        const list = [...parse(text).filter(({ id }) => !ids.has(id)), ...mine.filter(({ id }) => !gone.has(id))].slice(-maxQueue);
+        const list = [...parse(text).filter(({ id }) => !ids.has(id)), ...mine.filter(({ id }) => !gone.has(id))].slice(
+          -maxQueue,
+        );
         const write = (): unknown => (list.length > 0 ? store.set(at, JSON.stringify(list)) : store.remove(at));
-        return chain<unknown, unknown>(write, () => done.forEach((id) => gone.delete(id)), () => {});
+        return chain<unknown, unknown>(
+          write,
+          () => done.forEach((id) => gone.delete(id)),
+          () => {},
+        );
       },
       () => undefined,
     );
@@ -140,12 +155,21 @@ export function createQueue(request: Request, path: string, key: string, store: 
     });
     // By the device's clock it is neither old nor ahead: so that clock is wrong, and the server's has to do.
     const again = refused
-      .filter(({ activity, errors }) => errors?.['occurred_at'] && stamped.delete(activity.id) && Math.abs(Date.now() - Date.parse(activity.occurred_at ?? '')) < WEEK)
+      .filter(
+        ({ activity, errors }) =>
+          errors?.['occurred_at'] &&
+          stamped.delete(activity.id) &&
+          Math.abs(Date.now() - Date.parse(activity.occurred_at ?? '')) < WEEK,
+      )
       .map(({ activity }) => activity);
     for (const activity of again) delete activity.occurred_at;
     const dropped = refused.filter(({ activity }) => !again.includes(activity));
     forget(batch.filter((activity) => !again.includes(activity)));
-    drop({ reason: 'rejected', activities: dropped.map(({ activity }) => activity), errors: dropped.map(({ errors }) => errors) });
+    drop({
+      reason: 'rejected',
+      activities: dropped.map(({ activity }) => activity),
+      errors: dropped.map(({ errors }) => errors),
+    });
   };
 
   const sendAll = async (): Promise<void> => {

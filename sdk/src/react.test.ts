@@ -38,7 +38,11 @@ describe('the hooks', () => {
 
   it('render on a server as a fan who is still being loaded, and ask nothing of the network there', async () => {
     const before = await countProfiles(server);
-    const client = createClient({ clientId: CLIENT_ID, endpoint: server.url, fetch: () => Promise.reject(new Error('asked')) });
+    const client = createClient({
+      clientId: CLIENT_ID,
+      endpoint: server.url,
+      fetch: () => Promise.reject(new Error('asked')),
+    });
     const Fan = (): string => `${useProfile().isLoading} ${useIsMember('vip')}`;
     expect(renderToString(h(GrandstandProvider, { client }, h(Fan)))).toBe('true undefined');
     expect(() => renderToString(h(Fan))).toThrow('GrandstandProvider');
@@ -59,7 +63,10 @@ describe('the hooks', () => {
 
     it('make one profile for all components, under StrictMode, and follow its groups', async () => {
       const bundle = await build({
-        stdin: { contents: APP.replace('CLIENT_ID', CLIENT_ID).replace('ENDPOINT', server.url), resolveDir: import.meta.dirname },
+        stdin: {
+          contents: APP.replace('CLIENT_ID', CLIENT_ID).replace('ENDPOINT', server.url),
+          resolveDir: import.meta.dirname,
+        },
         bundle: true,
         format: 'esm',
         define: { 'process.env.NODE_ENV': '"development"' },

@@ -4,7 +4,18 @@
  * @packageDocumentation
  */
 
-import { createContext, createElement, useCallback, useContext, useEffect, useMemo, useState, useSyncExternalStore, type ReactElement, type ReactNode } from 'react';
+import {
+  createContext,
+  createElement,
+  useCallback,
+  useContext,
+  useEffect,
+  useMemo,
+  useState,
+  useSyncExternalStore,
+  type ReactElement,
+  type ReactNode,
+} from 'react';
 import { includes } from './groups.ts';
 import type { Client, GroupsChange, OwnProfile } from './index.ts';
 
@@ -25,7 +36,11 @@ export interface GrandstandProviderProps {
 export function GrandstandProvider({ client, children }: GrandstandProviderProps): ReactElement {
   const shared = useMemo(() => {
     let started: Promise<OwnProfile> | undefined;
-    return { client, start: () => (started ??= client.init().catch((error: unknown) => ((started = undefined), Promise.reject(error as Error)))) };
+    return {
+      client,
+      start: () =>
+        (started ??= client.init().catch((error: unknown) => ((started = undefined), Promise.reject(error as Error)))),
+    };
   }, [client]);
   return createElement(Context.Provider, { value: shared }, children);
 }

@@ -33,7 +33,7 @@ export interface SavedRuleset extends Ruleset {
 
 export interface Evaluation {
   state: 'filling' | 'live' | 'paused' | 'failed' | (string & {});
-  /** Of the membership that is served. */
+  /** Of the membership that is served; null until the first fill is done. */
   ruleset_id: string | null;
   /** Up to when membership is known to be right. */
   as_of: string | null;
@@ -53,15 +53,21 @@ export interface Preview {
 }
 
 /** A rule's tree with what each part came to for one profile. */
-export interface Explanation {
+export type Explanation = ExplainedNode | ExplainedLeaf;
+
+export interface ExplainedNode {
+  operator: 'AND' | 'OR' | 'NOT' | 'AT_LEAST';
+  count?: number;
   result: boolean;
-  operator?: string;
-  children?: Explanation[];
-  attribute?: string;
-  condition?: string;
-  value?: unknown;
-  actual?: unknown;
-  next_flip_at?: string | null;
+  children: Explanation[];
+}
+
+export interface ExplainedLeaf extends RuleLeaf {
+  /** What the profile has. */
+  actual: unknown;
+  result: boolean;
+  /** When `result` changes if nothing else happens; null: never. */
+  next_flip_at: string | null;
 }
 
 export interface MembershipState {
@@ -79,13 +85,15 @@ export interface Pin {
   expires_at?: string | null;
 }
 
+/** How many profiles were compared, should be members, should not be. */
 export interface Verification {
   checked: number;
-  missing: unknown;
-  extra: unknown;
+  missing: number;
+  extra: number;
 }
 
-export type ChangeCause = 'activity' | 'clock' | 'profile' | 'group' | 'rule' | 'pin' | 'manual' | 'import' | 'erased' | (string & {});
+export type ChangeCause =
+  'activity' | 'clock' | 'profile' | 'group' | 'rule' | 'pin' | 'manual' | 'import' | 'erased' | (string & {});
 
 /** Somebody entered or left a group. Sequences have no gaps. */
 export interface MembershipChange {

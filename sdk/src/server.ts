@@ -33,7 +33,7 @@ export interface AdminOptions extends HttpOptions {
   accessToken?: string | undefined;
 }
 
-/** Sends any call of the API; the others are made of it. A path is relative to `/api/v1/`. */
+/** What createAdminClient makes. */
 export type AdminClient = ReturnType<typeof createAdminClient>;
 
 /** A client of one application with everything that an admin token may do. Groups are named by id or `custom:<custom_id>`. */
@@ -65,24 +65,32 @@ function profileCalls(request: Request, root: string, clientId: string) {
     getByCustomId: (customId: string) => request<Profile>('GET', byCustomId(customId)),
     create: (fields: r.AdminProfileOptions = {}) => request<OwnProfile>('POST', `${root}profile/`, { body: fields }),
     /** 409 where a profile has the custom id already. */
-    createByCustomId: (customId: string, fields: r.AdminProfileOptions = {}) => request<OwnProfile>('POST', byCustomId(customId), { body: fields }),
+    createByCustomId: (customId: string, fields: r.AdminProfileOptions = {}) =>
+      request<OwnProfile>('POST', byCustomId(customId), { body: fields }),
     /** Makes or changes 1 to 1000 profiles by their custom ids. */
     async upsert(profiles: (r.AdminProfileOptions & { custom_id: string })[]): Promise<r.BulkResult[]> {
-      return (await request<{ results: r.BulkResult[] }>('POST', `${root}profiles/bulk/`, { body: { profiles } })).results;
+      return (await request<{ results: r.BulkResult[] }>('POST', `${root}profiles/bulk/`, { body: { profiles } }))
+        .results;
     },
     /** `ifMatch`: the `updated_at` that was read; 412 if the profile changed since. */
-    update: (id: string, fields: r.AdminProfileOptions, ifMatch?: string) => request<Profile>('PATCH', `profiles/${path(id)}/`, { body: fields, ...matching(ifMatch) }),
+    update: (id: string, fields: r.AdminProfileOptions, ifMatch?: string) =>
+      request<Profile>('PATCH', `profiles/${path(id)}/`, { body: fields, ...matching(ifMatch) }),
     /** With its tokens, memberships and activities; cannot be undone. */
     erase: (id: string) => request<void>('DELETE', `profiles/${path(id)}/`),
-    list: (filter: r.ProfileFilter & r.PageOptions = {}, options?: ListOptions): List<Profile> => list(request, `${root}profiles/`, query(filter), options),
+    list: (filter: r.ProfileFilter & r.PageOptions = {}, options?: ListOptions): List<Profile> =>
+      list(request, `${root}profiles/`, query(filter), options),
     /** A new access token; the others die unless `keepExisting`. */
     async rotateToken(id: string, { keepExisting = false } = {}): Promise<string> {
-      const answer = await request<{ access_token: string }>('POST', `profiles/${path(id)}/access-tokens/`, { body: { keep_existing: keepExisting } });
+      const answer = await request<{ access_token: string }>('POST', `profiles/${path(id)}/access-tokens/`, {
+        body: { keep_existing: keepExisting },
+      });
       return answer.access_token;
     },
     revokeTokens: (id: string) => request<void>('DELETE', `profiles/${path(id)}/access-tokens/`),
-    groups: (id: string, options?: ListOptions): List<ProfileGroupMembership> => list(request, `${root}profiles/${path(id)}/profile-groups/`, {}, options),
-    activities: (id: string, options?: ListOptions): List<r.StoredActivity> => list(request, `${root}profiles/${path(id)}/activities/`, {}, options),
+    groups: (id: string, options?: ListOptions): List<ProfileGroupMembership> =>
+      list(request, `${root}profiles/${path(id)}/profile-groups/`, {}, options),
+    activities: (id: string, options?: ListOptions): List<r.StoredActivity> =>
+      list(request, `${root}profiles/${path(id)}/activities/`, {}, options),
   };
 }
 
@@ -92,14 +100,18 @@ function groupCalls(request: Request, root: string) {
     create: (fields: r.NewProfileGroup) => request<r.ProfileGroup>('POST', `${root}profile-groups/`, { body: fields }),
     get: (group: string) => request<r.ProfileGroup>('GET', one(group)),
     /** `ifMatch`: the `updated_at` that was read; 412 if the group changed since. */
-    update: (group: string, fields: r.ProfileGroupOptions, ifMatch?: string) => request<r.ProfileGroup>('PATCH', one(group), { body: fields, ...matching(ifMatch) }),
+    update: (group: string, fields: r.ProfileGroupOptions, ifMatch?: string) =>
+      request<r.ProfileGroup>('PATCH', one(group), { body: fields, ...matching(ifMatch) }),
     delete: (group: string) => request<void>('DELETE', one(group)),
     /** Brings back a group that `is_active: false` hid. */
     restore: (group: string) => request<r.ProfileGroup>('POST', `${one(group)}restore/`, { body: {} }),
-    list: (filter: r.ProfileGroupFilter & r.PageOptions = {}, options?: ListOptions): List<r.ProfileGroup> => list(request, `${root}profile-groups/`, query(filter), options),
+    list: (filter: r.ProfileGroupFilter & r.PageOptions = {}, options?: ListOptions): List<r.ProfileGroup> =>
+      list(request, `${root}profile-groups/`, query(filter), options),
 
-    members: (group: string, filter: { as_of?: string } & r.PageOptions = {}, options?: ListOptions): List<r.Member> => list(request, `${one(group)}members/`, query(filter), options),
-    addMembers: (group: string, ids: r.MemberIds) => request<r.AddedMembers>('POST', `${one(group)}members/`, { body: ids }),
+    members: (group: string, filter: { as_of?: string } & r.PageOptions = {}, options?: ListOptions): List<r.Member> =>
+      list(request, `${one(group)}members/`, query(filter), options),
+    addMembers: (group: string, ids: r.MemberIds) =>
+      request<r.AddedMembers>('POST', `${one(group)}members/`, { body: ids }),
     removeMembers: (group: string, ids: r.MemberIds) => request<void>('DELETE', `${one(group)}members/`, { body: ids }),
     /**
      * Makes these the members of a static group, all in one step. As many as you like: a stream is not held in memory.
@@ -110,23 +122,41 @@ function groupCalls(request: Request, root: string) {
       body: string | Uint8Array | ReadableStream<Uint8Array>,
       contentType: 'text/csv' | 'application/x-ndjson',
       { ids, signal }: { ids?: 'profile_id' | 'custom_id'; signal?: AbortSignal } = {},
-    ) => request<r.ReplacedMembers>('PUT', `${one(group)}members/`, { query: { ids }, body, contentType, timeout: 3_600_000, signal }),
+    ) =>
+      request<r.ReplacedMembers>('PUT', `${one(group)}members/`, {
+        query: { ids },
+        body,
+        contentType,
+        timeout: 3_600_000,
+        signal,
+      }),
     /** Whether, since when and why a profile is a member. */
-    explain: (group: string, profileId: string) => request<rules.MembershipState>('GET', `${one(group)}members/${path(profileId)}/`),
-    pin: (group: string, profileId: string, pin: rules.Pin) => request<rules.Pin>('PUT', `${one(group)}pins/${path(profileId)}/`, { body: pin }),
+    explain: (group: string, profileId: string) =>
+      request<rules.MembershipState>('GET', `${one(group)}members/${path(profileId)}/`),
+    pin: (group: string, profileId: string, pin: rules.Pin) =>
+      request<rules.Pin>('PUT', `${one(group)}pins/${path(profileId)}/`, { body: pin }),
     unpin: (group: string, profileId: string) => request<void>('DELETE', `${one(group)}pins/${path(profileId)}/`),
 
     /** Who would be in a group of this rule; against a group, who would enter and leave. Changes nothing. */
     preview: (ruleTree: rules.RuleTree, group?: string, options: ListOptions = {}) =>
-      request<rules.Preview>('POST', `${root}profile-groups/preview/`, { ...options, body: { rule_tree: ruleTree, ...(group && { group_id: group }) }, idempotencyKey: null }),
-    rulesets: (group: string, options?: ListOptions): List<rules.SavedRuleset> => list(request, `${one(group)}rulesets/`, {}, options),
-    restoreRuleset: (group: string, rulesetId: string) => request<r.ProfileGroup>('POST', `${one(group)}rulesets/${path(rulesetId)}/restore/`, { body: {} }),
+      request<rules.Preview>('POST', `${root}profile-groups/preview/`, {
+        ...options,
+        body: { rule_tree: ruleTree, ...(group && { group_id: group }) },
+        idempotencyKey: null,
+      }),
+    rulesets: (group: string, options?: ListOptions): List<rules.SavedRuleset> =>
+      list(request, `${one(group)}rulesets/`, {}, options),
+    restoreRuleset: (group: string, rulesetId: string) =>
+      request<r.ProfileGroup>('POST', `${one(group)}rulesets/${path(rulesetId)}/restore/`, { body: {} }),
     /** Compares membership with what the raw activities say. */
-    verify: (group: string) => request<rules.Verification>('POST', `${one(group)}verify/`, { body: {}, idempotencyKey: null }),
+    verify: (group: string) =>
+      request<rules.Verification>('POST', `${one(group)}verify/`, { body: {}, idempotencyKey: null }),
 
     /** Who entered and left, in order and without gaps; with `follow`, also what is yet to come. */
-    changes: (group: string, options: ChangesOptions = {}): AsyncIterableIterator<rules.MembershipChange> => followChanges(request, `${one(group)}changes/`, options),
-    size: (group: string, options: { interval?: 'hour' | 'day'; since?: string; until?: string } = {}) => request<rules.Sizes>('GET', `${one(group)}size/`, { query: query(options) }),
+    changes: (group: string, options: ChangesOptions = {}): AsyncIterableIterator<rules.MembershipChange> =>
+      followChanges(request, `${one(group)}changes/`, options),
+    size: (group: string, options: { interval?: 'hour' | 'day'; since?: string; until?: string } = {}) =>
+      request<rules.Sizes>('GET', `${one(group)}size/`, { query: query(options) }),
   };
 }
 
@@ -136,8 +166,10 @@ function attributeCalls(request: Request, root: string) {
     /** The whole catalogue, in one answer. */
     catalogue: () => request<r.AttributeCatalogue>('GET', all),
     get: (key: string) => request<r.ProfileAttribute>('GET', `${all}${path(key)}/`),
-    define: (fields: r.ProfileAttributeOptions & { key: string }) => request<r.ProfileAttribute>('POST', all, { body: fields }),
-    update: (key: string, fields: r.ProfileAttributeOptions) => request<r.ProfileAttribute>('PATCH', `${all}${path(key)}/`, { body: fields }),
+    define: (fields: r.ProfileAttributeOptions & { key: string }) =>
+      request<r.ProfileAttribute>('POST', all, { body: fields }),
+    update: (key: string, fields: r.ProfileAttributeOptions) =>
+      request<r.ProfileAttribute>('PATCH', `${all}${path(key)}/`, { body: fields }),
     delete: (key: string) => request<void>('DELETE', `${all}${path(key)}/`),
   };
 }
@@ -145,21 +177,29 @@ function attributeCalls(request: Request, root: string) {
 function activityCalls(request: Request, root: string) {
   return {
     /** 1 to 1000. Repeating a call is harmless: an activity that is known by its id counts as a duplicate. */
-    send: (activities: r.NewActivity[]) => request<r.AcceptedActivities>('POST', `${root}activities/`, { body: { activities } }),
-    delete: (profileId: string, id: string) => request<void>('DELETE', `${root}profiles/${path(profileId)}/activities/${path(id)}/`),
+    send: (activities: r.NewActivity[]) =>
+      request<r.AcceptedActivities>('POST', `${root}activities/`, { body: { activities } }),
+    delete: (profileId: string, id: string) =>
+      request<void>('DELETE', `${root}profiles/${path(profileId)}/activities/${path(id)}/`),
     /** Activities as they come in, of all profiles: the newest, or with `follow` all that come in from now or `after` on. */
-    tail: (options: TailOptions = {}): AsyncIterableIterator<r.StoredActivity> => followActivities(request, `${root}activities/`, options),
-    types: async (): Promise<r.ActivityType[]> => (await request<r.Page<r.ActivityType>>('GET', `${root}activity-types/`)).results,
-    registerType: (type: { type: string; label?: string; client?: boolean }) => request<r.ActivityType>('POST', `${root}activity-types/`, { body: type }),
+    tail: (options: TailOptions = {}): AsyncIterableIterator<r.StoredActivity> =>
+      followActivities(request, `${root}activities/`, options),
+    types: async (): Promise<r.ActivityType[]> =>
+      (await request<r.Page<r.ActivityType>>('GET', `${root}activity-types/`)).results,
+    registerType: (type: { type: string; label?: string; client?: boolean }) =>
+      request<r.ActivityType>('POST', `${root}activity-types/`, { body: type }),
   };
 }
 
 function tokenCalls(request: Request, root: string) {
   return {
-    list: async (): Promise<r.AdminToken[]> => (await request<{ results: r.AdminToken[] }>('GET', `${root}access-tokens/`)).results,
-    create: (fields: { name: string; read_only?: boolean; expires_at?: string | null }) => request<r.AdminToken & { token: string }>('POST', `${root}access-tokens/`, { body: fields }),
+    list: async (): Promise<r.AdminToken[]> =>
+      (await request<{ results: r.AdminToken[] }>('GET', `${root}access-tokens/`)).results,
+    create: (fields: { name: string; read_only?: boolean; expires_at?: string | null }) =>
+      request<r.AdminToken & { token: string }>('POST', `${root}access-tokens/`, { body: fields }),
     revoke: (id: string) => request<void>('DELETE', `${root}access-tokens/${path(id)}/`),
   };
 }
 
-const matching = (updatedAt: string | undefined): { headers?: Record<string, string> } => (updatedAt === undefined ? {} : { headers: { 'if-match': `"${updatedAt}"` } });
+const matching = (updatedAt: string | undefined): { headers?: Record<string, string> } =>
+  updatedAt === undefined ? {} : { headers: { 'if-match': `"${updatedAt}"` } };

@@ -20,6 +20,7 @@ export interface StorageStrategy {
 export interface SessionOptions {
   accessToken?: string | undefined;
   nickname?: string | undefined;
+  /** As of LiveLike's SDK; `storage` is the newer way. */
   storageStrategy?: StorageStrategy | undefined;
   onInvalidToken?: 'fail' | 'create' | undefined;
 }
@@ -120,7 +121,8 @@ export function createSession({ request, clientId, endpoint, store, legacy }: Sc
   };
 
   const make = async (): Promise<OwnProfile> => {
-    const read = async (): Promise<Pending | undefined> => parseJson(await store.get(pendingKey)) as Pending | undefined; // only written here
+    const read = async (): Promise<Pending | undefined> =>
+      parseJson(await store.get(pendingKey)) as Pending | undefined; // only written here
     let pending = await read();
     if (!pending) {
       pending = { key: randomId(), body: options.nickname === undefined ? {} : { nickname: options.nickname } };
@@ -132,7 +134,11 @@ export function createSession({ request, clientId, endpoint, store, legacy }: Sc
       }
     }
     try {
-      const made = await request<OwnProfile>('POST', path, { token: null, body: pending.body, idempotencyKey: pending.key });
+      const made = await request<OwnProfile>('POST', path, {
+        token: null,
+        body: pending.body,
+        idempotencyKey: pending.key,
+      });
       await keep(made, true);
       await store.remove(pendingKey);
       return made;

@@ -30,10 +30,15 @@ export interface Store {
 /** By choice, shared by every client of the page, so that two of them agree even where nothing can be stored. */
 const memories: Record<string, ItemStorage> = {};
 
-const isPromise = <T>(value: MaybePromise<T>): value is PromiseLike<T> => typeof (value as { then?: unknown } | undefined)?.then === 'function'; // of undefined and null there is none
+const isPromise = <T>(value: MaybePromise<T>): value is PromiseLike<T> =>
+  typeof (value as { then?: unknown } | undefined)?.then === 'function'; // of undefined and null there is none
 
 /** Runs `then` at once on a value, later on a promise: what is stored synchronously is stored before the page is gone. */
-export function chain<T, R>(start: () => MaybePromise<T>, then: (value: T) => MaybePromise<R>, otherwise: () => MaybePromise<R>): MaybePromise<R> {
+export function chain<T, R>(
+  start: () => MaybePromise<T>,
+  then: (value: T) => MaybePromise<R>,
+  otherwise: () => MaybePromise<R>,
+): MaybePromise<R> {
   try {
     const value = start();
     return isPromise(value) ? value.then(then, otherwise) : then(value);
@@ -49,13 +54,24 @@ export function openStore(choice: StorageChoice = 'local'): Store {
   const read = (key: string, i: number): MaybePromise<string | undefined> => {
     const place = places[i];
     const next = (): MaybePromise<string | undefined> => read(key, i - 1);
-    return place && chain(() => place().getItem(key), (value) => (typeof value === 'string' ? value : next()), next);
+    return (
+      place &&
+      chain(
+        () => place().getItem(key),
+        (value) => (typeof value === 'string' ? value : next()),
+        next,
+      )
+    );
   };
   const write = (key: string, value: string, i: number): MaybePromise<boolean> => {
     const place = places[i];
     if (!place) return false;
     const done = (): MaybePromise<boolean> => place() !== memory;
-    return chain(() => place().setItem(key, value), () => chain(() => remove(key, i + 1), done, done), () => write(key, value, i + 1));
+    return chain(
+      () => place().setItem(key, value),
+      () => chain(() => remove(key, i + 1), done, done),
+      () => write(key, value, i + 1),
+    );
   };
   const remove = (key: string, i: number): MaybePromise<void> => {
     const place = places[i];

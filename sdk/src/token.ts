@@ -17,6 +17,7 @@ export function clientIdOf(token: string): string | undefined {
 export function randomId(): string {
   // React Native has no crypto object unless a polyfill brings one.
   const source = globalThis.crypto as Crypto | undefined;
-  const bytes = source?.getRandomValues(new Uint8Array(16)) ?? Array.from({ length: 16 }, () => Math.trunc(Math.random() * 256));
+  const bytes =
+    source?.getRandomValues(new Uint8Array(16)) ?? Array.from({ length: 16 }, () => Math.trunc(Math.random() * 256));
   return Array.from(bytes, (byte) => (byte + 256).toString(16).slice(1)).join('');
 }

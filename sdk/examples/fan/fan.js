@@ -1,7 +1,7 @@
 // An app of the smallest kind: who the fan is, what the fan does, and which groups that leads to. Chat, poll and
 // leaderboard live between the tabs of this browser; a real app has servers for them. What matters here is each track().
 
-/* global Grandstand */
+/* global Grandstand, document, location, localStorage, URLSearchParams, BroadcastChannel */
 const { createClient, InvalidTokenError } = Grandstand;
 const $ = (id) => document.getElementById(id);
 
@@ -47,7 +47,9 @@ function show(profile) {
 
 $('nickname-form').addEventListener('submit', async (event) => {
   event.preventDefault();
-  const profile = await client.updateUserProfile({ options: { nickname: $('nickname').value } }).catch((error) => say(error.message));
+  const profile = await client
+    .updateUserProfile({ options: { nickname: $('nickname').value } })
+    .catch((error) => say(error.message));
   if (profile) say(`You are ${profile.nickname} now.`);
 });
 

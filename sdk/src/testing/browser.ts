@@ -12,12 +12,21 @@ export const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
 
 /** Tests of pages are skipped without a browser, and say so. */
 export const hasBrowser = existsSync(CHROMIUM);
-if (!hasBrowser) process.stderr.write(`\n!!! SKIPPED: no browser at ${CHROMIUM}; the tests of the SDK in pages did not run. Install chromium, or set CHROMIUM.\n\n`);
+if (!hasBrowser)
+  process.stderr.write(
+    `\n!!! SKIPPED: no browser at ${CHROMIUM}; the tests of the SDK in pages did not run. Install chromium, or set CHROMIUM.\n\n`,
+  );
 
 export function launch(): Promise<Browser> {
   return chromium.launch({
     executablePath: CHROMIUM,
-    args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run'],
+    args: [
+      '--no-sandbox',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      '--no-first-run',
+    ],
   });
 }
 
@@ -58,7 +67,8 @@ export async function startSite(api: string): Promise<Site> {
   };
 }
 
-export const page = (head: string): string => `<!doctype html><html><head><title>Fan</title>${head}</head><body></body></html>`;
+export const page = (head: string): string =>
+  `<!doctype html><html><head><title>Fan</title>${head}</head><body></body></html>`;
 
 /** What a page reports as wrong: refused by its policy, or thrown and not caught. */
 export function watchErrors(of: Page): string[] {
@@ -76,4 +86,7 @@ export async function openPages(context: BrowserContext, url: string, count: num
   return pages;
 }
 
-export const initOptions = (api: string): { clientId: string; endpoint: string } => ({ clientId: CLIENT_ID, endpoint: api });
+export const initOptions = (api: string): { clientId: string; endpoint: string } => ({
+  clientId: CLIENT_ID,
+  endpoint: api,
+});

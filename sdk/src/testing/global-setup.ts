@@ -16,6 +16,10 @@ function newest(path: string): number {
 export default function setup(): void {
   const sources = ['src', 'package.json', 'tsdown.config.ts'].map((name) => newest(join(root, name)));
   if (newest(join(root, 'dist')) < Math.max(...sources)) {
-    execFileSync('npm', ['run', '--silent', 'build'], { cwd: root, stdio: 'pipe', shell: process.platform === 'win32' });
+    execFileSync('npm', ['run', '--silent', 'build'], {
+      cwd: root,
+      stdio: 'pipe',
+      shell: process.platform === 'win32',
+    });
   }
 }

@@ -1,9 +1,21 @@
 // What the SDK's tests share: a real server, storages that count and refuse, and a network that fails on command.
 
-import { CLIENT_ID, startTestServer, type TestServer, type TestServerOptions } from '../../../server/src/testing/server.ts';
+import {
+  CLIENT_ID,
+  startTestServer,
+  type TestServer,
+  type TestServerOptions,
+} from '../../../server/src/testing/server.ts';
 import type { ItemStorage } from '../storage.ts';
 
-export { ADMIN_TOKEN, CLIENT_ID, CLIENT_SECRET, startTestServer, type TestServer, type TestServerOptions } from '../../../server/src/testing/server.ts';
+export {
+  ADMIN_TOKEN,
+  CLIENT_ID,
+  CLIENT_SECRET,
+  startTestServer,
+  type TestServer,
+  type TestServerOptions,
+} from '../../../server/src/testing/server.ts';
 
 /** How many profiles the application has. */
 export async function countProfiles(server: TestServer): Promise<number> {
