@@ -5,6 +5,7 @@
 import pg from 'pg';
 import sql, { Sql, join, raw, empty } from 'sql-template-tag';
 import { Unavailable } from '../errors.ts';
+import { destroy, watchHealth, type Health } from './health.ts';
 import { createJoining, type Joined, type Joining } from './joining.ts';
 import { parseTimestamptz } from './timestamptz.ts';
 
@@ -130,11 +131,30 @@ export function openDatabase(options: DatabaseOptions): Database {
   const pipelines = Array.from({ length: options.pipelines ?? 2 }, () => openPipeline(settings, onError));
   const joining = createJoining();
   let turn = 0;
+  const inUse = new Set<pg.PoolClient>();
+  pool.on('acquire', (client) => void inUse.add(client));
+  pool.on('release', (_error, client) => void inUse.delete(client));
+  const health = watchHealth(settings, {
+    down() {
+      // Reads by key go at once, the rest a little later, should the database come back after all.
+      for (const pipeline of pipelines) pipeline.reset();
+      const stuck = [...inUse];
+      setTimeout(() => stuck.filter((client) => inUse.has(client)).forEach(destroy), GIVE_UP_MS).unref();
+    },
+    up() {
+      for (let idle = pool.idleCount; idle > 0; idle--) {
+        void pool.connect().then(
+          (client) => client.release(true),
+          () => {},
+        );
+      }
+    },
+  });
 
   const query = async <Row>(statement: Sql): Promise<Rows<Row>> => {
-    const client = await connect(pool);
+    const client = await connect(pool, health);
     try {
-      const result = await run<Row>(client, statement);
+      const result = await run<Row>(client, statement, health);
       client.release();
       return result;
     } catch (error) {
@@ -150,20 +170,22 @@ export function openDatabase(options: DatabaseOptions): Database {
     async quick<Row>(statement: Sql) {
       const pipeline = pipelines[turn++ % pipelines.length];
       if (!pipeline) return query<Row>(statement);
+      health.check();
       try {
-        return await run<Row>(await pipeline.client(), statement);
+        return await run<Row>(await pipeline.client(), statement, health);
       } catch (error) {
+        if (isConnectionFault(error)) health.suspect();
         throw translate(error);
       }
     },
-    transaction: (work, transactionOptions) => transaction(pool, joining, work, transactionOptions),
+    transaction: (work, transactionOptions) => transaction(pool, health, joining, work, transactionOptions),
     own: {
       query: <Row>(statement: Sql) =>
         joining.current()?.nested((tx) => tx.query<Row>(statement)) ?? query<Row>(statement),
     },
     async together(work) {
       const afterwards: Joined['afterwards'] = [];
-      const result = await outermost(pool, (tx) => joining.run(tx, afterwards, () => work(tx)), { retries: 0 });
+      const result = await outermost(pool, health, (tx) => joining.run(tx, afterwards, () => work(tx)), { retries: 0 });
       // It is committed, whatever becomes of these.
       await Promise.allSettled(afterwards.map((finish) => finish()));
       return result;
@@ -175,7 +197,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     },
     apart: joining.apart,
     async withClient(work) {
-      const client = await connect(streams);
+      const client = await connect(streams, health);
       let sound = false;
       try {
         const result = await work(client);
@@ -189,33 +211,44 @@ export function openDatabase(options: DatabaseOptions): Database {
     },
     async close() {
       closing = true;
+      health.stop();
       await Promise.allSettled(pipelines.map((pipeline) => pipeline.close()));
       await Promise.allSettled([pool.end(), streams.end()]);
     },
   };
 }
 
-async function run<Row>(client: pg.ClientBase, statement: Sql): Promise<Rows<Row>> {
-  const result = await client.query(prepared(statement));
-  return { rows: result.rows as Row[], count: result.rowCount ?? 0 }; // the caller names the columns it selected
+const GIVE_UP_MS = 2_000;
+
+async function run<Row>(client: pg.ClientBase, statement: Sql, health: Health): Promise<Rows<Row>> {
+  health.began();
+  try {
+    const result = await client.query(prepared(statement));
+    return { rows: result.rows as Row[], count: result.rowCount ?? 0 }; // the caller names the columns it selected
+  } finally {
+    health.ended();
+  }
 }
 
-async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
+async function connect(pool: pg.Pool, health: Health): Promise<pg.PoolClient> {
+  health.check();
   try {
     return await pool.connect();
   } catch (error) {
+    health.suspect();
     throw translate(error, true);
   }
 }
 
 function transaction<T>(
   pool: pg.Pool,
+  health: Health,
   joining: Joining,
   work: (tx: Queryable) => Promise<T>,
   options: TransactionOptions = {},
 ): Promise<T> {
   const outer = options.isolation === 'repeatable read' ? undefined : joining.current();
-  return outer ? nested(outer, work, options) : outermost(pool, work, options);
+  return outer ? nested(outer, work, options) : outermost(pool, health, work, options);
 }
 
 async function nested<T>(
@@ -235,17 +268,18 @@ async function nested<T>(
 
 async function outermost<T>(
   pool: pg.Pool,
+  health: Health,
   work: (tx: Queryable) => Promise<T>,
   { isolation = 'read committed', retries = 3 }: TransactionOptions = {},
 ): Promise<T> {
   for (let attempt = 0; ; attempt++) {
-    const client = await connect(pool);
+    const client = await connect(pool, health);
     let broken = false;
     try {
       // Not awaited: the connection is pipelined, so the first statement of the work follows in the same round trip.
       const begun = client.query(`begin isolation level ${isolation}`);
       begun.catch(() => {});
-      const result = await work({ query: (statement) => run(client, statement) });
+      const result = await work({ query: (statement) => run(client, statement, health) });
       await begun;
       await client.query('commit');
       return result;
@@ -262,6 +296,8 @@ async function outermost<T>(
 
 interface Pipeline {
   client(): Promise<pg.Client>;
+  /** Gives the connection up, and all that waits on it. */
+  reset(): void;
   close(): Promise<void>;
 }
 
@@ -291,6 +327,10 @@ function openPipeline(settings: pg.ClientConfig, onError: (error: Error) => void
     client() {
       current ??= Promise.resolve().then(open);
       return current;
+    },
+    reset() {
+      void current?.then(destroy, () => {});
+      current = undefined;
     },
     async close() {
       const client = await current?.catch(() => undefined);

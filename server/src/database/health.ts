@@ -1,0 +1,95 @@
+// Notices a database that stalls or went away, so that whoever asks is told at once instead of waiting for a time limit.
+// Suspicion (nothing finished for a while, a connection broke) leads to a probe over a fresh connection; while
+// probes fail the database is down, and it is up again with the first that succeeds.
+
+import pg from 'pg';
+import { Unavailable } from '../errors.ts';
+
+export interface Health {
+  /** Throws Unavailable while the database is down. */
+  check(): void;
+  /** Around every statement. */
+  began(): void;
+  ended(): void;
+  /** Something broke: look at once. */
+  suspect(): void;
+  stop(): void;
+}
+
+export interface HealthEvents {
+  /** It has just been found down: what waits for it may be given up. */
+  down(): void;
+  /** It is back: connections of before are not to be trusted. */
+  up(): void;
+}
+
+const WATCH_MS = 250;
+/** So long nothing may finish while something waits. */
+const SILENCE_MS = 1_500;
+const PROBE_MS = 1_500;
+
+export function watchHealth(settings: pg.ClientConfig, events: HealthEvents): Health {
+  let pending = 0;
+  let quietSince = performance.now();
+  let isDown = false;
+  let probing = false;
+  let stopped = false;
+
+  const probe = async (): Promise<void> => {
+    if (probing || stopped) return;
+    probing = true;
+    const answers = await answersProbe(settings);
+    probing = false;
+    quietSince = performance.now();
+    if (stopped || answers !== isDown) return;
+    isDown = !answers;
+    if (isDown) events.down();
+    else events.up();
+  };
+
+  const timer = setInterval(() => {
+    if (isDown || (pending > 0 && performance.now() - quietSince > SILENCE_MS)) void probe();
+  }, WATCH_MS);
+  timer.unref();
+
+  return {
+    check() {
+      if (isDown) throw new Unavailable('database: it does not answer');
+    },
+    began() {
+      if (pending++ === 0) quietSince = performance.now();
+    },
+    ended() {
+      pending--;
+      quietSince = performance.now();
+    },
+    suspect: () => void probe(),
+    stop() {
+      stopped = true;
+      clearInterval(timer);
+    },
+  };
+}
+
+async function answersProbe(settings: pg.ClientConfig): Promise<boolean> {
+  const client = new pg.Client({ ...settings, connectionTimeoutMillis: PROBE_MS, query_timeout: PROBE_MS });
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    await client.query('select 1');
+    return true;
+  } catch (error) {
+    // A database that refuses one more connection, or this one for its name, answers.
+    return error instanceof pg.DatabaseError && !/^57P0/.test(error.code ?? '');
+  } finally {
+    // Not awaited: a stalled connection never says goodbye.
+    client.end().catch(() => {});
+    destroy(client);
+  }
+}
+
+/** Gives the connection up without waiting for the other side. */
+export function destroy(client: pg.ClientBase): void {
+  // pg has no way to do that, but the socket is there.
+  (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+}
