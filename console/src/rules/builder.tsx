@@ -3,7 +3,6 @@
 
 import { useState } from 'react';
 import { IconCornerDownRight, IconPlus, IconTrash } from '@tabler/icons-react';
-import type { FieldErrors } from '../api.ts';
 import { plural } from '../format.ts';
 import type { RuleNode, RuleTree } from '../types.ts';
 import { Button } from '../ui/button.tsx';

@@ -10,7 +10,7 @@ import { useAttributes, useWords } from '../../rules/words.ts';
 import { useApplication } from '../../session.tsx';
 import type { Group } from '../../types.ts';
 import { Failed, Skeleton } from '../../ui/bits.tsx';
-import { Button, ButtonLink } from '../../ui/button.tsx';
+import { Button } from '../../ui/button.tsx';
 import { TextArea, TextField } from '../../ui/field.tsx';
 import { PageHead } from '../../ui/page-head.tsx';
 import { toast } from '../../ui/toast.tsx';
@@ -132,7 +132,14 @@ export function NewGroupPage() {
           <Button look="primary" type="submit" busy={create.isPending}>
             {create.isPending ? 'Making…' : 'Make the group'}
           </Button>
-          <ButtonLink href={application.href('groups')}>Cancel</ButtonLink>
+          <Button
+            onClick={() => {
+              forget();
+              navigate(application.href('groups'));
+            }}
+          >
+            Cancel
+          </Button>
         </div>
       </form>
     </>
