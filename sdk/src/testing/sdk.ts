@@ -1,11 +1,6 @@
 // What the SDK's tests share: a real server, storages that count and refuse, and a network that fails on command.
 
-import {
-  CLIENT_ID,
-  startTestServer,
-  type TestServer,
-  type TestServerOptions,
-} from '../../../server/src/testing/server.ts';
+import { CLIENT_ID, type TestServer } from '../../../server/src/testing/server.ts';
 import type { ItemStorage } from '../storage.ts';
 
 export {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { sql } from '../database/database.ts';
 import { formatInstant } from '../instant.ts';
 import { newId } from '../ids.ts';
@@ -181,6 +181,29 @@ describe('the stream of own groups', () => {
     await second.close();
     expect((await others.next()).done).toBe(true);
     await events.return(undefined);
+  });
+
+  it('holds nothing for readers that left, and only so many for one profile', async () => {
+    const fan = await makeFan();
+    const path = server.api(`applications/${CLIENT_ID}/profiles/${fan.id}/profile-groups/events/`);
+    const open = async (): Promise<{ status: number; leave: () => void }> => {
+      const controller = new AbortController();
+      const response = await fetch(path, {
+        headers: { authorization: `Bearer ${fan.access_token}` },
+        signal: controller.signal,
+      });
+      return { status: response.status, leave: () => controller.abort() };
+    };
+    const readers = [];
+    for (let i = 0; i < 20; i++) readers.push(await open());
+    expect(readers.map(({ status }) => status)).toEqual(Array(20).fill(200));
+    expect((await open()).status).toBe(429);
+    for (const { leave } of readers) leave();
+    await vi.waitFor(async () => {
+      const again = await open();
+      again.leave();
+      expect(again.status).toBe(200);
+    });
   });
 });
 
