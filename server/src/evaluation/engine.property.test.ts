@@ -165,7 +165,7 @@ describe('the engine', () => {
   }
 
   async function repeat(): Promise<void> {
-    const profile = model.profiles.filter((one) => one.activities.length > 0)[0];
+    const profile = maybe(model.profiles.filter((one) => one.activities.length > 0));
     if (!profile) return;
     const known = random.pick(profile.activities);
     const answer = await call<{ accepted: number; duplicates: number }>('POST', `applications/${CLIENT_ID}/activities/`, {
@@ -394,6 +394,14 @@ describe('the engine', () => {
       expect(head?.profile_count, `count of ${group.id}: ${why()}`).toBe(members.length);
       expectFeed(head?.feed ?? [], members, () => `feed of ${group.id}: ${why()}`);
     }
+    const { rows: totals } = await server.app.context.db.query<{ id: string; count: number; sum: number }>(sql`
+      select profile_id as id, count, sum from totals where fact_id = 0 and count > 0 order by 1`);
+    const counted = model.profiles.filter((profile) => profile.activities.length > 0);
+    expect(totals, `totals: ${why()}`).toEqual(
+      counted
+        .map(({ id, activities }) => ({ id, count: activities.length, sum: activities.reduce((sum, activity) => sum + activity.value, 0) }))
+        .sort((a, b) => (a.id < b.id ? -1 : 1)),
+    );
     await proveOne(why);
     await explainOne(expected, why);
   }

@@ -7,7 +7,11 @@ import { MICROS_PER_DAY, MICROS_PER_SECOND, formatInstant } from '../instant.ts'
 import { createBench, type EngineBench } from '../testing/engine.ts';
 import { CLIENT_ID } from '../testing/server.ts';
 import { dynamicGroups } from './dynamic-groups.ts';
+import type { QueueRow } from './decide.ts';
+import { listDueFills, runFill } from './fill.ts';
 import { LeaseLost, leases } from './leases.ts';
+import { evaluateSlice } from './live.ts';
+import { rulesCache } from './rules-cache.ts';
 import { Killed, mortal } from './testing/mortal.ts';
 import { createWorker } from './worker.ts';
 
@@ -105,6 +109,38 @@ describe('pitfalls', () => {
     const last = await bench.show(group);
     expect(last.evaluation).toMatchObject({ state: 'live', ruleset_id: last.ruleset?.id });
     expect((await bench.changes(group)).filter((change) => change.change === 'left')).toEqual([]);
+  });
+
+  it('what changes while a group is filled is not lost in the switch', async () => {
+    const group = await bench.group({ attribute: 'total_quests_completed', condition: 'greater_than_or_equal', value: 5 });
+    const late = await bench.profile();
+    await bench.tick();
+    await bench.patch(group, { rule_tree: { attribute: 'total_quests_completed', condition: 'greater_than_or_equal', value: 2 } });
+    const { clock } = bench;
+    const real = db();
+    const rules = rulesCache(real);
+    let scans = 0;
+    // Once the new rule's set was read, the profile comes to meet it, and live evaluation sees to that first.
+    const between: typeof real = {
+      ...real,
+      async withClient(work) {
+        const result = await real.withClient(work);
+        if (++scans > 1) return result;
+        for (let n = 0; n < 2; n++) await bench.send(late, 'user-quest-completed');
+        const { rows } = await real.query<QueueRow>(sql`select profile_id, seq, application_id, cause, changed, since, queued_at from queue`);
+        const own = leases(real);
+        await own.rebalance();
+        await evaluateSlice({ db: real, clock, leases: own, rules }, rows[0]?.application_id ?? 0, rows);
+        await own.release();
+        return result;
+      },
+    };
+    const [due] = await listDueFills(real, clock.now());
+    expect(due?.group_id).toBe(group);
+    if (due) expect(await runFill({ db: between, clock, rules, dynamicGroups: dynamicGroups({ db: real, clock }) }, due)).toBe('done');
+    expect(await bench.members(group)).toEqual([late.id]);
+    await bench.tick();
+    expect(await verify(group)).toMatchObject({ missing: 0, extra: 0 });
   });
 
   it('a rule that fails says why, keeps its members, holds nobody up and recovers by itself', async () => {
