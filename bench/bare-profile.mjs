@@ -16,7 +16,11 @@ const SELECT = `select p.id, p.ordinal, p.nickname, p.custom_id, p.custom_data, 
     and exists (select from profile_tokens k where k.profile_id = p.id and k.id = $2)`;
 
 app.get('/profile/:id/:token/', async (request) => {
-  const { rows } = await pool.query({ name: 'profile', text: SELECT, values: [request.params.id, request.params.token] });
+  const { rows } = await pool.query({
+    name: 'profile',
+    text: SELECT,
+    values: [request.params.id, request.params.token],
+  });
   return rows[0];
 });
 
@@ -31,7 +35,11 @@ app.post('/profile/', async (_request, reply) => {
       text: `insert into profiles (id, application_id, ordinal, nickname, created_at, updated_at) values ($1, 1, $2, 'Final Horse', now(), now())`,
       values: [id, place],
     });
-    await client.query({ name: 'token', text: 'insert into profile_tokens (profile_id, id, created_at) values ($1, $2, now())', values: [id, randomUUID()] });
+    await client.query({
+      name: 'token',
+      text: 'insert into profile_tokens (profile_id, id, created_at) values ($1, $2, now())',
+      values: [id, randomUUID()],
+    });
     await client.query({
       name: 'count',
       text: 'update statistics set profiles = profiles + 1 where application_id = 1 and shard = $1',

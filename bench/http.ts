@@ -10,7 +10,18 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import pg from 'pg';
 import { startEmbedded } from '../server/src/database/embedded.ts';
-import { CLIENT_ID, load, paired, report, root, rounded, startGrandstand, startProcess, temporaryFolder, type Process } from './lib.ts';
+import {
+  CLIENT_ID,
+  load,
+  paired,
+  report,
+  root,
+  rounded,
+  startGrandstand,
+  startProcess,
+  temporaryFolder,
+  type Process,
+} from './lib.ts';
 
 const ROUNDS = Number(process.env['ROUNDS'] ?? 5);
 const PROFILES = 500;
@@ -33,7 +44,8 @@ async function makeProfiles(server: Process): Promise<Made[]> {
   return made;
 }
 
-const tokenId = (token: string): string => (JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { jti: string }).jti;
+const tokenId = (token: string): string =>
+  (JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { jti: string }).jti;
 
 async function residentMegabytes(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
@@ -67,7 +79,20 @@ async function bridgeToSocket(databaseUrl: string): Promise<{ url(database: stri
 function installPeers(): string {
   const folder = join(root, 'bench/.peers/parse-server');
   if (!existsSync(join(folder, 'node_modules/parse-server'))) {
-    execFileSync('npm', ['install', '--no-save', '--no-package-lock', '--ignore-scripts', '--prefix', folder, 'parse-server@8', 'express@4'], { stdio: 'inherit' });
+    execFileSync(
+      'npm',
+      [
+        'install',
+        '--no-save',
+        '--no-package-lock',
+        '--ignore-scripts',
+        '--prefix',
+        folder,
+        'parse-server@8',
+        'express@4',
+      ],
+      { stdio: 'inherit' },
+    );
   }
   return folder;
 }
@@ -78,14 +103,22 @@ async function main(): Promise<void> {
   const server = await startGrandstand({ DATABASE_URL: database.url, ROLE: 'api' });
   const idle = await residentMegabytes(server.pid);
   const bare = await startProcess([join(root, 'bench/bare-profile.mjs')], { DATABASE_URL: database.url });
-  const rows: Parameters<typeof report>[1] = [['memory of the idle API process', `${rounded(idle)} MB`, '', 'under 150 MB']];
+  const rows: Parameters<typeof report>[1] = [
+    ['memory of the idle API process', `${rounded(idle)} MB`, '', 'under 150 MB'],
+  ];
   try {
     const made = await makeProfiles(server);
     const own = {
       url: server.url,
-      requests: made.map((profile) => ({ path: `/api/v1/applications/${CLIENT_ID}/profile/`, headers: { authorization: `Bearer ${profile.access_token}` } })),
+      requests: made.map((profile) => ({
+        path: `/api/v1/applications/${CLIENT_ID}/profile/`,
+        headers: { authorization: `Bearer ${profile.access_token}` },
+      })),
     };
-    const bareRead = { url: bare.url, requests: made.map((profile) => ({ path: `/profile/${profile.id}/${tokenId(profile.access_token)}/` })) };
+    const bareRead = {
+      url: bare.url,
+      requests: made.map((profile) => ({ path: `/profile/${profile.id}/${tokenId(profile.access_token)}/` })),
+    };
     const create = { url: `${server.url}/api/v1/applications/${CLIENT_ID}/profile/`, method: 'POST' as const };
     const bareCreate = { url: `${bare.url}/profile/`, method: 'POST' as const };
     const speed = (target: Parameters<typeof load>[0]) => async () => {
@@ -97,9 +130,19 @@ async function main(): Promise<void> {
     for (const target of [own, bareRead, create, bareCreate]) await load(target, { seconds: 2 });
 
     const reads = await paired(ROUNDS, speed(own), speed(bareRead));
-    rows.push(['GET profile / a bare route with the same SELECT', `${rounded(reads.a)} / ${rounded(reads.b)} a second`, reads.ratio, 'at least 0.7']);
+    rows.push([
+      'GET profile / a bare route with the same SELECT',
+      `${rounded(reads.a)} / ${rounded(reads.b)} a second`,
+      reads.ratio,
+      'at least 0.7',
+    ]);
     const creates = await paired(ROUNDS, speed(create), speed(bareCreate));
-    rows.push(['POST profile / a bare route with the same INSERTs', `${rounded(creates.a)} / ${rounded(creates.b)} a second`, creates.ratio, 'at least 0.7']);
+    rows.push([
+      'POST profile / a bare route with the same INSERTs',
+      `${rounded(creates.a)} / ${rounded(creates.b)} a second`,
+      creates.ratio,
+      'at least 0.7',
+    ]);
 
     if (process.argv.includes('--peers')) {
       const client = new pg.Client({ connectionString: database.url });
@@ -107,23 +150,55 @@ async function main(): Promise<void> {
       await client.query('create database parse');
       await client.end();
       const bridge = await bridgeToSocket(database.url);
-      const parse = await startProcess([join(root, 'bench/peer-parse.mjs')], { PEERS: installPeers(), PARSE_DATABASE: bridge.url('parse') });
+      const parse = await startProcess([join(root, 'bench/peer-parse.mjs')], {
+        PEERS: installPeers(),
+        PARSE_DATABASE: bridge.url('parse'),
+      });
       try {
         const headers = { 'x-parse-application-id': 'bench', 'content-type': 'application/json' };
-        const session = (await (await fetch(`${parse.url}/parse/users`, { method: 'POST', headers, body: JSON.stringify({ authData: { anonymous: { id: 'first' } } }) })).json()) as { sessionToken: string };
-        const parseRead = { url: `${parse.url}/parse/users/me`, headers: { ...headers, 'x-parse-session-token': session.sessionToken } };
+        const session = (await (
+          await fetch(`${parse.url}/parse/users`, {
+            method: 'POST',
+            headers,
+            body: JSON.stringify({ authData: { anonymous: { id: 'first' } } }),
+          })
+        ).json()) as { sessionToken: string };
+        const parseRead = {
+          url: `${parse.url}/parse/users/me`,
+          headers: { ...headers, 'x-parse-session-token': session.sessionToken },
+        };
         // Each anonymous sign-up needs its own id: autocannon puts one in place of [<id>].
-        const parseCreate = { url: `${parse.url}/parse/users`, method: 'POST' as const, headers, body: '{"authData":{"anonymous":{"id":"[<id>]"}}}' };
+        const parseCreate = {
+          url: `${parse.url}/parse/users`,
+          method: 'POST' as const,
+          headers,
+          body: '{"authData":{"anonymous":{"id":"[<id>]"}}}',
+        };
         const peerReads = await paired(3, speed(own), speed(parseRead));
-        rows.push(['GET profile / parse-server users/me', `${rounded(peerReads.a)} / ${rounded(peerReads.b)} a second`, peerReads.ratio, '10 or more']);
+        rows.push([
+          'GET profile / parse-server users/me',
+          `${rounded(peerReads.a)} / ${rounded(peerReads.b)} a second`,
+          peerReads.ratio,
+          '10 or more',
+        ]);
         const peerCreates = await paired(3, speed(create), speed(parseCreate));
-        rows.push(['POST profile / parse-server anonymous sign-up', `${rounded(peerCreates.a)} / ${rounded(peerCreates.b)} a second`, peerCreates.ratio, '10 or more']);
+        rows.push([
+          'POST profile / parse-server anonymous sign-up',
+          `${rounded(peerCreates.a)} / ${rounded(peerCreates.b)} a second`,
+          peerCreates.ratio,
+          '10 or more',
+        ]);
       } finally {
         await parse.stop();
         bridge.close();
       }
     }
-    rows.push(['memory of the API process after the load', `${rounded(await residentMegabytes(server.pid))} MB`, '', '']);
+    rows.push([
+      'memory of the API process after the load',
+      `${rounded(await residentMegabytes(server.pid))} MB`,
+      '',
+      '',
+    ]);
     report('HTTP, 32 connections', rows);
   } finally {
     await bare.stop();

@@ -20,7 +20,10 @@ export interface Process {
 
 /** Starts a program and waits for its line `listening on http://…`. */
 export async function startProcess(args: string[], env: Record<string, string>): Promise<Process> {
-  const child = spawn(process.execPath, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, args, {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const url = await listening(child);
   return {
     url,
@@ -104,25 +107,41 @@ export async function load(target: Load, { connections = 32, seconds = 5 } = {})
 export const median = (values: number[]): number => {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
-  return sorted.length % 2 === 1 ? (sorted[middle] ?? NaN) : ((sorted[middle - 1] ?? NaN) + (sorted[middle] ?? NaN)) / 2;
+  return sorted.length % 2 === 1
+    ? (sorted[middle] ?? NaN)
+    : ((sorted[middle - 1] ?? NaN) + (sorted[middle] ?? NaN)) / 2;
 };
 
 /** Runs both in turn, A B B A …, and returns each one's values and the median of the ratios A/B, pair by pair. */
-export async function paired(rounds: number, a: () => Promise<number>, b: () => Promise<number>): Promise<{ a: number; b: number; ratio: number }> {
+export async function paired(
+  rounds: number,
+  a: () => Promise<number>,
+  b: () => Promise<number>,
+): Promise<{ a: number; b: number; ratio: number }> {
   const pairs: [number, number][] = [];
   for (let round = 0; round < rounds; round++) {
     const first = round % 2 === 0 ? await a() : await b();
     const second = round % 2 === 0 ? await b() : await a();
     pairs.push(round % 2 === 0 ? [first, second] : [second, first]);
   }
-  return { a: median(pairs.map((pair) => pair[0])), b: median(pairs.map((pair) => pair[1])), ratio: median(pairs.map(([x, y]) => x / y)) };
+  return {
+    a: median(pairs.map((pair) => pair[0])),
+    b: median(pairs.map((pair) => pair[1])),
+    ratio: median(pairs.map(([x, y]) => x / y)),
+  };
 }
 
-export function report(title: string, rows: [what: string, figures: string, ratio: number | string, aim: string][]): void {
+export function report(
+  title: string,
+  rows: [what: string, figures: string, ratio: number | string, aim: string][],
+): void {
   console.log(`\n${title} (${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version})`);
   for (const [what, figures, ratio, aim] of rows) {
-    console.log(`  ${what.padEnd(58)} ${figures.padEnd(40)} ${typeof ratio === 'number' ? ratio.toFixed(2) : ratio}  (${aim})`);
+    console.log(
+      `  ${what.padEnd(58)} ${figures.padEnd(40)} ${typeof ratio === 'number' ? ratio.toFixed(2) : ratio}  (${aim})`,
+    );
   }
 }
 
-export const rounded = (value: number): string => (value >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(2));
+export const rounded = (value: number): string =>
+  value >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(2);

@@ -16,10 +16,18 @@ const run = (statement) => session.query(statement, 'CSV').trim();
 
 if (!loaded) {
   run('create database bench engine = Atomic');
-  run('create table bench.activities (type UInt16, occurred_at DateTime64(6, \'UTC\'), profile UUID, ordinal UInt32, value UInt32) engine = MergeTree order by (type, occurred_at)');
-  run('create table bench.totals (fact UInt16, profile UUID, ordinal UInt32, count UInt64, last_at DateTime64(6, \'UTC\')) engine = MergeTree order by (fact, count)');
-  run('create table bench.attributes (key LowCardinality(String), value String, profile UUID, ordinal UInt32) engine = MergeTree order by (key, value)');
-  run('create table bench.profiles (profile UUID, ordinal UInt32, created_at DateTime64(6, \'UTC\')) engine = MergeTree order by ordinal');
+  run(
+    "create table bench.activities (type UInt16, occurred_at DateTime64(6, 'UTC'), profile UUID, ordinal UInt32, value UInt32) engine = MergeTree order by (type, occurred_at)",
+  );
+  run(
+    "create table bench.totals (fact UInt16, profile UUID, ordinal UInt32, count UInt64, last_at DateTime64(6, 'UTC')) engine = MergeTree order by (fact, count)",
+  );
+  run(
+    'create table bench.attributes (key LowCardinality(String), value String, profile UUID, ordinal UInt32) engine = MergeTree order by (key, value)',
+  );
+  run(
+    "create table bench.profiles (profile UUID, ordinal UInt32, created_at DateTime64(6, 'UTC')) engine = MergeTree order by ordinal",
+  );
   for (const table of ['activities', 'totals', 'attributes', 'profiles']) {
     run(`insert into bench.${table} select * from file('${join(folder, `${table}.csv`)}', CSV)`);
     run(`optimize table bench.${table} final`);
@@ -28,11 +36,14 @@ if (!loaded) {
 
 const comments = Number(process.env.COMMENT_TYPE);
 const quests = Number(process.env.QUEST_TYPE);
-const talkative = (column) => `select ${column} from bench.activities where type = ${comments} and occurred_at > ${now} - interval 7 day and occurred_at <= ${now} group by ${column} having count() >= 10`;
+const talkative = (column) =>
+  `select ${column} from bench.activities where type = ${comments} and occurred_at > ${now} - interval 7 day and occurred_at <= ${now} group by ${column} having count() >= 10`;
 const finishers = (column) => `select ${column} from bench.totals where fact = ${quests} and count >= 5`;
 const idle = (column) => `select ${column} from bench.totals where fact = 0 and last_at <= ${now} - interval 30 day`;
-const silent = (column) => `select ${column} from bench.profiles where created_at <= ${now} - interval 30 day and ${column} not in (select ${column} from bench.totals where fact = 0)`;
-const lions = (column) => `select ${column} from bench.attributes where key = 'favourite_team' and value = '${process.env.TEAM}'`;
+const silent = (column) =>
+  `select ${column} from bench.profiles where created_at <= ${now} - interval 30 day and ${column} not in (select ${column} from bench.totals where fact = 0)`;
+const lions = (column) =>
+  `select ${column} from bench.attributes where key = 'favourite_team' and value = '${process.env.TEAM}'`;
 const bitmap = (select) => `(select groupBitmapState(ordinal) from (${select}))`;
 const inactive = `bitmapOr(${bitmap(idle('ordinal'))}, bitmapAndnot((select groupBitmapState(ordinal) from bench.profiles where created_at <= ${now} - interval 30 day), (select groupBitmapState(ordinal) from bench.totals where fact = 0)))`;
 

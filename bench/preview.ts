@@ -21,7 +21,11 @@ import { prepareSeason } from './season.ts';
 import { median, report, root, rounded } from './lib.ts';
 
 const { values: options } = parseArgs({
-  options: { profiles: { type: 'string', default: '1000000' }, activities: { type: 'string', default: '20000000' }, rounds: { type: 'string', default: '5' } },
+  options: {
+    profiles: { type: 'string', default: '1000000' },
+    activities: { type: 'string', default: '20000000' },
+    rounds: { type: 'string', default: '5' },
+  },
 });
 
 const TEAM = 'lions';
@@ -55,13 +59,36 @@ async function main(): Promise<void> {
   try {
     const catalogue = await loadCatalogue(db, season.applicationId);
     if (!catalogue) throw new Error('the season has no application');
-    const compile = (tree: RuleNode): CompiledRule => compileRule(tree, { catalogue, groupId: '00000000-0000-7000-8000-000000000000', resolveGroup: () => undefined });
+    const compile = (tree: RuleNode): CompiledRule =>
+      compileRule(tree, { catalogue, groupId: '00000000-0000-7000-8000-000000000000', resolveGroup: () => undefined });
     const rules = RULES.map(compile);
     const size = (rule: CompiledRule, cache?: Map<string, Uint32Array>): Promise<number> =>
-      inSnapshot(db, async (client) => sizeOf(await readRuleSet(createSetReader(client, { applicationId: season.applicationId, now: season.now }), rule, cache)));
+      inSnapshot(db, async (client) =>
+        sizeOf(
+          await readRuleSet(
+            createSetReader(client, { applicationId: season.applicationId, now: season.now }),
+            rule,
+            cache,
+          ),
+        ),
+      );
 
-    const peer = await startPeer(db, season.applicationId, season.now, season.folder, catalogue.types.get('comment-created')?.id ?? 0, catalogue.types.get('user-quest-completed')?.id ?? 0);
-    const samples: { each: number[]; shared: number; uuids: number[]; bitmaps: number[]; again: number; leafAlone: number }[] = [];
+    const peer = await startPeer(
+      db,
+      season.applicationId,
+      season.now,
+      season.folder,
+      catalogue.types.get('comment-created')?.id ?? 0,
+      catalogue.types.get('user-quest-completed')?.id ?? 0,
+    );
+    const samples: {
+      each: number[];
+      shared: number;
+      uuids: number[];
+      bitmaps: number[];
+      again: number;
+      leafAlone: number;
+    }[] = [];
     for (let round = 0; round <= Number(options.rounds); round++) {
       const each: number[] = [];
       const counts: number[] = [];
@@ -79,25 +106,77 @@ async function main(): Promise<void> {
       const uuids = await peer.ask('uuids');
       const bitmaps = await peer.ask('bitmaps');
       for (const answer of [uuids, bitmaps]) {
-        if (answer.some(({ count }, i) => count !== counts[i])) throw new Error(`ClickHouse counts ${JSON.stringify(answer.map((a) => a.count))}, we ${JSON.stringify(counts)}`);
+        if (answer.some(({ count }, i) => count !== counts[i]))
+          throw new Error(
+            `ClickHouse counts ${JSON.stringify(answer.map((a) => a.count))}, we ${JSON.stringify(counts)}`,
+          );
       }
       if (round === 0) continue; // both warm their caches
-      samples.push({ each, shared: shared.ms, uuids: uuids.map((a) => a.ms), bitmaps: bitmaps.map((a) => a.ms), again: again.ms, leafAlone: leafAlone.ms });
+      samples.push({
+        each,
+        shared: shared.ms,
+        uuids: uuids.map((a) => a.ms),
+        bitmaps: bitmaps.map((a) => a.ms),
+        again: again.ms,
+        leafAlone: leafAlone.ms,
+      });
     }
     peer.stop();
     const sum = (values: number[]): number => values.reduce((a, b) => a + b, 0);
-    const each = (pick: (sample: (typeof samples)[number]) => number[]): string => RULES.map((_, i) => rounded(median(samples.map((s) => pick(s)[i] ?? NaN)))).join(' + ');
-    const seconds = (pick: (sample: (typeof samples)[number]) => number): string => `${rounded(median(samples.map(pick)))} ms`;
-    const ratio = (a: (sample: (typeof samples)[number]) => number, b: (sample: (typeof samples)[number]) => number): number => median(samples.map((s) => a(s) / b(s)));
+    const each = (pick: (sample: (typeof samples)[number]) => number[]): string =>
+      RULES.map((_, i) => rounded(median(samples.map((s) => pick(s)[i] ?? NaN)))).join(' + ');
+    const seconds = (pick: (sample: (typeof samples)[number]) => number): string =>
+      `${rounded(median(samples.map(pick)))} ms`;
+    const ratio = (
+      a: (sample: (typeof samples)[number]) => number,
+      b: (sample: (typeof samples)[number]) => number,
+    ): number => median(samples.map((s) => a(s) / b(s)));
     report(`Previews over ${options.profiles} profiles and ${options.activities} activities`, [
       ['each rule by itself', `${each((s) => s.each)} ms`, '', ''],
       ['ClickHouse, UUIDs and nested in', `${each((s) => s.uuids)} ms`, '', ''],
       ['ClickHouse, ordinals and groupBitmap', `${each((s) => s.bitmaps)} ms`, '', ''],
-      ['sum, each rule by itself / ClickHouse UUIDs', `${seconds((s) => sum(s.each))} / ${seconds((s) => sum(s.uuids))}`, ratio((s) => sum(s.each), (s) => sum(s.uuids)), 'at most 0.8'],
-      ['sum, leaves shared as in the product / ClickHouse UUIDs', `${seconds((s) => s.shared)} / ${seconds((s) => sum(s.uuids))}`, ratio((s) => s.shared, (s) => sum(s.uuids)), 'at most 0.8'],
-      ['sum, each rule by itself / ClickHouse bitmaps', `${seconds((s) => sum(s.each))} / ${seconds((s) => sum(s.bitmaps))}`, ratio((s) => sum(s.each), (s) => sum(s.bitmaps)), 'at most 3'],
-      ['sum, leaves shared as in the product / ClickHouse bitmaps', `${seconds((s) => s.shared)} / ${seconds((s) => sum(s.bitmaps))}`, ratio((s) => s.shared, (s) => sum(s.bitmaps)), 'at most 3'],
-      ['again with one leaf changed, beyond that leaf’s own time', `${seconds((s) => s.again)} − ${seconds((s) => s.leafAlone)}`, `${rounded(median(samples.map((s) => s.again - s.leafAlone)))} ms`, 'at most 5 ms'],
+      [
+        'sum, each rule by itself / ClickHouse UUIDs',
+        `${seconds((s) => sum(s.each))} / ${seconds((s) => sum(s.uuids))}`,
+        ratio(
+          (s) => sum(s.each),
+          (s) => sum(s.uuids),
+        ),
+        'at most 0.8',
+      ],
+      [
+        'sum, leaves shared as in the product / ClickHouse UUIDs',
+        `${seconds((s) => s.shared)} / ${seconds((s) => sum(s.uuids))}`,
+        ratio(
+          (s) => s.shared,
+          (s) => sum(s.uuids),
+        ),
+        'at most 0.8',
+      ],
+      [
+        'sum, each rule by itself / ClickHouse bitmaps',
+        `${seconds((s) => sum(s.each))} / ${seconds((s) => sum(s.bitmaps))}`,
+        ratio(
+          (s) => sum(s.each),
+          (s) => sum(s.bitmaps),
+        ),
+        'at most 3',
+      ],
+      [
+        'sum, leaves shared as in the product / ClickHouse bitmaps',
+        `${seconds((s) => s.shared)} / ${seconds((s) => sum(s.bitmaps))}`,
+        ratio(
+          (s) => s.shared,
+          (s) => sum(s.bitmaps),
+        ),
+        'at most 3',
+      ],
+      [
+        'again with one leaf changed, beyond that leaf’s own time',
+        `${seconds((s) => s.again)} − ${seconds((s) => s.leafAlone)}`,
+        `${rounded(median(samples.map((s) => s.again - s.leafAlone)))} ms`,
+        'at most 5 ms',
+      ],
     ]);
   } finally {
     await db.close();
@@ -111,10 +190,21 @@ interface PeerResult {
 }
 
 /** Hands the same rows to ClickHouse as CSV, once a season. */
-async function startPeer(db: Database, applicationId: number, now: Instant, folder: string, comments: number, quests: number): Promise<{ ask(form: string): Promise<PeerResult[]>; stop(): void }> {
+async function startPeer(
+  db: Database,
+  applicationId: number,
+  now: Instant,
+  folder: string,
+  comments: number,
+  quests: number,
+): Promise<{ ask(form: string): Promise<PeerResult[]>; stop(): void }> {
   const peers = join(root, 'bench/.peers/chdb');
   if (!existsSync(join(peers, 'node_modules/chdb'))) {
-    execFileSync('npm', ['install', '--no-save', '--no-package-lock', '--ignore-scripts', '--prefix', peers, 'chdb@3.4'], { stdio: 'inherit' });
+    execFileSync(
+      'npm',
+      ['install', '--no-save', '--no-package-lock', '--ignore-scripts', '--prefix', peers, 'chdb@3.4'],
+      { stdio: 'inherit' },
+    );
   }
   const stamp = (column: string): string => `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')`;
   const tables = {
@@ -125,11 +215,24 @@ async function startPeer(db: Database, applicationId: number, now: Instant, fold
   };
   if (!existsSync(join(folder, 'clickhouse'))) {
     for (const [name, select] of Object.entries(tables)) {
-      await db.withClient((client) => pipeline(client.query(copyTo(`copy (${select}) to stdout (format csv)`)), createWriteStream(join(folder, `${name}.csv`))));
+      await db.withClient((client) =>
+        pipeline(
+          client.query(copyTo(`copy (${select}) to stdout (format csv)`)),
+          createWriteStream(join(folder, `${name}.csv`)),
+        ),
+      );
     }
   }
   const child = fork(join(root, 'bench/peer-clickhouse.mjs'), [], {
-    env: { ...process.env, PEERS: peers, FOLDER: folder, NOW: formatInstant(now).replace('T', ' ').replace('Z', ''), COMMENT_TYPE: String(comments), QUEST_TYPE: String(quests), TEAM },
+    env: {
+      ...process.env,
+      PEERS: peers,
+      FOLDER: folder,
+      NOW: formatInstant(now).replace('T', ' ').replace('Z', ''),
+      COMMENT_TYPE: String(comments),
+      QUEST_TYPE: String(quests),
+      TEAM,
+    },
   });
   await once(child, 'message');
   return {

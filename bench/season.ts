@@ -23,7 +23,13 @@ export interface Season {
 const END = '2026-11-20T00:00:00.000000Z';
 const LOAD_SETTINGS = { max_wal_size: '8GB', checkpoint_timeout: '30min', maintenance_work_mem: '512MB' };
 
-export async function prepareSeason({ profiles, activities }: { profiles: number; activities: number }): Promise<Season> {
+export async function prepareSeason({
+  profiles,
+  activities,
+}: {
+  profiles: number;
+  activities: number;
+}): Promise<Season> {
   const folder = join(tmpdir(), `grandstand-season-${profiles}-${activities}`);
   await mkdir(folder, { recursive: true });
   const database = await startEmbedded({ dataDir: folder, settings: { shared_buffers: '1GB', ...LOAD_SETTINGS } });
@@ -37,8 +43,16 @@ export async function prepareSeason({ profiles, activities }: { profiles: number
       await server.stop();
       await fill(client, profiles, activities);
     }
-    const { rows } = await client.query<{ id: number }>('select id from applications where client_id = $1', [CLIENT_ID]);
-    return { url: database.url, folder, applicationId: rows[0]?.id ?? 0, now: parseInstant(END) ?? 0, stop: () => database.stop() };
+    const { rows } = await client.query<{ id: number }>('select id from applications where client_id = $1', [
+      CLIENT_ID,
+    ]);
+    return {
+      url: database.url,
+      folder,
+      applicationId: rows[0]?.id ?? 0,
+      now: parseInstant(END) ?? 0,
+      stop: () => database.stop(),
+    };
   } finally {
     await client.end();
   }
@@ -67,11 +81,16 @@ async function fill(client: pg.Client, profiles: number, activities: number): Pr
   const app = `(select id from applications where client_id = '${CLIENT_ID}')`;
   const indexes = await takeIndexesAway(client);
   await client.query('select setseed(0.5)');
-  await step('profiles', `
+  await step(
+    'profiles',
+    `
     insert into profiles (id, application_id, ordinal, nickname, created_at, updated_at)
     select md5('profile' || n)::uuid, ${app}, n, 'Fan ' || n, t, t
-    from (select n, timestamptz '${END}' - random() * interval '180 days' as t from generate_series(0, ${profiles - 1}) n) s`);
-  await step('attributes', `
+    from (select n, timestamptz '${END}' - random() * interval '180 days' as t from generate_series(0, ${profiles - 1}) n) s`,
+  );
+  await step(
+    'attributes',
+    `
     insert into attribute_definitions (id, application_id, key, label, description, category, type, writable_by, visible_to, created_at, updated_at)
     values (gen_random_uuid(), ${app}, 'favourite_team', 'Favourite team', '', 'custom', 'string', 'profile', 'owner', '${END}', '${END}');
     insert into profile_attributes (profile_id, key, value, application_id, ordinal, position, written_by)
@@ -79,25 +98,34 @@ async function fill(client: pg.Client, profiles: number, activities: number): Pr
     from profiles where random() < 0.8;
     update applications set definitions_version = definitions_version + 1;
     update statistics set profiles = (select count(*) from profiles where ordinal % 16 = shard);
-    update ordinal_blocks set next_ordinal = ${profiles}`);
+    update ordinal_blocks set next_ordinal = ${profiles}`,
+  );
   const cases: string[] = [];
   let reached = 0;
   for (const [type, share] of TYPES) {
     reached += share / 100;
-    cases.push(`when pick < ${reached.toFixed(4)} then (select id from activity_types where application_id = 0 and type = '${type}')`);
+    cases.push(
+      `when pick < ${reached.toFixed(4)} then (select id from activity_types where application_id = 0 and type = '${type}')`,
+    );
   }
-  await step('activities', `
+  await step(
+    'activities',
+    `
     insert into activities (profile_id, id, application_id, ordinal, type_id, occurred_at, value, received_at)
     select md5('profile' || ordinal)::uuid, 'a' || n, ${app}, ordinal, case ${cases.join(' ')} else 1 end, t, 1, t
     from (
       select n, random() as pick,
         case when random() < 0.5 then floor(random() * ${Math.ceil(profiles / 20)})::int else floor(power(random(), 1.5) * ${profiles})::int end as ordinal,
         timestamptz '${END}' - power(random(), 1.3) * interval '90 days' as t
-      from generate_series(1, ${activities}) n) s`);
-  await step('totals', `
+      from generate_series(1, ${activities}) n) s`,
+  );
+  await step(
+    'totals',
+    `
     insert into totals (profile_id, fact_id, application_id, ordinal, count, sum, first_at, last_at)
     select profile_id, case when grouping(type_id) = 1 then 0 else type_id end, application_id, ordinal, count(*), sum(value), min(occurred_at), max(occurred_at)
-    from activities group by grouping sets ((profile_id, application_id, ordinal, type_id), (profile_id, application_id, ordinal))`);
+    from activities group by grouping sets ((profile_id, application_id, ordinal, type_id), (profile_id, application_id, ordinal))`,
+  );
   await step('indexes', indexes.join(';\n'));
   await step('vacuum', 'vacuum (analyze)');
   await step('done', "insert into settings (key, value) values ('season', 'loaded')");
@@ -113,5 +141,7 @@ async function takeIndexesAway(client: pg.Client): Promise<string[]> {
   for (const { table, name, constraint } of rows) {
     await client.query(constraint === null ? `drop index ${name}` : `alter table ${table} drop constraint ${name}`);
   }
-  return rows.map(({ table, name, definition, constraint }) => (constraint === null ? definition : `alter table ${table} add constraint ${name} ${constraint}`));
+  return rows.map(({ table, name, definition, constraint }) =>
+    constraint === null ? definition : `alter table ${table} add constraint ${name} ${constraint}`,
+  );
 }

@@ -9,9 +9,24 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const ifNeeded = process.argv.includes('--if-needed');
 
 const parts = [
-  { name: 'sdk', sources: ['sdk/src', 'sdk/package.json'], output: 'sdk/dist', command: ['npm', 'run', '--silent', 'build', '-w', 'sdk'] },
-  { name: 'server', sources: ['server/src', 'server/tsconfig.json', 'tsconfig.base.json'], output: 'server/dist', command: ['npx', 'tsc', '-p', 'server/tsconfig.json'] },
-  { name: 'console', sources: ['console/src', 'console/index.html', 'console/package.json'], output: 'console/dist', command: ['npm', 'run', '--silent', 'build', '-w', 'console'] },
+  {
+    name: 'sdk',
+    sources: ['sdk/src', 'sdk/package.json'],
+    output: 'sdk/dist',
+    command: ['npm', 'run', '--silent', 'build', '-w', 'sdk'],
+  },
+  {
+    name: 'server',
+    sources: ['server/src', 'server/tsconfig.json', 'tsconfig.base.json'],
+    output: 'server/dist',
+    command: ['npx', 'tsc', '-p', 'server/tsconfig.json'],
+  },
+  {
+    name: 'console',
+    sources: ['console/src', 'console/index.html', 'console/package.json'],
+    output: 'console/dist',
+    command: ['npm', 'run', '--silent', 'build', '-w', 'console'],
+  },
 ];
 
 /** The newest modification below a path, 0 where there is nothing. */
@@ -27,5 +42,9 @@ for (const { name, sources, output, command } of parts) {
   if (ifNeeded && newest(join(root, output)) >= changed) continue;
   process.stdout.write(`building ${name}\n`);
   const [program, ...rest] = command;
-  execFileSync(program, rest, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], shell: process.platform === 'win32' });
+  execFileSync(program, rest, {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    shell: process.platform === 'win32',
+  });
 }

@@ -82,7 +82,11 @@ async function schemaFile() {
   }
 }
 
-const files = { 'docs/errors.md': errorsPage(), 'README.md': await readmePage(), 'server/schema.sql': await schemaFile() };
+const files = {
+  'docs/errors.md': errorsPage(),
+  'README.md': await readmePage(),
+  'server/schema.sql': await schemaFile(),
+};
 let stale = 0;
 for (const [name, text] of Object.entries(files)) {
   const path = join(root, name);

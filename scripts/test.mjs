@@ -35,23 +35,46 @@ function ensureChromium() {
     process.stdout.write('installing chromium for the tests of pages\n');
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
     run('apt-get', ['update', '-qq'], { env, stdio: ['ignore', 'ignore', 'inherit'] });
-    run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'], { env, stdio: ['ignore', 'ignore', 'inherit'] });
+    run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'], {
+      env,
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
   }
-  if (!existsSync('/usr/bin/chromium')) process.stdout.write('\n*** NO CHROMIUM: the tests of pages are SKIPPED. ***\n*** Install it as /usr/bin/chromium to run them. ***\n\n');
+  if (!existsSync('/usr/bin/chromium'))
+    process.stdout.write(
+      '\n*** NO CHROMIUM: the tests of pages are SKIPPED. ***\n*** Install it as /usr/bin/chromium to run them. ***\n\n',
+    );
 }
 
 mkdirSync(join(root, '.artifacts'), { recursive: true });
 rmSync(report, { force: true });
 
-if (!check('build and types', process.execPath, ['scripts/build.mjs'])) process.stdout.write('the build failed; what follows may be stale\n');
+if (!check('build and types', process.execPath, ['scripts/build.mjs']))
+  process.stdout.write('the build failed; what follows may be stale\n');
 if (only.length === 0) {
   check('lint', 'npx', ['eslint', '.', '--max-warnings', '0']);
   check('formatting', 'npx', ['prettier', '--check', '--log-level', 'warn', '.']);
-  check('import boundaries', 'npx', ['depcruise', '--config', '.dependency-cruiser.mjs', '--output-type', 'err', 'server/src', 'sdk/src', 'console/src']);
+  check('import boundaries', 'npx', [
+    'depcruise',
+    '--config',
+    '.dependency-cruiser.mjs',
+    '--output-type',
+    'err',
+    'server/src',
+    'sdk/src',
+    'console/src',
+  ]);
   check('generated files', process.execPath, ['scripts/generate.mjs', '--check']);
 }
 ensureChromium();
-const { status } = run('npx', ['vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...only]);
+const { status } = run('npx', [
+  'vitest',
+  'run',
+  '--reporter=default',
+  '--reporter=json',
+  `--outputFile.json=${report}`,
+  ...only,
+]);
 if (existsSync(report)) {
   const results = JSON.parse(readFileSync(report, 'utf8'));
   passed += results.numPassedTests;

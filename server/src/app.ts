@@ -82,7 +82,12 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   }
 }
 
-async function composeApp(config: Config, options: AppOptions, log: Logger, embedded: EmbeddedDatabase | undefined): Promise<GrandstandApp> {
+async function composeApp(
+  config: Config,
+  options: AppOptions,
+  log: Logger,
+  embedded: EmbeddedDatabase | undefined,
+): Promise<GrandstandApp> {
   const url = config.databaseUrl ?? embedded?.url ?? '';
   const applied = await migrate(url);
   if (applied.length > 0) log.info({ applied }, 'database migrated');
@@ -131,7 +136,23 @@ async function composeApp(config: Config, options: AppOptions, log: Logger, embe
     const firstOwnerToken = config.role === 'worker' ? undefined : await inviteFirstOwner(context);
     const http = await createHttp(context, {
       authenticate: (request) => authenticate(context, request),
-      routes: [operationsRoutes, consoleRoutes, exampleRoutes, applicationRoutes, profileRoutes, groupRoutes, memberRoutes, changeRoutes, evaluationRoutes, activityRoutes, activityTypeRoutes, (scope) => attributeRoutes(scope, context, factBuilder), ownGroupsRoutes, sessionRoutes, producerRoutes],
+      routes: [
+        operationsRoutes,
+        consoleRoutes,
+        exampleRoutes,
+        applicationRoutes,
+        profileRoutes,
+        groupRoutes,
+        memberRoutes,
+        changeRoutes,
+        evaluationRoutes,
+        activityRoutes,
+        activityTypeRoutes,
+        (scope) => attributeRoutes(scope, context, factBuilder),
+        ownGroupsRoutes,
+        sessionRoutes,
+        producerRoutes,
+      ],
     });
     chores.wake();
     factBuilder.start();
@@ -182,7 +203,19 @@ async function keepClock(clock: Clock, db: Context['db']): Promise<() => void> {
 /** JSON lines on stderr, so that stdout holds only what a person or a script reads. Secrets never reach it. */
 export function createLog(level: string): Logger {
   return pino(
-    { level, base: null, redact: ['*.authorization', '*.headers.authorization', '*.cookie', '*.headers.cookie', 'password', '*.password', '*.token'] },
+    {
+      level,
+      base: null,
+      redact: [
+        '*.authorization',
+        '*.headers.authorization',
+        '*.cookie',
+        '*.headers.cookie',
+        'password',
+        '*.password',
+        '*.token',
+      ],
+    },
     pino.destination({ dest: 2, sync: true }), // what is said last must not be lost
   );
 }

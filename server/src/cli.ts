@@ -36,7 +36,9 @@ else {
     await runCommand(grandstand, { rawArgs });
   } catch (error) {
     const isUsage = error instanceof Error && error.name === 'CLIError';
-    process.stderr.write(`${isUsage ? `${error.message}. \`grandstand --help\` lists the commands.` : explain(error)}\n`);
+    process.stderr.write(
+      `${isUsage ? `${error.message}. \`grandstand --help\` lists the commands.` : explain(error)}\n`,
+    );
     process.exitCode = 1;
   }
 }

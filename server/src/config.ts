@@ -37,17 +37,21 @@ export class ConfigError extends Error {}
 export const VARIABLES = {
   HOST: 'Address to listen on. Default `127.0.0.1`.',
   PORT: 'Port to listen on. Default `7070`; `0` picks a free one.',
-  PUBLIC_URL: 'Origin in the URLs that answers contain, such as `https://fans.example.com`. Default: the origin of the request.',
+  PUBLIC_URL:
+    'Origin in the URLs that answers contain, such as `https://fans.example.com`. Default: the origin of the request.',
   TRUST_PROXY: '`true`, or the addresses of the proxies whose forwarded headers count. Default `false`.',
-  DATABASE_URL: 'PostgreSQL 15 or later, or a Citus coordinator: `postgres://…`. Default: the embedded database in `DATA_DIR`.',
+  DATABASE_URL:
+    'PostgreSQL 15 or later, or a Citus coordinator: `postgres://…`. Default: the embedded database in `DATA_DIR`.',
   DATABASE_POOL_SIZE: 'Connections for transactions, per process. Default `10`.',
   DATA_DIR: 'Folder of the embedded database, the secret key and the first start’s credentials. Default `./data`.',
-  SECRET_KEY: 'Signs tokens and encrypts secrets, 32 characters or more. Default: made in `DATA_DIR`; required with `DATABASE_URL`.',
+  SECRET_KEY:
+    'Signs tokens and encrypts secrets, 32 characters or more. Default: made in `DATA_DIR`; required with `DATABASE_URL`.',
   BOOTSTRAP_CLIENT_ID: 'Client id of an application to create at start unless it exists.',
   BOOTSTRAP_CLIENT_SECRET: 'Its client secret, 32 characters or more.',
   BOOTSTRAP_ADMIN_TOKEN: 'An admin token to create in it unless it exists, 22 characters or more.',
   ROLE: '`all` (default), `api` (answers requests) or `worker` (evaluates groups).',
-  EVALUATION_INTERVAL: '`0` (default): groups follow at once. An ISO 8601 duration such as `PT15M` evaluates at that interval.',
+  EVALUATION_INTERVAL:
+    '`0` (default): groups follow at once. An ISO 8601 duration such as `PT15M` evaluates at that interval.',
   RATE_LIMIT_ADDRESS: 'Requests a minute from one address. Default `6000`; `0` turns it off.',
   RATE_LIMIT_PROFILE: 'Requests a minute with one profile’s tokens. Default `1200`; `0` turns it off.',
   RATE_LIMIT_APPLICATION: 'Requests a minute in one application. Default `300000`; `0` turns it off.',
@@ -69,23 +73,31 @@ export function readConfig(environment: Environment): Config {
     const text = read(name);
     if (text === undefined) return fallback;
     const value = Number(text);
-    if (!/^\d+$/.test(text) || value < min || value > max) fail(name, `must be a whole number from ${min} to ${max}, not "${text}".`);
+    if (!/^\d+$/.test(text) || value < min || value > max)
+      fail(name, `must be a whole number from ${min} to ${max}, not "${text}".`);
     return value;
   };
   const oneOf = <T extends string>(name: keyof typeof VARIABLES, fallback: T, allowed: readonly T[]): T => {
     const text = read(name) ?? fallback;
-    return allowed.find((choice) => choice === text) ?? fail(name, `must be one of ${allowed.join(', ')}, not "${text}".`);
+    return (
+      allowed.find((choice) => choice === text) ?? fail(name, `must be one of ${allowed.join(', ')}, not "${text}".`)
+    );
   };
 
   const databaseUrl = read('DATABASE_URL');
-  if (databaseUrl !== undefined && !/^postgres(ql)?:\/\//.test(databaseUrl)) fail('DATABASE_URL', 'must start with postgres://.');
+  if (databaseUrl !== undefined && !/^postgres(ql)?:\/\//.test(databaseUrl))
+    fail('DATABASE_URL', 'must start with postgres://.');
   const secretKey = read('SECRET_KEY');
   if (secretKey !== undefined && secretKey.length < 32) fail('SECRET_KEY', 'must have 32 characters or more.');
   if (databaseUrl !== undefined && secretKey === undefined) {
-    fail('SECRET_KEY', 'is required with DATABASE_URL, since every process must have the same. `openssl rand -hex 32` makes one.');
+    fail(
+      'SECRET_KEY',
+      'is required with DATABASE_URL, since every process must have the same. `openssl rand -hex 32` makes one.',
+    );
   }
   const publicUrl = read('PUBLIC_URL');
-  if (publicUrl !== undefined && !isOrigin(publicUrl)) fail('PUBLIC_URL', `must be an http(s) origin without a path, not "${publicUrl}".`);
+  if (publicUrl !== undefined && !isOrigin(publicUrl))
+    fail('PUBLIC_URL', `must be an http(s) origin without a path, not "${publicUrl}".`);
 
   const clientId = read('BOOTSTRAP_CLIENT_ID');
   const clientSecret = read('BOOTSTRAP_CLIENT_SECRET');
@@ -93,7 +105,8 @@ export function readConfig(environment: Environment): Config {
   if (clientId !== undefined && !/^[A-Za-z0-9_-]{4,64}$/.test(clientId)) {
     fail('BOOTSTRAP_CLIENT_ID', 'must be 4 to 64 characters of A-Z, a-z, 0-9, _ and -.');
   }
-  if (clientSecret !== undefined && clientSecret.length < 32) fail('BOOTSTRAP_CLIENT_SECRET', 'must have 32 characters or more.');
+  if (clientSecret !== undefined && clientSecret.length < 32)
+    fail('BOOTSTRAP_CLIENT_SECRET', 'must have 32 characters or more.');
   if (adminToken !== undefined && !/^[\x21-\x7e]{22,200}$/.test(adminToken)) {
     fail('BOOTSTRAP_ADMIN_TOKEN', 'must be 22 to 200 printable ASCII characters without spaces.');
   }
@@ -133,7 +146,8 @@ function isOrigin(text: string): boolean {
 function readInterval(text: string | undefined, fail: (what: string) => never): number {
   if (text === undefined || text === '0') return 0;
   const match = /^P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$/.exec(text);
-  if (!match || text.endsWith('P') || text.endsWith('T')) return fail(`must be 0 or an ISO 8601 duration such as PT15M, not "${text}".`);
+  if (!match || text.endsWith('P') || text.endsWith('T'))
+    return fail(`must be 0 or an ISO 8601 duration such as PT15M, not "${text}".`);
   const [days, hours, minutes, seconds] = match.slice(1).map((part) => Number(part ?? 0));
   return (((days ?? 0) * 24 + (hours ?? 0)) * 3600 + (minutes ?? 0) * 60 + (seconds ?? 0)) * 1_000_000;
 }

@@ -41,7 +41,8 @@ export class ApiError extends Error {
     this.status = ERRORS[code].status;
     this.detail = detail;
     this.headers = { ...options.headers };
-    if (options.retryAfter !== undefined) this.headers['retry-after'] = String(Math.max(1, Math.ceil(options.retryAfter)));
+    if (options.retryAfter !== undefined)
+      this.headers['retry-after'] = String(Math.max(1, Math.ceil(options.retryAfter)));
     if (this.status === 401) this.headers['www-authenticate'] ??= 'Bearer realm="grandstand"';
   }
 }
@@ -53,7 +54,12 @@ export type FieldErrors = Record<string, string[]>;
 export class ValidationError extends Error {
   readonly fields: FieldErrors;
   constructor(fields: FieldErrors) {
-    super(Object.entries(fields).map(([field, messages]) => `${field}: ${messages.join(' ')}`).join('; ').slice(0, 500));
+    super(
+      Object.entries(fields)
+        .map(([field, messages]) => `${field}: ${messages.join(' ')}`)
+        .join('; ')
+        .slice(0, 500),
+    );
     this.fields = fields;
   }
 }
@@ -61,7 +67,9 @@ export class ValidationError extends Error {
 /** The database or the machine cannot serve right now: 503 with Retry-After. */
 export class Unavailable extends Error {}
 
-export const notFound = (detail?: string): ApiError => new ApiError('not_found', detail === undefined ? {} : { detail });
-export const denied = (detail?: string): ApiError => new ApiError('permission_denied', detail === undefined ? {} : { detail });
+export const notFound = (detail?: string): ApiError =>
+  new ApiError('not_found', detail === undefined ? {} : { detail });
+export const denied = (detail?: string): ApiError =>
+  new ApiError('permission_denied', detail === undefined ? {} : { detail });
 export const conflict = (detail: string): ApiError => new ApiError('conflict', { detail });
 export const invalid = (field: string, message: string): ValidationError => new ValidationError({ [field]: [message] });

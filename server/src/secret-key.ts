@@ -28,6 +28,8 @@ export async function checkSecretKey(db: Queryable, secretKey: string): Promise<
   await db.query(sql`insert into settings (key, value) values ('secret_key_mark', ${mark}) on conflict do nothing`);
   const { rows } = await db.query<{ value: string }>(sql`select value from settings where key = 'secret_key_mark'`);
   if (!rows[0] || !sameText(rows[0].value, mark)) {
-    throw new ConfigError('SECRET_KEY: is not the one this database was made with; its tokens and secrets cannot be read.');
+    throw new ConfigError(
+      'SECRET_KEY: is not the one this database was made with; its tokens and secrets cannot be read.',
+    );
   }
 }

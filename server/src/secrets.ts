@@ -1,6 +1,15 @@
 // Keys derived from SECRET_KEY, one per purpose, and the few things done with them.
 
-import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync, randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  hkdfSync,
+  randomBytes,
+  randomInt,
+  timingSafeEqual,
+} from 'node:crypto';
 
 export interface Secrets {
   /** Signs profile access tokens. */
@@ -19,7 +28,8 @@ export function deriveSecrets(secretKey: string): Secrets {
     tokenKey: derive('profile-tokens').toString('base64url'),
     encrypt: (plain) => seal(encryptionKey, plain),
     decrypt: (sealed) => unseal(encryptionKey, sealed),
-    fingerprint: (purpose, text) => createHmac('sha256', fingerprintKey).update(purpose).update('\0').update(text).digest(),
+    fingerprint: (purpose, text) =>
+      createHmac('sha256', fingerprintKey).update(purpose).update('\0').update(text).digest(),
   };
 }
 

@@ -11,7 +11,9 @@ const file = { type: 'positional', required: true, description: 'The backup file
 function embeddedDataDir(): string {
   const config = readConfig(process.env);
   if (config.databaseUrl !== undefined) {
-    throw new ConfigError('DATABASE_URL is set: back it up and restore it with pg_dump, pg_basebackup or your provider.');
+    throw new ConfigError(
+      'DATABASE_URL is set: back it up and restore it with pg_dump, pg_basebackup or your provider.',
+    );
   }
   return config.dataDir;
 }

@@ -2,7 +2,17 @@
 
 import type pg from 'pg';
 
-const BY_PROFILE = ['profiles', 'profile_tokens', 'profile_attributes', 'activities', 'totals', 'members', 'pins', 'queue', 'fill_touched'];
+const BY_PROFILE = [
+  'profiles',
+  'profile_tokens',
+  'profile_attributes',
+  'activities',
+  'totals',
+  'members',
+  'pins',
+  'queue',
+  'fill_touched',
+];
 const BY_GROUP = ['group_heads', 'group_epochs', 'changes', 'group_sizes', 'verifications'];
 const REFERENCE = [
   'applications',
@@ -50,6 +60,7 @@ async function distributeLike(
   key: string,
   like: string,
 ): Promise<void> {
-  if (table === like) await once(table, "select create_distributed_table($1, $2, colocate_with => 'none')", [table, key]);
+  if (table === like)
+    await once(table, "select create_distributed_table($1, $2, colocate_with => 'none')", [table, key]);
   else await once(table, 'select create_distributed_table($1, $2, colocate_with => $3)', [table, key, like]);
 }

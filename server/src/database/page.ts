@@ -38,7 +38,12 @@ export interface PageRequest {
 }
 
 export const PageQuery = {
-  page_size: Type.Optional(Type.String({ description: `Rows a page, 1 to ${MAX_PAGE_SIZE}; more is taken as that. Default ${DEFAULT_PAGE_SIZE}.`, examples: ['20'] })),
+  page_size: Type.Optional(
+    Type.String({
+      description: `Rows a page, 1 to ${MAX_PAGE_SIZE}; more is taken as that. Default ${DEFAULT_PAGE_SIZE}.`,
+      examples: ['20'],
+    }),
+  ),
   page: Type.Optional(Type.String({ description: 'A page by number, from 1.', examples: ['1'] })),
   cursor: Type.Optional(Type.String({ description: 'As `next` and `previous` carry it.' })),
   count: Type.Optional(Type.String({ description: '`false`: do not count; `count` is null.', examples: ['false'] })),
@@ -46,7 +51,10 @@ export const PageQuery = {
 
 export const PageOf = <T extends Parameters<typeof Type.Array>[0]>(item: T) =>
   Type.Object({
-    count: Type.Unsafe<number | null>({ type: ['integer', 'null'], description: 'All rows of the list, not of this page.' }),
+    count: Type.Unsafe<number | null>({
+      type: ['integer', 'null'],
+      description: 'All rows of the list, not of this page.',
+    }),
     next: Type.Unsafe<string | null>({ type: ['string', 'null'], description: 'Absolute URL of the next page.' }),
     previous: Type.Unsafe<string | null>({ type: ['string', 'null'], description: 'Absolute URL of the page before.' }),
     results: Type.Array(item),
@@ -54,12 +62,17 @@ export const PageOf = <T extends Parameters<typeof Type.Array>[0]>(item: T) =>
 
 type Query = Record<string, string | string[] | undefined>;
 
-export function readPage(request: FastifyRequest, order: Pick<Order<never>, 'name' | 'columns'>, maxSize = MAX_PAGE_SIZE): PageRequest {
+export function readPage(
+  request: FastifyRequest,
+  order: Pick<Order<never>, 'name' | 'columns'>,
+  maxSize = MAX_PAGE_SIZE,
+): PageRequest {
   const query = request.query as Query; // Fastify parses it to strings and lists of strings
   const size = positive(query, 'page_size', DEFAULT_PAGE_SIZE);
   const number = positive(query, 'page', 1);
   const count = query['count'];
-  if (count !== undefined && count !== 'true' && count !== 'false') throw new ValidationError({ count: ['This must be true or false.'] });
+  if (count !== undefined && count !== 'true' && count !== 'false')
+    throw new ValidationError({ count: ['This must be true or false.'] });
   const text = query['cursor'];
   const cursor = text === undefined ? undefined : decode(text, order);
   if (number > MAX_OFFSET / maxSize) throw new ApiError('not_found', { detail: 'Invalid page.' });
@@ -115,7 +128,8 @@ export function presentPage<Row, T>(
   const more = rows.length > page.size;
   const shown = rows.slice(0, page.size);
   if (backwards) shown.reverse();
-  if (page.cursor === undefined && page.number > 1 && shown.length === 0) throw new ApiError('not_found', { detail: 'Invalid page.' });
+  if (page.cursor === undefined && page.number > 1 && shown.length === 0)
+    throw new ApiError('not_found', { detail: 'Invalid page.' });
   const total = count ?? page.cursor?.count ?? null;
   const [first, last] = [shown[0], shown.at(-1)];
   const hasNext = backwards || more;
@@ -140,7 +154,9 @@ function pageUrl(request: FastifyRequest, cursor: string): string {
 }
 
 function encode(name: string, cursor: Cursor): string {
-  return Buffer.from(JSON.stringify([name, cursor.backwards ? 1 : 0, cursor.count, cursor.extra, ...cursor.key])).toString('base64url');
+  return Buffer.from(
+    JSON.stringify([name, cursor.backwards ? 1 : 0, cursor.count, cursor.extra, ...cursor.key]),
+  ).toString('base64url');
 }
 
 function decode(text: string | string[], order: Pick<Order<never>, 'name' | 'columns'>): Cursor {
@@ -155,7 +171,12 @@ function decode(text: string | string[], order: Pick<Order<never>, 'name' | 'col
     key.length === order.columns.length &&
     key.every((part, i) => typeof part === 'string' && FORMS[order.columns[i]?.type ?? 'text'](part));
   if (!sound) throw badCursor();
-  return { key: key as string[], backwards: backwards === 1, count: count as number | null, extra: extra as string | null }; // checked above
+  return {
+    key: key as string[],
+    backwards: backwards === 1,
+    count: count as number | null,
+    extra: extra as string | null,
+  }; // checked above
 }
 
 const FORMS = {

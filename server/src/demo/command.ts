@@ -34,7 +34,9 @@ export const demoCommand = defineCommand({
       const application = await findApplication(app.context, args.app);
       if (app.firstStart) {
         const { clientId, clientSecret, adminToken } = app.firstStart;
-        progress.note(`client id      ${clientId}\nclient secret  ${clientSecret}\nadmin token    ${adminToken}\nKeep these: they are shown once.`);
+        progress.note(
+          `client id      ${clientId}\nclient secret  ${clientSecret}\nadmin token    ${adminToken}\nKeep these: they are shown once.`,
+        );
       }
       await runDemo(app.context, application, { ...options, ...(end !== undefined && { end }) }, progress);
       if (isAlone) await app.worker.tick(); // no server is there to fill the groups
@@ -47,7 +49,8 @@ export const demoCommand = defineCommand({
 
 function readCount(name: string, text: string, max: number, min = 1): number {
   const value = Number(text);
-  if (!/^\d{1,10}$/.test(text) || value < min || value > max) throw new ConfigError(`${name}: must be a whole number from ${min} to ${max}, not "${text}".`);
+  if (!/^\d{1,10}$/.test(text) || value < min || value > max)
+    throw new ConfigError(`${name}: must be a whole number from ${min} to ${max}, not "${text}".`);
   return value;
 }
 

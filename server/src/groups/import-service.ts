@@ -91,8 +91,9 @@ async function findAll(context: Context, application: Application, sent: SentId[
   const customIds = sent.filter(({ kind }) => kind === 'custom_id').map(({ id }) => id).filter(isStorable);
   const byCustomId = customIds.length === 0 ? new Map<string, string>() : await findProfileIdsByCustomIds(context.db, application.id, customIds);
   const profileIds = sent.map(({ kind, id }) => (kind === 'custom_id' ? byCustomId.get(id) : readUuid(id)));
-  const ordinals = await findOrdinals(context.db, application.id, [...new Set(profileIds.filter((id) => id !== undefined))]);
-  return sent.map(({ id }, index) => ({ id, ordinal: ordinals.get(profileIds[index] ?? '') }));
+  const found = await findOrdinals(context.db, application.id, profileIds.filter((id) => id !== undefined));
+  let place = 0;
+  return sent.map(({ id }, index) => ({ id, ordinal: profileIds[index] === undefined ? undefined : found[place++] }));
 }
 
 const isStorable = (text: string): boolean => !text.includes('\0') && text.isWellFormed();

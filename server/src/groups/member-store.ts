@@ -1,6 +1,7 @@
 import { sql, type Queryable, type Sql } from '../database/database.ts';
 import { pageClause, type Order, type PageRequest } from '../database/page.ts';
 import { formatInstant, type Instant } from '../instant.ts';
+import { packed, unpacked } from './packed.ts';
 
 export interface Member {
   id: string;
@@ -61,8 +62,12 @@ export async function findProfileIdsByCustomIds(db: Queryable, applicationId: nu
   return new Map(rows.map((row) => [row.custom_id, row.profile_id]));
 }
 
-export async function findOrdinals(db: Queryable, applicationId: number, ids: string[]): Promise<Map<string, number>> {
-  const { rows } = await db.query<{ id: string; ordinal: number }>(sql`
-    select id, ordinal from profiles where application_id = ${applicationId} and id = any (${ids}::uuid[])`);
-  return new Map(rows.map((row) => [row.id, row.ordinal]));
+/** The ordinal of each of these ids, which must be UUIDs, in their order; undefined of one that is no profile of the application. */
+export async function findOrdinals(db: Queryable, applicationId: number, ids: string[]): Promise<(number | undefined)[]> {
+  if (ids.length === 0) return [];
+  const { rows } = await db.query<{ ordinals: string | null }>(sql`
+    select string_agg(coalesce(p.ordinal, -1)::text, ',' order by i.place) as ordinals
+    from unnest(${packed(ids)}::uuid[]) with ordinality as i (id, place)
+    left join profiles p on p.id = i.id and p.application_id = ${applicationId}`);
+  return unpacked(rows[0]?.ordinals ?? null).map((text) => (text === '-1' ? undefined : Number(text)));
 }

@@ -7,6 +7,7 @@ import { sql, type Queryable } from '../database/database.ts';
 import { BUCKETS } from '../evaluation/queue.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { dependency } from '../rules/depends.ts';
+import { packed, unpacked } from './packed.ts';
 import { EpochMoved, findHead, findHeads, lockHead, lockHeads, type Head } from './head.ts';
 
 export type ChangeCause = 'activity' | 'clock' | 'profile' | 'group' | 'rule' | 'pin' | 'manual' | 'import' | 'erased';
@@ -239,10 +240,10 @@ export async function enterGroup(tx: Queryable, profileIds: string[], options: M
   const { groupId, applicationId } = options;
   const before = await findHead(tx, groupId);
   if (!before) return undefined;
-  const { rows } = await tx.query<{ id: string; ordinal: number; entered: boolean }>(sql`
+  const { rows } = await tx.query<{ entered: string | null; ordinals: string | null; already: string | null }>(sql`
     with found as materialized (
       select p.id, p.ordinal from profiles p
-      where p.application_id = ${applicationId} and p.id = any (${profileIds}::uuid[]) order by p.id for key share),
+      where p.application_id = ${applicationId} and p.id = any (${packed(profileIds)}::uuid[]) order by p.id for key share),
     moved as (
       insert into members (profile_id, group_id, application_id, ordinal, since_epoch, until_epoch, entered_at)
       select f.id, ${groupId}::uuid, ${applicationId}::int, f.ordinal, ${before.epoch}::bigint, null, ${formatInstant(options.at)}::timestamptz
@@ -250,10 +251,15 @@ export async function enterGroup(tx: Queryable, profileIds: string[], options: M
       on conflict (profile_id, group_id) do update
         set since_epoch = excluded.since_epoch, until_epoch = null, entered_at = excluded.entered_at
         where members.since_epoch > excluded.since_epoch or members.until_epoch <= excluded.since_epoch
-      returning profile_id)
-    select f.id, f.ordinal, m.profile_id is not null as entered from found f left join moved m on m.profile_id = f.id`);
-  await recordMany(tx, rows.filter((row) => row.entered), 'entered', before.epoch, options);
-  return new Map(rows.map((row) => [row.id, row.entered]));
+      returning profile_id, ordinal)
+    select string_agg(profile_id::text, ',') as entered, string_agg(ordinal::text, ',') as ordinals,
+      (select string_agg(f.id::text, ',') from found f where not exists (select from moved m where m.profile_id = f.id)) as already
+    from moved`);
+  const ids = unpacked(rows[0]?.entered ?? null);
+  await recordMany(tx, { ids, ordinals: unpacked(rows[0]?.ordinals ?? null).map(Number) }, 'entered', before.epoch, options);
+  const known = new Map(ids.map((id) => [id, true]));
+  for (const id of unpacked(rows[0]?.already ?? null)) known.set(id, false);
+  return known;
 }
 
 /** Many profiles leave one group by one cause. Says which of them were members; undefined where the group is gone. */
@@ -261,22 +267,25 @@ export async function leaveGroup(tx: Queryable, profileIds: string[], options: M
   const { groupId } = options;
   const before = await findHead(tx, groupId);
   if (!before) return undefined;
-  const { rows } = await tx.query<{ id: string; ordinal: number }>(sql`
+  const { rows } = await tx.query<{ ids: string | null; ordinals: string | null }>(sql`
     with leaving as materialized (
       select m.profile_id, m.group_id
-      from unnest(${profileIds}::uuid[], ${profileIds.map(() => groupId)}::uuid[]) as i (id, group_id)
+      from (select i.id, ${groupId}::uuid as group_id from unnest(${packed(profileIds)}::uuid[]) as i (id) offset 0) i
       join members m on m.profile_id = i.id and m.group_id = i.group_id
       where m.since_epoch <= ${before.epoch} and (m.until_epoch is null or m.until_epoch > ${before.epoch})
-      order by m.profile_id for update of m)
-    delete from members m using leaving l where m.profile_id = l.profile_id and m.group_id = l.group_id
-    returning m.profile_id as id, m.ordinal`);
-  await recordMany(tx, rows, 'left', before.epoch, options);
-  return rows.map((row) => row.id);
+      order by m.profile_id for update of m),
+    gone as (
+      delete from members m using leaving l where m.profile_id = l.profile_id and m.group_id = l.group_id
+      returning m.profile_id, m.ordinal)
+    select string_agg(profile_id::text, ',') as ids, string_agg(ordinal::text, ',') as ordinals from gone`);
+  const ids = unpacked(rows[0]?.ids ?? null);
+  await recordMany(tx, { ids, ordinals: unpacked(rows[0]?.ordinals ?? null).map(Number) }, 'left', before.epoch, options);
+  return ids;
 }
 
 async function recordMany(
   tx: Queryable,
-  moved: { id: string; ordinal: number }[],
+  { ids: moved, ordinals }: { ids: string[]; ordinals: number[] },
   change: 'entered' | 'left',
   epoch: number,
   { groupId, applicationId, at, cause }: ManyOptions,
@@ -284,22 +293,22 @@ async function recordMany(
   if (moved.length === 0) return;
   const head = await lockHead(tx, groupId);
   if (head?.epoch !== epoch) throw new EpochMoved();
-  const ids = moved.map((row) => row.id);
-  const ordinals = moved.map((row) => row.ordinal);
+  const ids = packed(moved);
+  const places = packed(ordinals);
   const settled = Math.max(at, head.last_at ?? at);
   const instant = formatInstant(settled);
   const count = moved.length;
   await Promise.all([
     settled !== at && change === 'entered'
       ? tx.query(sql`
-          update members m set entered_at = ${instant} from unnest(${ids}::uuid[], ${ids.map(() => groupId)}::uuid[]) as i (id, group_id)
+          update members m set entered_at = ${instant} from (select i.id, ${groupId}::uuid as group_id from unnest(${ids}::uuid[]) as i (id) offset 0) i
           where m.profile_id = i.id and m.group_id = i.group_id`)
       : undefined,
     tx.query(sql`
       insert into changes (group_id, epoch, number, profile_id, ordinal, change, at, cause)
       select ${groupId}::uuid, ${epoch}::bigint, ${head.last_number}::bigint + c.number, c.profile_id, c.ordinal, ${change}::text,
         ${instant}::timestamptz, ${cause}::text
-      from unnest(${ids}::uuid[], ${ordinals}::int[]) with ordinality as c (profile_id, ordinal, number)`),
+      from unnest(${ids}::uuid[], ${places}::int[]) with ordinality as c (profile_id, ordinal, number)`),
     tx.query(sql`
       update group_heads set profile_count = profile_count + ${change === 'entered' ? count : -count}::bigint,
         last_number = last_number + ${count}::bigint, last_at = ${instant}
@@ -311,7 +320,7 @@ async function recordMany(
     tx.query(sql`
       insert into queue (profile_id, bucket, application_id, cause, changed, queued_at)
       select c.profile_id, c.ordinal % ${BUCKETS}, ${applicationId}::int, 'group', ${[dependency.group(groupId)]}::text[], ${formatInstant(at)}::timestamptz
-      from unnest(${ids}::uuid[], ${ordinals}::int[]) as c (profile_id, ordinal)
+      from unnest(${ids}::uuid[], ${places}::int[]) as c (profile_id, ordinal)
       where exists (select from watched_keys w where w.application_id = ${applicationId} and w.key = ${dependency.group(groupId)})`),
   ]);
 }

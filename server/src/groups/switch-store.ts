@@ -4,12 +4,18 @@
 // read the whole group for each of them.
 
 import { to as copyTo } from 'pg-copy-streams';
-import { raw, sql, type Database, type Queryable, type Sql } from '../database/database.ts';
+import { empty, raw, sql, type Database, type Queryable, type Sql } from '../database/database.ts';
 import { readRecords } from '../evaluation/copy.ts';
 import { buildBitset, type Bitset } from '../rules/bitset.ts';
+import { packed } from './packed.ts';
 
 /** `i (id, group_id)`: each of the profiles with the group. */
 const pairs = (groupId: string, ids: string[]): Sql => sql`unnest(${ids}::uuid[], ${ids.map(() => groupId)}::uuid[]) as i (id, group_id)`;
+
+/** A row that nobody sees any more may be in the way; one that somebody sees stays as it is. */
+const reviveDead = (epoch: number): Sql => sql`on conflict (profile_id, group_id) do update
+        set since_epoch = excluded.since_epoch, until_epoch = null, entered_at = excluded.entered_at
+        where members.until_epoch <= ${epoch}`;
 
 export interface PreparedCounts {
   entered: number;
@@ -36,29 +42,33 @@ export interface Slice {
   cause: string;
 }
 
-/** Prepares entries and leaves by ordinal, and their changes numbered from `from` + 1. Those that are so already are left out. */
-export async function prepareSlice(tx: Queryable, slice: Slice, entering: number[], leaving: number[], from: number): Promise<PreparedCounts> {
+/**
+ * Prepares entries and leaves by ordinal, and their changes numbered from `from` + 1. Those that are so already are left
+ * out; `optimistic`, entries are taken not to be there in any form, and a unique violation tells where one is.
+ */
+export async function prepareSlice(
+  tx: Queryable,
+  slice: Slice,
+  { entering, leaving }: { entering: number[]; leaving: number[] },
+  from: number,
+  optimistic: boolean,
+): Promise<PreparedCounts> {
   const { groupId, applicationId, epoch, cause } = slice;
   const { rows } = await tx.query<PreparedCounts>(sql`
     with entering as materialized (
       select p.id, p.ordinal from profiles p
-      where p.application_id = ${applicationId} and p.ordinal = any (${entering}::int[]) order by p.id for key share),
-    ending as materialized (
-      select p.id, ${groupId}::uuid as group_id from profiles p where p.application_id = ${applicationId} and p.ordinal = any (${leaving}::int[])),
+      where p.application_id = ${applicationId} and p.ordinal = any (${packed(entering)}::int[]) order by p.id for key share),
     leaving as materialized (
-      select m.profile_id, m.group_id, m.ordinal from ending d join members m on m.profile_id = d.id and m.group_id = d.group_id
-      where m.since_epoch <= ${epoch} and m.until_epoch is null
-      order by m.profile_id for update of m),
+      select p.id, ${groupId}::uuid as group_id from profiles p
+      where p.application_id = ${applicationId} and p.ordinal = any (${packed(leaving)}::int[]) order by p.id),
     entered as (
       insert into members (profile_id, group_id, application_id, ordinal, since_epoch, until_epoch, entered_at)
       select id, ${groupId}::uuid, ${applicationId}::int, ordinal, ${epoch + 1}::bigint, null, '-infinity' from entering
-      on conflict (profile_id, group_id) do update
-        set since_epoch = excluded.since_epoch, until_epoch = null, entered_at = excluded.entered_at
-        where members.until_epoch <= ${epoch}
+      ${optimistic ? empty : reviveDead(epoch)}
       returning profile_id, ordinal),
     gone as (
       update members m set until_epoch = ${epoch + 1} from leaving l
-      where m.profile_id = l.profile_id and m.group_id = l.group_id
+      where m.profile_id = l.id and m.group_id = l.group_id and m.since_epoch <= ${epoch} and m.until_epoch is null
       returning m.profile_id, m.ordinal),
     changed as (
       select profile_id, ordinal, 'entered' as change from entered union all select profile_id, ordinal, 'left' from gone),
@@ -176,9 +186,7 @@ export async function insertPending(tx: Queryable, slice: Slice, profiles: { pro
     select c.profile_id, ${slice.groupId}::uuid, ${slice.applicationId}::int, c.ordinal, ${slice.epoch + 1}::bigint, null, '-infinity'
     from unnest(${profiles.map((profile) => profile.profileId)}::uuid[], ${profiles.map((profile) => profile.ordinal)}::int[]) as c (profile_id, ordinal)
     order by c.profile_id
-    on conflict (profile_id, group_id) do update
-      set since_epoch = excluded.since_epoch, until_epoch = null, entered_at = excluded.entered_at
-      where members.until_epoch <= ${slice.epoch}
+    ${reviveDead(slice.epoch)}
     returning profile_id`);
   return new Set(rows.map((row) => row.profile_id));
 }

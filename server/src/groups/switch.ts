@@ -6,7 +6,7 @@
 // point leaves what the next attempt discards, and checks the attempt's number, so that an attempt that was superseded
 // (a newer rule, another process) cannot write any more.
 
-import { sql, type Database, type Queryable } from '../database/database.ts';
+import { isUniqueViolation, sql, type Database, type Queryable } from '../database/database.ts';
 import type { Clock } from '../clock.ts';
 import { BUCKETS } from '../evaluation/queue.ts';
 import { formatInstant, type Instant } from '../instant.ts';
@@ -166,11 +166,13 @@ async function* prepare(db: Database, attempt: Attempt, entering: Bitset, leavin
   let done = 0;
   for (const slice of slices(entering, leaving, attempt.size)) {
     done += slice.entering.length + slice.leaving.length;
-    prepared = await db.transaction(async (tx) => {
-      await fence(tx, attempt, { stage: 'prepare', done, total });
-      const added = await store.prepareSlice(tx, attempt, slice.entering, slice.leaving, prepared.entered + prepared.left);
-      return { entered: prepared.entered + added.entered, left: prepared.left + added.left };
-    });
+    const write = (optimistic: boolean): Promise<store.PreparedCounts> =>
+      db.transaction(async (tx) => {
+        await fence(tx, attempt, { stage: 'prepare', done, total });
+        return store.prepareSlice(tx, attempt, slice, prepared.entered + prepared.left, optimistic);
+      });
+    const added = await write(true).catch((error: unknown) => (isUniqueViolation(error) ? write(false) : Promise.reject(error)));
+    prepared = { entered: prepared.entered + added.entered, left: prepared.left + added.left };
     yield { stage: 'prepare', done, total };
   }
   return prepared;

@@ -12,7 +12,13 @@ type Pair = { key: string; value: string };
  * The pairs that the profile has afterwards. An admin replaces them all; a profile replaces those it may write and keeps
  * the rest, whether it sent them back or not.
  */
-export function readAttributes(sent: Pair[], writer: Writer, before: AttributePair[], catalogue: Catalogue, errors: FieldErrors): AttributePair[] {
+export function readAttributes(
+  sent: Pair[],
+  writer: Writer,
+  before: AttributePair[],
+  catalogue: Catalogue,
+  errors: FieldErrors,
+): AttributePair[] {
   const mayWrite = (key: string): boolean => writer === 'admin' || isOpenToProfiles(key, before, catalogue);
   const kept = before.filter((pair) => !mayWrite(pair.key));
   const fresh: AttributePair[] = [];
@@ -32,7 +38,8 @@ export function readAttributes(sent: Pair[], writer: Writer, before: AttributePa
     if (attribute) {
       const problem = problemOf(attribute, value);
       if (problem) errors[`${at}.${problem.field}`] = [problem.message];
-      if (attribute.type !== 'list' && scalars.has(key)) errors[`${at}.key`] = [`'${key}' may stand once: it is no list.`];
+      if (attribute.type !== 'list' && scalars.has(key))
+        errors[`${at}.key`] = [`'${key}' may stand once: it is no list.`];
       scalars.add(key);
     }
     const unchanged = before.find((pair) => pair.key === key && pair.value === value);
@@ -54,9 +61,13 @@ function problemOf(attribute: Attribute, value: string): { field: 'key' | 'value
   if (attribute.source === 'platform' || attribute.derived_from !== undefined) {
     return { field: 'key', message: `'${attribute.key}' is computed; it cannot be written.` };
   }
-  const wrong = (what: string): { field: 'value'; message: string } => ({ field: 'value', message: `'${attribute.key}' must be ${what}.` });
+  const wrong = (what: string): { field: 'value'; message: string } => ({
+    field: 'value',
+    message: `'${attribute.key}' must be ${what}.`,
+  });
   if (attribute.type === 'number' && parseNumber(value) === undefined) return wrong('a decimal number, such as "12.5"');
   if (attribute.type === 'boolean' && parseBoolean(value) === undefined) return wrong('"true" or "false"');
-  if (attribute.type === 'datetime' && parseInstant(value) === undefined) return wrong('an ISO 8601 date and time, such as "2025-04-28T12:16:49Z"');
+  if (attribute.type === 'datetime' && parseInstant(value) === undefined)
+    return wrong('an ISO 8601 date and time, such as "2025-04-28T12:16:49Z"');
   return undefined;
 }

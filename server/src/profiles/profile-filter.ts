@@ -53,7 +53,10 @@ export function readProfileFilter(query: Query): ProfileFilter | undefined {
 }
 
 /** `key:value` pairs, each split at its first colon. */
-export function readAttributeFilters(value: string | string[] | undefined, errors: FieldErrors): { key: string; value: string }[] {
+export function readAttributeFilters(
+  value: string | string[] | undefined,
+  errors: FieldErrors,
+): { key: string; value: string }[] {
   const parts = value === undefined ? [] : [value].flat();
   return parts.flatMap((part) => {
     const colon = part.indexOf(':');

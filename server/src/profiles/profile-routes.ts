@@ -26,10 +26,19 @@ import * as store from './profile-store.ts';
 
 export function profileRoutes(app: App, context: Context): void {
   /** What this credential sees of the profile. */
-  const present = async (request: FastifyRequest, application: Application, profile: Profile): Promise<Static<typeof ProfileResource>> => {
+  const present = async (
+    request: FastifyRequest,
+    application: Application,
+    profile: Profile,
+  ): Promise<Static<typeof ProfileResource>> => {
     const isAdmin = writerOf(request.credential) === 'admin';
     const { attributes } = await context.catalogues.get(application.id);
-    return presentProfile(profile, application.client_id, request.origin, (key) => !isAdmin && attributes.get(key)?.visible_to === 'admin');
+    return presentProfile(
+      profile,
+      application.client_id,
+      request.origin,
+      (key) => !isAdmin && attributes.get(key)?.visible_to === 'admin',
+    );
   };
 
   app.post(
@@ -39,7 +48,8 @@ export function profileRoutes(app: App, context: Context): void {
       schema: {
         operationId: 'createProfile',
         summary: 'Make a profile',
-        description: 'Needs no credential and no body. The answer carries the access token of the new profile: keep it. `custom_id` needs an admin token.',
+        description:
+          'Needs no credential and no body. The answer carries the access token of the new profile: keep it. `custom_id` needs an admin token.',
         tags: ['Profiles'],
         params: ClientIdParams,
         body: ProfileFields,
@@ -91,7 +101,14 @@ export function profileRoutes(app: App, context: Context): void {
     },
     async (request) => {
       const { application, profile } = own(request.credential);
-      const changed = await service.updateProfile(context, application, profile.id, request.body, 'profile', request.headers['if-match']);
+      const changed = await service.updateProfile(
+        context,
+        application,
+        profile.id,
+        request.body,
+        'profile',
+        request.headers['if-match'],
+      );
       return present(request, application, changed);
     },
   );
@@ -103,15 +120,19 @@ export function profileRoutes(app: App, context: Context): void {
       schema: {
         operationId: 'getProfile',
         summary: 'Get a profile',
-        description: 'The whole profile for its own token and for admin tokens; its public part for other profiles of the application.',
+        description:
+          'The whole profile for its own token and for admin tokens; its public part for other profiles of the application.',
         tags: ['Profiles'],
         params: ProfileParams,
-        response: { 200: Type.Unsafe<Static<typeof ProfileResource> | Static<typeof PublicProfileResource>>(ProfileOrPublic) },
+        response: {
+          200: Type.Unsafe<Static<typeof ProfileResource> | Static<typeof PublicProfileResource>>(ProfileOrPublic),
+        },
       },
     },
     async (request) => {
       const { application, profile } = await reach(context, request.credential, request.params.profile_id);
-      if (request.credential?.kind !== 'profile' || request.credential.profile.id === profile.id) return present(request, application, profile);
+      if (request.credential?.kind !== 'profile' || request.credential.profile.id === profile.id)
+        return present(request, application, profile);
       const { attributes } = await context.catalogues.get(application.id);
       return presentPublicProfile(profile, request.origin, (key) => attributes.get(key)?.visible_to === 'public');
     },
@@ -124,7 +145,8 @@ export function profileRoutes(app: App, context: Context): void {
       schema: {
         operationId: 'updateProfile',
         summary: 'Change a profile',
-        description: 'With the profile’s own token or an admin token. An admin token replaces all attributes and may set `custom_id`.',
+        description:
+          'With the profile’s own token or an admin token. An admin token replaces all attributes and may set `custom_id`.',
         tags: ['Profiles'],
         params: ProfileParams,
         headers: IfMatch,
@@ -134,7 +156,14 @@ export function profileRoutes(app: App, context: Context): void {
     },
     async (request) => {
       const { application, profile } = await reachToChange(context, request);
-      const changed = await service.updateProfile(context, application, profile.id, request.body, writerOf(request.credential), request.headers['if-match']);
+      const changed = await service.updateProfile(
+        context,
+        application,
+        profile.id,
+        request.body,
+        writerOf(request.credential),
+        request.headers['if-match'],
+      );
       return present(request, application, changed);
     },
   );
@@ -201,7 +230,10 @@ export function profileRoutes(app: App, context: Context): void {
     },
   );
 
-  const CustomIdParams = Type.Object({ ...ClientIdParams.properties, custom_id: Type.String({ description: 'Your own id of the fan, percent-encoded.' }) });
+  const CustomIdParams = Type.Object({
+    ...ClientIdParams.properties,
+    custom_id: Type.String({ description: 'Your own id of the fan, percent-encoded.' }),
+  });
 
   app.get(
     '/api/v1/profile-by-custom-id/:client_id/:custom_id/',
@@ -288,7 +320,9 @@ export function profileRoutes(app: App, context: Context): void {
       const page = readPage(request, store.PROFILE_ORDER);
       const filter = readProfileFilter(request.query);
       const { rows, count } = await store.pageOfProfiles(context.db, application.id, filter, page);
-      return presentPage(request, page, store.PROFILE_ORDER, rows, count, (profile) => presentProfile(profile, application.client_id, request.origin));
+      return presentPage(request, page, store.PROFILE_ORDER, rows, count, (profile) =>
+        presentProfile(profile, application.client_id, request.origin),
+      );
     },
   );
 
@@ -333,7 +367,8 @@ const BulkAnswer = Type.Object({
 });
 
 /** Which of the two kinds of writers a credential is. */
-export const writerOf = (credential: Credential | undefined): Writer => (credential?.kind === 'profile' ? 'profile' : 'admin');
+export const writerOf = (credential: Credential | undefined): Writer =>
+  credential?.kind === 'profile' ? 'profile' : 'admin';
 
 function adminOf(credential: Extract<Credential, { kind: 'admin' }>, application: Application): Writer {
   if (credential.application.id !== application.id) throw denied('This access token belongs to another application.');
@@ -347,14 +382,21 @@ function own(credential: Credential | undefined): { application: Application; pr
 }
 
 /** The profile in the path, if this credential may see it at all: another application's is 404. */
-export async function reach(context: Context, credential: Credential | undefined, profileId: string): Promise<{ application: Application; profile: Profile }> {
+export async function reach(
+  context: Context,
+  credential: Credential | undefined,
+  profileId: string,
+): Promise<{ application: Application; profile: Profile }> {
   const id = readUuid(profileId);
   if (!id || !credential) throw notFound();
   if (credential.kind === 'profile' && credential.profile.id === id) return credential;
   const profile = await store.findProfileAnywhere({ query: context.db.quick }, id);
   if (!profile) throw notFound();
   const application = await context.applications.getById(profile.application_id);
-  const isOwn = credential.kind === 'producer' ? credential.roles.has(application.client_id) : credential.application.id === application.id;
+  const isOwn =
+    credential.kind === 'producer'
+      ? credential.roles.has(application.client_id)
+      : credential.application.id === application.id;
   if (!isOwn) throw notFound();
   return { application, profile };
 }
@@ -366,8 +408,13 @@ export async function reachToChange(
 ): Promise<{ application: Application; profile: Profile }> {
   const { credential } = request;
   const found = await reach(context, credential, request.params.profile_id);
-  if (credential?.kind === 'profile' && credential.profile.id !== found.profile.id) throw denied('This is not the profile of the access token.');
-  if (credential?.kind === 'producer' && request.method !== 'GET' && credential.roles.get(found.application.client_id)?.role === 'viewer') {
+  if (credential?.kind === 'profile' && credential.profile.id !== found.profile.id)
+    throw denied('This is not the profile of the access token.');
+  if (
+    credential?.kind === 'producer' &&
+    request.method !== 'GET' &&
+    credential.roles.get(found.application.client_id)?.role === 'viewer'
+  ) {
     throw denied('Viewers may look, not change.');
   }
   return found;

@@ -14,7 +14,15 @@ import { dependency } from '../rules/depends.ts';
 import { parseNumber } from '../rules/values.ts';
 import { readAttributes } from './attribute-pairs.ts';
 import { generateNickname } from './nickname.ts';
-import { MAX_CUSTOM_DATA_BYTES, MAX_CUSTOM_ID, MAX_NICKNAME, type AttributePair, type Profile, type ProfileFields, type Writer } from './profile.ts';
+import {
+  MAX_CUSTOM_DATA_BYTES,
+  MAX_CUSTOM_ID,
+  MAX_NICKNAME,
+  type AttributePair,
+  type Profile,
+  type ProfileFields,
+  type Writer,
+} from './profile.ts';
 import * as store from './profile-store.ts';
 
 export interface CreatedProfile {
@@ -23,14 +31,20 @@ export interface CreatedProfile {
 }
 
 /** Trims and checks the plain fields; problems are added to `errors`. */
-function readFields(fields: ProfileFields, writer: Writer, errors: FieldErrors): { nickname?: string; customId?: string | null; customData?: string | null } {
+function readFields(
+  fields: ProfileFields,
+  writer: Writer,
+  errors: FieldErrors,
+): { nickname?: string; customId?: string | null; customData?: string | null } {
   const read: { nickname?: string; customId?: string | null; customData?: string | null } = {};
   if (fields.nickname != null) {
     const nickname = fields.nickname.trim();
     const length = [...nickname].length;
-    if (length < 1 || length > MAX_NICKNAME) errors['nickname'] = [`This must have 1 to ${MAX_NICKNAME} characters after trimming.`];
+    if (length < 1 || length > MAX_NICKNAME)
+      errors['nickname'] = [`This must have 1 to ${MAX_NICKNAME} characters after trimming.`];
     // eslint-disable-next-line no-control-regex -- control characters are exactly what is looked for
-    else if (/[\u0000-\u001f\u007f-\u009f]/.test(nickname)) errors['nickname'] = ['This may not contain control characters.'];
+    else if (/[\u0000-\u001f\u007f-\u009f]/.test(nickname))
+      errors['nickname'] = ['This may not contain control characters.'];
     else read.nickname = nickname;
   }
   if (fields.custom_id !== undefined) {
@@ -56,13 +70,23 @@ function customIdProblem(customId: string | null, writer: Writer): string | unde
 const toStored = (pairs: AttributePair[]): store.StoredPair[] =>
   pairs.map((pair) => {
     const instant = parseInstant(pair.value);
-    return { ...pair, number: parseNumber(pair.value) ?? null, instant: instant === undefined ? null : formatInstant(instant) };
+    return {
+      ...pair,
+      number: parseNumber(pair.value) ?? null,
+      instant: instant === undefined ? null : formatInstant(instant),
+    };
   });
 
-export const customIdTaken = (customId: string): ApiError => conflict(`profile with custom_id '${customId}' already exists.`);
+export const customIdTaken = (customId: string): ApiError =>
+  conflict(`profile with custom_id '${customId}' already exists.`);
 
 /** Makes a profile with an access token. Throws 409 where the custom id is taken. */
-export async function createProfile(context: Context, application: Application, fields: ProfileFields, writer: Writer): Promise<CreatedProfile> {
+export async function createProfile(
+  context: Context,
+  application: Application,
+  fields: ProfileFields,
+  writer: Writer,
+): Promise<CreatedProfile> {
   const created = await tryCreateProfile(context, application, fields, writer);
   if (!created) throw customIdTaken(fields.custom_id ?? '');
   return created;
@@ -95,7 +119,14 @@ export async function tryCreateProfile(
     tokenId,
     now: formatInstant(now),
   };
-  const entry: QueueEntry = { profileId: id, ordinal, applicationId: application.id, cause: 'profile', changed: newProfileKeys(pairs), now };
+  const entry: QueueEntry = {
+    profileId: id,
+    ordinal,
+    applicationId: application.id,
+    cause: 'profile',
+    changed: newProfileKeys(pairs),
+    now,
+  };
   const done =
     pairs.length === 0
       ? await store.insertProfile(context.db.own, row, entry)
@@ -150,11 +181,17 @@ export async function updateProfile(
     if (Object.keys(errors).length > 0) throw new ValidationError(errors);
     if (read.customId !== undefined && read.customId !== before.custom_id) {
       if (before.custom_id !== null) await store.releaseCustomId(tx, application.id, before.custom_id);
-      if (read.customId !== null && !(await store.reserveCustomId(tx, application.id, read.customId, id))) throw customIdTaken(read.customId);
+      if (read.customId !== null && !(await store.reserveCustomId(tx, application.id, read.customId, id)))
+        throw customIdTaken(read.customId);
     }
     const now = context.clock.now();
     await store.updateProfile(tx, id, read, formatInstant(now));
-    if (pairs) await store.replaceAttributes(tx, { id, applicationId: application.id, ordinal: before.ordinal }, toStored(pairs));
+    if (pairs)
+      await store.replaceAttributes(
+        tx,
+        { id, applicationId: application.id, ordinal: before.ordinal },
+        toStored(pairs),
+      );
     await enqueue(tx, {
       profileId: id,
       ordinal: before.ordinal,
@@ -175,7 +212,11 @@ export async function updateProfile(
 }
 
 /** The dependency keys whose facts differ afterwards. */
-function changedKeys(before: Profile, read: { nickname?: string; customId?: string | null }, pairs: AttributePair[] | undefined): string[] {
+function changedKeys(
+  before: Profile,
+  read: { nickname?: string; customId?: string | null },
+  pairs: AttributePair[] | undefined,
+): string[] {
   const changed: string[] = [];
   if (read.nickname !== undefined && read.nickname !== before.nickname) changed.push(dependency.profile('nickname'));
   if (read.customId !== undefined && read.customId !== before.custom_id) changed.push(dependency.profile('custom_id'));
@@ -187,7 +228,8 @@ function changedKeys(before: Profile, read: { nickname?: string; customId?: stri
 }
 
 function samePairs(a: AttributePair[], b: AttributePair[], key: string): boolean {
-  const of = (pairs: AttributePair[]): string => JSON.stringify(pairs.filter((pair) => pair.key === key).map((pair) => [pair.value, pair.written_by]));
+  const of = (pairs: AttributePair[]): string =>
+    JSON.stringify(pairs.filter((pair) => pair.key === key).map((pair) => [pair.value, pair.written_by]));
   return of(a) === of(b);
 }
 
@@ -196,7 +238,8 @@ export function requireMatch(ifMatch: string | undefined, updatedAt: Instant): v
   if (ifMatch === undefined || ifMatch.trim() === '*') return;
   const expected = formatInstant(updatedAt);
   const tags = ifMatch.split(',').map((tag) => tag.trim().replace(/^"(.*)"$/, '$1'));
-  if (!tags.includes(expected)) throw new ApiError('precondition_failed', { detail: `The resource was changed at ${expected}.` });
+  if (!tags.includes(expected))
+    throw new ApiError('precondition_failed', { detail: `The resource was changed at ${expected}.` });
 }
 
 /** Erases the profile, its tokens, memberships and activities; its custom id leaves a tombstone. */
@@ -208,7 +251,12 @@ export async function eraseProfile(context: Context, application: Application, i
     const now = context.clock.now();
     if (profile.custom_id !== null) {
       await store.releaseCustomId(tx, application.id, profile.custom_id);
-      await store.upsertTombstone(tx, application.id, customIdHash(context, application, profile.custom_id), formatInstant(now));
+      await store.upsertTombstone(
+        tx,
+        application.id,
+        customIdHash(context, application, profile.custom_id),
+        formatInstant(now),
+      );
     }
     await store.deleteProfile(tx, application.id, profile);
     await removeFromGroups(tx, { id: profile.id, ordinal: profile.ordinal, applicationId: application.id }, now);
@@ -219,7 +267,12 @@ const customIdHash = (context: Context, application: Application, customId: stri
   context.secrets.fingerprint(`tombstone:${application.id}`, customId);
 
 /** A new access token; the others die unless they are kept. */
-export async function rotateTokens(context: Context, application: Application, id: string, keepExisting: boolean): Promise<string> {
+export async function rotateTokens(
+  context: Context,
+  application: Application,
+  id: string,
+  keepExisting: boolean,
+): Promise<string> {
   const now = context.clock.now();
   const tokenId = newId();
   await context.db.transaction(async (tx) => {
@@ -256,7 +309,11 @@ export async function resolveClientToken(
     if (profile && (profile.client_tokens_after ?? -Infinity) >= claims.issuedAt) return undefined;
     // A token that is younger than the profile cannot have been meant for an erased one before it.
     if (profile && claims.issuedAt > profile.created_at) return profile;
-    const erased = await store.findTombstone(quick, application.id, customIdHash(context, application, claims.customProfileId));
+    const erased = await store.findTombstone(
+      quick,
+      application.id,
+      customIdHash(context, application, claims.customProfileId),
+    );
     if (erased !== undefined && erased >= claims.issuedAt) return undefined;
     if (profile) return profile;
     const nickname = usableNickname(claims.nickname);

@@ -16,13 +16,21 @@ export async function findProfile(db: Queryable, applicationId: number, id: stri
 }
 
 /** The profile and the application that it belongs to, for calls that name no application. */
-export async function findProfileAnywhere(db: Queryable, id: string): Promise<(Profile & { application_id: number }) | undefined> {
+export async function findProfileAnywhere(
+  db: Queryable,
+  id: string,
+): Promise<(Profile & { application_id: number }) | undefined> {
   const { rows } = await db.query<Profile & { application_id: number }>(sql`
     select ${COLUMNS}, p.application_id from profiles p where p.id = ${id}`);
   return rows[0];
 }
 
-export async function findProfileByToken(db: Queryable, applicationId: number, id: string, tokenId: string): Promise<Profile | undefined> {
+export async function findProfileByToken(
+  db: Queryable,
+  applicationId: number,
+  id: string,
+  tokenId: string,
+): Promise<Profile | undefined> {
   const { rows } = await db.query<Profile>(sql`
     select ${COLUMNS} from profiles p
     where p.id = ${id} and p.application_id = ${applicationId}
@@ -30,7 +38,11 @@ export async function findProfileByToken(db: Queryable, applicationId: number, i
   return rows[0];
 }
 
-export async function findProfileIdByCustomId(db: Queryable, applicationId: number, customId: string): Promise<string | undefined> {
+export async function findProfileIdByCustomId(
+  db: Queryable,
+  applicationId: number,
+  customId: string,
+): Promise<string | undefined> {
   const { rows } = await db.query<{ profile_id: string }>(sql`
     select profile_id from custom_ids where custom_id = ${customId} and application_id = ${applicationId}`);
   return rows[0]?.profile_id;
@@ -38,7 +50,9 @@ export async function findProfileIdByCustomId(db: Queryable, applicationId: numb
 
 /** Locks the profile, so that two changes of it cannot mix. */
 export async function lockProfile(tx: Queryable, applicationId: number, id: string): Promise<Profile | undefined> {
-  const { rows } = await tx.query(sql`select from profiles where id = ${id} and application_id = ${applicationId} for update`);
+  const { rows } = await tx.query(
+    sql`select from profiles where id = ${id} and application_id = ${applicationId} for update`,
+  );
   return rows.length === 0 ? undefined : findProfile(tx, applicationId, id);
 }
 
@@ -57,9 +71,15 @@ export const STATISTICS_SHARDS = 16;
 
 /** Profile, token, custom id, count and queue in one statement; false where the custom id is taken. */
 export async function insertProfile(db: Queryable, row: NewProfile, entry: QueueEntry): Promise<boolean> {
-  const reserved = row.customId === null ? sql`select 1` : sql`insert into custom_ids (custom_id, application_id, profile_id)
+  const reserved =
+    row.customId === null
+      ? sql`select 1`
+      : sql`insert into custom_ids (custom_id, application_id, profile_id)
       values (${row.customId}, ${row.applicationId}, ${row.id}) on conflict do nothing returning 1`;
-  const token = row.tokenId === null ? empty : sql`, token as (
+  const token =
+    row.tokenId === null
+      ? empty
+      : sql`, token as (
       insert into profile_tokens (profile_id, id, created_at) select ${row.id}, ${row.tokenId}, ${row.now} from reserved)`;
   const { count } = await db.query(sql`
     with reserved as (${reserved}), counted as (
@@ -87,7 +107,12 @@ export async function updateProfile(tx: Queryable, id: string, change: ProfileCh
 }
 
 /** Moves a custom id to a profile; false where another one has it. */
-export async function reserveCustomId(tx: Queryable, applicationId: number, customId: string, profileId: string): Promise<boolean> {
+export async function reserveCustomId(
+  tx: Queryable,
+  applicationId: number,
+  customId: string,
+  profileId: string,
+): Promise<boolean> {
   const { count } = await tx.query(sql`
     insert into custom_ids (custom_id, application_id, profile_id) values (${customId}, ${applicationId}, ${profileId})
     on conflict do nothing`);
@@ -132,12 +157,17 @@ export interface ProfileFilter {
 
 function where(applicationId: number, filter: ProfileFilter): Sql {
   const terms: Sql[] = [sql`p.application_id = ${applicationId}`];
-  if (filter.nickname !== undefined) terms.push(sql`lower(p.nickname) like ${likePrefix(filter.nickname.toLowerCase())}`);
+  if (filter.nickname !== undefined)
+    terms.push(sql`lower(p.nickname) like ${likePrefix(filter.nickname.toLowerCase())}`);
   if (filter.customId !== undefined) {
-    terms.push(sql`p.id = (select c.profile_id from custom_ids c where c.custom_id = ${filter.customId} and c.application_id = ${applicationId})`);
+    terms.push(
+      sql`p.id = (select c.profile_id from custom_ids c where c.custom_id = ${filter.customId} and c.application_id = ${applicationId})`,
+    );
   }
   for (const { key, value } of filter.attributes) {
-    terms.push(sql`exists (select from profile_attributes a where a.profile_id = p.id and a.key = ${key} and a.value = ${value})`);
+    terms.push(
+      sql`exists (select from profile_attributes a where a.profile_id = p.id and a.key = ${key} and a.value = ${value})`,
+    );
   }
   if (filter.createdSince !== undefined) terms.push(sql`p.created_at >= ${filter.createdSince}`);
   if (filter.createdUntil !== undefined) terms.push(sql`p.created_at < ${filter.createdUntil}`);
@@ -202,7 +232,9 @@ export async function takeOrdinals(db: Queryable, applicationId: number, size: n
 }
 
 export async function insertToken(tx: Queryable, profileId: string, tokenId: string, now: string): Promise<void> {
-  await tx.query(sql`insert into profile_tokens (profile_id, id, created_at) values (${profileId}, ${tokenId}, ${now})`);
+  await tx.query(
+    sql`insert into profile_tokens (profile_id, id, created_at) values (${profileId}, ${tokenId}, ${now})`,
+  );
 }
 
 export async function deleteTokens(tx: Queryable, profileId: string): Promise<void> {
@@ -210,7 +242,9 @@ export async function deleteTokens(tx: Queryable, profileId: string): Promise<vo
 }
 
 export async function refuseClientTokens(tx: Queryable, profileId: string, upTo: string): Promise<void> {
-  await tx.query(sql`update profiles set client_tokens_after = greatest(client_tokens_after, ${upTo}) where id = ${profileId}`);
+  await tx.query(
+    sql`update profiles set client_tokens_after = greatest(client_tokens_after, ${upTo}) where id = ${profileId}`,
+  );
 }
 
 export async function findTombstone(db: Queryable, applicationId: number, hash: Buffer): Promise<Instant | undefined> {
@@ -226,8 +260,19 @@ export async function upsertTombstone(tx: Queryable, applicationId: number, hash
 }
 
 /** Everything of a profile but its memberships (groups/membership.ts) and its custom id. */
-export async function deleteProfile(tx: Queryable, applicationId: number, profile: { id: string; ordinal: number }): Promise<void> {
-  for (const table of [sql`profile_tokens`, sql`profile_attributes`, sql`activities`, sql`totals`, sql`pins`, sql`queue`]) {
+export async function deleteProfile(
+  tx: Queryable,
+  applicationId: number,
+  profile: { id: string; ordinal: number },
+): Promise<void> {
+  for (const table of [
+    sql`profile_tokens`,
+    sql`profile_attributes`,
+    sql`activities`,
+    sql`totals`,
+    sql`pins`,
+    sql`queue`,
+  ]) {
     await tx.query(sql`delete from ${table} where profile_id = ${profile.id}`);
   }
   await tx.query(sql`delete from profiles where id = ${profile.id}`);

@@ -43,15 +43,31 @@ describe('profiles', () => {
   it('keep what an admin wrote when their own token replaces attributes', async () => {
     const made = await create({ attributes: [{ key: 'team', value: 'lions' }] });
     const path = `profiles/${made.body.id}/`;
-    await server.call('PATCH', path, { body: { attributes: [{ key: 'team', value: 'lions' }, { key: 'vip', value: '1' }] } });
+    await server.call('PATCH', path, {
+      body: {
+        attributes: [
+          { key: 'team', value: 'lions' },
+          { key: 'vip', value: '1' },
+        ],
+      },
+    });
     const removed = await server.call('PATCH', path, { token: made.body.access_token, body: { attributes: [] } });
-    expect(removed.body).toMatchObject({ attributes: [{ key: 'team', value: 'lions' }, { key: 'vip', value: '1' }] });
+    expect(removed.body).toMatchObject({
+      attributes: [
+        { key: 'team', value: 'lions' },
+        { key: 'vip', value: '1' },
+      ],
+    });
   });
 
   it('die with their tokens when erased', async () => {
     const made = await create();
-    expect((await server.call('DELETE', `profiles/${made.body.id}/`, { token: made.body.access_token })).status).toBe(204);
-    expect((await server.call('GET', `applications/${CLIENT_ID}/profile/`, { token: made.body.access_token })).status).toBe(401);
+    expect((await server.call('DELETE', `profiles/${made.body.id}/`, { token: made.body.access_token })).status).toBe(
+      204,
+    );
+    expect(
+      (await server.call('GET', `applications/${CLIENT_ID}/profile/`, { token: made.body.access_token })).status,
+    ).toBe(401);
     expect((await server.call('GET', `profiles/${made.body.id}/`)).status).toBe(404);
   });
 

@@ -41,11 +41,19 @@ export const Attribute = Type.Object(
 export const Attributes = Type.Array(Attribute, { maxItems: MAX_ATTRIBUTES });
 
 /** `null` or a string: one type keyword, so that a wrong value gets one message. */
-export const nullable = (options: Record<string, unknown> = {}) => Type.Unsafe<string | null>({ type: ['string', 'null'], ...options });
+export const nullable = (options: Record<string, unknown> = {}) =>
+  Type.Unsafe<string | null>({ type: ['string', 'null'], ...options });
 
 export const ProfileFields = Type.Object({
-  nickname: Type.Optional(nullable({ description: `1 to ${MAX_NICKNAME} characters after trimming. Not given: generated.`, examples: ['Final Horse'] })),
-  custom_id: Type.Optional(nullable({ description: 'Your own id of this fan, unique in the application. Admin tokens only.' })),
+  nickname: Type.Optional(
+    nullable({
+      description: `1 to ${MAX_NICKNAME} characters after trimming. Not given: generated.`,
+      examples: ['Final Horse'],
+    }),
+  ),
+  custom_id: Type.Optional(
+    nullable({ description: 'Your own id of this fan, unique in the application. Admin tokens only.' }),
+  ),
   custom_data: Type.Optional(nullable({ description: 'Anything of yours, at most 64 KiB, kept byte for byte.' })),
   attributes: Type.Optional(Attributes),
 });
@@ -71,7 +79,10 @@ export const ProfileResource = Type.Object(ownFields, { $id: 'Profile' });
 export type ProfileResource = Static<typeof ProfileResource>;
 
 export const NewProfileResource = Type.Object(
-  { ...ownFields, access_token: Type.String({ description: 'The credential of this profile. Shown here and nowhere else: keep it.' }) },
+  {
+    ...ownFields,
+    access_token: Type.String({ description: 'The credential of this profile. Shown here and nowhere else: keep it.' }),
+  },
   { $id: 'NewProfile' },
 );
 
@@ -87,10 +98,16 @@ export const PublicProfileResource = Type.Object(
 );
 export type PublicProfileResource = Static<typeof PublicProfileResource>;
 
-const bare = (pairs: AttributePair[]): { key: string; value: string }[] => pairs.map(({ key, value }) => ({ key, value }));
+const bare = (pairs: AttributePair[]): { key: string; value: string }[] =>
+  pairs.map(({ key, value }) => ({ key, value }));
 
 /** The whole profile, for itself (without `admin` attributes, which `hidden` names) and for admins. */
-export function presentProfile(profile: Profile, clientId: string, origin: string, hidden: (key: string) => boolean = () => false): ProfileResource {
+export function presentProfile(
+  profile: Profile,
+  clientId: string,
+  origin: string,
+  hidden: (key: string) => boolean = () => false,
+): ProfileResource {
   return {
     id: profile.id,
     url: `${origin}/api/v1/profiles/${profile.id}/`,
@@ -106,7 +123,11 @@ export function presentProfile(profile: Profile, clientId: string, origin: strin
   };
 }
 
-export function presentPublicProfile(profile: Profile, origin: string, isPublic: (key: string) => boolean): PublicProfileResource {
+export function presentPublicProfile(
+  profile: Profile,
+  origin: string,
+  isPublic: (key: string) => boolean,
+): PublicProfileResource {
   return {
     id: profile.id,
     nickname: profile.nickname,
