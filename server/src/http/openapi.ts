@@ -205,7 +205,7 @@ function errorStatuses({ method, access, path, schema, rawBody }: Operation): nu
   const hasBody = schema.body !== undefined || rawBody;
   return [
     400,
-    ...(access === 'public' ? [] : [401, 403]),
+    ...(access === 'public' && method === 'GET' ? [] : [401, 403]),
     ...(path.includes('{') ? [404] : []),
     ...(method === 'GET' ? [] : [409]),
     ...(JSON.stringify(schema.headers ?? {}).includes('if-match') ? [412] : []),
