@@ -1,7 +1,7 @@
 // Idempotency-Key on any POST: the same bytes under the same key give the first 2xx answer again. The key is reserved first,
 // for as long as a request may take; then the handler runs inside one transaction, and the answer is written as its last
 // statement. So there is never an effect without its answer, nor an answer without its effect, also after a crash.
-// Why it is made like this: docs/decisions/0006-idempotency-key.md.
+// Why it is made like this: docs/decisions/0007-idempotency-key.md.
 
 import { createHash, randomUUID } from 'node:crypto';
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
