@@ -1,0 +1,8 @@
+// Thousands of ids in one parameter or one answer. The driver escapes each element of an array and makes an object of
+// each row; ids and numbers need neither, and cost a tenth as one text.
+
+/** For `::uuid[]`, `::int[]` and the like: values that need no quotes. */
+export const packed = (values: readonly (string | number)[]): string => `{${values.join(',')}}`;
+
+/** What `string_agg(…, ',')` put together; null: nothing. */
+export const unpacked = (text: string | null): string[] => (text === null || text === '' ? [] : text.split(','));
