@@ -14,6 +14,7 @@ import { failGroup } from './failures.ts';
 import { bucketOfGroup, listDueFills, runFill, type DueFill, type FillOutcome } from './fill.ts';
 import { LEASE_TTL_MS, LeaseLost, leases, type LeaseOptions } from './leases.ts';
 import { evaluateSlice, type LiveContext, type SliceResult } from './live.ts';
+import { verifyNext } from './nightly.ts';
 import { BUCKETS } from './queue.ts';
 import { rulesCache } from './rules-cache.ts';
 import { sweeper } from './sweep.ts';
@@ -58,6 +59,7 @@ const SWEEP_EVERY_MS = 200;
 const BUSY_POLL_MS = 10;
 const IDLE_POLL_MS = 40;
 const FILL_POLL_MS = 200;
+const NIGHTLY_POLL_MS = 60_000;
 const AFTER_ERROR_MS = 500;
 const REBALANCE_EVERY_MS = 1_000;
 
@@ -184,6 +186,7 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
 
   const start = (): void => {
     let sweptAt = -Infinity;
+    let nightlyAt = -Infinity;
     let batchAt: Instant = -Infinity;
     const interval = options.evaluationInterval ?? 0;
     const evaluate = async (): Promise<void> => {
@@ -204,7 +207,9 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
       if (rows < SLICE) await rest(rows > 0 ? BUSY_POLL_MS : IDLE_POLL_MS);
     };
     const fill = async (): Promise<void> => {
-      if ((await fillSome()) === 0) await rest(FILL_POLL_MS);
+      if ((await fillSome()) > 0) return;
+      if (performance.now() - nightlyAt < NIGHTLY_POLL_MS) return rest(FILL_POLL_MS);
+      if (!(await verifyNext({ db, clock, rules, log }, own.buckets()))) nightlyAt = performance.now();
     };
     const beat = async (): Promise<void> => {
       await own.beat();
