@@ -48,7 +48,9 @@ function startThread({ log, meters, data }: EvaluationContext): Evaluation {
   let exited: Promise<void>;
 
   const begin = (): void => {
-    thread = new Thread(new URL('./thread-main.js', import.meta.url), { workerData: data });
+    // A nursery of V8's default size would stay reserved while nothing happens.
+    const resourceLimits = { maxYoungGenerationSizeMb: 12 };
+    thread = new Thread(new URL('./thread-main.js', import.meta.url), { workerData: data, resourceLimits });
     thread.on('message', (message: FromThread) => {
       if (message.kind === 'counts') meters.add(message.counts);
     });

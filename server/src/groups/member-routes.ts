@@ -61,7 +61,8 @@ export function memberRoutes(app: App, context: Context): void {
     MEMBERS,
     {
       bodyLimit: LARGE_BODY_LIMIT,
-      config: { access: 'admin' },
+      // The documented example names no Content-Type, and curl then sends that of a form.
+      config: { access: 'admin', anyContentType: true },
       schema: {
         operationId: 'addMembers',
         summary: 'Add members',

@@ -1,4 +1,4 @@
-import { get } from 'node:http';
+import { get, type IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { sql } from '../database/database.ts';
 import { formatInstant } from '../instant.ts';
@@ -155,18 +155,24 @@ describe('the watch over own groups', () => {
   });
 });
 
+// Not by fetch: its pool opens a connection anew for each one that is cut, and an unused one holds up the server's stop.
+const openStream = (url: string, token: string): Promise<IncomingMessage> =>
+  new Promise((resolve, reject) => {
+    const headers = { authorization: `Bearer ${token}`, 'accept-encoding': 'gzip' };
+    get(url, { headers, agent: false }, resolve).on('error', reject);
+  });
+
 describe('the stream of own groups', () => {
+  const pathOf = (fan: Fan): string => `applications/${CLIENT_ID}/profiles/${fan.id}/profile-groups/events/`;
+
   it('sends whole lists, to the profile itself alone, and ends when the server stops', async () => {
     const fan = await makeFan();
     const stranger = await makeFan();
-    const path = `applications/${CLIENT_ID}/profiles/${fan.id}/profile-groups/events/`;
-    expect((await server.call('GET', path, { token: stranger.access_token })).status).toBe(403);
-    expect((await server.call('GET', path, { token: null })).status).toBe(401);
-    const response = await fetch(server.api(path), {
-      headers: { authorization: `Bearer ${fan.access_token}`, 'accept-encoding': 'gzip' },
-    });
-    expect(response.headers.get('content-type')).toContain('text/event-stream');
-    expect(response.headers.get('access-control-allow-origin')).toBe('*');
+    expect((await server.call('GET', pathOf(fan), { token: stranger.access_token })).status).toBe(403);
+    expect((await server.call('GET', pathOf(fan), { token: null })).status).toBe(401);
+    const response = await openStream(server.api(pathOf(fan)), fan.access_token);
+    expect(response.headers['content-type']).toContain('text/event-stream');
+    expect(response.headers['access-control-allow-origin']).toBe('*');
     const events = readEvents(response);
     expect((await events.next()).value).toEqual([]);
     const group = await makeGroup('Streamed');
@@ -174,52 +180,38 @@ describe('the stream of own groups', () => {
     expect((await events.next()).value).toMatchObject([
       { group_id: group, group_name: 'Streamed', profile_count: 1, is_active: true, custom_id: null },
     ]);
-    const closing = startTestServer({ databaseUrl: server.databaseUrl });
-    const second = await closing;
-    const open = await fetch(second.api(path), { headers: { authorization: `Bearer ${fan.access_token}` } });
-    const others = readEvents(open);
+    await events.return(undefined);
+    const second = await startTestServer({ databaseUrl: server.databaseUrl });
+    const others = readEvents(await openStream(second.api(pathOf(fan)), fan.access_token));
     await others.next();
     await second.close();
     expect((await others.next()).done).toBe(true);
-    await events.return(undefined);
   });
 
   it('holds nothing for readers that left, and only so many for one profile', async () => {
     const fan = await makeFan();
-    const path = server.api(`applications/${CLIENT_ID}/profiles/${fan.id}/profile-groups/events/`);
-    // Not by fetch: its pool opens a connection anew for each one that is cut, and that would hold up the server's stop.
-    const open = (): Promise<{ status: number; leave: () => void }> =>
-      new Promise((resolve, reject) => {
-        const request = get(
-          path,
-          { headers: { authorization: `Bearer ${fan.access_token}` }, agent: false },
-          (response) => {
-            response.on('error', () => {});
-            resolve({ status: response.statusCode ?? 0, leave: () => request.destroy() });
-          },
-        );
-        request.on('error', reject);
-      });
+    const open = (): Promise<IncomingMessage> => openStream(server.api(pathOf(fan)), fan.access_token);
     const readers = [];
     for (let i = 0; i < 20; i++) readers.push(await open());
-    expect(readers.map(({ status }) => status)).toEqual(Array(20).fill(200));
+    expect(readers.map(({ statusCode }) => statusCode)).toEqual(Array(20).fill(200));
     const refused = await open();
-    refused.leave();
-    expect(refused.status).toBe(429);
-    for (const { leave } of readers) leave();
+    refused.destroy();
+    expect(refused.statusCode).toBe(429);
+    for (const reader of readers) reader.destroy();
     await vi.waitFor(async () => {
       const again = await open();
-      again.leave();
-      expect(again.status).toBe(200);
+      again.destroy();
+      expect(again.statusCode).toBe(200);
     });
   });
 });
 
-async function* readEvents(response: Response): AsyncGenerator<OwnGroup[]> {
+/** Ending the iteration destroys the response. */
+async function* readEvents(response: IncomingMessage): AsyncGenerator<OwnGroup[]> {
   let text = '';
-  const decoder = new TextDecoder();
-  for await (const chunk of response.body ?? []) {
-    text += decoder.decode(chunk as Uint8Array, { stream: true });
+  response.setEncoding('utf8');
+  for await (const chunk of response) {
+    text += String(chunk);
     const parts = text.split('\n\n');
     text = parts.pop() ?? '';
     for (const part of parts) {

@@ -31,7 +31,7 @@ export async function signIn(
   const producer = await store.findProducerByEmail(context.db, email);
   if (!(await isPassword(fields.password, producer?.password_hash)) || !producer) throw wrong();
   await guessing.succeeded(email);
-  return openSession(context, context.db, producer.id);
+  return openSession(context, context.db.own, producer.id);
 }
 
 /** Ends every session and opens a new one. */
