@@ -15,6 +15,7 @@ import {
 } from 'fastify';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Context } from '../context.ts';
 import { authorize, type Access, type Credential } from '../credentials/credential.ts';
 import { ApiError, ValidationError, invalid } from '../errors.ts';
@@ -161,8 +162,16 @@ function registerMeasures(app: App, context: Context): void {
 /** From the start of a stop, requests on connections that are still open are sent elsewhere; those in flight finish. */
 function registerClosing(app: App): void {
   let closing = false;
+  // Connections that carried no request yet: browsers and pools open them in advance. Node counts them as busy.
+  const unused = new Set<Socket>();
+  app.server.on('connection', (socket: Socket) => {
+    unused.add(socket);
+    socket.once('close', () => unused.delete(socket));
+  });
+  app.server.on('request', (request) => unused.delete(request.socket));
   app.addHook('preClose', async () => {
     closing = true;
+    for (const socket of unused) socket.destroy();
   });
   // A connection that is kept alive would hold up the stop.
   app.addHook('onSend', async (_request, reply) => {
