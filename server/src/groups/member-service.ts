@@ -39,14 +39,14 @@ function readIds(fields: IdFields): SentIds {
   return { kind: name === 'custom_ids' ? 'custom' : 'profile', ids: [...new Set(sent)] };
 }
 
-/** The profile that each sent id may name; ids that cannot name one are left out. */
-async function resolve(context: Context, application: Application, { kind, ids }: SentIds): Promise<Map<string, string>> {
-  if (kind === 'custom') return store.findProfileIdsByCustomIds(context.db, application.id, ids);
-  return new Map(ids.flatMap((sent) => {
-    const id = readUuid(sent);
-    return id === undefined ? [] : [[sent, id]];
-  }));
+/** The profile that each sent id may name, in their order; undefined of one that cannot name any. */
+async function resolve(context: Context, application: Application, { kind, ids }: SentIds): Promise<(string | undefined)[]> {
+  if (kind === 'profile') return ids.map(readUuid);
+  const byCustomId = await store.findProfileIdsByCustomIds(context.db, application.id, ids);
+  return ids.map((id) => byCustomId.get(id));
 }
+
+const distinct = (ids: (string | undefined)[]): string[] => [...new Set(ids.filter((id) => id !== undefined))];
 
 export interface Added {
   successfully_added: string[];
@@ -60,22 +60,26 @@ export async function addMembers(context: Context, application: Application, tex
   const sent = readIds(fields);
   const profileIds = await resolve(context, application, sent);
   const options = { groupId: group.id, applicationId: application.id, at: context.clock.now(), cause: 'manual' as const };
-  const unique = [...new Set(profileIds.values())];
-  const found = await context.db.transaction((tx) => enterGroup(tx, unique, options));
-  if (!found) throw notFound();
+  const done = await context.db.transaction((tx) => enterGroup(tx, distinct(profileIds), options));
+  if (!done) throw notFound();
+  return sortOut(sent.ids, profileIds, new Set(done.entered), new Set(done.already));
+}
+
+/** Each sent id into the list that it belongs to; the same profile in another spelling is told once. */
+function sortOut(sent: string[], profileIds: (string | undefined)[], entered: Set<string>, already: Set<string>): Added {
   const added: Added = { successfully_added: [], already_added: [], invalid_ids: [] };
-  const reported = new Set<string>();
-  for (const id of sent.ids) {
-    const profileId = profileIds.get(id);
-    const entered = profileId === undefined ? undefined : found.get(profileId);
-    if (profileId === undefined || entered === undefined) {
-      added.invalid_ids.push(id);
-      continue;
-    }
-    if (reported.has(profileId)) continue; // the same id in another spelling
-    reported.add(profileId);
-    (entered ? added.successfully_added : added.already_added).push(id);
-  }
+  const told = new Set<string>();
+  sent.forEach((id, index) => {
+    const profileId = profileIds[index];
+    if (profileId === undefined) added.invalid_ids.push(id);
+    else if (entered.delete(profileId)) {
+      added.successfully_added.push(id);
+      told.add(profileId);
+    } else if (already.delete(profileId)) {
+      added.already_added.push(id);
+      told.add(profileId);
+    } else if (!told.has(profileId)) added.invalid_ids.push(id);
+  });
   return added;
 }
 
@@ -85,7 +89,7 @@ export async function removeMembers(context: Context, application: Application, 
   requireStatic(group);
   const profileIds = await resolve(context, application, readIds(fields));
   const options = { groupId: group.id, applicationId: application.id, at: context.clock.now(), cause: 'manual' as const };
-  const left = await context.db.transaction((tx) => leaveGroup(tx, [...new Set(profileIds.values())], options));
+  const left = await context.db.transaction((tx) => leaveGroup(tx, distinct(profileIds), options));
   if (left === undefined) throw notFound();
 }
 

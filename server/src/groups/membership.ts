@@ -233,10 +233,14 @@ export interface ManyOptions {
 }
 
 /**
- * Many profiles enter one group by one cause: as changeMembership, with fewer bytes and statements. Says of each profile
- * that exists whether it entered or was a member; undefined where the group is gone.
+ * Many profiles enter one group by one cause: as changeMembership, with fewer bytes and statements. Says of those that
+ * exist which entered and which were members already; undefined where the group is gone.
  */
-export async function enterGroup(tx: Queryable, profileIds: string[], options: ManyOptions): Promise<Map<string, boolean> | undefined> {
+export async function enterGroup(
+  tx: Queryable,
+  profileIds: string[],
+  options: ManyOptions,
+): Promise<{ entered: string[]; already: string[] } | undefined> {
   const { groupId, applicationId } = options;
   const before = await findHead(tx, groupId);
   if (!before) return undefined;
@@ -257,9 +261,7 @@ export async function enterGroup(tx: Queryable, profileIds: string[], options: M
     from moved`);
   const ids = unpacked(rows[0]?.entered ?? null);
   await recordMany(tx, { ids, ordinals: unpacked(rows[0]?.ordinals ?? null).map(Number) }, 'entered', before.epoch, options);
-  const known = new Map(ids.map((id) => [id, true]));
-  for (const id of unpacked(rows[0]?.already ?? null)) known.set(id, false);
-  return known;
+  return { entered: ids, already: unpacked(rows[0]?.already ?? null) };
 }
 
 /** Many profiles leave one group by one cause. Says which of them were members; undefined where the group is gone. */

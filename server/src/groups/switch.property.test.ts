@@ -130,7 +130,7 @@ async function createWorld(db: Database, applicationId: number, clock: ReturnTyp
       const changes = chosen.map((profile): MembershipChange => ({ ...options(late), profileId: profile.id, ordinal: profile.ordinal, change }));
       return (await changeMembership(tx, changes, { applicationId, now: clock.now(), queueReaders: true })).map((done) => done.profileId);
     }
-    if (kind === 'add') return [...((await enterGroup(tx, ids, options(late))) ?? [])].filter(([, entered]) => entered).map(([id]) => id);
+    if (kind === 'add') return (await enterGroup(tx, ids, options(late)))?.entered ?? [];
     return (await leaveGroup(tx, ids, options(late))) ?? [];
   };
   const apply = (kind: 'add' | 'remove', moved: string[]): void => {
