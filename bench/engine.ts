@@ -37,13 +37,19 @@ const FIVE: [name: string, rule: unknown][] = [
   ['lifetime count', leaf.finishers],
   ['inactivity', leaf.inactive],
   ['custom attribute', leaf.lions],
-  ['AND of two ORs', { operator: 'AND', children: [any(leaf.talkative, leaf.finishers), any(leaf.lions, leaf.inactive)] }],
+  [
+    'AND of two ORs',
+    { operator: 'AND', children: [any(leaf.talkative, leaf.finishers), any(leaf.lions, leaf.inactive)] },
+  ],
 ];
 
 async function call<T>(server: Process, method: string, path: string, body?: unknown): Promise<T> {
   const response = await fetch(`${server.url}${PATH}${path}`, {
     method,
-    headers: { authorization: `Bearer ${ADMIN_TOKEN}`, ...(body !== undefined && { 'content-type': 'application/json' }) },
+    headers: {
+      authorization: `Bearer ${ADMIN_TOKEN}`,
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+    },
     ...(body !== undefined && { body: JSON.stringify(body) }),
   });
   if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
@@ -53,12 +59,22 @@ async function call<T>(server: Process, method: string, path: string, body?: unk
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const makeGroup = async (server: Process, rule: unknown): Promise<string> =>
-  (await call<{ id: string }>(server, 'POST', '/profile-groups/', { name: 'Bench', membership_type: 'dynamic', rule_tree: rule })).id;
+  (
+    await call<{ id: string }>(server, 'POST', '/profile-groups/', {
+      name: 'Bench',
+      membership_type: 'dynamic',
+      rule_tree: rule,
+    })
+  ).id;
 
 async function untilLive(server: Process, group: string): Promise<number> {
   const started = performance.now();
   for (;;) {
-    const shown = await call<{ evaluation: { state: string; last_error: string | null } }>(server, 'GET', `/profile-groups/${group}/`);
+    const shown = await call<{ evaluation: { state: string; last_error: string | null } }>(
+      server,
+      'GET',
+      `/profile-groups/${group}/`,
+    );
     if (shown.evaluation.state === 'live') return (performance.now() - started) / 1000;
     if (shown.evaluation.state === 'failed') throw new Error(`a fill failed: ${String(shown.evaluation.last_error)}`);
     await pause(10);
@@ -72,7 +88,8 @@ async function metric(server: Process, name: string): Promise<Map<string, number
   return new Map(lines.map((line) => [/\{(.*)\}/.exec(line)?.[1] ?? '', Number(line.slice(line.lastIndexOf(' ')))]));
 }
 
-const only = async (server: Process, name: string): Promise<number> => [...(await metric(server, name)).values()].reduce((a, b) => a + b, 0);
+const only = async (server: Process, name: string): Promise<number> =>
+  [...(await metric(server, name)).values()].reduce((a, b) => a + b, 0);
 
 /** A quantile of what a histogram counted between two readings, straight within its bucket. */
 function quantile(before: Map<string, number>, after: Map<string, number>, q: number): number {
@@ -85,7 +102,9 @@ function quantile(before: Map<string, number>, after: Map<string, number>, q: nu
   let low = { bound: 0, count: 0 };
   for (const bucket of buckets) {
     if (bucket.count >= wanted) {
-      return bucket.bound === Infinity ? low.bound : low.bound + ((wanted - low.count) / Math.max(1, bucket.count - low.count)) * (bucket.bound - low.bound);
+      return bucket.bound === Infinity
+        ? low.bound
+        : low.bound + ((wanted - low.count) / Math.max(1, bucket.count - low.count)) * (bucket.bound - low.bound);
     }
     low = bucket;
   }
@@ -115,8 +134,17 @@ async function untilDrained(server: Process): Promise<void> {
   await pause(1_000); // the counters of the worker's thread come twice a second
 }
 
-const READ = (n: number): unknown => ({ attribute: 'total_comments_posted', condition: 'greater_than_or_equal', value: 3 + (n % 20), window: `P${1 + (n % 30)}D` });
-const UNREAD = (n: number): unknown => ({ attribute: 'streak_reset_count', condition: 'greater_than_or_equal', value: 1 + n });
+const READ = (n: number): unknown => ({
+  attribute: 'total_comments_posted',
+  condition: 'greater_than_or_equal',
+  value: 3 + (n % 20),
+  window: `P${1 + (n % 30)}D`,
+});
+const UNREAD = (n: number): unknown => ({
+  attribute: 'streak_reset_count',
+  condition: 'greater_than_or_equal',
+  value: 1 + n,
+});
 
 async function makeMany(server: Process, count: number, rule: (n: number) => unknown): Promise<void> {
   const made: string[] = [];
@@ -134,10 +162,18 @@ interface Measured {
 async function measureLive(server: Process, ids: string[]): Promise<Measured> {
   await sendSteadily(server, ids, 3);
   await untilDrained(server);
-  const before = { fresh: await metric(server, 'grandstand_freshness_seconds_bucket'), cpu: await only(server, 'process_cpu_seconds_total'), sent };
+  const before = {
+    fresh: await metric(server, 'grandstand_freshness_seconds_bucket'),
+    cpu: await only(server, 'process_cpu_seconds_total'),
+    sent,
+  };
   await sendSteadily(server, ids, SECONDS);
   await untilDrained(server);
-  const after = { fresh: await metric(server, 'grandstand_freshness_seconds_bucket'), cpu: await only(server, 'process_cpu_seconds_total'), sent };
+  const after = {
+    fresh: await metric(server, 'grandstand_freshness_seconds_bucket'),
+    cpu: await only(server, 'process_cpu_seconds_total'),
+    sent,
+  };
   return {
     p50: quantile(before.fresh, after.fresh, 0.5) * 1000,
     p99: quantile(before.fresh, after.fresh, 0.99) * 1000,
@@ -166,7 +202,10 @@ async function main(): Promise<void> {
   await client.connect();
   const rows: Parameters<typeof report>[1] = [];
   try {
-    const { rows: profiles } = await client.query<{ id: string }>('select id from profiles where application_id = $1 and ordinal < 50000', [season.applicationId]);
+    const { rows: profiles } = await client.query<{ id: string }>(
+      'select id from profiles where application_id = $1 and ordinal < 50000',
+      [season.applicationId],
+    );
     const ids = profiles.map((profile) => profile.id);
 
     const fills: number[] = [];
@@ -184,28 +223,60 @@ async function main(): Promise<void> {
       fills.push(median(times));
       bares.push(bare);
       const started = performance.now();
-      const proof = await call<{ checked: number; missing: number; extra: number }>(server, 'POST', `/profile-groups/${group}/verify/`, {});
+      const proof = await call<{ checked: number; missing: number; extra: number }>(
+        server,
+        'POST',
+        `/profile-groups/${group}/verify/`,
+        {},
+      );
       const { profile_count: size } = await call<{ profile_count: number }>(server, 'GET', `/profile-groups/${group}/`);
       verified = `${size} members: ${rounded((performance.now() - started) / 1000)} s, missing ${proof.missing}, extra ${proof.extra}`;
-      rows.push([`fill: ${name}`, `${rounded(median(times))} s, bare ${rounded(bare)} s (${size} members)`, median(times) / bare, 'at most 1.5 for the five']);
+      rows.push([
+        `fill: ${name}`,
+        `${rounded(median(times))} s, bare ${rounded(bare)} s (${size} members)`,
+        median(times) / bare,
+        'at most 1.5 for the five',
+      ]);
       rows.push([`verify: ${name}`, verified, '', 'under 2 s for 100,000']);
       await call(server, 'DELETE', `/profile-groups/${group}/`);
     }
     const sum = (of: number[]): number => of.reduce((a, b) => a + b, 0);
-    rows.push(['fill of the five', `${rounded(sum(fills))} s, bare ${rounded(sum(bares))} s`, sum(fills) / sum(bares), 'at most 1.5']);
+    rows.push([
+      'fill of the five',
+      `${rounded(sum(fills))} s, bare ${rounded(sum(bares))} s`,
+      sum(fills) / sum(bares),
+      'at most 1.5',
+    ]);
 
     await makeMany(server, READERS, READ);
     await makeMany(server, Math.min(100, GROUPS - READERS), UNREAD);
     const few = await measureLive(server, ids);
     await makeMany(server, GROUPS - READERS - Math.min(100, GROUPS - READERS), (n) => UNREAD(n + 100));
     const many = await measureLive(server, ids);
-    rows.push([`freshness at ${RATE}/s, ${READERS} of ${GROUPS} groups read it`, `p50 ${rounded(many.p50)} ms, p99 ${rounded(many.p99)} ms`, '', 'p50 50, p99 250']);
-    rows.push(['cost of an activity, 100 unrelated groups to all', `${rounded(few.cpu)} ms, ${rounded(many.cpu)} ms of processor`, many.cpu / few.cpu, 'at most 1.1']);
-    rows.push(['memory of the process', `${rounded((await only(server, 'process_resident_memory_bytes')) / 2 ** 20)} MB`, '', 'under 600']);
+    rows.push([
+      `freshness at ${RATE}/s, ${READERS} of ${GROUPS} groups read it`,
+      `p50 ${rounded(many.p50)} ms, p99 ${rounded(many.p99)} ms`,
+      '',
+      'p50 50, p99 250',
+    ]);
+    rows.push([
+      'cost of an activity, 100 unrelated groups to all',
+      `${rounded(few.cpu)} ms, ${rounded(many.cpu)} ms of processor`,
+      many.cpu / few.cpu,
+      'at most 1.1',
+    ]);
+    rows.push([
+      'memory of the process',
+      `${rounded((await only(server, 'process_resident_memory_bytes')) / 2 ** 20)} MB`,
+      '',
+      'under 600',
+    ]);
     report(`engine, ${PROFILES} profiles`, rows);
   } finally {
     await client.query('drop table if exists bench_members, bench_changes').catch(() => {});
-    await client.query('delete from groups where application_id = $1 and membership_type = $2', [season.applicationId, 'dynamic']).catch(() => {});
+    await client
+      .query('delete from groups where application_id = $1 and membership_type = $2', [season.applicationId, 'dynamic'])
+      .catch(() => {});
     await client.end();
     await server.stop();
     await season.stop();

@@ -7,7 +7,18 @@ import pg from 'pg';
 import { openDatabase, type Queryable } from '../server/src/database/database.ts';
 import { startEmbedded } from '../server/src/database/embedded.ts';
 import { pageOfMembers } from '../server/src/groups/member-store.ts';
-import { ADMIN_TOKEN, CLIENT_ID, load, median, paired, report, rounded, startGrandstand, temporaryFolder, type Process } from './lib.ts';
+import {
+  ADMIN_TOKEN,
+  CLIENT_ID,
+  load,
+  median,
+  paired,
+  report,
+  rounded,
+  startGrandstand,
+  temporaryFolder,
+  type Process,
+} from './lib.ts';
 
 const MEMBERS = Number(process.env['MEMBERS'] ?? 1_000_000);
 const ROUNDS = Number(process.env['ROUNDS'] ?? 5);
@@ -28,7 +39,8 @@ async function call<T>(server: Process, method: string, path: string, body?: unk
   return (await response.json()) as T;
 }
 
-const createGroup = async (server: Process): Promise<string> => (await call<{ id: string }>(server, 'POST', GROUPS, { name: 'Bench' })).id;
+const createGroup = async (server: Process): Promise<string> =>
+  (await call<{ id: string }>(server, 'POST', GROUPS, { name: 'Bench' })).id;
 
 /** The id of the profile with this ordinal: in the order of time, like those that the server makes. */
 const idOf = (ordinal: number): string => `01900000-0000-7000-8000-${ordinal.toString(16).padStart(12, '0')}`;
@@ -56,7 +68,13 @@ const timed = async (work: () => Promise<unknown>): Promise<number> => {
 };
 
 /** What adding writes, and nothing else: member rows and numbered changes, in one transaction. */
-async function bareAdd(client: pg.Client, applicationId: number, groupId: string, from: number, count: number): Promise<void> {
+async function bareAdd(
+  client: pg.Client,
+  applicationId: number,
+  groupId: string,
+  from: number,
+  count: number,
+): Promise<void> {
   await client.query('begin');
   await client.query(
     `insert into members (profile_id, group_id, application_id, ordinal, since_epoch, until_epoch, entered_at)
@@ -72,7 +90,11 @@ async function bareAdd(client: pg.Client, applicationId: number, groupId: string
   await client.query('commit');
 }
 
-async function benchAdd(server: Process, client: pg.Client, applicationId: number): Promise<[string, string, number, string]> {
+async function benchAdd(
+  server: Process,
+  client: pg.Client,
+  applicationId: number,
+): Promise<[string, string, number, string]> {
   let turn = 0;
   const { a, b, ratio } = await paired(
     ROUNDS * 2,
@@ -88,14 +110,23 @@ async function benchAdd(server: Process, client: pg.Client, applicationId: numbe
       return 1000 / (await timed(() => bareAdd(client, applicationId, group, from, BATCH)));
     },
   );
-  return ['10,000 members in one call, against bare SQL', `${rounded(1000 / a)} ms against ${rounded(1000 / b)} ms`, ratio, 'at least 0.5'];
+  return [
+    '10,000 members in one call, against bare SQL',
+    `${rounded(1000 / a)} ms against ${rounded(1000 / b)} ms`,
+    ratio,
+    'at least 0.5',
+  ];
 }
 
 interface List {
   next: string | null;
 }
 
-async function replace(server: Process, group: string, wanted: (ordinal: number) => boolean): Promise<Record<string, number>> {
+async function replace(
+  server: Process,
+  group: string,
+  wanted: (ordinal: number) => boolean,
+): Promise<Record<string, number>> {
   async function* lines(): AsyncGenerator<string> {
     let text = '';
     for (let ordinal = 0; ordinal < 2 * MEMBERS; ordinal++) {
@@ -144,8 +175,16 @@ async function bareReplace(client: pg.Client, applicationId: number, groupId: st
   await client.query('commit');
 }
 
-async function benchReplace(server: Process, client: pg.Client, applicationId: number, group: string): Promise<[string, string, number, string][]> {
-  const target = { url: `${server.url}${GROUPS}${group}/members/?page_size=${PAGE}`, headers: { authorization: headers.authorization } };
+async function benchReplace(
+  server: Process,
+  client: pg.Client,
+  applicationId: number,
+  group: string,
+): Promise<[string, string, number, string][]> {
+  const target = {
+    url: `${server.url}${GROUPS}${group}/members/?page_size=${PAGE}`,
+    headers: { authorization: headers.authorization },
+  };
   const quiet = await load(target, { connections: READERS, seconds: 10 });
   const alone: number[] = [];
   const bare: number[] = [];
@@ -158,7 +197,10 @@ async function benchReplace(server: Process, client: pg.Client, applicationId: n
     const wanted = round % 2 === 0 ? upper : lower;
     alone.push(await timed(async () => check(await replace(server, group, wanted))));
     await settled(client, group);
-    for (const [times, ended] of [[bare, true], [strict, false]] as const) {
+    for (const [times, ended] of [
+      [bare, true],
+      [strict, false],
+    ] as const) {
       const other = await createGroup(server);
       times.push(await timed(() => bareReplace(client, applicationId, other, ended)));
       await deleted(server, client, other);
@@ -183,7 +225,12 @@ async function benchReplace(server: Process, client: pg.Client, applicationId: n
       'at least 0.5',
     ],
     ['… without the rows that end', `${rounded(median(strict) / 1000)} s`, ratioTo(strict), 'for comparison'],
-    ['readers’ p99 meanwhile, against quiet', `${rounded(p99)} ms against ${rounded(quiet.p99)} ms`, p99 / quiet.p99, 'at most 2'],
+    [
+      'readers’ p99 meanwhile, against quiet',
+      `${rounded(p99)} ms against ${rounded(quiet.p99)} ms`,
+      p99 / quiet.p99,
+      'at most 2',
+    ],
   ];
 }
 
@@ -195,7 +242,10 @@ function check(answer: Record<string, number>): void {
 
 /** Deleted and cleaned away. */
 async function deleted(server: Process, client: pg.Client, group: string): Promise<void> {
-  await fetch(`${server.url}${GROUPS}${group}/`, { method: 'DELETE', headers: { authorization: headers.authorization } });
+  await fetch(`${server.url}${GROUPS}${group}/`, {
+    method: 'DELETE',
+    headers: { authorization: headers.authorization },
+  });
   for (;;) {
     const { rowCount } = await client.query('select from group_deletions where group_id = $1', [group]);
     if (rowCount === 0) return;
@@ -212,7 +262,10 @@ async function settled(client: pg.Client, group: string): Promise<void> {
   }
 }
 
-async function benchPages(server: Process, group: string): Promise<{ row: [string, string, number, string]; deep: string; number: number }> {
+async function benchPages(
+  server: Process,
+  group: string,
+): Promise<{ row: [string, string, number, string]; deep: string; number: number }> {
   const first = `${server.url}${GROUPS}${group}/members/?page_size=${PAGE}`;
   let deep = `${server.url}${GROUPS}${group}/members/?page_size=1000`;
   const skipped = MEMBERS - 1000 - ((MEMBERS - 1000) % 1000);
@@ -224,9 +277,22 @@ async function benchPages(server: Process, group: string): Promise<{ row: [strin
     return median(times);
   };
   await latency(first);
-  const { a, b, ratio } = await paired(ROUNDS, () => latency(deep), () => latency(first));
+  const { a, b, ratio } = await paired(
+    ROUNDS,
+    () => latency(deep),
+    () => latency(first),
+  );
   const number = skipped / PAGE + 1;
-  return { row: [`page ${number.toLocaleString('en')} by \`next\`, against page 1`, `${rounded(a)} ms against ${rounded(b)} ms`, ratio, 'at most 1.2'], deep, number };
+  return {
+    row: [
+      `page ${number.toLocaleString('en')} by \`next\`, against page 1`,
+      `${rounded(a)} ms against ${rounded(b)} ms`,
+      ratio,
+      'at most 1.2',
+    ],
+    deep,
+    number,
+  };
 }
 
 interface Plan {
@@ -246,7 +312,9 @@ async function explain(url: string, group: string, cursor: string | null): Promi
       cursor: parts && { key: parts.slice(4) as string[], backwards: false, count: null, extra: null },
       wantsCount: false,
     };
-    const { rows } = await db.pool.query<{ epoch: string }>('select epoch from group_heads where group_id = $1', [group]);
+    const { rows } = await db.pool.query<{ epoch: string }>('select epoch from group_heads where group_id = $1', [
+      group,
+    ]);
     let plan: Plan | undefined;
     const explaining: Queryable = {
       async query(statement) {
@@ -257,7 +325,9 @@ async function explain(url: string, group: string, cursor: string | null): Promi
       },
     };
     await pageOfMembers(explaining, group, Number(rows[0]?.epoch), page);
-    return plan ? `${plan['Shared Hit Blocks'] + plan['Shared Read Blocks']} blocks, cost ${Math.round(plan['Total Cost'])}` : '?';
+    return plan
+      ? `${plan['Shared Hit Blocks'] + plan['Shared Read Blocks']} blocks, cost ${Math.round(plan['Total Cost'])}`
+      : '?';
   } finally {
     await db.close();
   }
@@ -266,7 +336,12 @@ async function explain(url: string, group: string, cursor: string | null): Promi
 async function main(): Promise<void> {
   const folder = await temporaryFolder();
   const database = await startEmbedded({ dataDir: folder.path });
-  const server = await startGrandstand({ DATABASE_URL: database.url, DATA_DIR: folder.path, ROLE: 'api', REQUEST_TIMEOUT: '600' });
+  const server = await startGrandstand({
+    DATABASE_URL: database.url,
+    DATA_DIR: folder.path,
+    ROLE: 'api',
+    REQUEST_TIMEOUT: '600',
+  });
   const client = new pg.Client({ connectionString: database.url });
   await client.connect();
   try {
@@ -279,7 +354,9 @@ async function main(): Promise<void> {
     console.log(`  a first ${MEMBERS.toLocaleString('en')} members by PUT: ${rounded(filled / 1000)} s`);
     const { row, deep, number } = await benchPages(server, group);
     report('Paging', [row]);
-    console.log(`  explain, page 1: ${await explain(database.url, group, null)}; page ${number}: ${await explain(database.url, group, new URL(deep).searchParams.get('cursor'))}`);
+    console.log(
+      `  explain, page 1: ${await explain(database.url, group, null)}; page ${number}: ${await explain(database.url, group, new URL(deep).searchParams.get('cursor'))}`,
+    );
     report('Replacing', await benchReplace(server, client, applicationId, group));
   } finally {
     await client.end();

@@ -234,7 +234,7 @@ create table members (
   constraint members_pkey PRIMARY KEY (profile_id, group_id)
 );
 create index members_by_entry ON members USING btree (group_id, since_epoch DESC, entered_at DESC, profile_id DESC) INCLUDE (until_epoch, ordinal);
-create index members_leaving ON members USING btree (group_id, until_epoch) WHERE (until_epoch IS NOT NULL);
+create index members_leaving ON members USING btree (group_id, until_epoch, profile_id) WHERE (until_epoch IS NOT NULL);
 
 create table ordinal_blocks (
   application_id integer not null,

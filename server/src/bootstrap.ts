@@ -4,7 +4,6 @@
 import { createAdminToken, createApplication } from './applications/application-service.ts';
 import { listApplications } from './applications/application-store.ts';
 import type { Context } from './context.ts';
-import { sql } from './database/database.ts';
 
 export interface FirstStart {
   clientId: string;

@@ -41,7 +41,8 @@ describe('by the wall clock', () => {
       },
     });
     const group = `${GROUPS}${made.body.id}/`;
-    const stateOf = async (): Promise<string> => (await server.call<{ evaluation: { state: string } }>('GET', group)).body.evaluation.state;
+    const stateOf = async (): Promise<string> =>
+      (await server.call<{ evaluation: { state: string } }>('GET', group)).body.evaluation.state;
     await until(async () => (await stateOf()) === 'live', 30);
     const profile = await server.call<{ id: string }>('POST', `applications/${CLIENT_ID}/profile/`, { body: {} });
     const member = `${group}members/${profile.body.id}/`;

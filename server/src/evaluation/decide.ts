@@ -84,7 +84,12 @@ interface Walk {
   changes: { at: Instant; member: boolean; cause: ChangeCause; isEntry: boolean }[];
 }
 
-export function decide(subject: Subject, rules: ApplicationRules, heads: ReadonlyMap<string, Head>, now: Instant): Decision {
+export function decide(
+  subject: Subject,
+  rules: ApplicationRules,
+  heads: ReadonlyMap<string, Head>,
+  now: Instant,
+): Decision {
   const decision: Decision = { changes: [], touched: [], wantsGroups: [], wantsLast: [], evaluated: 0 };
   const changedInners = new Map<string, Instant[]>();
   const concerned = concerns(subject, rules);
@@ -99,14 +104,20 @@ export function decide(subject: Subject, rules: ApplicationRules, heads: Readonl
     const decided = decideGroup(id, head, subject, rules, now, concerned.get(id) ?? [], changedInners, decision);
     if (decided.length === 0) continue;
     decision.changes.push(...decided);
-    changedInners.set(id, decided.map((change) => change.at));
+    changedInners.set(
+      id,
+      decided.map((change) => change.at),
+    );
     for (const reader of rules.readersOf([dependency.group(id)])) order.add(reader);
   }
   return decision;
 }
 
 /** Hands out groups in reading order, each once; what reads the one handed out last may be added. */
-function inOrder(ids: Iterable<string>, rules: ApplicationRules): { next(): string | undefined; add(id: string): void } {
+function inOrder(
+  ids: Iterable<string>,
+  rules: ApplicationRules,
+): { next(): string | undefined; add(id: string): void } {
   const placeOf = (id: string): number => rules.places.get(id) ?? 0;
   const seen = new Set(ids);
   const list = [...seen].sort((a, b) => placeOf(a) - placeOf(b));
@@ -182,7 +193,17 @@ function decideGroup(
   const decided: Decided[] = [];
   if (base.member !== isMember) {
     const at = base.changes.length > 0 ? from : now;
-    decided.push({ groupId, change: changeTo(base.member), at, cause: isPinned ? 'pin' : causeOf(rows, [...(group.served?.needs.groups ?? [])].some((inner) => changedInners.has(inner))) });
+    decided.push({
+      groupId,
+      change: changeTo(base.member),
+      at,
+      cause: isPinned
+        ? 'pin'
+        : causeOf(
+            rows,
+            [...(group.served?.needs.groups ?? [])].some((inner) => changedInners.has(inner)),
+          ),
+    });
   }
   for (const [index, change] of base.changes.entries()) {
     const isLast = index === base.changes.length - 1;
@@ -226,14 +247,23 @@ function walkWithPin(
   return { member: pinned, changes: [...atEnd, ...later] };
 }
 
-function walkRule(rule: CompiledRule, subject: Subject, changedInners: ReadonlyMap<string, Instant[]>, from: Instant, now: Instant): Walk {
+function walkRule(
+  rule: CompiledRule,
+  subject: Subject,
+  changedInners: ReadonlyMap<string, Instant[]>,
+  from: Instant,
+  now: Instant,
+): Walk {
   const { state } = subject;
   const innerFlips = new Set<Instant>();
   for (const inner of rule.needs.groups) {
     const flips = changedInners.get(inner) ?? [];
     const passed = flips.filter((flip) => flip <= from).length;
     const before = subject.member.has(inner);
-    state.groups.set(inner, { member: passed % 2 === 0 ? before : !before, flips: flips.filter((flip) => flip > from) });
+    state.groups.set(inner, {
+      member: passed % 2 === 0 ? before : !before,
+      flips: flips.filter((flip) => flip > from),
+    });
     for (const flip of flips) innerFlips.add(flip);
   }
   const { member, changes } = timeline(rule, state, from, now);

@@ -20,14 +20,25 @@ export interface RulesetRow {
 }
 
 /** Compiles against the definitions that the transaction sees. Throws RuleError. */
-export async function compileNow(tx: Queryable, applicationId: number, groupId: string, tree: RuleNode): Promise<CompiledRule> {
+export async function compileNow(
+  tx: Queryable,
+  applicationId: number,
+  groupId: string,
+  tree: RuleNode,
+): Promise<CompiledRule> {
   const catalogue = await loadCatalogue(tx, applicationId);
   if (!catalogue) throw new Error(`there is no application ${applicationId}`);
   const resolveGroup = await groupResolver(tx, applicationId, tree);
   return compileRule(tree, { catalogue, groupId, resolveGroup });
 }
 
-export async function insertRuleset(tx: Queryable, applicationId: number, groupId: string, rule: { tree: RuleNode; createdBy: string }, now: Instant): Promise<string> {
+export async function insertRuleset(
+  tx: Queryable,
+  applicationId: number,
+  groupId: string,
+  rule: { tree: RuleNode; createdBy: string },
+  now: Instant,
+): Promise<string> {
   const id = newId();
   await tx.query(sql`
     insert into rulesets (id, application_id, group_id, rule_tree, created_at, created_by)
@@ -49,14 +60,24 @@ export async function watch(tx: Queryable, applicationId: number, groupId: strin
     select ${applicationId}::int, k, ${groupId}::uuid from unnest(${[...watchedBy(rule)]}::text[]) k on conflict do nothing`);
 }
 
-export async function unwatchOthers(tx: Queryable, applicationId: number, groupId: string, rule: CompiledRule | undefined): Promise<void> {
+export async function unwatchOthers(
+  tx: Queryable,
+  applicationId: number,
+  groupId: string,
+  rule: CompiledRule | undefined,
+): Promise<void> {
   await tx.query(sql`
     delete from watched_keys where application_id = ${applicationId} and group_id = ${groupId}
       and key <> all (${[...(rule ? watchedBy(rule) : [])]}::text[])`);
 }
 
 /** The groups that a group may not come to read, since they read it. */
-export async function findReadingCycle(tx: Queryable, applicationId: number, groupId: string, rule: CompiledRule): Promise<string[] | undefined> {
+export async function findReadingCycle(
+  tx: Queryable,
+  applicationId: number,
+  groupId: string,
+  rule: CompiledRule,
+): Promise<string[] | undefined> {
   if (rule.needs.groups.size === 0) return undefined;
   const prefix = dependency.group('');
   const { rows } = await tx.query<{ group_id: string; key: string }>(sql`
@@ -70,7 +91,12 @@ export async function findReadingCycle(tx: Queryable, applicationId: number, gro
   return findCycle(groupId, rule.needs.groups, reads);
 }
 
-export async function refuseCycle(tx: Queryable, applicationId: number, groupId: string, rule: CompiledRule): Promise<void> {
+export async function refuseCycle(
+  tx: Queryable,
+  applicationId: number,
+  groupId: string,
+  rule: CompiledRule,
+): Promise<void> {
   const cycle = await findReadingCycle(tx, applicationId, groupId, rule);
   if (!cycle) return;
   throw new ValidationError({ rule_tree: [`The group would read itself: ${cycle.join(' → ')}.`] });

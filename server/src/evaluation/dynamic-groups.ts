@@ -11,7 +11,16 @@ import type { CompiledRule } from '../rules/evaluate.ts';
 import { RuleError } from '../rules/leaf.ts';
 import type { RuleNode } from '../rules/tree.ts';
 import { readAsOf } from './as-of.ts';
-import { compileNow, findReadingCycle, findRuleset, insertRuleset, refuseCycle, sameTree, unwatchOthers, watch } from './definitions.ts';
+import {
+  compileNow,
+  findReadingCycle,
+  findRuleset,
+  insertRuleset,
+  refuseCycle,
+  sameTree,
+  unwatchOthers,
+  watch,
+} from './definitions.ts';
 import { explainMember } from './explain-member.ts';
 import { freeze, requestFill } from './failures.ts';
 import { rulesCache } from './rules-cache.ts';
@@ -30,7 +39,8 @@ export function dynamicGroups(context: Pick<Context, 'db' | 'clock'>): DynamicGr
       const saved = group.ruleset_id === null ? undefined : await findRuleset(tx, group.id, group.ruleset_id);
       const isNew = rule !== undefined && (saved === undefined || !sameTree(rule.tree, saved.rule_tree));
       if (isNew) await saveRule(tx, group, rule, now);
-      if (isPaused !== group.is_paused) await tx.query(sql`update groups set is_paused = ${isPaused} where id = ${group.id}`);
+      if (isPaused !== group.is_paused)
+        await tx.query(sql`update groups set is_paused = ${isPaused} where id = ${group.id}`);
       if (isPaused && !group.is_paused) {
         await freeze(tx, group.application_id, group.id);
         await stopFill(tx, group.id);
@@ -56,7 +66,8 @@ export function dynamicGroups(context: Pick<Context, 'db' | 'clock'>): DynamicGr
     },
 
     async remove(tx, group) {
-      for (const table of [sql`fills`, sql`watched_keys`, sql`pins`]) await tx.query(sql`delete from ${table} where group_id = ${group.id}`);
+      for (const table of [sql`fills`, sql`watched_keys`, sql`pins`])
+        await tx.query(sql`delete from ${table} where group_id = ${group.id}`);
     },
 
     present,
@@ -71,13 +82,19 @@ export function dynamicGroups(context: Pick<Context, 'db' | 'clock'>): DynamicGr
         const { rows } = await tx.query<{ ruleset_id: string }>(sql`
           select ruleset_id from groups where id = ${groupId} and is_active and not is_paused and membership_type = 'dynamic'`);
         const [group] = rows;
-        if (group) await requestFill(tx, { id: groupId, applicationId, rulesetId: group.ruleset_id }, now, { asOf: now });
+        if (group)
+          await requestFill(tx, { id: groupId, applicationId, rulesetId: group.ruleset_id }, now, { asOf: now });
       }
     },
   };
 }
 
-async function saveRule(tx: Queryable, group: Group, rule: { tree: RuleNode; createdBy: string }, now: Instant): Promise<void> {
+async function saveRule(
+  tx: Queryable,
+  group: Group,
+  rule: { tree: RuleNode; createdBy: string },
+  now: Instant,
+): Promise<void> {
   const compiled = await compileNow(tx, group.application_id, group.id, rule.tree);
   await refuseCycle(tx, group.application_id, group.id, compiled);
   await insertRuleset(tx, group.application_id, group.id, rule, now);
@@ -103,7 +120,8 @@ async function startSweeping(tx: Queryable, applicationId: number, now: Instant)
 async function fill(tx: Queryable, group: Group, now: Instant): Promise<void> {
   const { rows } = await tx.query<{ ruleset_id: string }>(sql`select ruleset_id from groups where id = ${group.id}`);
   const rulesetId = rows[0]?.ruleset_id;
-  if (rulesetId !== undefined) await requestFill(tx, { id: group.id, applicationId: group.application_id, rulesetId }, now);
+  if (rulesetId !== undefined)
+    await requestFill(tx, { id: group.id, applicationId: group.application_id, rulesetId }, now);
 }
 
 /** An attempt that runs finds its row gone and writes no more; what it left is discarded by the next. */

@@ -65,22 +65,50 @@ describe('the engine', () => {
   /** A worker that dies at a statement of its own. */
   function hire(statements: number): Worker {
     const { db } = mortal(server.app.context.db, statements);
-    return createWorker({ db, clock, log: pino({ level: process.env['TEST_LOG'] ?? 'silent' }), dynamicGroups: dynamicGroups({ db, clock }) });
+    return createWorker({
+      db,
+      clock,
+      log: pino({ level: process.env['TEST_LOG'] ?? 'silent' }),
+      dynamicGroups: dynamicGroups({ db, clock }),
+    });
   }
 
-  async function call<T = Record<string, unknown>>(method: string, path: string, body?: unknown, options: { token?: string; allow?: number[] } = {}): Promise<T | undefined> {
-    const answer = await server.call<T>(method, path, { ...(body !== undefined && { body }), ...(options.token !== undefined && { token: options.token }) });
+  async function call<T = Record<string, unknown>>(
+    method: string,
+    path: string,
+    body?: unknown,
+    options: { token?: string; allow?: number[] } = {},
+  ): Promise<T | undefined> {
+    const answer = await server.call<T>(method, path, {
+      ...(body !== undefined && { body }),
+      ...(options.token !== undefined && { token: options.token }),
+    });
     if (options.allow?.includes(answer.status)) return undefined;
-    if (answer.status >= 300) throw new Error(`${method} ${path} ${JSON.stringify(body)}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    if (answer.status >= 300)
+      throw new Error(`${method} ${path} ${JSON.stringify(body)}: ${answer.status} ${JSON.stringify(answer.body)}`);
     return answer.body;
   }
 
   /** One of them, mostly. */
-  const maybe = <T>(from: readonly T[]): T | undefined => (from.length === 0 || random.chance(0.1) ? undefined : random.pick(from));
+  const maybe = <T>(from: readonly T[]): T | undefined =>
+    from.length === 0 || random.chance(0.1) ? undefined : random.pick(from);
   const dynamic = (): ModelGroup[] => model.all.filter((group) => group.tree && group.isActive);
   const instant = (): Instant => {
-    const anchor = random.chance(0.5) && model.profiles.some((profile) => profile.activities.length > 0) ? (random.pick(model.profiles).activities[0]?.at ?? now) : now;
-    const shift = random.pick([0, 0, 1, -1, -MICROS_PER_SECOND, -MICROS_PER_DAY, -7 * MICROS_PER_DAY, -30 * MICROS_PER_DAY, -random.below(MICROS_PER_DAY)]);
+    const anchor =
+      random.chance(0.5) && model.profiles.some((profile) => profile.activities.length > 0)
+        ? (random.pick(model.profiles).activities[0]?.at ?? now)
+        : now;
+    const shift = random.pick([
+      0,
+      0,
+      1,
+      -1,
+      -MICROS_PER_SECOND,
+      -MICROS_PER_DAY,
+      -7 * MICROS_PER_DAY,
+      -30 * MICROS_PER_DAY,
+      -random.below(MICROS_PER_DAY),
+    ]);
     return Math.min(now, anchor + shift);
   };
 
@@ -101,18 +129,33 @@ describe('the engine', () => {
     const dynamicOnes = readable.filter((group) => group.tree);
     const one = (): RuleTree => {
       if (dynamicOnes.length > 0 && random.chance(0.35)) {
-        return { attribute: 'profile_group', condition: random.pick(['in', 'not_in'] as const), value: [random.pick(dynamicOnes).id] };
+        return {
+          attribute: 'profile_group',
+          condition: random.pick(['in', 'not_in'] as const),
+          value: [random.pick(dynamicOnes).id],
+        };
       }
       return random.pick<RuleTree>([
-        { attribute: 'total_comments_posted', condition: random.pick(['greater_than_or_equal', 'less_than', 'equals'] as const), value: 1 + random.below(3), window: window() },
+        {
+          attribute: 'total_comments_posted',
+          condition: random.pick(['greater_than_or_equal', 'less_than', 'equals'] as const),
+          value: 1 + random.below(3),
+          window: window(),
+        },
         { attribute: 'spend', condition: 'greater_than', value: random.below(4), window: window() },
         { attribute: 'total_activities', condition: 'greater_than', value: random.below(4), window: window() },
         { attribute: 'total_activities', condition: 'greater_than', value: random.below(6) },
-        randomLeaf(random, model, random.pick(['last_active_at', 'renewal', 'days_inactive', 'offer_until', 'mood', 'team', 'random_bucket'])),
+        randomLeaf(
+          random,
+          model,
+          random.pick(['last_active_at', 'renewal', 'days_inactive', 'offer_until', 'mood', 'team', 'random_bucket']),
+        ),
       ]);
     };
     if (random.chance(0.4)) return one();
-    return random.chance(0.3) ? { operator: 'NOT', children: [one()] } : { operator: random.pick(['AND', 'OR'] as const), children: [one(), one()] };
+    return random.chance(0.3)
+      ? { operator: 'NOT', children: [one()] }
+      : { operator: random.pick(['AND', 'OR'] as const), children: [one(), one()] };
   }
 
   const moves: [weight: number, move: () => Promise<void>][] = [
@@ -120,10 +163,23 @@ describe('the engine', () => {
       6,
       async () => {
         if (model.profiles.length >= MOST_PROFILES) return;
-        const made = await call<{ id: string; access_token: string; nickname: string }>('POST', `applications/${CLIENT_ID}/profile/`, {});
+        const made = await call<{ id: string; access_token: string; nickname: string }>(
+          'POST',
+          `applications/${CLIENT_ID}/profile/`,
+          {},
+        );
         if (!made) return;
         tokens.set(made.id, made.access_token);
-        model.profiles.push({ id: made.id, ordinal: 0, createdAt: now, nickname: made.nickname, customId: null, activities: [], pairs: [], groups: [] });
+        model.profiles.push({
+          id: made.id,
+          ordinal: 0,
+          createdAt: now,
+          nickname: made.nickname,
+          customId: null,
+          activities: [],
+          pairs: [],
+          groups: [],
+        });
         note(`profile ${made.id}`);
       },
     ],
@@ -141,21 +197,31 @@ describe('the engine', () => {
     [1, retire],
   ];
 
-  const typesOf = (): string[] => (random.chance(0.85) ? ['comment-created', 'shop-purchase', 'quiz-won', 'session-started'] : [...ALL_TYPES]);
+  const typesOf = (): string[] =>
+    random.chance(0.85) ? ['comment-created', 'shop-purchase', 'quiz-won', 'session-started'] : [...ALL_TYPES];
 
   async function send(): Promise<void> {
     if (model.profiles.length === 0) return;
-    const chosen = random.some(model.profiles, 3).map((profile) => ({ profile, activity: createActivity(random, `x${steps}-${random.below(1e9)}`, typesOf(), instant) }));
-    const answer = await call<{ accepted: number; duplicates: number; rejected: { index: number }[] }>('POST', `applications/${CLIENT_ID}/activities/`, {
-      activities: chosen.map(({ profile, activity }) => ({
-        id: activity.id,
-        type: activity.type,
-        profile_id: profile.id,
-        occurred_at: formatInstant(activity.at),
-        value: activity.value,
-        ...(activity.data && { data: activity.data }),
-      })),
-    });
+    const chosen = random
+      .some(model.profiles, 3)
+      .map((profile) => ({
+        profile,
+        activity: createActivity(random, `x${steps}-${random.below(1e9)}`, typesOf(), instant),
+      }));
+    const answer = await call<{ accepted: number; duplicates: number; rejected: { index: number }[] }>(
+      'POST',
+      `applications/${CLIENT_ID}/activities/`,
+      {
+        activities: chosen.map(({ profile, activity }) => ({
+          id: activity.id,
+          type: activity.type,
+          profile_id: profile.id,
+          occurred_at: formatInstant(activity.at),
+          value: activity.value,
+          ...(activity.data && { data: activity.data }),
+        })),
+      },
+    );
     const rejected = new Set(answer?.rejected.map((item) => item.index));
     for (const [index, { profile, activity }] of chosen.entries()) {
       if (rejected.has(index) || profile.activities.some((known) => known.id === activity.id)) continue;
@@ -168,9 +234,15 @@ describe('the engine', () => {
     const profile = maybe(model.profiles.filter((one) => one.activities.length > 0));
     if (!profile) return;
     const known = random.pick(profile.activities);
-    const answer = await call<{ accepted: number; duplicates: number }>('POST', `applications/${CLIENT_ID}/activities/`, {
-      activities: [{ id: known.id, type: known.type, profile_id: profile.id, occurred_at: formatInstant(now), value: 7 }],
-    });
+    const answer = await call<{ accepted: number; duplicates: number }>(
+      'POST',
+      `applications/${CLIENT_ID}/activities/`,
+      {
+        activities: [
+          { id: known.id, type: known.type, profile_id: profile.id, occurred_at: formatInstant(now), value: 7 },
+        ],
+      },
+    );
     expect(answer).toMatchObject({ accepted: 0, duplicates: 1 });
   }
 
@@ -191,12 +263,16 @@ describe('the engine', () => {
       score: NUMBERS.filter((text) => !/abc|999|\+/.test(text)),
       credit: NUMBERS.filter((text) => !/abc|999|\+/.test(text)),
       opted_in: ['true', 'false'],
-      renewal: [now - MICROS_PER_DAY, now + MICROS_PER_SECOND, now + MICROS_PER_DAY, now + 3 * MICROS_PER_DAY].map(formatInstant),
+      renewal: [now - MICROS_PER_DAY, now + MICROS_PER_SECOND, now + MICROS_PER_DAY, now + 3 * MICROS_PER_DAY].map(
+        formatInstant,
+      ),
       tags: TEXTS,
       badges: TEXTS,
     };
     const pairs = Object.entries(pools).flatMap(([key, pool]) =>
-      random.chance(0.5) ? [...new Set(random.some(pool, key === 'tags' || key === 'badges' ? 3 : 1))].map((value) => ({ key, value })) : [],
+      random.chance(0.5)
+        ? [...new Set(random.some(pool, key === 'tags' || key === 'badges' ? 3 : 1))].map((value) => ({ key, value }))
+        : [],
     );
     const nickname = random.pick(TEXTS).trim() || 'Final Horse';
     const changed = await call<{ custom_id: string | null; nickname: string }>('PATCH', `profiles/${profile.id}/`, {
@@ -233,7 +309,11 @@ describe('the engine', () => {
     }
     if (dynamic().length >= MOST_DYNAMIC) return;
     const rule = tree(model.all.length);
-    const made = await call<{ id: string }>('POST', GROUPS, { name: 'Dynamic', membership_type: 'dynamic', rule_tree: rule });
+    const made = await call<{ id: string }>('POST', GROUPS, {
+      name: 'Dynamic',
+      membership_type: 'dynamic',
+      rule_tree: rule,
+    });
     if (!made) return;
     model.all.push({ ...fresh, id: made.id, tree: normalise(rule) });
     note(`dynamic ${made.id} ${JSON.stringify(rule)}`);
@@ -253,9 +333,15 @@ describe('the engine', () => {
     if (!group || model.profiles.length === 0) return;
     const profile = random.pick(model.profiles);
     const how = random.pick(['in', 'out'] as const);
-    const until = random.chance(0.5) ? Infinity : now + random.pick([MICROS_PER_SECOND, MICROS_PER_DAY, 7 * MICROS_PER_DAY]);
+    const until = random.chance(0.5)
+      ? Infinity
+      : now + random.pick([MICROS_PER_SECOND, MICROS_PER_DAY, 7 * MICROS_PER_DAY]);
     note(`pin ${how} ${profile.id} in ${group.id} until ${until}`);
-    await call('PUT', `${GROUPS}${group.id}/pins/${profile.id}/`, { pin: how, reason: 'because', expires_at: until === Infinity ? null : formatInstant(until) });
+    await call('PUT', `${GROUPS}${group.id}/pins/${profile.id}/`, {
+      pin: how,
+      reason: 'because',
+      expires_at: until === Infinity ? null : formatInstant(until),
+    });
     group.pins.set(profile.id, { pin: how, until });
     pinned.add(`${group.id} ${profile.id}`);
   }
@@ -364,7 +450,12 @@ describe('the engine', () => {
 
   /** What changed of these groups since so many changes, by group. */
   async function readFeeds(groups: readonly ModelGroup[]): Promise<Map<string, string[]>> {
-    const { rows } = await server.app.context.db.query<{ group_id: string; profile_id: string; change: string; at: Instant }>(sql`
+    const { rows } = await server.app.context.db.query<{
+      group_id: string;
+      profile_id: string;
+      change: string;
+      at: Instant;
+    }>(sql`
       select c.group_id, c.profile_id, c.change, coalesce(c.at, e.switched_at) as at
       from changes c join group_epochs e on e.group_id = c.group_id and e.epoch = c.epoch join group_heads h on h.group_id = c.group_id
       where c.group_id = any (${groups.map((group) => group.id)}::uuid[]) and c.epoch <= h.epoch order by c.epoch, c.number`);
@@ -376,7 +467,12 @@ describe('the engine', () => {
   /** Members, counts and feeds of all groups in one snapshot, then one proof and one explanation. */
   async function compare(why: () => string): Promise<void> {
     const expected = membershipAt(model, now);
-    const { rows } = await server.app.context.db.query<{ group_id: string; profile_count: number; ids: string[]; feed: Feed[] }>(sql`
+    const { rows } = await server.app.context.db.query<{
+      group_id: string;
+      profile_count: number;
+      ids: string[];
+      feed: Feed[];
+    }>(sql`
       select h.group_id, h.profile_count,
         array(select m.profile_id from members m where m.group_id = h.group_id and m.since_epoch <= h.epoch
           and (m.until_epoch is null or m.until_epoch > h.epoch) order by 1)::text[] as ids,
@@ -399,7 +495,11 @@ describe('the engine', () => {
     const counted = model.profiles.filter((profile) => profile.activities.length > 0);
     expect(totals, `totals: ${why()}`).toEqual(
       counted
-        .map(({ id, activities }) => ({ id, count: activities.length, sum: activities.reduce((sum, activity) => sum + activity.value, 0) }))
+        .map(({ id, activities }) => ({
+          id,
+          count: activities.length,
+          sum: activities.reduce((sum, activity) => sum + activity.value, 0),
+        }))
         .sort((a, b) => (a.id < b.id ? -1 : 1)),
     );
     await proveOne(why);
@@ -411,8 +511,10 @@ describe('the engine', () => {
     const last = new Map<string, Instant>();
     for (const [index, change] of feed.entries()) {
       if (change.sequence !== index + 1) expect(change.sequence, why()).toBe(index + 1);
-      if (present.has(change.profile_id) === (change.change === 'entered')) expect(JSON.stringify(change), `does not alternate, ${why()}`).toBe('');
-      if (change.at < (last.get(change.profile_id) ?? -Infinity)) expect(JSON.stringify(change), `goes backwards, ${why()}`).toBe('');
+      if (present.has(change.profile_id) === (change.change === 'entered'))
+        expect(JSON.stringify(change), `does not alternate, ${why()}`).toBe('');
+      if (change.at < (last.get(change.profile_id) ?? -Infinity))
+        expect(JSON.stringify(change), `goes backwards, ${why()}`).toBe('');
       if (change.at > now) expect(JSON.stringify(change), `lies ahead, ${why()}`).toBe('');
       last.set(change.profile_id, change.at);
       if (change.change === 'entered') present.add(change.profile_id);
@@ -424,7 +526,10 @@ describe('the engine', () => {
   async function proveOne(why: () => string): Promise<void> {
     const group = maybe(dynamic().filter((one) => !one.frozen));
     if (!group) return;
-    const proof = await call<{ checked: number; missing: number; extra: number }>('POST', `${GROUPS}${group.id}/verify/`);
+    const proof = await call<{ checked: number; missing: number; extra: number }>(
+      'POST',
+      `${GROUPS}${group.id}/verify/`,
+    );
     expect(proof, `verify ${group.id}: ${why()}`).toEqual({ checked: model.profiles.length, missing: 0, extra: 0 });
     const shown = await call<{ evaluation: { state: string; as_of: string } }>('GET', `${GROUPS}${group.id}/`);
     expect(shown?.evaluation, why()).toMatchObject({ state: 'live', as_of: formatInstant(now) });
@@ -434,11 +539,19 @@ describe('the engine', () => {
     const group = maybe(dynamic());
     const profile = maybe(model.profiles);
     if (!group || !profile) return;
-    const told = await call<{ is_member: boolean; next_change_at: string | null }>('GET', `${GROUPS}${group.id}/members/${profile.id}/`);
+    const told = await call<{ is_member: boolean; next_change_at: string | null }>(
+      'GET',
+      `${GROUPS}${group.id}/members/${profile.id}/`,
+    );
     const isMember = expected.get(group.id)?.has(profile.id) ?? false;
-    const next = edges(model, profile, now, Infinity).find((at) => membershipOf(profile, at).has(group.id) !== isMember);
+    const next = edges(model, profile, now, Infinity).find(
+      (at) => membershipOf(profile, at).has(group.id) !== isMember,
+    );
     if (group.frozen !== undefined || reads(group).some((inner) => inner.frozen)) return; // what a pause keeps has no future to tell
-    expect({ is_member: told?.is_member, next: told?.next_change_at }, `explain ${group.id} ${profile.id}: ${why()}`).toEqual({
+    expect(
+      { is_member: told?.is_member, next: told?.next_change_at },
+      `explain ${group.id} ${profile.id}: ${why()}`,
+    ).toEqual({
       is_member: isMember,
       next: next === undefined ? null : formatInstant(next),
     });
@@ -450,7 +563,9 @@ describe('the engine', () => {
       for (const leaf of one.tree ? leavesOf(one.tree) : []) {
         if (leaf.attribute !== 'profile_group') continue;
         for (const inner of model.all.filter((candidate) => (leaf.value as string[]).includes(candidate.id))) {
-          if (!found.has(inner)) (found.add(inner), visit(inner));
+          if (found.has(inner)) continue;
+          found.add(inner);
+          visit(inner);
         }
       }
     };
@@ -466,7 +581,8 @@ describe('the engine', () => {
   /** Moves the clock alone, and expects every change that it makes at its own instant. */
   async function passTime(why: () => string): Promise<void> {
     const before = now;
-    const target = (random.chance(0.6) ? nextFlip() : undefined) ?? anyEdge() ?? now + 1 + random.below(2 * MICROS_PER_DAY);
+    const target =
+      (random.chance(0.6) ? nextFlip() : undefined) ?? anyEdge() ?? now + 1 + random.below(2 * MICROS_PER_DAY);
     const watched = dynamic().filter((group) => !group.frozen && !reads(group).some((inner) => inner.frozen));
     const earlier = await readFeeds(watched);
     now = Math.max(now + 1, target);
@@ -493,7 +609,9 @@ describe('the engine', () => {
     if (!profile) return undefined;
     const key = (at: Instant): string => [...membershipOf(profile, at)].join();
     const present = key(now);
-    const found = edges(model, profile, now, now + 8 * MICROS_PER_DAY).slice(0, 300).find((at) => key(at) !== present);
+    const found = edges(model, profile, now, now + 8 * MICROS_PER_DAY)
+      .slice(0, 300)
+      .find((at) => key(at) !== present);
     return found === undefined ? undefined : found - random.pick([0, 0, 0, 1]);
   }
 
@@ -534,7 +652,8 @@ describe('the engine', () => {
   it(
     `keeps every promise through random steps and deaths (seed ${seed})`,
     async () => {
-      const why = (): string => `seed ${seed}, step ${steps}\n${trace.join('\n')}\ngroups ${JSON.stringify(model.all.map((group) => ({ id: group.id, tree: group.tree })))}`;
+      const why = (): string =>
+        `seed ${seed}, step ${steps}\n${trace.join('\n')}\ngroups ${JSON.stringify(model.all.map((group) => ({ id: group.id, tree: group.tree })))}`;
       const deadline = performance.now() + SECONDS * 1000;
       let rounds = 0;
       const spent: Record<string, number> = {};
@@ -569,13 +688,19 @@ describe('the engine', () => {
           await timed('compare', () => compare(why));
         }
       }
-      const { rows: causes } = await server.app.context.db.query(sql`select cause, count(*) from changes group by 1 order by 1`);
-      process.stdout.write(`engine property: ${JSON.stringify(causes)} seed ${seed}, ${rounds} rounds, ${steps} steps, ${kills} deaths, ${JSON.stringify(spent)}\n`);
+      const { rows: causes } = await server.app.context.db.query(
+        sql`select cause, count(*) from changes group by 1 order by 1`,
+      );
+      process.stdout.write(
+        `engine property: ${JSON.stringify(causes)} seed ${seed}, ${rounds} rounds, ${steps} steps, ${kills} deaths, ${JSON.stringify(spent)}\n`,
+      );
     },
     (SECONDS + 120) * 1000,
   );
 
   async function expireLeases(): Promise<void> {
-    await server.app.context.db.query(sql`update leases set expires_at = '-infinity' where starts_with(name, 'heart:')`);
+    await server.app.context.db.query(
+      sql`update leases set expires_at = '-infinity' where starts_with(name, 'heart:')`,
+    );
   }
 });

@@ -1,7 +1,15 @@
 import { Type } from 'typebox';
 import type { Context } from '../context.ts';
 import { sql, type Database } from '../database/database.ts';
-import { PageOf, PageQuery, pageClause, presentPage, readPage, type Order, type PageRequest } from '../database/page.ts';
+import {
+  PageOf,
+  PageQuery,
+  pageClause,
+  presentPage,
+  readPage,
+  type Order,
+  type PageRequest,
+} from '../database/page.ts';
 import { actorName } from '../credentials/credential.ts';
 import { notFound, ValidationError } from '../errors.ts';
 import { GroupResource, presentGroup } from '../groups/group.ts';
@@ -35,11 +43,17 @@ const RulesetResource = Type.Object(
 const PreviewResource = Type.Object({
   count: Type.Integer({ description: 'Exact.' }),
   sample: Type.Array(
-    Type.Object({ id: Type.String(), nickname: Type.String(), custom_id: Type.Unsafe<string | null>({ type: ['string', 'null'] }) }),
+    Type.Object({
+      id: Type.String(),
+      nickname: Type.String(),
+      custom_id: Type.Unsafe<string | null>({ type: ['string', 'null'] }),
+    }),
     { description: 'Up to 10 of them.' },
   ),
   as_of: Timestamp('The instant that the numbers are of.'),
-  entering: Type.Optional(Type.Integer({ description: 'With `group_id`: who would enter, the pins of the group included.' })),
+  entering: Type.Optional(
+    Type.Integer({ description: 'With `group_id`: who would enter, the pins of the group included.' }),
+  ),
   leaving: Type.Optional(Type.Integer({ description: 'With `group_id`: who would leave.' })),
 });
 
@@ -49,7 +63,10 @@ const VerificationResource = Type.Object({
   extra: Type.Integer({ description: 'Are members and should not be.' }),
 });
 
-const PinParams = Type.Object({ ...GroupParams.properties, profile_id: Type.String({ description: 'The profile’s id, a UUID.' }) });
+const PinParams = Type.Object({
+  ...GroupParams.properties,
+  profile_id: Type.String({ description: 'The profile’s id, a UUID.' }),
+});
 
 export function evaluationRoutes(app: App, context: Context): void {
   const rules = rulesCache(context.db);
@@ -57,7 +74,12 @@ export function evaluationRoutes(app: App, context: Context): void {
   app.addHook('onClose', () => previews.close());
   // Whatever may have written ends what is kept of the past, when it comes and when it is done.
   app.server.on('request', (request, response) => {
-    if (request.method === 'GET' || request.method === 'HEAD' || request.url?.includes('/profile-groups/preview') === true) return;
+    if (
+      request.method === 'GET' ||
+      request.method === 'HEAD' ||
+      request.url?.includes('/profile-groups/preview') === true
+    )
+      return;
     previews.forget();
     response.once('close', () => previews.forget());
   });
@@ -69,12 +91,18 @@ export function evaluationRoutes(app: App, context: Context): void {
       schema: {
         operationId: 'previewRule',
         summary: 'Preview a rule',
-        description: 'Who would be in a group of this rule, exactly. With `group_id`, who would enter and leave that group. Changes nothing.',
+        description:
+          'Who would be in a group of this rule, exactly. With `group_id`, who would enter and leave that group. Changes nothing.',
         tags,
         params: ClientIdParams,
         body: Type.Object({
           rule_tree: Type.Optional(Type.Unknown()),
-          group_id: Type.Optional(Type.Unsafe<string | null>({ type: ['string', 'null'], description: 'A dynamic group, by id or `custom:…`.' })),
+          group_id: Type.Optional(
+            Type.Unsafe<string | null>({
+              type: ['string', 'null'],
+              description: 'A dynamic group, by id or `custom:…`.',
+            }),
+          ),
         }),
         response: { 200: PreviewResource },
       },
@@ -127,7 +155,10 @@ export function evaluationRoutes(app: App, context: Context): void {
       const group = await getGroup(context.db, application.id, request.params.group);
       const page = readPage(request, RULESET_ORDER);
       const { rows, count } = await pageOfRulesets(context.db, group.id, page);
-      return presentPage(request, page, RULESET_ORDER, rows, count, (row) => ({ ...row, created_at: formatInstant(row.created_at) }));
+      return presentPage(request, page, RULESET_ORDER, rows, count, (row) => ({
+        ...row,
+        created_at: formatInstant(row.created_at),
+      }));
     },
   );
 
@@ -151,7 +182,13 @@ export function evaluationRoutes(app: App, context: Context): void {
       const id = readUuid(request.params.ruleset_id);
       const saved = id === undefined ? undefined : await findRuleset(context.db, group.id, id);
       if (!saved) throw notFound();
-      const changed = await updateGroup(context, application, group.id, { rule_tree: saved.rule_tree }, actorName(request.credential));
+      const changed = await updateGroup(
+        context,
+        application,
+        group.id,
+        { rule_tree: saved.rule_tree },
+        actorName(request.credential),
+      );
       return presentGroup(changed.group, changed.dynamic);
     },
   );
@@ -208,7 +245,11 @@ const RULESET_ORDER: Order<RulesetRow> = {
   key: (row) => [formatInstant(row.created_at), row.id],
 };
 
-async function pageOfRulesets(db: Database, groupId: string, page: PageRequest): Promise<{ rows: RulesetRow[]; count: number | undefined }> {
+async function pageOfRulesets(
+  db: Database,
+  groupId: string,
+  page: PageRequest,
+): Promise<{ rows: RulesetRow[]; count: number | undefined }> {
   const { after, orderAndLimit } = pageClause(page, RULESET_ORDER);
   return db.transaction(
     async (tx) => {

@@ -30,10 +30,17 @@ export interface ExplainContext {
 }
 
 /** Undefined where there is no such profile. */
-export async function explainMember(context: ExplainContext, application: Application, group: Group, profileId: string): Promise<ExplainedMembership | undefined> {
+export async function explainMember(
+  context: ExplainContext,
+  application: Application,
+  group: Group,
+  profileId: string,
+): Promise<ExplainedMembership | undefined> {
   const id = readUuid(profileId);
   if (id === undefined) return undefined;
-  return context.db.transaction((tx) => explainInSnapshot(tx, context, application.id, group.id, id), { isolation: 'repeatable read' });
+  return context.db.transaction((tx) => explainInSnapshot(tx, context, application.id, group.id, id), {
+    isolation: 'repeatable read',
+  });
 }
 
 interface MembershipRow {
@@ -61,7 +68,11 @@ async function explainInSnapshot(
   const state = states.get(profileId);
   if (!state) return undefined;
   const now = Math.max(before, newestActivity([{ state }]));
-  for (const id of reads) state.groups.set(id, { member: memberships.get(id)?.since !== undefined && memberships.get(id)?.since !== null, flips: [] });
+  for (const id of reads)
+    state.groups.set(id, {
+      member: memberships.get(id)?.since !== undefined && memberships.get(id)?.since !== null,
+      flips: [],
+    });
   let next: Instant[] = [];
   for (const id of order) {
     const group = rules.groups.get(id);
@@ -92,9 +103,16 @@ const servedOf = (rules: ApplicationRules, groupId: string): CompiledRule | unde
 const isOn = (pin: PinRow, at: Instant): boolean => (pin.expires_at ?? Infinity) > at;
 
 /** The instants after `now` at which membership changes: by the rule while the group is live, and by the end of the pin. */
-function flipsOf(rule: CompiledRule | undefined, isLive: boolean, state: ProfileState, pin: PinRow | undefined, now: Instant): Instant[] {
+function flipsOf(
+  rule: CompiledRule | undefined,
+  isLive: boolean,
+  state: ProfileState,
+  pin: PinRow | undefined,
+  now: Instant,
+): Instant[] {
   if (!rule) return [];
-  if (pin === undefined || !isOn(pin, now)) return isLive ? timeline(rule, state, now, Infinity).changes.map((change) => change.at) : [];
+  if (pin === undefined || !isOn(pin, now))
+    return isLive ? timeline(rule, state, now, Infinity).changes.map((change) => change.at) : [];
   const end = pin.expires_at;
   if (end === null) return [];
   const pinned = pin.pin === 'in';
@@ -119,12 +137,15 @@ function innersFirst(rules: ApplicationRules, groupId: string): string[] {
 
 /** Compiled rules as this snapshot has them. */
 export async function currentRules(tx: Queryable, cache: RulesCache, applicationId: number): Promise<ApplicationRules> {
-  const { rows } = await tx.query<{ version: number }>(sql`select definitions_version as version from applications where id = ${applicationId}`);
+  const { rows } = await tx.query<{ version: number }>(
+    sql`select definitions_version as version from applications where id = ${applicationId}`,
+  );
   const version = rows[0]?.version;
   const known = await cache.get(applicationId);
   const served = await tx.query<{ group_id: string; served_ruleset_id: string | null }>(sql`
     select group_id, served_ruleset_id from group_heads where group_id = any (${[...(known?.groups.keys() ?? [])]}::uuid[])`);
-  const isCurrent = (group: GroupRules, row: { served_ruleset_id: string | null }): boolean => group.servedRulesetId === row.served_ruleset_id;
+  const isCurrent = (group: GroupRules, row: { served_ruleset_id: string | null }): boolean =>
+    group.servedRulesetId === row.served_ruleset_id;
   const fresh =
     known?.version === version &&
     served.rows.every((row) => {
@@ -136,7 +157,11 @@ export async function currentRules(tx: Queryable, cache: RulesCache, application
   return rules;
 }
 
-async function loadMemberships(tx: Queryable, profileId: string, groupIds: string[]): Promise<Map<string, MembershipRow>> {
+async function loadMemberships(
+  tx: Queryable,
+  profileId: string,
+  groupIds: string[],
+): Promise<Map<string, MembershipRow>> {
   const { rows } = await tx.query<MembershipRow>(sql`
     select h.group_id, h.served_ruleset_id, h.as_of,
       case when m.entered_at = '-infinity' then (select e.switched_at from group_epochs e where e.group_id = h.group_id and e.epoch = m.since_epoch)

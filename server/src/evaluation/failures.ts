@@ -48,7 +48,9 @@ export async function requestFill(
 
 /** The pause that follows the failure just counted. */
 export async function delayRetry(tx: Queryable, groupId: string, now: Instant): Promise<void> {
-  const { rows } = await tx.query<{ failures: number }>(sql`select failures from fills where group_id = ${groupId} for update`);
+  const { rows } = await tx.query<{ failures: number }>(
+    sql`select failures from fills where group_id = ${groupId} for update`,
+  );
   const retryAt = formatInstant(now + pauseAfter(rows[0]?.failures ?? 1));
   await tx.query(sql`update fills set retry_at = ${retryAt} where group_id = ${groupId}`);
 }

@@ -47,9 +47,14 @@ export async function listDueFills(db: Queryable, now: Instant): Promise<DueFill
 }
 
 /** Runs one fill to its end. `shouldStop` is asked between its steps. */
-export async function runFill(context: FillContext, due: DueFill, shouldStop: () => boolean = () => false): Promise<FillOutcome> {
+export async function runFill(
+  context: FillContext,
+  due: DueFill,
+  shouldStop: () => boolean = () => false,
+): Promise<FillOutcome> {
   if (due.stage === 'clean') {
-    for await (const _progress of cleanSwitch(context.db, due.group_id, due.attempts)) if (shouldStop()) return 'superseded';
+    for await (const _progress of cleanSwitch(context.db, due.group_id, due.attempts))
+      if (shouldStop()) return 'superseded';
     return 'done';
   }
   try {
@@ -99,13 +104,17 @@ function planOf(context: FillContext, rules: ApplicationRules, group: GroupRules
 
 async function scan(context: FillContext, applicationId: number, groupId: string, rule: CompiledRule): Promise<Bitset> {
   return inSnapshot(context.db, async (client) => {
-    const sweeping = await client.query<{ at: Instant }>('select sweeping_until as at from sweeps where application_id = $1', [applicationId]);
+    const sweeping = await client.query<{ at: Instant }>(
+      'select sweeping_until as at from sweeps where application_id = $1',
+      [applicationId],
+    );
     const now = Math.max(context.clock.now(), sweeping.rows[0]?.at ?? -Infinity);
     const pins = await client.query<{ ordinal: number; pin: 'in' | 'out' }>(
       'select ordinal, pin from pins where group_id = $1 and (expires_at is null or expires_at > $2)',
       [groupId, formatInstant(now)],
     );
-    const pinned = (pin: 'in' | 'out'): Bitset => fromOrdinals(pins.rows.filter((row) => row.pin === pin).map((row) => row.ordinal));
+    const pinned = (pin: 'in' | 'out'): Bitset =>
+      fromOrdinals(pins.rows.filter((row) => row.pin === pin).map((row) => row.ordinal));
     const members = await readRuleSet(createSetReader(client, { applicationId, now }), rule);
     return or(andNot(members, pinned('out')), pinned('in'));
   });
@@ -121,7 +130,9 @@ async function decideTouched(
   profiles: { profileId: string; ordinal: number }[],
 ): Promise<Set<number>> {
   const ids = profiles.map((profile) => profile.profileId);
-  const { rows: times } = await tx.query<{ at: Instant }>(sql`select sweeping_until as at from sweeps where application_id = ${applicationId}`);
+  const { rows: times } = await tx.query<{ at: Instant }>(
+    sql`select sweeping_until as at from sweeps where application_id = ${applicationId}`,
+  );
   const { rows: pins } = await tx.query<{ profile_id: string; pin: 'in' | 'out'; expires_at: Instant | null }>(sql`
     select profile_id, pin, expires_at from pins where group_id = ${groupId} and profile_id = any (${ids}::uuid[])`);
   const from = Math.max(clock.now(), times[0]?.at ?? -Infinity);
@@ -131,7 +142,9 @@ async function decideTouched(
     for (const recent of state.recent.values()) now = Math.max(now, recent.at[0] ?? now);
     for (const total of state.totals.values()) now = Math.max(now, total.lastAt ?? now);
   }
-  const pinned = new Map(pins.filter((pin) => (pin.expires_at ?? Infinity) > now).map((pin) => [pin.profile_id, pin.pin]));
+  const pinned = new Map(
+    pins.filter((pin) => (pin.expires_at ?? Infinity) > now).map((pin) => [pin.profile_id, pin.pin]),
+  );
   const wanted = new Set<number>();
   for (const state of states.values()) {
     const pin = pinned.get(state.id);

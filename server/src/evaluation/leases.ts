@@ -107,7 +107,9 @@ async function bury(db: Database): Promise<void> {
 async function removeWorker(tx: Queryable, holder: string): Promise<void> {
   await tx.query(sql`delete from leases where name = ${`worker:${holder}`}`);
   await tx.query(sql`delete from leases where name = ${`heart:${holder}`}`);
-  await tx.query(sql`update leases set holder = null, fence = fence + 1 where starts_with(name, 'bucket:') and holder = ${holder}`);
+  await tx.query(
+    sql`update leases set holder = null, fence = fence + 1 where starts_with(name, 'bucket:') and holder = ${holder}`,
+  );
 }
 
 /** Brings the buckets of this worker to its share of them all, and returns them. */

@@ -13,7 +13,12 @@ describe('a dynamic group', () => {
     const early = await bench.profile();
     const late = await bench.profile();
     for (let i = 0; i < 3; i++) await bench.send(early, 'comment-created');
-    const group = await bench.group({ attribute: 'total_comments_posted', condition: 'greater_than_or_equal', value: 3, window: 'PT5S' });
+    const group = await bench.group({
+      attribute: 'total_comments_posted',
+      condition: 'greater_than_or_equal',
+      value: 3,
+      window: 'PT5S',
+    });
     expect((await bench.show(group)).evaluation).toMatchObject({ state: 'filling', as_of: null, ruleset_id: null });
     await bench.tick();
     expect(await bench.members(group)).toEqual([early.id]);

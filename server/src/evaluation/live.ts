@@ -37,7 +37,11 @@ class StaleRules extends Error {}
 const MAX_ATTEMPTS = 20;
 
 /** Evaluates these rows and takes them off the queue. */
-export async function evaluateSlice(context: LiveContext, applicationId: number, rows: QueueRow[]): Promise<SliceResult> {
+export async function evaluateSlice(
+  context: LiveContext,
+  applicationId: number,
+  rows: QueueRow[],
+): Promise<SliceResult> {
   for (let attempt = 0; ; attempt++) {
     const rules = attempt === 0 ? await context.rules.get(applicationId) : await context.rules.refresh(applicationId);
     if (!rules) return { rows: 0, queuedAt: [], profiles: 0, evaluated: 0, changes: [], at: context.clock.now() };
@@ -51,7 +55,12 @@ export async function evaluateSlice(context: LiveContext, applicationId: number,
   }
 }
 
-async function evaluateInTransaction(tx: Queryable, context: LiveContext, rules: ApplicationRules, given: QueueRow[]): Promise<SliceResult> {
+async function evaluateInTransaction(
+  tx: Queryable,
+  context: LiveContext,
+  rules: ApplicationRules,
+  given: QueueRow[],
+): Promise<SliceResult> {
   const { applicationId } = rules;
   await context.leases.hold(tx);
   const times = await readTimes(tx, context.clock, applicationId);
@@ -66,16 +75,35 @@ async function evaluateInTransaction(tx: Queryable, context: LiveContext, rules:
     else byProfile.set(row.profile_id, [row]);
   }
   const slice = await loadSlice(tx, rules, byProfile, Math.min(times.swept, context.clock.now()));
-  const now = Math.max(context.clock.now(), times.sweeping, times.swept, ...rows.map((row) => row.queued_at), newestActivity(slice.subjects.values()));
+  const now = Math.max(
+    context.clock.now(),
+    times.sweeping,
+    times.swept,
+    ...rows.map((row) => row.queued_at),
+    newestActivity(slice.subjects.values()),
+  );
 
   const decisions = await decideAll(tx, rules, slice, now);
   const changes = [...decisions].flatMap(([profileId, decision]) =>
-    decision.changes.map((change): MembershipChange => ({ ...change, profileId, ordinal: slice.subjects.get(profileId)?.state.ordinal ?? 0 })),
+    decision.changes.map((change): MembershipChange => ({
+      ...change,
+      profileId,
+      ordinal: slice.subjects.get(profileId)?.state.ordinal ?? 0,
+    })),
   );
   changes.sort((a, b) => a.at - b.at);
-  const touched = [...decisions].flatMap(([profileId, decision]) => decision.touched.map((groupId) => ({ groupId, profileId })));
+  const touched = [...decisions].flatMap(([profileId, decision]) =>
+    decision.touched.map((groupId) => ({ groupId, profileId })),
+  );
   const epochs = new Map([...slice.heads].map(([groupId, head]) => [groupId, head.epoch]));
-  const done = await changeMembership(tx, changes, { applicationId, now, queueReaders: false, epochs, touched, settled: true });
+  const done = await changeMembership(tx, changes, {
+    applicationId,
+    now,
+    queueReaders: false,
+    epochs,
+    touched,
+    settled: true,
+  });
   await deleteExpiredPins(tx, slice.subjects.values(), now);
   await deleteRows(tx, rows);
   // Losing this with the machine costs an evaluation, not a change that somebody has seen.
@@ -86,7 +114,11 @@ async function evaluateInTransaction(tx: Queryable, context: LiveContext, rules:
   return { rows: rows.length, queuedAt, profiles: byProfile.size, evaluated, changes: done, at: now };
 }
 
-async function readTimes(tx: Queryable, clock: Clock, applicationId: number): Promise<{ version: number; swept: Instant; sweeping: Instant }> {
+async function readTimes(
+  tx: Queryable,
+  clock: Clock,
+  applicationId: number,
+): Promise<{ version: number; swept: Instant; sweeping: Instant }> {
   const { rows } = await tx.query<{ version: number; swept: Instant | null; sweeping: Instant | null }>(sql`
     select a.definitions_version as version, s.swept_until as swept, s.sweeping_until as sweeping
     from applications a left join sweeps s on s.application_id = a.id where a.id = ${applicationId}`);
@@ -111,21 +143,33 @@ interface Slice {
 }
 
 /** Since when time must be walked for these rows: a clock row is about what lies before the sweep that queued it. */
-const sinceOf = (rows: readonly QueueRow[], swept: Instant): Instant => Math.min(swept, ...rows.map((row) => row.since ?? swept));
+const sinceOf = (rows: readonly QueueRow[], swept: Instant): Instant =>
+  Math.min(swept, ...rows.map((row) => row.since ?? swept));
 
-async function loadSlice(tx: Queryable, rules: ApplicationRules, byProfile: Map<string, QueueRow[]>, swept: Instant): Promise<Slice> {
+async function loadSlice(
+  tx: Queryable,
+  rules: ApplicationRules,
+  byProfile: Map<string, QueueRow[]>,
+  swept: Instant,
+): Promise<Slice> {
   const ids = [...byProfile.keys()].sort();
   // Held until the end: a profile that is being erased waits, and leaves every group that we put it in.
   await tx.query(sql`select from profiles where id = any (${ids}::uuid[]) order by id for key share`);
   const groups = new Set<string>();
-  for (const rows of byProfile.values()) for (const id of rules.readersOf(rows.flatMap((row) => row.changed))) groups.add(id);
+  for (const rows of byProfile.values())
+    for (const id of rules.readersOf(rows.flatMap((row) => row.changed))) groups.add(id);
   const slice: Slice = { rules, subjects: new Map(), heads: new Map(), swept };
   await loadSubjects(tx, slice, byProfile, groups);
   return slice;
 }
 
 /** Loads or loads again these profiles with all that the groups need. */
-async function loadSubjects(tx: Queryable, slice: Slice, byProfile: ReadonlyMap<string, readonly QueueRow[]>, groups: ReadonlySet<string>): Promise<void> {
+async function loadSubjects(
+  tx: Queryable,
+  slice: Slice,
+  byProfile: ReadonlyMap<string, readonly QueueRow[]>,
+  groups: ReadonlySet<string>,
+): Promise<void> {
   const { rules, heads } = slice;
   const ids = [...byProfile.keys()];
   const served = [...groups].flatMap((id) => rules.groups.get(id)?.served ?? []);
@@ -162,7 +206,12 @@ async function loadHeads(tx: Queryable, { rules, heads }: Slice, groupIds: strin
   }
 }
 
-async function loadMembers(tx: Queryable, profileIds: string[], groupIds: string[], heads: ReadonlyMap<string, Head>): Promise<Map<string, Set<string>>> {
+async function loadMembers(
+  tx: Queryable,
+  profileIds: string[],
+  groupIds: string[],
+  heads: ReadonlyMap<string, Head>,
+): Promise<Map<string, Set<string>>> {
   const known = groupIds.filter((id) => heads.has(id));
   const found = new Map<string, Set<string>>();
   if (known.length === 0) return found;
@@ -179,7 +228,11 @@ async function loadMembers(tx: Queryable, profileIds: string[], groupIds: string
   return found;
 }
 
-async function loadPins(tx: Queryable, profileIds: string[], groupIds: string[]): Promise<Map<string, Map<string, Pin>>> {
+async function loadPins(
+  tx: Queryable,
+  profileIds: string[],
+  groupIds: string[],
+): Promise<Map<string, Map<string, Pin>>> {
   const { rows } = await tx.query<Pin & { profile_id: string; group_id: string }>(sql`
     select profile_id, group_id, pin, expires_at from pins
     where profile_id = any (${profileIds}::uuid[]) and group_id = any (${groupIds}::uuid[])`);
@@ -202,7 +255,12 @@ export function newestActivity(subjects: Iterable<{ state: ProfileState }>): Ins
 }
 
 /** Decides every profile; those that turn out to need more (groups that read what changed, last changes) again with it. */
-async function decideAll(tx: Queryable, rules: ApplicationRules, slice: Slice, now: Instant): Promise<Map<string, Decision>> {
+async function decideAll(
+  tx: Queryable,
+  rules: ApplicationRules,
+  slice: Slice,
+  now: Instant,
+): Promise<Map<string, Decision>> {
   const decisions = new Map<string, Decision>();
   const groups = new Set([...slice.subjects.values()].flatMap((subject) => [...subject.loaded]));
   let open = [...slice.subjects.keys()];
@@ -227,7 +285,11 @@ async function decideAll(tx: Queryable, rules: ApplicationRules, slice: Slice, n
   return decisions;
 }
 
-async function loadLastChanges(tx: Queryable, slice: Slice, pairs: { profileId: string; groupId: string }[]): Promise<void> {
+async function loadLastChanges(
+  tx: Queryable,
+  slice: Slice,
+  pairs: { profileId: string; groupId: string }[],
+): Promise<void> {
   const { rows } = await tx.query<{ profile_id: string; group_id: string; at: Instant | null }>(sql`
     select p.profile_id, p.group_id, l.at
     from unnest(${pairs.map((pair) => pair.profileId)}::uuid[], ${pairs.map((pair) => pair.groupId)}::uuid[],
@@ -240,13 +302,18 @@ async function loadLastChanges(tx: Queryable, slice: Slice, pairs: { profileId: 
   for (const { profile_id, group_id, at } of rows) {
     const subject = slice.subjects.get(profile_id);
     if (!subject) continue;
-    slice.subjects.set(profile_id, { ...subject, lastChange: new Map(subject.lastChange).set(group_id, at ?? -Infinity) });
+    slice.subjects.set(profile_id, {
+      ...subject,
+      lastChange: new Map(subject.lastChange).set(group_id, at ?? -Infinity),
+    });
   }
 }
 
 async function deleteExpiredPins(tx: Queryable, subjects: Iterable<Subject>, now: Instant): Promise<void> {
   const expired = [...subjects].flatMap(({ state, pins }) =>
-    [...pins].filter(([, pin]) => pin.expires_at !== null && pin.expires_at <= now).map(([groupId]) => ({ profileId: state.id, groupId })),
+    [...pins]
+      .filter(([, pin]) => pin.expires_at !== null && pin.expires_at <= now)
+      .map(([groupId]) => ({ profileId: state.id, groupId })),
   );
   if (expired.length === 0) return;
   await tx.query(sql`

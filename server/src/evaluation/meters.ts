@@ -21,7 +21,14 @@ export interface EvaluationCounts {
   fills: { outcome: FillOutcome; seconds: number }[];
 }
 
-export const noCounts = (): EvaluationCounts => ({ slices: 0, rows: 0, evaluated: 0, changes: {}, freshness: [], fills: [] });
+export const noCounts = (): EvaluationCounts => ({
+  slices: 0,
+  rows: 0,
+  evaluated: 0,
+  changes: {},
+  freshness: [],
+  fills: [],
+});
 
 export function countSlice(counts: EvaluationCounts, slice: SliceResult, now: Instant): void {
   counts.slices++;
@@ -37,9 +44,17 @@ export interface EvaluationMeters {
 
 export function evaluationMeters(registry: Registry): EvaluationMeters {
   const registers = [registry];
-  const slices = new Counter({ name: 'grandstand_evaluation_slices_total', help: 'Slices of the queue that were evaluated.', registers });
+  const slices = new Counter({
+    name: 'grandstand_evaluation_slices_total',
+    help: 'Slices of the queue that were evaluated.',
+    registers,
+  });
   const rows = new Counter({ name: 'grandstand_evaluation_rows_total', help: 'Rows taken off the queue.', registers });
-  const evaluations = new Counter({ name: 'grandstand_evaluations_total', help: 'Rules evaluated for a profile.', registers });
+  const evaluations = new Counter({
+    name: 'grandstand_evaluations_total',
+    help: 'Rules evaluated for a profile.',
+    registers,
+  });
   const changes = new Counter({
     name: 'grandstand_membership_changes_total',
     help: 'Memberships that the evaluation changed, by cause; those by `clock` are flips of time.',
@@ -87,7 +102,12 @@ export function evaluationGauges(registry: Registry, { db, clock }: { db: Databa
     state ??= readState(db).finally(() => setTimeout(() => (state = undefined), 500).unref());
     return state;
   };
-  const gauge = (name: string, help: string, set: (gauge: Gauge, state: State) => void, labelNames: string[] = []): void => {
+  const gauge = (
+    name: string,
+    help: string,
+    set: (gauge: Gauge, state: State) => void,
+    labelNames: string[] = [],
+  ): void => {
     new Gauge({
       name,
       help,
@@ -100,7 +120,8 @@ export function evaluationGauges(registry: Registry, { db, clock }: { db: Databa
       },
     });
   };
-  const seconds = (since: Instant | null): number => (since === null ? 0 : Math.max(0, clock.now() - since) / MICROS_PER_SECOND);
+  const seconds = (since: Instant | null): number =>
+    since === null ? 0 : Math.max(0, clock.now() - since) / MICROS_PER_SECOND;
   gauge(
     'grandstand_queue_rows',
     'Rows that wait for evaluation, by whether time or something else put them there.',
@@ -110,9 +131,13 @@ export function evaluationGauges(registry: Registry, { db, clock }: { db: Databa
     },
     ['cause'],
   );
-  gauge('grandstand_queue_age_seconds', 'Age of the oldest row that waits.', (it, { oldest }) => it.set(seconds(oldest)));
-  gauge('grandstand_sweep_lag_seconds', 'How long ago the clock’s changes were last looked for, in the application where that is longest.', (it, { swept }) =>
-    it.set(seconds(swept)),
+  gauge('grandstand_queue_age_seconds', 'Age of the oldest row that waits.', (it, { oldest }) =>
+    it.set(seconds(oldest)),
+  );
+  gauge(
+    'grandstand_sweep_lag_seconds',
+    'How long ago the clock’s changes were last looked for, in the application where that is longest.',
+    (it, { swept }) => it.set(seconds(swept)),
   );
   gauge('grandstand_groups_filling', 'Groups that are being filled.', (it, { fills }) => it.set(fills.length));
   gauge(
@@ -124,11 +149,27 @@ export function evaluationGauges(registry: Registry, { db, clock }: { db: Databa
     },
     ['group'],
   );
-  gauge('grandstand_groups_failed', 'Groups whose evaluation failed and is tried again.', (it, { failed }) => it.set(failed));
-  gauge('grandstand_verify_age_seconds', 'Since the last nightly verification of any group.', (it, { verified }) => it.set(seconds(verified.at)));
-  gauge('grandstand_verify_checked', 'Memberships compared by the last nightly verification of each group.', (it, { verified }) => it.set(verified.checked));
-  gauge('grandstand_verify_missing', 'Memberships that it found missing: 0, or the promise does not hold.', (it, { verified }) => it.set(verified.missing));
-  gauge('grandstand_verify_extra', 'Memberships that it found too many: 0, or the promise does not hold.', (it, { verified }) => it.set(verified.extra));
+  gauge('grandstand_groups_failed', 'Groups whose evaluation failed and is tried again.', (it, { failed }) =>
+    it.set(failed),
+  );
+  gauge('grandstand_verify_age_seconds', 'Since the last nightly verification of any group.', (it, { verified }) =>
+    it.set(seconds(verified.at)),
+  );
+  gauge(
+    'grandstand_verify_checked',
+    'Memberships compared by the last nightly verification of each group.',
+    (it, { verified }) => it.set(verified.checked),
+  );
+  gauge(
+    'grandstand_verify_missing',
+    'Memberships that it found missing: 0, or the promise does not hold.',
+    (it, { verified }) => it.set(verified.missing),
+  );
+  gauge(
+    'grandstand_verify_extra',
+    'Memberships that it found too many: 0, or the promise does not hold.',
+    (it, { verified }) => it.set(verified.extra),
+  );
 }
 
 async function readState(db: Database): Promise<State> {

@@ -14,7 +14,10 @@ const LAST_HOUR = 5;
 const AGAIN_AFTER = MICROS_PER_DAY / 2;
 
 /** Verifies the next group whose turn it is; false where there is none now. */
-export async function verifyNext(context: VerifyContext & { log: Logger }, buckets: readonly number[]): Promise<boolean> {
+export async function verifyNext(
+  context: VerifyContext & { log: Logger },
+  buckets: readonly number[],
+): Promise<boolean> {
   const now = context.clock.now();
   const hour = new Date(now / 1000).getUTCHours();
   if (hour < FIRST_HOUR || hour > LAST_HOUR) return false;
@@ -29,7 +32,8 @@ export async function verifyNext(context: VerifyContext & { log: Logger }, bucke
   if (!next) return false;
   try {
     const result = await verify(context, next.application_id, next.id, true);
-    if (result.missing + result.extra > 0) context.log.error({ group: next.id, ...result }, 'a nightly verification found differences');
+    if (result.missing + result.extra > 0)
+      context.log.error({ group: next.id, ...result }, 'a nightly verification found differences');
   } catch (error) {
     if (!(error instanceof ApiError)) throw error; // a fill or a pause came between
   }

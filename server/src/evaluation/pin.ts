@@ -30,7 +30,9 @@ const nullable = (description: string) => Type.Unsafe<string | null>({ type: ['s
 export const PinFields = Type.Object({
   pin: Type.Optional(Type.Unknown({ description: '`in` or `out`.' })),
   reason: Type.Optional(Type.Unknown({ description: `Why, 1 to ${MAX_REASON} characters.` })),
-  expires_at: Type.Optional(Type.Unknown({ description: 'An instant to come; from then on the rule decides again. Default: never.' })),
+  expires_at: Type.Optional(
+    Type.Unknown({ description: 'An instant to come; from then on the rule decides again. Default: never.' }),
+  ),
 });
 export type PinFields = Static<typeof PinFields>;
 
@@ -57,9 +59,11 @@ export const presentPin = (row: PinRow): PinResource => ({
 function readPin(fields: PinFields, now: Instant): Pick<PinRow, 'pin' | 'reason' | 'expires_at'> {
   const errors: FieldErrors = {};
   const { pin, reason = '', expires_at: end = null } = fields;
-  if (pin !== 'in' && pin !== 'out') errors['pin'] = [pin === undefined ? 'This field is required.' : 'Must be "in" or "out".'];
+  if (pin !== 'in' && pin !== 'out')
+    errors['pin'] = [pin === undefined ? 'This field is required.' : 'Must be "in" or "out".'];
   const length = typeof reason === 'string' ? [...reason.trim()].length : -1;
-  if (length < 0 || length > MAX_REASON) errors['reason'] = [`This must be a text of at most ${MAX_REASON} characters.`];
+  if (length < 0 || length > MAX_REASON)
+    errors['reason'] = [`This must be a text of at most ${MAX_REASON} characters.`];
   const expiresAt = typeof end === 'string' ? parseInstant(end) : undefined;
   if (end !== null && expiresAt === undefined) errors['expires_at'] = ['This must be an ISO 8601 instant, or null.'];
   else if (expiresAt !== undefined && expiresAt <= now) errors['expires_at'] = ['This must lie in the future.'];
@@ -69,7 +73,8 @@ function readPin(fields: PinFields, now: Instant): Pick<PinRow, 'pin' | 'reason'
 
 async function getDynamic(context: Context, application: Application, text: string): Promise<Group> {
   const group = await getGroup(context.db, application.id, text);
-  if (group.membership_type === 'static') throw conflict('Only members of a dynamic group can be pinned; add or remove members of a static one.');
+  if (group.membership_type === 'static')
+    throw conflict('Only members of a dynamic group can be pinned; add or remove members of a static one.');
   return group;
 }
 
@@ -107,7 +112,12 @@ export async function setPin(
 }
 
 /** The rule decides again. */
-export async function deletePin(context: Context, application: Application, groupText: string, profileText: string): Promise<void> {
+export async function deletePin(
+  context: Context,
+  application: Application,
+  groupText: string,
+  profileText: string,
+): Promise<void> {
   const group = await getDynamic(context, application, groupText);
   const profileId = readUuid(profileText);
   if (profileId === undefined) throw notFound();

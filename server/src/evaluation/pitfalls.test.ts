@@ -26,7 +26,8 @@ describe('pitfalls', () => {
   });
   afterAll(() => bench.close());
   const db = () => bench.server.app.context.db;
-  const post = <T = Record<string, unknown>>(path: string, body: unknown = {}) => bench.server.call<T>('POST', path, { body });
+  const post = <T = Record<string, unknown>>(path: string, body: unknown = {}) =>
+    bench.server.call<T>('POST', path, { body });
   const verify = async (group: string) => (await post(`${GROUPS}${group}/verify/`)).body;
 
   it('a group whose fill died goes on by itself and is never stuck', async () => {
@@ -35,7 +36,12 @@ describe('pitfalls', () => {
     const group = await bench.group(ACTIVE);
     const { clock } = bench;
     const dying = mortal(db(), 40);
-    const doomed = createWorker({ db: dying.db, clock, log: pino({ level: 'silent' }), dynamicGroups: dynamicGroups({ db: dying.db, clock }) });
+    const doomed = createWorker({
+      db: dying.db,
+      clock,
+      log: pino({ level: 'silent' }),
+      dynamicGroups: dynamicGroups({ db: dying.db, clock }),
+    });
     await expect(doomed.tick()).rejects.toThrow(Killed);
     doomed.abandon();
     expect((await bench.show(group)).evaluation.state).toBe('filling');
@@ -46,7 +52,10 @@ describe('pitfalls', () => {
   });
 
   it('"did not do it" holds for profiles that never did anything, also for new ones', async () => {
-    const group = await bench.group({ operator: 'NOT', children: [{ attribute: 'has_ever_commented', condition: 'is', value: true }] });
+    const group = await bench.group({
+      operator: 'NOT',
+      children: [{ attribute: 'has_ever_commented', condition: 'is', value: true }],
+    });
     await bench.tick();
     const fresh = await bench.profile();
     await bench.tick();
@@ -102,8 +111,13 @@ describe('pitfalls', () => {
     const group = await bench.group(ACTIVE);
     await bench.tick();
     const first = await bench.show(group);
-    await bench.patch(group, { rule_tree: { operator: 'OR', children: [{ value: 1, condition: ACTIVE.condition, attribute: ACTIVE.attribute }] } });
-    expect(await bench.show(group)).toMatchObject({ ruleset: { id: first.ruleset?.id }, evaluation: { state: 'live' } });
+    await bench.patch(group, {
+      rule_tree: { operator: 'OR', children: [{ value: 1, condition: ACTIVE.condition, attribute: ACTIVE.attribute }] },
+    });
+    expect(await bench.show(group)).toMatchObject({
+      ruleset: { id: first.ruleset?.id },
+      evaluation: { state: 'live' },
+    });
     await bench.patch(group, { rule_tree: { ...ACTIVE, value: 50 } });
     await bench.patch(group, { rule_tree: { ...ACTIVE, value: 0 } });
     await bench.tick();
@@ -113,10 +127,16 @@ describe('pitfalls', () => {
   });
 
   it('what changes while a group is filled is not lost in the switch', async () => {
-    const group = await bench.group({ attribute: 'total_quests_completed', condition: 'greater_than_or_equal', value: 5 });
+    const group = await bench.group({
+      attribute: 'total_quests_completed',
+      condition: 'greater_than_or_equal',
+      value: 5,
+    });
     const late = await bench.profile();
     await bench.tick();
-    await bench.patch(group, { rule_tree: { attribute: 'total_quests_completed', condition: 'greater_than_or_equal', value: 2 } });
+    await bench.patch(group, {
+      rule_tree: { attribute: 'total_quests_completed', condition: 'greater_than_or_equal', value: 2 },
+    });
     const { clock } = bench;
     const real = db();
     const rules = rulesCache(real);
@@ -128,7 +148,9 @@ describe('pitfalls', () => {
         const result = await real.withClient(work);
         if (++scans > 1) return result;
         for (let n = 0; n < 2; n++) await bench.send(late, 'user-quest-completed');
-        const { rows } = await real.query<QueueRow>(sql`select profile_id, seq, application_id, cause, changed, since, queued_at from queue`);
+        const { rows } = await real.query<QueueRow>(
+          sql`select profile_id, seq, application_id, cause, changed, since, queued_at from queue`,
+        );
         const own = leases(real);
         await own.rebalance();
         await evaluateSlice({ db: real, clock, leases: own, rules }, rows[0]?.application_id ?? 0, rows);
@@ -138,7 +160,10 @@ describe('pitfalls', () => {
     };
     const [due] = await listDueFills(real, clock.now());
     expect(due?.group_id).toBe(group);
-    if (due) expect(await runFill({ db: between, clock, rules, dynamicGroups: dynamicGroups({ db: real, clock }) }, due)).toBe('done');
+    if (due)
+      expect(await runFill({ db: between, clock, rules, dynamicGroups: dynamicGroups({ db: real, clock }) }, due)).toBe(
+        'done',
+      );
     expect(await bench.members(group)).toEqual([late.id]);
     await bench.tick();
     expect(await verify(group)).toMatchObject({ missing: 0, extra: 0 });
@@ -162,9 +187,14 @@ describe('pitfalls', () => {
     await bench.send(profile, 'comment-created');
     await bench.tick();
     expect(await bench.members(other)).toContain(profile.id);
-    expect((await bench.show(group)).evaluation).toMatchObject({ state: 'failed', last_error: "There is no attribute 'gone'." });
+    expect((await bench.show(group)).evaluation).toMatchObject({
+      state: 'failed',
+      last_error: "There is no attribute 'gone'.",
+    });
     expect(await bench.members(group)).toEqual(members);
-    const retries = async (): Promise<number> => (await db().query<{ failures: number }>(sql`select failures from fills where group_id = ${group}`)).rows[0]?.failures ?? 0;
+    const retries = async (): Promise<number> =>
+      (await db().query<{ failures: number }>(sql`select failures from fills where group_id = ${group}`)).rows[0]
+        ?.failures ?? 0;
     const failures = await retries();
     await bench.tick(); // not yet: it pauses
     expect(await retries()).toBe(failures);
@@ -181,7 +211,12 @@ describe('pitfalls', () => {
   it('windows end to the microsecond, not by the day', async () => {
     const profile = await bench.profile();
     const sent = await bench.send(profile, 'user-reaction-created');
-    const group = await bench.group({ attribute: 'total_reactions_added', condition: 'greater_than_or_equal', value: 1, window: 'P7D' });
+    const group = await bench.group({
+      attribute: 'total_reactions_added',
+      condition: 'greater_than_or_equal',
+      value: 1,
+      window: 'P7D',
+    });
     await bench.tick();
     const end = sent + 7 * MICROS_PER_DAY;
     bench.clock.set(end - 500); // the tick reads the clock a few times, each a microsecond on
@@ -190,17 +225,32 @@ describe('pitfalls', () => {
     bench.clock.set(end);
     await bench.tick();
     expect(await bench.members(group)).toEqual([]);
-    expect((await bench.changes(group)).at(-1)).toMatchObject({ change: 'left', cause: 'clock', at: formatInstant(end) });
+    expect((await bench.changes(group)).at(-1)).toMatchObject({
+      change: 'left',
+      cause: 'clock',
+      at: formatInstant(end),
+    });
   });
 
   it('a group that reads another follows it within the same evaluation, and none may come to read itself', async () => {
-    const inner = await bench.group({ attribute: 'total_predictions', condition: 'greater_than', value: 0, window: 'PT10S' });
-    const outer = await bench.group({ operator: 'NOT', children: [{ attribute: 'profile_group', condition: 'in', value: [inner] }] });
+    const inner = await bench.group({
+      attribute: 'total_predictions',
+      condition: 'greater_than',
+      value: 0,
+      window: 'PT10S',
+    });
+    const outer = await bench.group({
+      operator: 'NOT',
+      children: [{ attribute: 'profile_group', condition: 'in', value: [inner] }],
+    });
     const profile = await bench.profile();
     await bench.tick();
     const sent = await bench.send(profile, 'prediction-made');
     await bench.tick();
-    expect([(await bench.members(inner)).includes(profile.id), (await bench.members(outer)).includes(profile.id)]).toEqual([true, false]);
+    expect([
+      (await bench.members(inner)).includes(profile.id),
+      (await bench.members(outer)).includes(profile.id),
+    ]).toEqual([true, false]);
     bench.clock.advance(60 * MICROS_PER_SECOND);
     await bench.tick();
     expect((await bench.changes(outer)).filter((change) => change.profile_id === profile.id).at(-1)).toMatchObject({
@@ -208,7 +258,9 @@ describe('pitfalls', () => {
       cause: 'group',
       at: formatInstant(sent + 10 * MICROS_PER_SECOND),
     });
-    const cycle = await bench.server.call('PATCH', `${GROUPS}${inner}/`, { body: { rule_tree: { attribute: 'profile_group', condition: 'in', value: [outer] } } });
+    const cycle = await bench.server.call('PATCH', `${GROUPS}${inner}/`, {
+      body: { rule_tree: { attribute: 'profile_group', condition: 'in', value: [outer] } },
+    });
     expect(cycle.status).toBe(400);
   });
 
@@ -234,7 +286,9 @@ describe('pitfalls', () => {
     expect(await verifyNext(context, all)).toBe(false);
     bench.clock.set('2026-05-02T02:30:00.000000Z');
     await bench.tick();
-    await db().query(sql`delete from members where group_id = ${group} and profile_id in (select profile_id from members where group_id = ${group} limit 1)`);
+    await db().query(
+      sql`delete from members where group_id = ${group} and profile_id in (select profile_id from members where group_id = ${group} limit 1)`,
+    );
     let verified = 0;
     while (await verifyNext(context, all)) verified++;
     expect(verified).toBeGreaterThan(0);
@@ -259,8 +313,16 @@ describe('pitfalls', () => {
   it('a preview is exact, changes nothing and counts who would enter and leave', async () => {
     const group = await bench.group(ACTIVE);
     await bench.tick();
-    const preview = await post<{ count: number; entering: number; leaving: number; sample: unknown[] }>(`${GROUPS}preview/`, { rule_tree: { ...ACTIVE, value: 1000 }, group_id: group });
-    expect(preview.body).toMatchObject({ count: 0, entering: 0, leaving: (await bench.show(group)).profile_count, sample: [] });
+    const preview = await post<{ count: number; entering: number; leaving: number; sample: unknown[] }>(
+      `${GROUPS}preview/`,
+      { rule_tree: { ...ACTIVE, value: 1000 }, group_id: group },
+    );
+    expect(preview.body).toMatchObject({
+      count: 0,
+      entering: 0,
+      leaving: (await bench.show(group)).profile_count,
+      sample: [],
+    });
     const more = await bench.profile();
     await bench.send(more, 'comment-created');
     const again = await post<{ count: number }>(`${GROUPS}preview/`, { rule_tree: ACTIVE });
@@ -271,7 +333,12 @@ describe('pitfalls', () => {
   it('thousands of windows that end in the same second do not hold up live activity', async () => {
     const { rows } = await db().query<{ id: number }>(sql`select id from applications where client_id = ${CLIENT_ID}`);
     const application = rows[0]?.id ?? 0;
-    const group = await bench.group({ attribute: 'total_chat_messages', condition: 'greater_than', value: 0, window: 'P1D' });
+    const group = await bench.group({
+      attribute: 'total_chat_messages',
+      condition: 'greater_than',
+      value: 0,
+      window: 'P1D',
+    });
     const at = bench.clock.now();
     await db().query(sql`
       with made as (

@@ -61,13 +61,16 @@ export function createPreviews({ db, clock }: { db: Database; clock: Clock }): P
   };
 
   const isFresh = (session: Session, applicationId: number): boolean =>
-    session.applicationId === applicationId && session.generation === generation && performance.now() - session.openedAt < KEPT_MS;
+    session.applicationId === applicationId &&
+    session.generation === generation &&
+    performance.now() - session.openedAt < KEPT_MS;
 
   const sessionFor = async (applicationId: number): Promise<Session> => {
     if (kept && isFresh(kept, applicationId)) return kept;
     await drop();
     const session = await openSession(db, clock, applicationId, generation);
-    if (kept) void session.turn.then(() => session.end()); // somebody was faster: this one serves once
+    if (kept)
+      void session.turn.then(() => session.end()); // somebody was faster: this one serves once
     else {
       kept = session;
       timer = setTimeout(() => void drop().catch(() => {}), KEPT_MS);
@@ -93,8 +96,11 @@ async function openSession(db: Database, clock: Clock, applicationId: number, ge
     let finish: () => void = () => {};
     const finished = new Promise<void>((done) => (finish = done));
     const ended = inSnapshot(db, async (client) => {
-        await client.query('set local idle_in_transaction_session_timeout = 0');
-      const { rows } = await client.query<{ at: Instant }>('select sweeping_until as at from sweeps where application_id = $1', [applicationId]);
+      await client.query('set local idle_in_transaction_session_timeout = 0');
+      const { rows } = await client.query<{ at: Instant }>(
+        'select sweeping_until as at from sweeps where application_id = $1',
+        [applicationId],
+      );
       const now = Math.max(clock.now(), rows[0]?.at ?? -Infinity);
       const openedAt = performance.now();
       const end = async (): Promise<void> => {
@@ -108,7 +114,11 @@ async function openSession(db: Database, clock: Clock, applicationId: number, ge
   });
 }
 
-async function previewIn(session: Session, application: Application, input: { rule_tree?: unknown; group_id?: unknown }): Promise<Preview> {
+async function previewIn(
+  session: Session,
+  application: Application,
+  input: { rule_tree?: unknown; group_id?: unknown },
+): Promise<Preview> {
   const tx = onClient(session.client);
   const group = input.group_id == null ? undefined : await findGroup(tx, application.id, String(input.group_id));
   if (input.group_id != null && !group?.is_active) throw notFound();
@@ -119,10 +129,13 @@ async function previewIn(session: Session, application: Application, input: { ru
   const all = await readRuleSet(reader, rule, session.leaves);
   if (!group) return { ...(await describe(session, application, all)) };
 
-  const { rows: heads } = await tx.query<{ epoch: number }>(sql`select epoch from group_heads where group_id = ${group.id}`);
+  const { rows: heads } = await tx.query<{ epoch: number }>(
+    sql`select epoch from group_heads where group_id = ${group.id}`,
+  );
   const { rows: pins } = await tx.query<{ ordinal: number; pin: 'in' | 'out' }>(sql`
     select ordinal, pin from pins where group_id = ${group.id} and (expires_at is null or expires_at > ${formatInstant(session.now)})`);
-  const pinned = (pin: 'in' | 'out'): Bitset => fromOrdinals(pins.filter((row) => row.pin === pin).map((row) => row.ordinal));
+  const pinned = (pin: 'in' | 'out'): Bitset =>
+    fromOrdinals(pins.filter((row) => row.pin === pin).map((row) => row.ordinal));
   const target = or(andNot(all, pinned('out')), pinned('in'));
   const epoch = heads[0]?.epoch ?? 0;
   const key = `members of ${group.id}`;

@@ -109,10 +109,17 @@ export async function loadRules(tx: Queryable, applicationId: number): Promise<A
   };
 }
 
-async function resolver(tx: Queryable, applicationId: number, trees: RuleNode[]): Promise<(reference: string) => string | undefined> {
+async function resolver(
+  tx: Queryable,
+  applicationId: number,
+  trees: RuleNode[],
+): Promise<(reference: string) => string | undefined> {
   const references = new Set(
-    trees.flatMap((tree) =>
-      leavesOf(tree).flatMap((leaf) => (leaf.attribute === 'profile_group' && Array.isArray(leaf.value) ? (leaf.value as string[]) : [])), // parsed as strings
+    trees.flatMap(
+      (tree) =>
+        leavesOf(tree).flatMap((leaf) =>
+          leaf.attribute === 'profile_group' && Array.isArray(leaf.value) ? (leaf.value as string[]) : [],
+        ), // parsed as strings
     ),
   );
   if (references.size === 0) return () => undefined;
@@ -128,7 +135,11 @@ async function resolver(tx: Queryable, applicationId: number, trees: RuleNode[])
   return (reference) => byReference.get(isCustom(reference) ? reference : reference.toLowerCase());
 }
 
-function compileGroup(row: RuleRow, catalogue: Catalogue, resolveGroup: (reference: string) => string | undefined): GroupRules {
+function compileGroup(
+  row: RuleRow,
+  catalogue: Catalogue,
+  resolveGroup: (reference: string) => string | undefined,
+): GroupRules {
   let error: string | undefined;
   const compile = (tree: RuleNode | null): CompiledRule | undefined => {
     if (tree === null) return undefined;
@@ -141,14 +152,24 @@ function compileGroup(row: RuleRow, catalogue: Catalogue, resolveGroup: (referen
   };
   const served = compile(row.served_tree);
   const latest = row.served_ruleset_id === row.ruleset_id ? served : compile(row.rule_tree);
-  return { id: row.id, servedRulesetId: row.served_ruleset_id, served, rulesetId: row.ruleset_id, latest, isPaused: row.is_paused, error };
+  return {
+    id: row.id,
+    servedRulesetId: row.served_ruleset_id,
+    served,
+    rulesetId: row.ruleset_id,
+    latest,
+    isPaused: row.is_paused,
+    error,
+  };
 }
 
 const rulesOf = (group: GroupRules): CompiledRule[] =>
   [...new Set([group.served, group.latest])].filter((rule) => rule !== undefined);
 
 function placesOf(groups: ReadonlyMap<string, GroupRules>): Map<string, number> {
-  const reads = new Map([...groups].map(([id, group]) => [id, new Set(rulesOf(group).flatMap((rule) => [...rule.needs.groups]))]));
+  const reads = new Map(
+    [...groups].map(([id, group]) => [id, new Set(rulesOf(group).flatMap((rule) => [...rule.needs.groups]))]),
+  );
   return new Map(inReadingOrder(reads).map((id, place) => [id, place]));
 }
 

@@ -57,7 +57,12 @@ async function announce({ db, clock, leases }: LiveContext, applicationId: numbe
   });
 }
 
-async function look(context: LiveContext, applicationId: number, until: Instant, step: number): Promise<{ reached: Instant; queued: number }> {
+async function look(
+  context: LiveContext,
+  applicationId: number,
+  until: Instant,
+  step: number,
+): Promise<{ reached: Instant; queued: number }> {
   let rules = await context.rules.get(applicationId);
   for (;;) {
     if (!rules) return { reached: until, queued: 0 };
@@ -74,7 +79,9 @@ async function look(context: LiveContext, applicationId: number, until: Instant,
       if (reached <= row.swept) return { reached: row.swept, queued: 0 };
       await tx.query(sql`set local synchronous_commit = off`);
       const queued = await queueCrossings(tx, current, row.swept, reached);
-      await tx.query(sql`update sweeps set swept_until = ${formatInstant(reached)} where application_id = ${applicationId}`);
+      await tx.query(
+        sql`update sweeps set swept_until = ${formatInstant(reached)} where application_id = ${applicationId}`,
+      );
       return { reached, queued };
     });
     if (done) return done;
@@ -98,7 +105,12 @@ async function queueCrossings(tx: Queryable, rules: ApplicationRules, since: Ins
 }
 
 /** A select of (profile_id, ordinal, keys): who crosses where after `since` and up to `until`, once for each crossing. */
-export function crossed(applicationId: number, crossings: readonly WatchedCrossing[], since: Instant, until: Instant): Sql {
+export function crossed(
+  applicationId: number,
+  crossings: readonly WatchedCrossing[],
+  since: Instant,
+  until: Instant,
+): Sql {
   const bounds = (found: readonly WatchedCrossing[]): Bounds => ({
     low: found.map(({ crossing }) => before(since, crossing)),
     high: found.map(({ crossing }) => before(until, crossing)),
@@ -120,7 +132,10 @@ type Found = WatchedCrossing & { id?: number; key?: string };
 type Bounds = { low: string[]; high: string[]; keys: string[] };
 
 /** Each kind of source: its crossings, one for each type or key, and the select of (profile_id, ordinal, keys). */
-const SOURCES: { rows(crossings: readonly WatchedCrossing[]): Found[]; select(applicationId: number, found: Found[], bounds: Bounds): Sql }[] = [
+const SOURCES: {
+  rows(crossings: readonly WatchedCrossing[]): Found[];
+  select(applicationId: number, found: Found[], bounds: Bounds): Sql;
+}[] = [
   {
     rows: (crossings) =>
       of(crossings, 'activities').flatMap(({ watched, source }) =>
@@ -132,7 +147,8 @@ const SOURCES: { rows(crossings: readonly WatchedCrossing[]): Found[]; select(ap
       join activities a on a.application_id = ${applicationId} and a.type_id = f.type_id and a.occurred_at > f.low and a.occurred_at <= f.high`,
   },
   {
-    rows: (crossings) => of(crossings, 'activities').flatMap(({ watched, source }) => (source.typeIds.includes(0) ? [watched] : [])),
+    rows: (crossings) =>
+      of(crossings, 'activities').flatMap(({ watched, source }) => (source.typeIds.includes(0) ? [watched] : [])),
     select: (applicationId, _found, { low, high, keys }) => sql`
       select a.profile_id, a.ordinal, f.keys
       from unnest(${low}::timestamptz[], ${high}::timestamptz[], ${keys}::text[]) f (low, high, keys)
@@ -162,7 +178,10 @@ const SOURCES: { rows(crossings: readonly WatchedCrossing[]): Found[]; select(ap
   },
 ];
 
-function of<Kind extends Crossing['source']['kind']>(crossings: readonly WatchedCrossing[], kind: Kind): { watched: WatchedCrossing; source: Source<Kind> }[] {
+function of<Kind extends Crossing['source']['kind']>(
+  crossings: readonly WatchedCrossing[],
+  kind: Kind,
+): { watched: WatchedCrossing; source: Source<Kind> }[] {
   return crossings.flatMap((watched) => {
     const { source } = watched.crossing;
     return source.kind === kind ? [{ watched, source: source as Source<Kind> }] : []; // the kind was just compared

@@ -23,7 +23,9 @@ const db = openDatabase({
   onError: (error) => log.warn({ err: error }, 'a database connection of the evaluation broke'),
 });
 const clock = systemClock();
-await clock.synchronise(db).catch((error: unknown) => log.warn({ err: error }, 'the database’s clock could not be read'));
+await clock
+  .synchronise(db)
+  .catch((error: unknown) => log.warn({ err: error }, 'the database’s clock could not be read'));
 
 let counts = noCounts();
 const tell = (message: FromThread): void => parentPort?.postMessage(message);

@@ -35,7 +35,12 @@ const AHEAD = 50_000;
 const SLICE = 2_000;
 
 /** Compares and keeps the result. 409 where membership is not kept by the rule right now. */
-export async function verify(context: VerifyContext, applicationId: number, groupId: string, nightly = false): Promise<Verification> {
+export async function verify(
+  context: VerifyContext,
+  applicationId: number,
+  groupId: string,
+  nightly = false,
+): Promise<Verification> {
   const { at, ...result } = await inSnapshot(context.db, (client) => compare(context, client, applicationId, groupId));
   await context.db.query(sql`
     insert into verifications (group_id, id, at, checked, missing, extra, nightly)
@@ -59,7 +64,12 @@ interface LiveGroup {
   sweeping: Instant;
 }
 
-async function compare(context: VerifyContext, client: pg.ClientBase, applicationId: number, groupId: string): Promise<Verification & { at: Instant }> {
+async function compare(
+  context: VerifyContext,
+  client: pg.ClientBase,
+  applicationId: number,
+  groupId: string,
+): Promise<Verification & { at: Instant }> {
   const tx = onClient(client);
   const { epoch, swept, sweeping } = await requireLive(tx, groupId);
   const rules = await currentRules(tx, context.rules, applicationId);
@@ -85,7 +95,15 @@ async function compare(context: VerifyContext, client: pg.ClientBase, applicatio
 }
 
 async function requireLive(tx: Queryable, groupId: string): Promise<LiveGroup> {
-  const { rows } = await tx.query<LiveGroup & { membership_type: string; is_paused: boolean; as_of: Instant | null; is_filling: boolean; last_error: string | null }>(sql`
+  const { rows } = await tx.query<
+    LiveGroup & {
+      membership_type: string;
+      is_paused: boolean;
+      as_of: Instant | null;
+      is_filling: boolean;
+      last_error: string | null;
+    }
+  >(sql`
     select g.membership_type, g.is_paused, h.epoch, h.as_of, f.group_id is not null as is_filling, f.last_error,
       s.swept_until as swept, s.sweeping_until as sweeping
     from groups g join group_heads h on h.group_id = g.id
@@ -104,7 +122,8 @@ async function requireLive(tx: Queryable, groupId: string): Promise<LiveGroup> {
 async function withPins(tx: Queryable, groupId: string, now: Instant, set: Bitset): Promise<Bitset> {
   const { rows } = await tx.query<{ ordinal: number; pin: 'in' | 'out' }>(sql`
     select ordinal, pin from pins where group_id = ${groupId} and (expires_at is null or expires_at > ${formatInstant(now)})`);
-  const pinned = (pin: 'in' | 'out'): Bitset => fromOrdinals(rows.filter((row) => row.pin === pin).map((row) => row.ordinal));
+  const pinned = (pin: 'in' | 'out'): Bitset =>
+    fromOrdinals(rows.filter((row) => row.pin === pin).map((row) => row.ordinal));
   return or(andNot(set, pinned('out')), pinned('in'));
 }
 
@@ -123,7 +142,12 @@ async function listPending(
   const waiting = queued.rows.filter((row) => rules.readersOf(row.changed).has(groupId)).map((row) => row.profile_id);
   const due = await tx.query<{ profile_id: string }>(sql`
     select distinct c.profile_id from (
-      ${crossed(applicationId, rule.crossings.map((crossing) => ({ crossing, keys: [] })), swept, now)}
+      ${crossed(
+        applicationId,
+        rule.crossings.map((crossing) => ({ crossing, keys: [] })),
+        swept,
+        now,
+      )}
       union all
       select p.profile_id, p.ordinal, '' from pins p
       where p.group_id = ${groupId} and p.expires_at > ${formatInstant(swept)} and p.expires_at <= ${formatInstant(now)}) c`);

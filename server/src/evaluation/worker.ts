@@ -73,7 +73,8 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
   const running: Promise<void>[] = [];
   const aborted = new AbortController();
 
-  const rest = (ms: number): Promise<void> => sleep(ms, undefined, { signal: aborted.signal, ref: false }).catch(() => {});
+  const rest = (ms: number): Promise<void> =>
+    sleep(ms, undefined, { signal: aborted.signal, ref: false }).catch(() => {});
 
   /** Live rows before clock rows; a little of the clock's all the same while there is much of the others. */
   const evaluateSome = async (): Promise<SliceResult[]> => {
@@ -96,7 +97,9 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
 
   const sweepAll = async (): Promise<number> => {
     const held = new Set(own.buckets());
-    const { rows } = await db.query<{ application_id: number }>(sql`select application_id from sweeps order by application_id`);
+    const { rows } = await db.query<{ application_id: number }>(
+      sql`select application_id from sweeps order by application_id`,
+    );
     let queued = 0;
     for (const { application_id: id } of rows) {
       if (!held.has(id % BUCKETS) || ended) continue;
@@ -113,7 +116,8 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
     if (!current || marked.get(applicationId) === current.version) return;
     marked.set(applicationId, current.version);
     for (const group of current.groups.values()) {
-      if (group.error !== undefined && group.servedRulesetId !== null && !group.served) await failGroup(context, applicationId, group.id, group.error);
+      if (group.error !== undefined && group.servedRulesetId !== null && !group.served)
+        await failGroup(context, applicationId, group.id, group.error);
     }
   };
 
@@ -135,7 +139,10 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
   /** A group after those that it reads: else it would be filled and then follow what they turn into. */
   const inReadingOrder = async (due: DueFill[]): Promise<DueFill[]> => {
     const placed = await Promise.all(
-      due.map(async (fill) => ({ fill, place: (await rules.get(fill.application_id))?.places.get(fill.group_id) ?? Infinity })),
+      due.map(async (fill) => ({
+        fill,
+        place: (await rules.get(fill.application_id))?.places.get(fill.group_id) ?? Infinity,
+      })),
     );
     return placed.sort((a, b) => a.place - b.place).map(({ fill }) => fill);
   };

@@ -13,7 +13,12 @@ export async function addProfiles(server: TestServer, count: number, customIdPre
   return insertProfiles(db, applicationId, count, customIdPrefix);
 }
 
-export async function insertProfiles(db: Queryable, applicationId: number, count: number, customIdPrefix?: string): Promise<string[]> {
+export async function insertProfiles(
+  db: Queryable,
+  applicationId: number,
+  count: number,
+  customIdPrefix?: string,
+): Promise<string[]> {
   const first = await takeOrdinals(db, applicationId, count);
   const ids = Array.from({ length: count }, () => uuidv7());
   await db.query(sql`
@@ -25,6 +30,8 @@ export async function insertProfiles(db: Queryable, applicationId: number, count
     select id, ${applicationId}::int, ${first}::int + n, 'Fan ' || n,
       case when ${customIdPrefix !== undefined}::boolean then ${customIdPrefix ?? ''}::text || n end, '2026-01-01T00:00:00Z', '2026-01-01T00:00:00Z'
     from numbered`);
-  await db.query(sql`update statistics set profiles = profiles + ${count} where application_id = ${applicationId} and shard = 0`);
+  await db.query(
+    sql`update statistics set profiles = profiles + ${count} where application_id = ${applicationId} and shard = 0`,
+  );
   return ids;
 }

@@ -96,7 +96,11 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
       });
       const text = await response.text();
       const isJson = response.headers.get('content-type')?.includes('json') ?? false;
-      return { status: response.status, headers: response.headers, body: (isJson && text !== '' ? JSON.parse(text) : text) as T }; // the test says what it expects
+      return {
+        status: response.status,
+        headers: response.headers,
+        body: (isJson && text !== '' ? JSON.parse(text) : text) as T,
+      }; // the test says what it expects
     },
     async close() {
       await app.close();

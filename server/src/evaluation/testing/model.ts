@@ -80,7 +80,10 @@ export function edges(model: Model, profile: Profile, from: Instant, to: Instant
       }
     }
   }
-  const texts = [...profile.activities.flatMap((row) => Object.values(row.data ?? {})), ...profile.pairs.map((pair) => pair.value)];
+  const texts = [
+    ...profile.activities.flatMap((row) => Object.values(row.data ?? {})),
+    ...profile.pairs.map((pair) => pair.value),
+  ];
   const sources = [
     profile.createdAt,
     ...profile.activities.map((row) => row.at),
