@@ -16,15 +16,26 @@ const ChangeResource = Type.Object(
     sequence: Type.Integer({ description: 'From 1, without gaps.' }),
     change: Type.Unsafe<'entered' | 'left'>({ type: 'string', enum: ['entered', 'left'] }),
     profile_id: Type.String(),
-    at: Timestamp('The exact instant of a change by the clock, else that of its evaluation; never backwards for a profile.'),
+    at: Timestamp(
+      'The exact instant of a change by the clock, else that of its evaluation; never backwards for a profile.',
+    ),
     cause: Type.Unsafe<string>({ type: 'string', enum: CAUSES }),
   },
   { $id: 'MembershipChange' },
 );
 
 const ChangesQuery = Type.Object({
-  after: Type.Optional(Type.String({ description: 'The sequence of the last change that was seen. Default 0: from the beginning.', examples: ['0'] })),
-  page_size: Type.Optional(Type.String({ description: `Rows a page, 1 to ${MAX_LARGE_PAGE_SIZE}; more is taken as that. Default ${DEFAULT_PAGE_SIZE}.` })),
+  after: Type.Optional(
+    Type.String({
+      description: 'The sequence of the last change that was seen. Default 0: from the beginning.',
+      examples: ['0'],
+    }),
+  ),
+  page_size: Type.Optional(
+    Type.String({
+      description: `Rows a page, 1 to ${MAX_LARGE_PAGE_SIZE}; more is taken as that. Default ${DEFAULT_PAGE_SIZE}.`,
+    }),
+  ),
   page: Type.Optional(Type.String({ description: 'A page by number, from 1.' })),
 });
 
@@ -121,7 +132,8 @@ const NO_CURSOR = { name: 'changes', columns: [] };
 
 function readSequence(text: string | undefined): number {
   if (text === undefined) return 0;
-  if (typeof text !== 'string' || !/^\d{1,15}$/.test(text)) throw invalid('after', 'This must be a sequence: a whole number of 0 or more.');
+  if (typeof text !== 'string' || !/^\d{1,15}$/.test(text))
+    throw invalid('after', 'This must be a sequence: a whole number of 0 or more.');
   return Number(text);
 }
 

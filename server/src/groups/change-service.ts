@@ -15,7 +15,13 @@ export interface ChangesPage {
   hasMore: boolean;
 }
 
-export async function listChanges(context: Context, application: Application, text: string, after: number, size: number): Promise<ChangesPage> {
+export async function listChanges(
+  context: Context,
+  application: Application,
+  text: string,
+  after: number,
+  size: number,
+): Promise<ChangesPage> {
   return context.db.transaction(
     async (tx) => {
       const group = await getGroup(tx, application.id, text);
@@ -46,7 +52,8 @@ type Query = Record<string, string | string[] | undefined>;
 export function readSizeRange(query: Query, now: Instant): SizeRange {
   const errors: FieldErrors = {};
   const interval = query['interval'] ?? 'hour';
-  if (interval !== 'hour' && interval !== 'day') throw new ValidationError({ interval: ['This must be one of: hour, day.'] });
+  if (interval !== 'hour' && interval !== 'day')
+    throw new ValidationError({ interval: ['This must be one of: hour, day.'] });
   const read = (name: string): Instant | undefined => {
     const value = query[name];
     if (value === undefined) return undefined;
@@ -69,7 +76,12 @@ export interface SizeAt extends store.SizeStep {
 }
 
 /** One row a step, without gaps, up to the step that holds the last instant before `until` and has begun by now. */
-export async function listSizes(context: Context, application: Application, text: string, range: SizeRange): Promise<SizeAt[]> {
+export async function listSizes(
+  context: Context,
+  application: Application,
+  text: string,
+  range: SizeRange,
+): Promise<SizeAt[]> {
   const { interval, since, until } = range;
   const step = STEP[interval];
   const end = Math.min(until, context.clock.now() + 1);
@@ -79,7 +91,12 @@ export async function listSizes(context: Context, application: Application, text
       const limit = Math.ceil(end / step) * step;
       if (limit <= since) return [];
       let size = await store.findSize(tx, group.id, formatInstant(since));
-      const steps = new Map((await store.listSizeSteps(tx, group.id, interval, formatInstant(since), formatInstant(limit))).map((row) => [row.at, row]));
+      const steps = new Map(
+        (await store.listSizeSteps(tx, group.id, interval, formatInstant(since), formatInstant(limit))).map((row) => [
+          row.at,
+          row,
+        ]),
+      );
       const sizes: SizeAt[] = [];
       for (let at = since; at < limit; at += step) {
         const { entered, left } = steps.get(at) ?? { entered: 0, left: 0 };

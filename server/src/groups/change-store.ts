@@ -12,7 +12,13 @@ export interface Change {
 }
 
 /** The changes after a sequence, upwards. What a switch prepares has no epoch yet, so it is not among them. */
-export async function listChanges(tx: Queryable, groupId: string, epoch: number, after: number, limit: number): Promise<Change[]> {
+export async function listChanges(
+  tx: Queryable,
+  groupId: string,
+  epoch: number,
+  after: number,
+  limit: number,
+): Promise<Change[]> {
   const { rows } = await tx.query<Change>(sql`
     with start as (
       select epoch, base_sequence from group_epochs where group_id = ${groupId} and base_sequence <= ${after}::bigint order by base_sequence desc, epoch desc limit 1)

@@ -28,15 +28,25 @@ describe('the history of a group', () => {
   });
   afterAll(() => server.close());
 
-  const createGroup = async (): Promise<string> => (await server.call<{ id: string }>('POST', GROUPS, { body: { name: 'History' } })).body.id;
-  const add = (group: string, ids: string[]) => server.call('POST', `${GROUPS}${group}/members/`, { body: { profile_ids: ids } });
-  const remove = (group: string, ids: string[]) => server.call('DELETE', `${GROUPS}${group}/members/`, { body: { profile_ids: ids } });
+  const createGroup = async (): Promise<string> =>
+    (await server.call<{ id: string }>('POST', GROUPS, { body: { name: 'History' } })).body.id;
+  const add = (group: string, ids: string[]) =>
+    server.call('POST', `${GROUPS}${group}/members/`, { body: { profile_ids: ids } });
+  const remove = (group: string, ids: string[]) =>
+    server.call('DELETE', `${GROUPS}${group}/members/`, { body: { profile_ids: ids } });
   const replace = (group: string, ids: string[]) =>
-    server.call('PUT', `${GROUPS}${group}/members/`, { body: ids.map((id) => `"${id}"\n`).join('') || '\n', headers: { 'content-type': 'application/x-ndjson' } });
-  const asOf = async (group: string, at: string, size = 1000): Promise<{ ids: string[]; count: number | null; rows: Member[] }> => {
+    server.call('PUT', `${GROUPS}${group}/members/`, {
+      body: ids.map((id) => `"${id}"\n`).join('') || '\n',
+      headers: { 'content-type': 'application/x-ndjson' },
+    });
+  const asOf = async (
+    group: string,
+    at: string,
+    size = 1000,
+  ): Promise<{ ids: string[]; count: number | null; rows: Member[] }> => {
     const rows: Member[] = [];
     let count: number | null = null;
-    for (let url: string | null = `${GROUPS}${group}/members/?as_of=${at}&page_size=${size}`; url !== null; ) {
+    for (let url: string | null = `${GROUPS}${group}/members/?as_of=${at}&page_size=${size}`; url !== null;) {
       const page: List<Member> = (await server.call<List<Member>>('GET', url)).body;
       count = page.count;
       rows.push(...page.results);
@@ -73,7 +83,11 @@ describe('the history of a group', () => {
     expect(entered).toEqual(entered.toSorted().toReversed());
     expect(paged.rows.find((row) => row.id === profiles[19])).toMatchObject({ nickname: null, custom_id: null });
     const now = await asOf(group, '2026-03-01T11:00:00Z');
-    expect(now.ids.toSorted()).toEqual((await server.call<List<Member>>('GET', `${GROUPS}${group}/members/?page_size=100`)).body.results.map((row) => row.id).toSorted());
+    expect(now.ids.toSorted()).toEqual(
+      (await server.call<List<Member>>('GET', `${GROUPS}${group}/members/?page_size=100`)).body.results
+        .map((row) => row.id)
+        .toSorted(),
+    );
   });
 
   it('does not tell the future', async () => {
@@ -99,7 +113,12 @@ describe('the history of a group', () => {
     clock.set('2026-03-03T01:30:00Z');
 
     const size = async (query: string) =>
-      (await server.call<{ results: { at: string; size: number; entered: number; left: number }[] }>('GET', `${GROUPS}${group}/size/?${query}`)).body;
+      (
+        await server.call<{ results: { at: string; size: number; entered: number; left: number }[] }>(
+          'GET',
+          `${GROUPS}${group}/size/?${query}`,
+        )
+      ).body;
     const hours = await size('interval=hour&since=2026-03-02T08:20:00Z&until=2026-03-02T13:00:00Z');
     expect(hours).toEqual({
       interval: 'hour',
@@ -130,10 +149,15 @@ describe('the history of a group', () => {
   it('keeps a group that a rule reads, and names the readers', async () => {
     const group = await createGroup();
     const rule = { operator: 'OR', children: [{ attribute: 'profile_group', condition: 'in', value: [group] }] };
-    const reader = await server.call<{ id: string }>('POST', GROUPS, { body: { name: 'The reader', membership_type: 'dynamic', rule_tree: rule } });
+    const reader = await server.call<{ id: string }>('POST', GROUPS, {
+      body: { name: 'The reader', membership_type: 'dynamic', rule_tree: rule },
+    });
     expect(reader.status).toBe(201);
     const path = `${GROUPS}${group}/`;
-    for (const answer of [await server.call('DELETE', path), await server.call('PATCH', path, { body: { is_active: false } })]) {
+    for (const answer of [
+      await server.call('DELETE', path),
+      await server.call('PATCH', path, { body: { is_active: false } }),
+    ]) {
       expect(answer.status).toBe(409);
       expect(answer.body['detail']).toContain(`'The reader' (${reader.body.id})`);
     }
@@ -143,10 +167,15 @@ describe('the history of a group', () => {
   });
 
   it('refuses a rule over a group that is not there, with every other problem', async () => {
-    const rule = { operator: 'OR', children: [{ attribute: 'profile_group', condition: 'in', value: ['custom:nobody'] }] };
+    const rule = {
+      operator: 'OR',
+      children: [{ attribute: 'profile_group', condition: 'in', value: ['custom:nobody'] }],
+    };
     const made = await server.call('POST', GROUPS, { body: { name: '', membership_type: 'dynamic', rule_tree: rule } });
     expect(made.status).toBe(400);
-    expect(Object.keys(made.body)).toEqual(expect.arrayContaining(['name', expect.stringContaining('rule_tree.children[0].value') as string]));
+    expect(Object.keys(made.body)).toEqual(
+      expect.arrayContaining(['name', expect.stringContaining('rule_tree.children[0].value') as string]),
+    );
     expect((await server.call('POST', GROUPS, { body: { name: 'x', membership_type: 'dynamic' } })).status).toBe(400);
   });
 });

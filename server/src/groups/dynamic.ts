@@ -60,7 +60,11 @@ export async function parseRule(tx: Queryable, applicationId: number, input: unk
 }
 
 /** Finds the active groups that a tree names, by id or `custom:…`, in one query. */
-export async function groupResolver(db: Queryable, applicationId: number, input: unknown): Promise<(reference: string) => string | undefined> {
+export async function groupResolver(
+  db: Queryable,
+  applicationId: number,
+  input: unknown,
+): Promise<(reference: string) => string | undefined> {
   const ids = new Set<string>();
   const customIds = new Set<string>();
   for (const reference of groupReferences(input)) {
@@ -68,8 +72,14 @@ export async function groupResolver(db: Queryable, applicationId: number, input:
     if (id !== undefined) ids.add(id);
     else if (reference.startsWith('custom:')) customIds.add(reference.slice('custom:'.length));
   }
-  const found = ids.size + customIds.size === 0 ? [] : await findGroupIdsByReference(db, applicationId, [...ids], [...customIds]);
-  const byReference = new Map(found.flatMap(({ id, custom_id }) => [[id, id], ...(custom_id === null ? [] : [[`custom:${custom_id}`, id]])] as [string, string][]));
+  const found =
+    ids.size + customIds.size === 0 ? [] : await findGroupIdsByReference(db, applicationId, [...ids], [...customIds]);
+  const byReference = new Map(
+    found.flatMap(
+      ({ id, custom_id }) =>
+        [[id, id], ...(custom_id === null ? [] : [[`custom:${custom_id}`, id]])] as [string, string][],
+    ),
+  );
   return (reference) => byReference.get(readUuid(reference) ?? reference);
 }
 

@@ -20,7 +20,10 @@ const SLICE = 5_000;
 const INTERVAL_MS = 15_000;
 
 /** Every process does them at its start, when it is woken, and now and then; `intervalMs` 0: only when told to. */
-export function groupChores(context: Pick<Context, 'db' | 'clock' | 'log' | 'dynamicGroups'>, intervalMs = INTERVAL_MS): GroupChores {
+export function groupChores(
+  context: Pick<Context, 'db' | 'clock' | 'log' | 'dynamicGroups'>,
+  intervalMs = INTERVAL_MS,
+): GroupChores {
   let stopped = false;
   let running: Promise<void> | undefined;
   let again = false;
@@ -67,7 +70,9 @@ const OF_A_GROUP: [table: string, key: string[]][] = [
 ];
 
 async function finishDeletions({ db }: Pick<Context, 'db'>, isStopped: () => boolean): Promise<void> {
-  const { rows } = await db.query<{ group_id: string }>(sql`select group_id from group_deletions order by deleted_at, group_id limit 1000`);
+  const { rows } = await db.query<{ group_id: string }>(
+    sql`select group_id from group_deletions order by deleted_at, group_id limit 1000`,
+  );
   for (const { group_id: groupId } of rows) {
     for (const [table, key] of OF_A_GROUP) {
       while (!isStopped() && (await deleteSlice(db, table, key, groupId)) > 0);
@@ -86,8 +91,17 @@ async function deleteSlice(db: Queryable, table: string, key: string[], groupId:
   return count;
 }
 
-async function finishSwitches(context: Pick<Context, 'db' | 'clock' | 'log' | 'dynamicGroups'>, isStopped: () => boolean): Promise<void> {
-  const { rows } = await context.db.query<{ group_id: string; application_id: number; kind: string; stage: string; attempts: number }>(sql`
+async function finishSwitches(
+  context: Pick<Context, 'db' | 'clock' | 'log' | 'dynamicGroups'>,
+  isStopped: () => boolean,
+): Promise<void> {
+  const { rows } = await context.db.query<{
+    group_id: string;
+    application_id: number;
+    kind: string;
+    stage: string;
+    attempts: number;
+  }>(sql`
     select group_id, application_id, kind, stage, attempts from fills where stage = 'clean' or kind = 'import' order by started_at limit 1000`);
   for (const row of rows) {
     if (isStopped()) return;

@@ -20,7 +20,10 @@ type Query = Record<string, string | string[] | undefined>;
 export function readGroupFilter(query: Query): GroupFilter {
   const errors: FieldErrors = {};
   const { membership_type: membershipType, custom_id: customId, name, is_active: isActive = 'true' } = query;
-  const filter: GroupFilter = { isActive: isActive !== 'false', attributes: readAttributeFilters(query['attributes'], errors) };
+  const filter: GroupFilter = {
+    isActive: isActive !== 'false',
+    attributes: readAttributeFilters(query['attributes'], errors),
+  };
   if (isActive !== 'true' && isActive !== 'false') errors['is_active'] = ['This must be true or false.'];
   if (membershipType === 'static' || membershipType === 'dynamic') filter.membershipType = membershipType;
   else if (membershipType !== undefined) errors['membership_type'] = ['This must be one of: static, dynamic.'];

@@ -31,7 +31,8 @@ export function groupRoutes(app: App, context: Context): void {
       schema: {
         operationId: 'createGroup',
         summary: 'Make a profile group',
-        description: 'A new group has no members. `membership_type: "dynamic"` with a `rule_tree` makes one whose members follow a rule.',
+        description:
+          'A new group has no members. `membership_type: "dynamic"` with a `rule_tree` makes one whose members follow a rule.',
         tags,
         params: ClientIdParams,
         body: GroupFields,
@@ -107,7 +108,16 @@ export function groupRoutes(app: App, context: Context): void {
     async (request) => {
       const application = await context.applications.get(request.params.client_id);
       const { group } = request.params;
-      return present(await service.updateGroup(context, application, group, request.body, actorName(request.credential), request.headers['if-match']));
+      return present(
+        await service.updateGroup(
+          context,
+          application,
+          group,
+          request.body,
+          actorName(request.credential),
+          request.headers['if-match'],
+        ),
+      );
     },
   );
 
@@ -169,7 +179,13 @@ export function groupRoutes(app: App, context: Context): void {
       if (application.client_id !== request.params.client_id) throw notFound();
       const page = readPage(request, store.GROUP_ORDER);
       const onlyVisible = request.credential?.kind === 'profile';
-      const { rows, count } = await store.pageOfProfileGroups(context.db, application.id, profile.id, onlyVisible, page);
+      const { rows, count } = await store.pageOfProfileGroups(
+        context.db,
+        application.id,
+        profile.id,
+        onlyVisible,
+        page,
+      );
       return presentPage(request, page, store.GROUP_ORDER, rows, count, presentProfileGroup);
     },
   );

@@ -56,7 +56,9 @@ async function lockGroup(tx: Queryable, applicationId: number, text: string): Pr
 
 /** The group as an answer shows it, all of one snapshot. */
 export async function showGroup(context: Context, application: Application, text: string): Promise<PresentedGroup> {
-  return context.db.transaction(async (tx) => present(context, tx, await getGroup(tx, application.id, text)), { isolation: 'repeatable read' });
+  return context.db.transaction(async (tx) => present(context, tx, await getGroup(tx, application.id, text)), {
+    isolation: 'repeatable read',
+  });
 }
 
 async function present(context: Context, tx: Queryable, group: Group): Promise<PresentedGroup> {
@@ -75,7 +77,8 @@ export async function listGroups(
     async (tx) => {
       const { rows, count } = await store.pageOfGroups(tx, application.id, filter, page);
       const dynamic = rows.filter((group) => group.membership_type === 'dynamic');
-      const fields = dynamic.length === 0 ? new Map<string, DynamicFields>() : await context.dynamicGroups.present(tx, dynamic);
+      const fields =
+        dynamic.length === 0 ? new Map<string, DynamicFields>() : await context.dynamicGroups.present(tx, dynamic);
       return { rows: rows.map((group) => ({ group, dynamic: fields.get(group.id) })), count };
     },
     { isolation: 'repeatable read' },
@@ -88,16 +91,19 @@ function readFields(fields: GroupFields, errors: FieldErrors): store.GroupChange
   const length = (text: string): number => [...text].length;
   if (fields.name !== undefined) {
     const name = fields.name?.trim() ?? '';
-    if (length(name) < 1 || length(name) > MAX_NAME) errors['name'] = [`This must have 1 to ${MAX_NAME} characters after trimming.`];
+    if (length(name) < 1 || length(name) > MAX_NAME)
+      errors['name'] = [`This must have 1 to ${MAX_NAME} characters after trimming.`];
     read.name = name;
   }
   if (fields.description !== undefined) {
     read.description = fields.description ?? '';
-    if (length(read.description) > MAX_DESCRIPTION) errors['description'] = [`This must have at most ${MAX_DESCRIPTION} characters.`];
+    if (length(read.description) > MAX_DESCRIPTION)
+      errors['description'] = [`This must have at most ${MAX_DESCRIPTION} characters.`];
   }
   if (fields.custom_id !== undefined) {
     const count = fields.custom_id === null ? 1 : length(fields.custom_id);
-    if (count < 1 || count > MAX_GROUP_CUSTOM_ID) errors['custom_id'] = [`This must have 1 to ${MAX_GROUP_CUSTOM_ID} characters.`];
+    if (count < 1 || count > MAX_GROUP_CUSTOM_ID)
+      errors['custom_id'] = [`This must have 1 to ${MAX_GROUP_CUSTOM_ID} characters.`];
     read.custom_id = fields.custom_id;
   }
   if (fields.attributes !== undefined) {
@@ -119,13 +125,19 @@ const customIdTaken = (error: unknown, customId: string | null | undefined): nev
   throw error;
 };
 
-export async function createGroup(context: Context, application: Application, fields: GroupFields, actor: string): Promise<PresentedGroup> {
+export async function createGroup(
+  context: Context,
+  application: Application,
+  fields: GroupFields,
+  actor: string,
+): Promise<PresentedGroup> {
   const errors: FieldErrors = {};
   const read = readFields(fields, errors);
   const isDynamic = fields.membership_type === 'dynamic';
   if (read.name === undefined) errors['name'] = ['This field is required.'];
   if (isDynamic && fields.rule_tree === undefined) errors['rule_tree'] = ['This field is required of a dynamic group.'];
-  if (!isDynamic && fields.rule_tree != null) errors['rule_tree'] = ['Only a group of membership_type "dynamic" has a rule.'];
+  if (!isDynamic && fields.rule_tree != null)
+    errors['rule_tree'] = ['Only a group of membership_type "dynamic" has a rule.'];
   if (!isDynamic && Object.keys(errors).length > 0) throw new ValidationError(errors);
 
   const now = context.clock.now();
@@ -168,7 +180,11 @@ async function insert(tx: Queryable, group: Group, now: Instant): Promise<void> 
   await insertHead(tx, group.id, group.application_id, formatInstant(now));
 }
 
-async function reread(context: Context, tx: Queryable, { application_id: applicationId, id }: Group): Promise<PresentedGroup> {
+async function reread(
+  context: Context,
+  tx: Queryable,
+  { application_id: applicationId, id }: Group,
+): Promise<PresentedGroup> {
   const group = await store.findGroup(tx, applicationId, { id });
   if (!group) throw notFound();
   return present(context, tx, group);
@@ -197,7 +213,11 @@ export async function updateGroup(
 ): Promise<PresentedGroup> {
   const errors: FieldErrors = {};
   const read = readFields(fields, errors);
-  const touchesRules = fields.is_active === false || fields.rule_tree !== undefined || fields.is_paused !== undefined || fields.custom_id !== undefined;
+  const touchesRules =
+    fields.is_active === false ||
+    fields.rule_tree !== undefined ||
+    fields.is_paused !== undefined ||
+    fields.custom_id !== undefined;
   return context.db
     .transaction(async (tx) => {
       if (touchesRules) await store.lockDefinitions(tx, application.id);
@@ -208,8 +228,10 @@ export async function updateGroup(
       if (fields.membership_type !== undefined && fields.membership_type !== before.membership_type) {
         errors['membership_type'] = ['This cannot change.'];
       }
-      if (!dynamic && fields.rule_tree != null) errors['rule_tree'] = ['Only a group of membership_type "dynamic" has a rule.'];
-      if (!dynamic && fields.is_paused === true) errors['is_paused'] = ['Only a group of membership_type "dynamic" can be paused.'];
+      if (!dynamic && fields.rule_tree != null)
+        errors['rule_tree'] = ['Only a group of membership_type "dynamic" has a rule.'];
+      if (!dynamic && fields.is_paused === true)
+        errors['is_paused'] = ['Only a group of membership_type "dynamic" can be paused.'];
       const hasRule = dynamic && fields.rule_tree !== undefined;
       const tree = hasRule ? await collect(errors, () => parseRule(tx, application.id, fields.rule_tree)) : undefined;
       if (Object.keys(errors).length > 0) throw new ValidationError(errors);
@@ -219,7 +241,12 @@ export async function updateGroup(
       await store.updateGroup(tx, before.id, read, now);
       if (dynamic && (tree ?? fields.is_paused) !== undefined) {
         const rule = tree && { tree, createdBy: actor };
-        await context.dynamicGroups.update(tx, before, { ...(rule && { rule }), ...(fields.is_paused !== undefined && { isPaused: fields.is_paused }) }, now);
+        await context.dynamicGroups.update(
+          tx,
+          before,
+          { ...(rule && { rule }), ...(fields.is_paused !== undefined && { isPaused: fields.is_paused }) },
+          now,
+        );
       }
       if (dynamic && fields.is_active === false) await context.dynamicGroups.deactivate(tx, before, now);
       return reread(context, tx, before);
@@ -229,10 +256,14 @@ export async function updateGroup(
 
 /** A group that a rule reads stays: 409 names the readers. */
 async function requireNoReaders(tx: Queryable, group: Group, what: string): Promise<void> {
-  const readers = (await store.findReaders(tx, group.application_id, dependency.group(group.id))).filter((reader) => reader.id !== group.id);
+  const readers = (await store.findReaders(tx, group.application_id, dependency.group(group.id))).filter(
+    (reader) => reader.id !== group.id,
+  );
   if (readers.length === 0) return;
   const names = readers.map((reader) => `'${reader.name}' (${reader.id})`).join(', ');
-  throw conflict(`This group cannot be ${what}: ${readers.length === 1 ? 'the rule of' : 'the rules of'} ${names} ${readers.length === 1 ? 'reads' : 'read'} it.`);
+  throw conflict(
+    `This group cannot be ${what}: ${readers.length === 1 ? 'the rule of' : 'the rules of'} ${names} ${readers.length === 1 ? 'reads' : 'read'} it.`,
+  );
 }
 
 /** Brings a deactivated group back, a dynamic one after filling it; an active one stays as it is. */
@@ -243,7 +274,8 @@ export async function restoreGroup(context: Context, application: Application, t
     if (group.is_active) return present(context, tx, group);
     const now = Math.max(context.clock.now(), group.updated_at + 1);
     await store.updateGroup(tx, group.id, { is_active: true }, now);
-    if (group.membership_type === 'dynamic') await context.dynamicGroups.restore(tx, { ...group, is_active: true }, now);
+    if (group.membership_type === 'dynamic')
+      await context.dynamicGroups.restore(tx, { ...group, is_active: true }, now);
     return reread(context, tx, group);
   });
 }
@@ -264,7 +296,8 @@ export async function deleteGroup(context: Context, application: Application, te
 
 /** Static groups only: the members of a dynamic one follow its rule, and pins. */
 export function requireStatic(group: Group): void {
-  if (group.membership_type === 'dynamic') throw conflict('The members of a dynamic group follow its rule; use pins to put a profile in or out.');
+  if (group.membership_type === 'dynamic')
+    throw conflict('The members of a dynamic group follow its rule; use pins to put a profile in or out.');
 }
 
 export const badFilter = (field: string, message: string): never => {

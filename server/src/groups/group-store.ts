@@ -12,7 +12,11 @@ export type GroupReference = { id: string } | { customId: string };
 const named = (reference: GroupReference): Sql =>
   'id' in reference ? sql`g.id = ${reference.id}` : sql`g.custom_id = ${reference.customId}`;
 
-export async function findGroup(db: Queryable, applicationId: number, reference: GroupReference): Promise<Group | undefined> {
+export async function findGroup(
+  db: Queryable,
+  applicationId: number,
+  reference: GroupReference,
+): Promise<Group | undefined> {
   const { rows } = await db.query<Group>(sql`
     select ${COLUMNS} from groups g join group_heads h on h.group_id = g.id
     where g.application_id = ${applicationId} and ${named(reference)}`);
@@ -20,7 +24,11 @@ export async function findGroup(db: Queryable, applicationId: number, reference:
 }
 
 /** Locks the group's definition, so that two changes of it cannot mix. */
-export async function lockGroup(tx: Queryable, applicationId: number, reference: GroupReference): Promise<Group | undefined> {
+export async function lockGroup(
+  tx: Queryable,
+  applicationId: number,
+  reference: GroupReference,
+): Promise<Group | undefined> {
   const { rows } = await tx.query<{ id: string }>(sql`
     select g.id from groups g where g.application_id = ${applicationId} and ${named(reference)} for update`);
   return rows[0] && findGroup(tx, applicationId, { id: rows[0].id });
@@ -44,7 +52,9 @@ export async function findGroupIdsByReference(
  * transaction ends: what is read of them from here on stays as it is.
  */
 export async function lockDefinitions(tx: Queryable, applicationId: number): Promise<void> {
-  await tx.query(sql`update applications set definitions_version = definitions_version + 1 where id = ${applicationId}`);
+  await tx.query(
+    sql`update applications set definitions_version = definitions_version + 1 where id = ${applicationId}`,
+  );
 }
 
 export async function insertGroup(tx: Queryable, group: Group): Promise<void> {
@@ -55,7 +65,9 @@ export async function insertGroup(tx: Queryable, group: Group): Promise<void> {
       ${group.visible_to_members}, ${group.membership_type}, ${JSON.stringify(group.attributes)}, ${now}, ${now})`);
 }
 
-export type GroupChange = Partial<Pick<Group, 'name' | 'description' | 'custom_id' | 'is_active' | 'visible_to_members' | 'attributes'>>;
+export type GroupChange = Partial<
+  Pick<Group, 'name' | 'description' | 'custom_id' | 'is_active' | 'visible_to_members' | 'attributes'>
+>;
 
 export async function updateGroup(tx: Queryable, id: string, change: GroupChange, now: Instant): Promise<void> {
   const sets: Sql[] = [sql`updated_at = ${formatInstant(now)}`];
@@ -69,7 +81,11 @@ export async function updateGroup(tx: Queryable, id: string, change: GroupChange
 }
 
 /** The active groups whose rules read this one. */
-export async function findReaders(db: Queryable, applicationId: number, key: string): Promise<{ id: string; name: string }[]> {
+export async function findReaders(
+  db: Queryable,
+  applicationId: number,
+  key: string,
+): Promise<{ id: string; name: string }[]> {
   const { rows } = await db.query<{ id: string; name: string }>(sql`
     select g.id, g.name from watched_keys w join groups g on g.id = w.group_id
     where w.application_id = ${applicationId} and w.key = ${key} order by g.name, g.id`);

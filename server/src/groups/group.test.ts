@@ -37,15 +37,25 @@ describe('profile groups', () => {
     return made.body;
   };
   const createProfile = async (): Promise<{ id: string; access_token: string; nickname: string }> =>
-    (await server.call<{ id: string; access_token: string; nickname: string }>('POST', `applications/${CLIENT_ID}/profile/`, { token: null })).body;
-  const list = async (query = ''): Promise<List<GroupBody>> => (await server.call<List<GroupBody>>('GET', `${GROUPS}${query}`)).body;
+    (
+      await server.call<{ id: string; access_token: string; nickname: string }>(
+        'POST',
+        `applications/${CLIENT_ID}/profile/`,
+        { token: null },
+      )
+    ).body;
+  const list = async (query = ''): Promise<List<GroupBody>> =>
+    (await server.call<List<GroupBody>>('GET', `${GROUPS}${query}`)).body;
 
   describe('as the reference shows them, in order', () => {
     /** The field names of the first object in a raw answer whose list of fields starts with these. */
     const raw = async (method: string, path: string, body?: unknown): Promise<{ status: number; text: string }> => {
       const response = await fetch(server.api(path), {
         method,
-        headers: { authorization: 'Bearer an-admin-token-that-is-long-enough', ...(body !== undefined && { 'content-type': 'application/json' }) },
+        headers: {
+          authorization: 'Bearer an-admin-token-that-is-long-enough',
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+        },
         ...(body !== undefined && { body: JSON.stringify(body) }),
       });
       return { status: response.status, text: await response.text() };
@@ -59,33 +69,63 @@ describe('profile groups', () => {
 
     it('answers every documented call for static groups', async () => {
       const attributes = [{ key: 'key1', value: 'val1' }];
-      const created = await raw('POST', GROUPS, { name: 'Group1', is_active: true, description: 'Sample Profile Group', attributes });
+      const created = await raw('POST', GROUPS, {
+        name: 'Group1',
+        is_active: true,
+        description: 'Sample Profile Group',
+        attributes,
+      });
       expect(created.status).toBe(201);
       expect(created.text.startsWith('{"id":')).toBe(true);
       inOrder(created.text, [...FIELDS, 'membership_type']);
       const group = JSON.parse(created.text) as GroupBody;
-      expect(group).toMatchObject({ name: 'Group1', is_active: true, description: 'Sample Profile Group', profile_count: 0, custom_id: null, attributes });
+      expect(group).toMatchObject({
+        name: 'Group1',
+        is_active: true,
+        description: 'Sample Profile Group',
+        profile_count: 0,
+        custom_id: null,
+        attributes,
+      });
       expect(group.created_at).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
 
       const listed = await raw('GET', GROUPS);
       inOrder(listed.text, ['count', 'next', 'previous', 'results', ...FIELDS]);
-      expect(JSON.parse(listed.text)).toMatchObject({ count: 1, next: null, previous: null, results: [{ id: group.id }] });
-      expect((await raw('GET', `${GROUPS}?membership_type=dynamic`)).text).toBe('{"count":0,"next":null,"previous":null,"results":[]}');
+      expect(JSON.parse(listed.text)).toMatchObject({
+        count: 1,
+        next: null,
+        previous: null,
+        results: [{ id: group.id }],
+      });
+      expect((await raw('GET', `${GROUPS}?membership_type=dynamic`)).text).toBe(
+        '{"count":0,"next":null,"previous":null,"results":[]}',
+      );
 
       const patched = await raw('PATCH', `${GROUPS}${group.id}/`, { name: 'Group - edited', is_active: true });
       expect(patched.status).toBe(200);
       inOrder(patched.text, FIELDS);
-      expect(JSON.parse(patched.text)).toMatchObject({ name: 'Group - edited', description: 'Sample Profile Group', attributes });
+      expect(JSON.parse(patched.text)).toMatchObject({
+        name: 'Group - edited',
+        description: 'Sample Profile Group',
+        attributes,
+      });
 
       const one = await createProfile();
       const added = await raw('POST', `${GROUPS}${group.id}/members/`, { profile_ids: [one.id] });
-      expect(added).toEqual({ status: 200, text: `{"successfully_added":["${one.id}"],"already_added":[],"invalid_ids":[]}` });
+      expect(added).toEqual({
+        status: 200,
+        text: `{"successfully_added":["${one.id}"],"already_added":[],"invalid_ids":[]}`,
+      });
       const customId = '111bb1aa-c1da-42d2-886e-c48b2bf803a8';
       const two = await server.call<{ id: string }>('POST', `profile-by-custom-id/${CLIENT_ID}/${customId}/`);
       const byCustomId = await raw('POST', `${GROUPS}${group.id}/members/`, { custom_ids: [customId] });
       expect(byCustomId.text).toBe(`{"successfully_added":["${customId}"],"already_added":[],"invalid_ids":[]}`);
       const bulk = await raw('POST', `${GROUPS}${group.id}/members/`, { profile_ids: [one.id, two.body.id] });
-      expect(JSON.parse(bulk.text)).toEqual({ successfully_added: [], already_added: [one.id, two.body.id], invalid_ids: [] });
+      expect(JSON.parse(bulk.text)).toEqual({
+        successfully_added: [],
+        already_added: [one.id, two.body.id],
+        invalid_ids: [],
+      });
 
       const removed = await raw('DELETE', `${GROUPS}${group.id}/members/`, { custom_ids: [customId] });
       expect(removed).toEqual({ status: 204, text: '' });
@@ -113,8 +153,14 @@ describe('profile groups', () => {
     const group = await createGroup();
     const hidden = await createGroup({ visible_to_members: false });
     const [me, other] = [await createProfile(), await createProfile()];
-    for (const { id } of [group, hidden]) await server.call('POST', `${GROUPS}${id}/members/`, { body: { profile_ids: [me.id] } });
-    for (const path of [GROUPS, `${GROUPS}${group.id}/`, `${GROUPS}${group.id}/members/`, `${GROUPS}${group.id}/changes/`]) {
+    for (const { id } of [group, hidden])
+      await server.call('POST', `${GROUPS}${id}/members/`, { body: { profile_ids: [me.id] } });
+    for (const path of [
+      GROUPS,
+      `${GROUPS}${group.id}/`,
+      `${GROUPS}${group.id}/members/`,
+      `${GROUPS}${group.id}/changes/`,
+    ]) {
       expect((await server.call('GET', path, { token: null })).status).toBe(401);
       expect((await server.call('GET', path, { token: me.access_token })).status).toBe(403);
     }
@@ -123,7 +169,9 @@ describe('profile groups', () => {
     expect(mine.body).toMatchObject({ count: 1, results: [{ group_id: group.id }] });
     expect((await server.call<List<unknown>>('GET', own)).body.count).toBe(2);
     expect((await server.call('GET', own, { token: other.access_token })).status).toBe(403);
-    expect((await server.call('GET', `applications/${CLIENT_ID}/profiles/${crypto.randomUUID()}/profile-groups/`)).status).toBe(404);
+    expect(
+      (await server.call('GET', `applications/${CLIENT_ID}/profiles/${crypto.randomUUID()}/profile-groups/`)).status,
+    ).toBe(404);
   });
 
   it('are named in paths by id or by custom id, which belongs to one group', async () => {
@@ -133,18 +181,32 @@ describe('profile groups', () => {
     expect((await server.call<GroupBody>('GET', `${GROUPS}${group.id.toUpperCase()}/`)).body.id).toBe(group.id);
     const again = await server.call('POST', GROUPS, { body: { name: 'Other', custom_id: 'vip/2026 ü' } });
     expect(again.status).toBe(409);
-    expect(again.body).toEqual({ detail: "profile group with custom_id 'vip/2026 ü' already exists.", error_code: 'conflict' });
+    expect(again.body).toEqual({
+      detail: "profile group with custom_id 'vip/2026 ü' already exists.",
+      error_code: 'conflict',
+    });
     const other = await createGroup();
-    expect((await server.call('PATCH', `${GROUPS}${other.id}/`, { body: { custom_id: 'vip/2026 ü' } })).status).toBe(409);
+    expect((await server.call('PATCH', `${GROUPS}${other.id}/`, { body: { custom_id: 'vip/2026 ü' } })).status).toBe(
+      409,
+    );
     await server.call('PATCH', path, { body: { custom_id: null } });
-    expect((await server.call('PATCH', `${GROUPS}${other.id}/`, { body: { custom_id: 'vip/2026 ü' } })).status).toBe(200);
+    expect((await server.call('PATCH', `${GROUPS}${other.id}/`, { body: { custom_id: 'vip/2026 ü' } })).status).toBe(
+      200,
+    );
     expect((await server.call('GET', `${GROUPS}custom:nobody/`)).status).toBe(404);
     expect((await server.call('GET', `${GROUPS}not-an-id/`)).status).toBe(404);
   });
 
   it('are found by each filter and by several at once', async () => {
     const tag = crypto.randomUUID();
-    const red = await createGroup({ name: `Lions_${tag}`, custom_id: `red-${tag}`, attributes: [{ key: 'a:b', value: tag }, { key: 'team', value: 'red:1' }] });
+    const red = await createGroup({
+      name: `Lions_${tag}`,
+      custom_id: `red-${tag}`,
+      attributes: [
+        { key: 'a:b', value: tag },
+        { key: 'team', value: 'red:1' },
+      ],
+    });
     const blue = await createGroup({ name: `Lions%${tag}`, attributes: [{ key: 'team', value: `blue ${tag}` }] });
     const ids = async (query: string): Promise<string[]> => (await list(query)).results.map((group) => group.id);
     expect(await ids(`?custom_id=red-${tag}`)).toEqual([red.id]);
@@ -152,8 +214,16 @@ describe('profile groups', () => {
     expect(await ids(`?name=${encodeURIComponent(`Lions%${tag}`)}`)).toEqual([blue.id]);
     expect(await ids(`?attributes=${encodeURIComponent(`team:blue ${tag}`)}`)).toEqual([blue.id]);
     expect(await ids(`?attributes=team:red:1&attributes=nobody:x`)).toEqual([]);
-    expect(await ids(`?attributes=team:red:1&custom_id=red-${tag}&membership_type=static&is_active=true`)).toEqual([red.id]);
-    for (const bad of ['?membership_type=other', '?is_active=maybe', '?attributes=nocolon', '?page_size=0', '?count=1']) {
+    expect(await ids(`?attributes=team:red:1&custom_id=red-${tag}&membership_type=static&is_active=true`)).toEqual([
+      red.id,
+    ]);
+    for (const bad of [
+      '?membership_type=other',
+      '?is_active=maybe',
+      '?attributes=nocolon',
+      '?page_size=0',
+      '?count=1',
+    ]) {
       expect((await server.call('GET', `${GROUPS}${bad}`)).status, bad).toBe(400);
     }
   });
@@ -176,11 +246,28 @@ describe('profile groups', () => {
 
   it('say every problem of a body at once', async () => {
     const refused = await server.call('POST', GROUPS, {
-      body: { name: '  ', custom_id: '', description: 'x'.repeat(10_001), attributes: [{ key: 'a', value: 'b' }, { key: 'a', value: 'b' }], rule_tree: {} },
+      body: {
+        name: '  ',
+        custom_id: '',
+        description: 'x'.repeat(10_001),
+        attributes: [
+          { key: 'a', value: 'b' },
+          { key: 'a', value: 'b' },
+        ],
+        rule_tree: {},
+      },
     });
     expect(refused.status).toBe(400);
-    expect(Object.keys(refused.body).toSorted()).toEqual(['attributes[1]', 'custom_id', 'description', 'name', 'rule_tree']);
-    expect((await server.call('POST', GROUPS, { body: { is_active: true } })).body).toEqual({ name: ['This field is required.'] });
+    expect(Object.keys(refused.body).toSorted()).toEqual([
+      'attributes[1]',
+      'custom_id',
+      'description',
+      'name',
+      'rule_tree',
+    ]);
+    expect((await server.call('POST', GROUPS, { body: { is_active: true } })).body).toEqual({
+      name: ['This field is required.'],
+    });
     expect((await server.call('POST', GROUPS, { body: { name: 'x', membership_type: 'other' } })).status).toBe(400);
     expect((await server.call('POST', GROUPS, { body: { name: 'x', unknown_field: 1 } })).status).toBe(201);
   });
@@ -189,15 +276,23 @@ describe('profile groups', () => {
     const group = await createGroup();
     const refused = await server.call('PATCH', `${GROUPS}${group.id}/`, { body: { membership_type: 'dynamic' } });
     expect(refused).toMatchObject({ status: 400, body: { membership_type: ['This cannot change.'] } });
-    expect((await server.call('PATCH', `${GROUPS}${group.id}/`, { body: { membership_type: 'static' } })).status).toBe(200);
+    expect((await server.call('PATCH', `${GROUPS}${group.id}/`, { body: { membership_type: 'static' } })).status).toBe(
+      200,
+    );
   });
 
   it('refuse a change that did not see the newest one', async () => {
     const group = await createGroup();
     const path = `${GROUPS}${group.id}/`;
-    const first = await server.call<GroupBody>('PATCH', path, { body: { name: 'First' }, headers: { 'if-match': `"${group.updated_at}"` } });
+    const first = await server.call<GroupBody>('PATCH', path, {
+      body: { name: 'First' },
+      headers: { 'if-match': `"${group.updated_at}"` },
+    });
     expect(first.status).toBe(200);
-    const second = await server.call('PATCH', path, { body: { name: 'Second' }, headers: { 'if-match': `"${group.updated_at}"` } });
+    const second = await server.call('PATCH', path, {
+      body: { name: 'Second' },
+      headers: { 'if-match': `"${group.updated_at}"` },
+    });
     expect(second).toMatchObject({ status: 412, body: { error_code: 'precondition_failed' } });
     expect((await server.call<GroupBody>('GET', path)).body.name).toBe('First');
   });
@@ -227,19 +322,33 @@ describe('profile groups', () => {
         ['GET', `${path}changes/`],
         ['GET', `${path}size/`],
       ];
-      for (const [method, at, body] of calls) expect((await server.call(method, at, { body })).status, `${method} ${at}`).toBe(404);
-      const put = await server.call('PUT', `${path}members/`, { body: `"${member.id}"\n`, headers: { 'content-type': 'application/x-ndjson' } });
+      for (const [method, at, body] of calls)
+        expect((await server.call(method, at, { body })).status, `${method} ${at}`).toBe(404);
+      const put = await server.call('PUT', `${path}members/`, {
+        body: `"${member.id}"\n`,
+        headers: { 'content-type': 'application/x-ndjson' },
+      });
       expect(put.status).toBe(404);
       expect((await list(`?custom_id=${group.custom_id}`)).count).toBe(0);
-      expect((await list(`?custom_id=${group.custom_id}&is_active=false`)).results.map((row) => row.id)).toEqual([group.id]);
-      const own = await server.call<List<unknown>>('GET', `applications/${CLIENT_ID}/profiles/${member.id}/profile-groups/`, { token: member.access_token });
+      expect((await list(`?custom_id=${group.custom_id}&is_active=false`)).results.map((row) => row.id)).toEqual([
+        group.id,
+      ]);
+      const own = await server.call<List<unknown>>(
+        'GET',
+        `applications/${CLIENT_ID}/profiles/${member.id}/profile-groups/`,
+        { token: member.access_token },
+      );
       expect(own.body.count).toBe(0);
     });
 
     it('come back with their members', async () => {
       const restored = await server.call<GroupBody>('POST', `${GROUPS}${group.id}/restore/`);
       expect(restored).toMatchObject({ status: 200, body: { is_active: true, profile_count: 1 } });
-      expect((await server.call<List<{ id: string }>>('GET', `${GROUPS}${group.id}/members/`)).body.results.map((row) => row.id)).toEqual([member.id]);
+      expect(
+        (await server.call<List<{ id: string }>>('GET', `${GROUPS}${group.id}/members/`)).body.results.map(
+          (row) => row.id,
+        ),
+      ).toEqual([member.id]);
       expect((await server.call('POST', `${GROUPS}${group.id}/restore/`)).status).toBe(200);
     });
 
@@ -256,13 +365,28 @@ describe('profile groups', () => {
     await server.call('POST', `${GROUPS}${group.id}/members/`, { body: { profile_ids: [member.id] } });
     expect((await server.call('DELETE', `${GROUPS}${group.id}/`)).status).toBe(204);
     expect((await server.call('POST', `${GROUPS}${group.id}/restore/`)).status).toBe(404);
-    expect((await server.call<List<unknown>>('GET', `applications/${CLIENT_ID}/profiles/${member.id}/profile-groups/`)).body.count).toBe(0);
+    expect(
+      (await server.call<List<unknown>>('GET', `applications/${CLIENT_ID}/profiles/${member.id}/profile-groups/`)).body
+        .count,
+    ).toBe(0);
     await server.app.context.groupChores.run();
-    for (const table of ['members', 'changes', 'group_sizes', 'group_epochs', 'group_heads', 'group_deletions', 'fills']) {
-      const { rowCount } = await server.app.context.db.pool.query(`select from ${table} where group_id = $1`, [group.id]);
+    for (const table of [
+      'members',
+      'changes',
+      'group_sizes',
+      'group_epochs',
+      'group_heads',
+      'group_deletions',
+      'fills',
+    ]) {
+      const { rowCount } = await server.app.context.db.pool.query(`select from ${table} where group_id = $1`, [
+        group.id,
+      ]);
       expect(rowCount, table).toBe(0);
     }
-    expect((await server.call('POST', GROUPS, { body: { name: 'Again', custom_id: group.custom_id } })).status).toBe(201);
+    expect((await server.call('POST', GROUPS, { body: { name: 'Again', custom_id: group.custom_id } })).status).toBe(
+      201,
+    );
   });
 
   it('of another application are 404, and its path is 403', async () => {
@@ -270,10 +394,14 @@ describe('profile groups', () => {
     const { application } = await createApplication(server.app.context, { clientId: 'other-app', name: 'Other' });
     const { token } = await createAdminToken(server.app.context, application.id, { name: 'other' });
     const group = await createGroup();
-    expect((await server.call('GET', `applications/other-app/profile-groups/${group.id}/`, { token })).status).toBe(404);
+    expect((await server.call('GET', `applications/other-app/profile-groups/${group.id}/`, { token })).status).toBe(
+      404,
+    );
     expect((await server.call('GET', `${GROUPS}${group.id}/`, { token })).status).toBe(403);
     const stranger = await server.call<{ id: string }>('POST', 'applications/other-app/profile/', { token: null });
-    const added = await server.call('POST', `${GROUPS}${group.id}/members/`, { body: { profile_ids: [stranger.body.id] } });
+    const added = await server.call('POST', `${GROUPS}${group.id}/members/`, {
+      body: { profile_ids: [stranger.body.id] },
+    });
     expect(added.body).toEqual({ successfully_added: [], already_added: [], invalid_ids: [stranger.body.id] });
   });
 });

@@ -47,7 +47,8 @@ export interface DynamicFields {
 }
 
 /** `null` or a string: one type keyword, so that a wrong value gets one message. */
-const nullable = (options: Record<string, unknown> = {}) => Type.Unsafe<string | null>({ type: ['string', 'null'], ...options });
+const nullable = (options: Record<string, unknown> = {}) =>
+  Type.Unsafe<string | null>({ type: ['string', 'null'], ...options });
 const timestamp = (description: string) => Type.String({ description, examples: ['2025-04-28T12:16:49.670053Z'] });
 
 export const GroupAttribute = Type.Object(
@@ -59,14 +60,24 @@ export const GroupAttribute = Type.Object(
 );
 
 export const GroupFields = Type.Object({
-  name: Type.Optional(Type.String({ description: `1 to ${MAX_NAME} characters after trimming.`, examples: ['Group1'] })),
-  is_active: Type.Optional(Type.Boolean({ description: '`false` makes the group unavailable: 404 until it is restored.' })),
+  name: Type.Optional(
+    Type.String({ description: `1 to ${MAX_NAME} characters after trimming.`, examples: ['Group1'] }),
+  ),
+  is_active: Type.Optional(
+    Type.Boolean({ description: '`false` makes the group unavailable: 404 until it is restored.' }),
+  ),
   description: Type.Optional(nullable({ examples: ['Sample Profile Group'] })),
   custom_id: Type.Optional(nullable({ description: 'Your own id of the group, unique in the application.' })),
   attributes: Type.Optional(Type.Array(GroupAttribute, { maxItems: MAX_GROUP_ATTRIBUTES })),
-  visible_to_members: Type.Optional(Type.Boolean({ description: '`false` hides the group from profile tokens. Default `true`.' })),
+  visible_to_members: Type.Optional(
+    Type.Boolean({ description: '`false` hides the group from profile tokens. Default `true`.' }),
+  ),
   membership_type: Type.Optional(
-    Type.Unsafe<MembershipType>({ type: 'string', enum: ['static', 'dynamic'], description: 'Default `static`. Cannot change.' }),
+    Type.Unsafe<MembershipType>({
+      type: 'string',
+      enum: ['static', 'dynamic'],
+      description: 'Default `static`. Cannot change.',
+    }),
   ),
   rule_tree: Type.Optional(Type.Unsafe<unknown>({ description: 'Of a dynamic group: its rule.' })),
   is_paused: Type.Optional(Type.Boolean({ description: 'Of a dynamic group: freezes its members; pins still act.' })),
@@ -94,7 +105,10 @@ export const GroupResource = Type.Object(
     membership_type: Type.Unsafe<MembershipType>({ type: 'string', enum: ['static', 'dynamic'] }),
     ruleset: Type.Optional(
       Type.Object(
-        { id: Type.String(), rule_tree: Type.Unsafe<RuleNode>({ type: 'object', additionalProperties: true, description: 'Normalised.' }) },
+        {
+          id: Type.String(),
+          rule_tree: Type.Unsafe<RuleNode>({ type: 'object', additionalProperties: true, description: 'Normalised.' }),
+        },
         { description: 'Of a dynamic group: the rule that was saved last.' },
       ),
     ),

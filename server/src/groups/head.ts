@@ -31,7 +31,9 @@ export async function findHead(db: Queryable, groupId: string): Promise<Head | u
 }
 
 export async function findHeads(db: Queryable, groupIds: string[]): Promise<Map<string, Head>> {
-  const { rows } = await db.query<Head>(sql`select ${COLUMNS} from group_heads where group_id = any (${groupIds}::uuid[])`);
+  const { rows } = await db.query<Head>(
+    sql`select ${COLUMNS} from group_heads where group_id = any (${groupIds}::uuid[])`,
+  );
   return new Map(rows.map((head) => [head.group_id, head]));
 }
 

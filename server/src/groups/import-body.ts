@@ -19,7 +19,9 @@ export function readImport(body: Readable, contentType: string | undefined, kind
   if (type === 'application/x-ndjson') return readLines(body, kind);
   if (type === 'text/csv') return readCsv(body);
   body.resume();
-  throw new ApiError('unsupported_media_type', { detail: 'Send application/x-ndjson (JSON strings) or text/csv (with a header).' });
+  throw new ApiError('unsupported_media_type', {
+    detail: 'Send application/x-ndjson (JSON strings) or text/csv (with a header).',
+  });
 }
 
 const malformed = (line: number, what: string): ValidationError => invalid('non_field_errors', `Line ${line}: ${what}`);
@@ -43,7 +45,11 @@ async function* decode(body: Readable): AsyncGenerator<string> {
 
 /** The connection broke before the body's end. Nobody reads the answer. */
 function cut(error: unknown): unknown {
-  if (error instanceof Error && 'code' in error && (error.code === 'ECONNRESET' || error.code === 'ERR_STREAM_PREMATURE_CLOSE')) {
+  if (
+    error instanceof Error &&
+    'code' in error &&
+    (error.code === 'ECONNRESET' || error.code === 'ERR_STREAM_PREMATURE_CLOSE')
+  ) {
     return new ValidationError({ non_field_errors: ['The body ended early.'] });
   }
   return error;
@@ -92,7 +98,8 @@ async function* readCsv(body: Readable): AsyncGenerator<SentId> {
       else yield { kind: column.kind, id: record[column.index] ?? '' };
     }
   } catch (error) {
-    if (error instanceof CsvError) throw invalid('non_field_errors', `The CSV is malformed: ${error.message.slice(0, 200)}`);
+    if (error instanceof CsvError)
+      throw invalid('non_field_errors', `The CSV is malformed: ${error.message.slice(0, 200)}`);
     throw error;
   } finally {
     source.destroy();
@@ -107,4 +114,5 @@ function readHeader(record: string[]): { kind: IdKind; index: number } {
   return profile !== -1 ? { kind: 'profile_id', index: profile } : { kind: 'custom_id', index: custom };
 }
 
-const noHeader = (): ValidationError => invalid('non_field_errors', 'The first line must be a header with profile_id or custom_id.');
+const noHeader = (): ValidationError =>
+  invalid('non_field_errors', 'The first line must be a header with profile_id or custom_id.');

@@ -10,9 +10,16 @@ const SPACE = 0x67726f75;
 const keyOf = (groupId: string): number => Buffer.from(groupId.replace(/-/g, '').slice(-8), 'hex').readInt32BE(0);
 
 /** Runs the work if nobody else holds the group's lock; undefined where somebody does. */
-export async function tryWithLock<T>(db: Database, groupId: string, work: () => Promise<T>): Promise<{ result: T } | undefined> {
+export async function tryWithLock<T>(
+  db: Database,
+  groupId: string,
+  work: () => Promise<T>,
+): Promise<{ result: T } | undefined> {
   return db.withClient(async (client: pg.PoolClient) => {
-    const { rows } = await client.query<{ locked: boolean }>('select pg_try_advisory_lock($1, $2) as locked', [SPACE, keyOf(groupId)]);
+    const { rows } = await client.query<{ locked: boolean }>('select pg_try_advisory_lock($1, $2) as locked', [
+      SPACE,
+      keyOf(groupId),
+    ]);
     if (rows[0]?.locked !== true) return undefined;
     try {
       return { result: await work() };

@@ -40,7 +40,11 @@ export async function replaceMembers(
 ): Promise<Replaced> {
   const group = await getGroup(context.db, application.id, text);
   requireStatic(group);
-  const { target, invalidCount, invalidIds } = await readTarget(context, application, readImport(body, contentType, kind));
+  const { target, invalidCount, invalidIds } = await readTarget(
+    context,
+    application,
+    readImport(body, contentType, kind),
+  );
   const result = await inTurn(() => switchTo(context, application, group.id, target));
   context.groupChores.wake(); // what the switch left behind
   return {
@@ -86,19 +90,38 @@ async function readTarget(context: Context, application: Application, ids: Async
   return { target: target.set, ...read };
 }
 
-async function findAll(context: Context, application: Application, sent: SentId[]): Promise<{ id: string; ordinal: number | undefined }[]> {
+async function findAll(
+  context: Context,
+  application: Application,
+  sent: SentId[],
+): Promise<{ id: string; ordinal: number | undefined }[]> {
   if (sent.length === 0) return [];
-  const customIds = sent.filter(({ kind }) => kind === 'custom_id').map(({ id }) => id).filter(isStorable);
-  const byCustomId = customIds.length === 0 ? new Map<string, string>() : await findProfileIdsByCustomIds(context.db, application.id, customIds);
+  const customIds = sent
+    .filter(({ kind }) => kind === 'custom_id')
+    .map(({ id }) => id)
+    .filter(isStorable);
+  const byCustomId =
+    customIds.length === 0
+      ? new Map<string, string>()
+      : await findProfileIdsByCustomIds(context.db, application.id, customIds);
   const profileIds = sent.map(({ kind, id }) => (kind === 'custom_id' ? byCustomId.get(id) : readUuid(id)));
-  const found = await findOrdinals(context.db, application.id, profileIds.filter((id) => id !== undefined));
+  const found = await findOrdinals(
+    context.db,
+    application.id,
+    profileIds.filter((id) => id !== undefined),
+  );
   let place = 0;
   return sent.map(({ id }, index) => ({ id, ordinal: profileIds[index] === undefined ? undefined : found[place++] }));
 }
 
 const isStorable = (text: string): boolean => !text.includes('\0') && text.isWellFormed();
 
-async function switchTo(context: Context, application: Application, groupId: string, target: Bitset): Promise<SwitchResult> {
+async function switchTo(
+  context: Context,
+  application: Application,
+  groupId: string,
+  target: Bitset,
+): Promise<SwitchResult> {
   const plan: SwitchPlan = {
     groupId,
     applicationId: application.id,
@@ -108,7 +131,8 @@ async function switchTo(context: Context, application: Application, groupId: str
     async *target() {
       return target;
     },
-    decide: async (_tx, profiles) => new Set(profiles.map(({ ordinal }) => ordinal).filter((ordinal) => has(target, ordinal))),
+    decide: async (_tx, profiles) =>
+      new Set(profiles.map(({ ordinal }) => ordinal).filter((ordinal) => has(target, ordinal))),
   };
   for (let waited = 0; waited <= MAX_WAIT_MS; waited += WAIT_MS) {
     const done = await tryWithLock(context.db, groupId, async () => {

@@ -53,7 +53,7 @@ describe('replacing members', () => {
     on.call<Replaced>('PUT', `${GROUPS}${group}/members/${query}`, { body, headers: { 'content-type': type } });
   const all = async (group: string, size = 1000): Promise<string[]> => {
     const ids: string[] = [];
-    for (let url: string | null = `${GROUPS}${group}/members/?page_size=${size}`; url !== null; ) {
+    for (let url: string | null = `${GROUPS}${group}/members/?page_size=${size}`; url !== null;) {
       const page: List<{ id: string }> = (await server.call<List<{ id: string }>>('GET', url)).body;
       ids.push(...page.results.map((member) => member.id));
       url = page.next;
@@ -62,14 +62,15 @@ describe('replacing members', () => {
   };
   const feed = async (group: string): Promise<Change[]> => {
     const changes: Change[] = [];
-    for (let url: string | null = `${GROUPS}${group}/changes/?page_size=1000`; url !== null; ) {
+    for (let url: string | null = `${GROUPS}${group}/changes/?page_size=1000`; url !== null;) {
       const page: List<Change> = (await server.call<List<Change>>('GET', url)).body;
       changes.push(...page.results);
       url = page.next;
     }
     return changes;
   };
-  const count = async (group: string): Promise<number> => (await server.call<{ profile_count: number }>('GET', `${GROUPS}${group}/`)).body.profile_count;
+  const count = async (group: string): Promise<number> =>
+    (await server.call<{ profile_count: number }>('GET', `${GROUPS}${group}/`)).body.profile_count;
   /** Count, list and feed agree; returns the members. */
   const agreed = async (group: string): Promise<string[]> => {
     const members = (await all(group)).toSorted();
@@ -89,7 +90,10 @@ describe('replacing members', () => {
   it('takes JSON strings and CSV, and says what it came to', async () => {
     const group = await createGroup();
     const unknown = crypto.randomUUID();
-    const first = await put(group, `\n${ndjson([...profiles.slice(0, 100), profiles[5] ?? '', unknown, 'no uuid', unknown])}`);
+    const first = await put(
+      group,
+      `\n${ndjson([...profiles.slice(0, 100), profiles[5] ?? '', unknown, 'no uuid', unknown])}`,
+    );
     expect(first).toMatchObject({
       status: 200,
       body: { added: 100, removed: 0, unchanged: 0, invalid_count: 3, invalid_ids: [unknown, 'no uuid', unknown] },
@@ -134,7 +138,8 @@ describe('replacing members', () => {
       [JSON.stringify(profiles.slice(20, 40)), 'application/json', 415],
       [good, 'text/plain', 415],
     ];
-    for (const [body, type, status] of bad) expect((await put(group, body, type)).status, `${type} ${body.slice(-20)}`).toBe(status);
+    for (const [body, type, status] of bad)
+      expect((await put(group, body, type)).status, `${type} ${body.slice(-20)}`).toBe(status);
     expect((await put(group, good, 'application/x-ndjson', '?ids=name')).status).toBe(400);
     const latin = await fetch(server.api(`${GROUPS}${group}/members/`), {
       method: 'PUT',
@@ -152,7 +157,9 @@ describe('replacing members', () => {
     const { host, hostname, port } = new URL(server.url);
     const socket = connect(Number(port), hostname);
     await once(socket, 'connect');
-    const handled = new Promise<void>((resolve) => server.app.http.server.once('request', (request) => request.once('close', () => resolve())));
+    const handled = new Promise<void>((resolve) =>
+      server.app.http.server.once('request', (request) => request.once('close', () => resolve())),
+    );
     socket.write(
       `PUT /api/v1/${GROUPS}${group}/members/ HTTP/1.1\r\nhost: ${host}\r\nauthorization: Bearer ${ADMIN_TOKEN}\r\n` +
         `content-type: ${type}\r\ncontent-length: ${Buffer.byteLength(body) + 10}\r\n\r\n${body}`,
@@ -165,12 +172,23 @@ describe('replacing members', () => {
   });
 
   it('is refused on a dynamic group, as adding and removing are', async () => {
-    const rule = { operator: 'OR', children: [{ attribute: 'total_comments_posted', condition: 'greater_than', value: 1 }] };
-    const made = await server.call<{ id: string }>('POST', GROUPS, { body: { name: 'Dynamic', membership_type: 'dynamic', rule_tree: rule } });
+    const rule = {
+      operator: 'OR',
+      children: [{ attribute: 'total_comments_posted', condition: 'greater_than', value: 1 }],
+    };
+    const made = await server.call<{ id: string }>('POST', GROUPS, {
+      body: { name: 'Dynamic', membership_type: 'dynamic', rule_tree: rule },
+    });
     expect(made.status).toBe(201);
     expect((await put(made.body.id, ndjson(profiles.slice(0, 2)))).status).toBe(409);
     for (const method of ['POST', 'DELETE']) {
-      expect((await server.call(method, `${GROUPS}${made.body.id}/members/`, { body: { profile_ids: profiles.slice(0, 2) } })).status).toBe(409);
+      expect(
+        (
+          await server.call(method, `${GROUPS}${made.body.id}/members/`, {
+            body: { profile_ids: profiles.slice(0, 2) },
+          })
+        ).status,
+      ).toBe(409);
     }
   });
 
@@ -183,36 +201,42 @@ describe('replacing members', () => {
     expect(lists.map((list) => list.toSorted())).toContainEqual(members);
   });
 
-  it('beside live changes ends in the list plus what came after it, and nothing is ever half there', { timeout: 120_000 }, async () => {
-    const group = await createGroup(profiles.slice(0, 1000));
-    const target = profiles.slice(500, 1500);
-    let replacing = true;
-    const write = async (): Promise<void> => {
-      for (let i = 0; replacing; i++) {
-        const body = { profile_ids: profiles.slice((i * 97) % 1900, ((i * 97) % 1900) + 50) };
-        expect((await server.call(i % 2 === 0 ? 'POST' : 'DELETE', `${GROUPS}${group}/members/`, { body })).status).toBeLessThan(300);
-      }
-    };
-    const watch = async (): Promise<void> => {
-      while (replacing) {
-        const page = (await server.call<List<{ id: string }>>('GET', `${GROUPS}${group}/members/?page_size=20`)).body;
-        expect(page.results.length).toBe(Math.min(20, page.count ?? 0));
-      }
-    };
-    const others = [write(), write(), watch()];
-    const replace = async (): Promise<void> => {
-      for (let i = 0; i < 6; i++) {
-        const { status, body } = await put(group, ndjson(i % 2 === 0 ? target : profiles.slice(0, 1000)));
-        expect(status).toBe(200);
-        expect(body.added + body.unchanged).toBe(1000);
-      }
-      replacing = false;
-    };
-    await Promise.all([replace(), ...others]);
-    await agreed(group);
-    expect((await put(group, ndjson(target))).status).toBe(200);
-    expect(await agreed(group)).toEqual(target.toSorted());
-  });
+  it(
+    'beside live changes ends in the list plus what came after it, and nothing is ever half there',
+    { timeout: 120_000 },
+    async () => {
+      const group = await createGroup(profiles.slice(0, 1000));
+      const target = profiles.slice(500, 1500);
+      let replacing = true;
+      const write = async (): Promise<void> => {
+        for (let i = 0; replacing; i++) {
+          const body = { profile_ids: profiles.slice((i * 97) % 1900, ((i * 97) % 1900) + 50) };
+          expect(
+            (await server.call(i % 2 === 0 ? 'POST' : 'DELETE', `${GROUPS}${group}/members/`, { body })).status,
+          ).toBeLessThan(300);
+        }
+      };
+      const watch = async (): Promise<void> => {
+        while (replacing) {
+          const page = (await server.call<List<{ id: string }>>('GET', `${GROUPS}${group}/members/?page_size=20`)).body;
+          expect(page.results.length).toBe(Math.min(20, page.count ?? 0));
+        }
+      };
+      const others = [write(), write(), watch()];
+      const replace = async (): Promise<void> => {
+        for (let i = 0; i < 6; i++) {
+          const { status, body } = await put(group, ndjson(i % 2 === 0 ? target : profiles.slice(0, 1000)));
+          expect(status).toBe(200);
+          expect(body.added + body.unchanged).toBe(1000);
+        }
+        replacing = false;
+      };
+      await Promise.all([replace(), ...others]);
+      await agreed(group);
+      expect((await put(group, ndjson(target))).status).toBe(200);
+      expect(await agreed(group)).toEqual(target.toSorted());
+    },
+  );
 
   it('while somebody pages neither repeats nor skips what was there throughout', async () => {
     const stay = profiles.filter((_, index) => index % 2 === 0);
@@ -225,7 +249,8 @@ describe('replacing members', () => {
       url = page.next;
       // Between two pages: half of them leave, half of those come back.
       if (pages === 2) expect((await put(group, ndjson(stay))).body).toMatchObject({ removed: 1500, unchanged: 1500 });
-      if (pages === 5) expect((await put(group, ndjson(profiles.filter((_, index) => index % 4 !== 1)))).status).toBe(200);
+      if (pages === 5)
+        expect((await put(group, ndjson(profiles.filter((_, index) => index % 4 !== 1)))).status).toBe(200);
     }
     expect(pages).toBeGreaterThan(8);
     expect(new Set(seen).size).toBe(seen.length);
@@ -250,7 +275,8 @@ describe('replacing members', () => {
         decide: async () => new Set<number>(),
       };
       let prepared = 0;
-      for await (const { stage } of runSwitch(context, plan, { slice: 100 })) if (stage === 'prepare' && ++prepared === 3) break;
+      for await (const { stage } of runSwitch(context, plan, { slice: 100 }))
+        if (stage === 'prepare' && ++prepared === 3) break;
       expect(prepared).toBe(3);
     };
     const leftovers = async (): Promise<unknown[]> => {
@@ -275,7 +301,13 @@ describe('replacing members', () => {
     expect(await agreed(group)).toEqual(members);
 
     await die();
-    expect((await put(group, ndjson(profiles.slice(90, 110)))).body).toEqual({ added: 10, removed: 90, unchanged: 10, invalid_count: 0, invalid_ids: [] });
+    expect((await put(group, ndjson(profiles.slice(90, 110)))).body).toEqual({
+      added: 10,
+      removed: 90,
+      unchanged: 10,
+      invalid_count: 0,
+      invalid_ids: [],
+    });
     await context.groupChores.run();
     expect(await leftovers()).toEqual([]);
     expect(await agreed(group)).toEqual(profiles.slice(90, 110).toSorted());

@@ -16,7 +16,10 @@ const MEMBERS = '/api/v1/applications/:client_id/profile-groups/:group/members/'
 const tags = ['Profile groups'];
 
 const ids = (description: string) => Type.Optional(Type.Array(Type.String(), { description }));
-const AddFields = Type.Object({ profile_ids: ids(`1 to ${service.MAX_IDS}.`), custom_ids: ids('Instead of profile_ids.') });
+const AddFields = Type.Object({
+  profile_ids: ids(`1 to ${service.MAX_IDS}.`),
+  custom_ids: ids('Instead of profile_ids.'),
+});
 const RemoveFields = Type.Object({ ...AddFields.properties, application_profile_ids: ids('As profile_ids.') });
 
 const AddedResource = Type.Object({
@@ -25,7 +28,8 @@ const AddedResource = Type.Object({
   invalid_ids: Type.Array(Type.String()),
 });
 
-const nullable = (options: Record<string, unknown> = {}) => Type.Unsafe<string | null>({ type: ['string', 'null'], ...options });
+const nullable = (options: Record<string, unknown> = {}) =>
+  Type.Unsafe<string | null>({ type: ['string', 'null'], ...options });
 
 const MemberResource = Type.Object(
   {
@@ -42,8 +46,12 @@ const MembershipResource = Type.Object(
     is_member: Type.Boolean(),
     since: nullable(),
     pin: Type.Unsafe<unknown>({ description: 'Of a dynamic group: the pin over the rule, or null.' }),
-    next_change_at: nullable({ description: 'The first instant at which the membership changes if nothing else happens; null if never.' }),
-    explanation: Type.Unsafe<unknown>({ description: 'Of a dynamic group: the rule, each leaf with its actual value and result.' }),
+    next_change_at: nullable({
+      description: 'The first instant at which the membership changes if nothing else happens; null if never.',
+    }),
+    explanation: Type.Unsafe<unknown>({
+      description: 'Of a dynamic group: the rule, each leaf with its actual value and result.',
+    }),
   },
   { $id: 'Membership' },
 );
@@ -91,7 +99,8 @@ export function memberRoutes(app: App, context: Context): void {
       schema: {
         operationId: 'removeMembers',
         summary: 'Remove members',
-        description: 'As adding them; profiles that are no members are ignored. The body is JSON, whatever its Content-Type.',
+        description:
+          'As adding them; profiles that are no members are ignored. The body is JSON, whatever its Content-Type.',
         tags,
         params: GroupParams,
         body: RemoveFields,
@@ -119,16 +128,22 @@ export function memberRoutes(app: App, context: Context): void {
           'profiles are members, in one step for every reader. A body that ends early or is malformed changes nothing. A second replacement waits for the first.',
         tags,
         params: GroupParams,
-        querystring: Type.Object({ ids: Type.Optional(Type.String({ description: 'What the JSON strings are: `profile_id` (default) or `custom_id`.' })) }),
+        querystring: Type.Object({
+          ids: Type.Optional(
+            Type.String({ description: 'What the JSON strings are: `profile_id` (default) or `custom_id`.' }),
+          ),
+        }),
         response: { 200: ReplacedResource },
       },
     },
     async (request) => {
       const application = await context.applications.get(request.params.client_id);
       const { ids: kind = 'profile_id' } = request.query;
-      if (kind !== 'profile_id' && kind !== 'custom_id') throw invalid('ids', 'This must be one of: profile_id, custom_id.');
+      if (kind !== 'profile_id' && kind !== 'custom_id')
+        throw invalid('ids', 'This must be one of: profile_id, custom_id.');
       const encoding = request.headers['content-encoding'] ?? 'identity';
-      if (encoding !== 'identity') throw new ApiError('unsupported_media_type', { detail: 'Send the body without a Content-Encoding.' });
+      if (encoding !== 'identity')
+        throw new ApiError('unsupported_media_type', { detail: 'Send the body without a Content-Encoding.' });
       const body = request.body instanceof Readable ? request.body : Readable.from([]); // none, or JSON that is refused
       return replaceMembers(context, application, request.params.group, body, request.headers['content-type'], kind);
     },
@@ -144,7 +159,10 @@ export function memberRoutes(app: App, context: Context): void {
         description: 'Newest entry first. With `as_of`, the members at that instant.',
         tags,
         params: GroupParams,
-        querystring: Type.Object({ ...PageQuery, as_of: Type.Optional(Type.String({ description: 'An instant of the past.' })) }),
+        querystring: Type.Object({
+          ...PageQuery,
+          as_of: Type.Optional(Type.String({ description: 'An instant of the past.' })),
+        }),
         response: { 200: PageOf(MemberResource) },
       },
     },
@@ -153,7 +171,13 @@ export function memberRoutes(app: App, context: Context): void {
       const { as_of: asOf } = request.query;
       if (asOf !== undefined) {
         const page = readPage(request, MEMBER_AS_OF_ORDER, MAX_LARGE_PAGE_SIZE);
-        const { rows, count } = await service.listMembersAsOf(context, application, request.params.group, String(asOf), page);
+        const { rows, count } = await service.listMembersAsOf(
+          context,
+          application,
+          request.params.group,
+          String(asOf),
+          page,
+        );
         return presentPage(request, page, MEMBER_AS_OF_ORDER, rows, count, presentMember);
       }
       const page = readPage(request, MEMBER_ORDER, MAX_LARGE_PAGE_SIZE);
@@ -184,12 +208,23 @@ export function memberRoutes(app: App, context: Context): void {
         if (!explained) throw notFound();
         return explained as Static<typeof MembershipResource>; // the evaluation answers in this shape
       }
-      return { is_member: isMember, since: since === null ? null : formatInstant(since), pin: null, next_change_at: null, explanation: null };
+      return {
+        is_member: isMember,
+        since: since === null ? null : formatInstant(since),
+        pin: null,
+        next_change_at: null,
+        explanation: null,
+      };
     },
   );
 }
 
-function presentMember(member: { id: string; nickname: string | null; custom_id: string | null; membership_created_at: number }): Static<typeof MemberResource> {
+function presentMember(member: {
+  id: string;
+  nickname: string | null;
+  custom_id: string | null;
+  membership_created_at: number;
+}): Static<typeof MemberResource> {
   return {
     id: member.id,
     nickname: member.nickname,

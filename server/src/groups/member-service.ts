@@ -31,16 +31,24 @@ interface SentIds {
 
 /** Exactly one list of ids, 1 to 10,000. */
 function readIds(fields: IdFields): SentIds {
-  const given = (['profile_ids', 'application_profile_ids', 'custom_ids'] as const).filter((name) => fields[name] !== undefined);
+  const given = (['profile_ids', 'application_profile_ids', 'custom_ids'] as const).filter(
+    (name) => fields[name] !== undefined,
+  );
   const [name] = given;
-  if (name === undefined || given.length > 1) throw invalid('non_field_errors', 'Give exactly one of profile_ids and custom_ids.');
+  if (name === undefined || given.length > 1)
+    throw invalid('non_field_errors', 'Give exactly one of profile_ids and custom_ids.');
   const sent = fields[name] ?? [];
-  if (sent.length < 1 || sent.length > MAX_IDS) throw new ValidationError({ [name]: [`This must have 1 to ${MAX_IDS} items.`] });
+  if (sent.length < 1 || sent.length > MAX_IDS)
+    throw new ValidationError({ [name]: [`This must have 1 to ${MAX_IDS} items.`] });
   return { kind: name === 'custom_ids' ? 'custom' : 'profile', ids: [...new Set(sent)] };
 }
 
 /** The profile that each sent id may name, in their order; undefined of one that cannot name any. */
-async function resolve(context: Context, application: Application, { kind, ids }: SentIds): Promise<(string | undefined)[]> {
+async function resolve(
+  context: Context,
+  application: Application,
+  { kind, ids }: SentIds,
+): Promise<(string | undefined)[]> {
   if (kind === 'profile') return ids.map(readUuid);
   const byCustomId = await store.findProfileIdsByCustomIds(context.db, application.id, ids);
   return ids.map((id) => byCustomId.get(id));
@@ -54,19 +62,34 @@ export interface Added {
   invalid_ids: string[];
 }
 
-export async function addMembers(context: Context, application: Application, text: string, fields: IdFields): Promise<Added> {
+export async function addMembers(
+  context: Context,
+  application: Application,
+  text: string,
+  fields: IdFields,
+): Promise<Added> {
   const group = await getGroup(context.db, application.id, text);
   requireStatic(group);
   const sent = readIds(fields);
   const profileIds = await resolve(context, application, sent);
-  const options = { groupId: group.id, applicationId: application.id, at: context.clock.now(), cause: 'manual' as const };
+  const options = {
+    groupId: group.id,
+    applicationId: application.id,
+    at: context.clock.now(),
+    cause: 'manual' as const,
+  };
   const done = await context.db.transaction((tx) => enterGroup(tx, distinct(profileIds), options));
   if (!done) throw notFound();
   return sortOut(sent.ids, profileIds, new Set(done.entered), new Set(done.already));
 }
 
 /** Each sent id into the list that it belongs to; the same profile in another spelling is told once. */
-function sortOut(sent: string[], profileIds: (string | undefined)[], entered: Set<string>, already: Set<string>): Added {
+function sortOut(
+  sent: string[],
+  profileIds: (string | undefined)[],
+  entered: Set<string>,
+  already: Set<string>,
+): Added {
   const added: Added = { successfully_added: [], already_added: [], invalid_ids: [] };
   const told = new Set<string>();
   sent.forEach((id, index) => {
@@ -84,11 +107,21 @@ function sortOut(sent: string[], profileIds: (string | undefined)[], entered: Se
 }
 
 /** Those that are no members are ignored. */
-export async function removeMembers(context: Context, application: Application, text: string, fields: IdFields): Promise<void> {
+export async function removeMembers(
+  context: Context,
+  application: Application,
+  text: string,
+  fields: IdFields,
+): Promise<void> {
   const group = await getGroup(context.db, application.id, text);
   requireStatic(group);
   const profileIds = await resolve(context, application, readIds(fields));
-  const options = { groupId: group.id, applicationId: application.id, at: context.clock.now(), cause: 'manual' as const };
+  const options = {
+    groupId: group.id,
+    applicationId: application.id,
+    at: context.clock.now(),
+    cause: 'manual' as const,
+  };
   const left = await context.db.transaction((tx) => leaveGroup(tx, distinct(profileIds), options));
   if (left === undefined) throw notFound();
 }
@@ -121,13 +154,18 @@ export async function listMembersAsOf(
   page: PageRequest,
 ): Promise<{ rows: MemberAsOf[]; count: number | undefined }> {
   const instant = parseInstant(asOf);
-  if (instant === undefined) throw invalid('as_of', 'This must be an ISO 8601 date and time, such as 2025-04-28T12:16:49Z.');
+  if (instant === undefined)
+    throw invalid('as_of', 'This must be an ISO 8601 date and time, such as 2025-04-28T12:16:49Z.');
   return context.db.transaction(
     async (tx) => {
       const group = await getGroup(tx, application.id, text);
-      const limit = group.membership_type === 'static' ? context.clock.now() : await context.dynamicGroups.asOf(tx, group);
+      const limit =
+        group.membership_type === 'static' ? context.clock.now() : await context.dynamicGroups.asOf(tx, group);
       if (limit === null || instant > limit) {
-        throw invalid('as_of', limit === null ? 'The group was not evaluated yet.' : `This must be at or before ${formatInstant(limit)}.`);
+        throw invalid(
+          'as_of',
+          limit === null ? 'The group was not evaluated yet.' : `This must be at or before ${formatInstant(limit)}.`,
+        );
       }
       const head = await findHead(tx, group.id);
       if (!head) throw notFound();
@@ -144,7 +182,12 @@ export interface Membership {
 }
 
 /** Whether the profile is a member of the group, and since when. 404 where there is no such profile. */
-export async function getMembership(context: Context, application: Application, text: string, profileId: string): Promise<Membership> {
+export async function getMembership(
+  context: Context,
+  application: Application,
+  text: string,
+  profileId: string,
+): Promise<Membership> {
   const id = readUuid(profileId);
   return context.db.transaction(
     async (tx) => {

@@ -28,7 +28,12 @@ export const MEMBER_ORDER: Order<Member> = {
 };
 
 /** A page of the members at this epoch, in the snapshot in which the epoch was read. */
-export async function pageOfMembers(tx: Queryable, groupId: string, epoch: number, page: PageRequest): Promise<Member[]> {
+export async function pageOfMembers(
+  tx: Queryable,
+  groupId: string,
+  epoch: number,
+  page: PageRequest,
+): Promise<Member[]> {
   const { after, orderAndLimit } = pageClause(page, MEMBER_ORDER);
   const { rows } = await tx.query<Member>(sql`
     select m.profile_id as id, p.nickname, p.custom_id, m.since_epoch, m.entered_at,
@@ -48,7 +53,12 @@ const orderOf = (page: PageRequest): Sql =>
     : sql`m.since_epoch desc, m.entered_at desc, m.profile_id desc`;
 
 /** Since when the profile is a member at this epoch; undefined where it is none. */
-export async function findMember(tx: Queryable, groupId: string, epoch: number, profileId: string): Promise<Instant | undefined> {
+export async function findMember(
+  tx: Queryable,
+  groupId: string,
+  epoch: number,
+  profileId: string,
+): Promise<Instant | undefined> {
   const { rows } = await tx.query<{ since: Instant }>(sql`
     select case when m.entered_at = '-infinity' then e.switched_at else m.entered_at end as since
     from members m join group_epochs e on e.group_id = m.group_id and e.epoch = m.since_epoch
@@ -56,14 +66,22 @@ export async function findMember(tx: Queryable, groupId: string, epoch: number, 
   return rows[0]?.since;
 }
 
-export async function findProfileIdsByCustomIds(db: Queryable, applicationId: number, customIds: string[]): Promise<Map<string, string>> {
+export async function findProfileIdsByCustomIds(
+  db: Queryable,
+  applicationId: number,
+  customIds: string[],
+): Promise<Map<string, string>> {
   const { rows } = await db.query<{ custom_id: string; profile_id: string }>(sql`
     select custom_id, profile_id from custom_ids where application_id = ${applicationId} and custom_id = any (${customIds}::text[])`);
   return new Map(rows.map((row) => [row.custom_id, row.profile_id]));
 }
 
 /** The ordinal of each of these ids, which must be UUIDs, in their order; undefined of one that is no profile of the application. */
-export async function findOrdinals(db: Queryable, applicationId: number, ids: string[]): Promise<(number | undefined)[]> {
+export async function findOrdinals(
+  db: Queryable,
+  applicationId: number,
+  ids: string[],
+): Promise<(number | undefined)[]> {
   if (ids.length === 0) return [];
   const { rows } = await db.query<{ ordinals: string | null }>(sql`
     select string_agg(coalesce(p.ordinal, -1)::text, ',' order by i.place) as ordinals

@@ -39,13 +39,15 @@ describe('members of static groups', () => {
   });
   afterAll(() => server.close());
 
-  const createGroup = async (): Promise<string> => (await server.call<{ id: string }>('POST', GROUPS, { body: { name: 'Members' } })).body.id;
+  const createGroup = async (): Promise<string> =>
+    (await server.call<{ id: string }>('POST', GROUPS, { body: { name: 'Members' } })).body.id;
   const add = (group: string, body: unknown) => server.call<Added>('POST', `${GROUPS}${group}/members/`, { body });
   const remove = (group: string, body: unknown) => server.call('DELETE', `${GROUPS}${group}/members/`, { body });
-  const count = async (group: string): Promise<number> => (await server.call<{ profile_count: number }>('GET', `${GROUPS}${group}/`)).body.profile_count;
+  const count = async (group: string): Promise<number> =>
+    (await server.call<{ profile_count: number }>('GET', `${GROUPS}${group}/`)).body.profile_count;
   const all = async (group: string, query = 'page_size=1000'): Promise<string[]> => {
     const ids: string[] = [];
-    for (let url: string | null = `${GROUPS}${group}/members/?${query}`; url !== null; ) {
+    for (let url: string | null = `${GROUPS}${group}/members/?${query}`; url !== null;) {
       const page: List<Member> = (await server.call<List<Member>>('GET', url)).body;
       ids.push(...page.results.map((member) => member.id));
       url = page.next;
@@ -54,7 +56,7 @@ describe('members of static groups', () => {
   };
   const feed = async (group: string, after = 0, size = 1000): Promise<Change[]> => {
     const changes: Change[] = [];
-    for (let url: string | null = `${GROUPS}${group}/changes/?after=${after}&page_size=${size}`; url !== null; ) {
+    for (let url: string | null = `${GROUPS}${group}/changes/?after=${after}&page_size=${size}`; url !== null;) {
       const page: List<Change> = (await server.call<List<Change>>('GET', url)).body;
       changes.push(...page.results);
       url = page.next;
@@ -65,9 +67,15 @@ describe('members of static groups', () => {
   it('report each sent id once, in the list that it belongs to', async () => {
     const group = await createGroup();
     const [one = '', two = '', three = ''] = profiles;
-    expect((await add(group, { profile_ids: [one, two, one] })).body).toEqual({ successfully_added: [one, two], already_added: [], invalid_ids: [] });
+    expect((await add(group, { profile_ids: [one, two, one] })).body).toEqual({
+      successfully_added: [one, two],
+      already_added: [],
+      invalid_ids: [],
+    });
     const unknown = crypto.randomUUID();
-    const mixed = await add(group, { profile_ids: ['no uuid', two.toUpperCase(), three, unknown, three, 'no uuid', two] });
+    const mixed = await add(group, {
+      profile_ids: ['no uuid', two.toUpperCase(), three, unknown, three, 'no uuid', two],
+    });
     expect(mixed).toMatchObject({
       status: 200,
       body: { successfully_added: [three], already_added: [two.toUpperCase()], invalid_ids: ['no uuid', unknown] },
@@ -78,7 +86,8 @@ describe('members of static groups', () => {
   it('may be named by custom ids, answered as they were sent', async () => {
     const group = await createGroup();
     const customIds = ['fan ü/1', '0'.repeat(255)];
-    for (const id of customIds) await server.call('POST', `profile-by-custom-id/${CLIENT_ID}/${encodeURIComponent(id)}/`);
+    for (const id of customIds)
+      await server.call('POST', `profile-by-custom-id/${CLIENT_ID}/${encodeURIComponent(id)}/`);
     expect((await add(group, { custom_ids: [...customIds, 'nobody', 'nobody'] })).body).toEqual({
       successfully_added: customIds,
       already_added: [],
@@ -109,10 +118,19 @@ describe('members of static groups', () => {
     for (const body of bad) {
       const text = JSON.stringify(body);
       const headers = { 'content-type': 'application/json' };
-      expect((await server.call('POST', `${GROUPS}${group}/members/`, { body: text, headers })).status, text.slice(0, 60)).toBe(400);
-      expect((await server.call('DELETE', `${GROUPS}${group}/members/`, { body: text, headers })).status, text.slice(0, 60)).toBe(400);
+      expect(
+        (await server.call('POST', `${GROUPS}${group}/members/`, { body: text, headers })).status,
+        text.slice(0, 60),
+      ).toBe(400);
+      expect(
+        (await server.call('DELETE', `${GROUPS}${group}/members/`, { body: text, headers })).status,
+        text.slice(0, 60),
+      ).toBe(400);
     }
-    expect((await add(group, { profile_ids: Array.from({ length: 10_000 }, (_, i) => profiles[i % 300]) })).body.successfully_added).toHaveLength(300);
+    expect(
+      (await add(group, { profile_ids: Array.from({ length: 10_000 }, (_, i) => profiles[i % 300]) })).body
+        .successfully_added,
+    ).toHaveLength(300);
   });
 
   it('are removed by JSON under any Content-Type and under the name of old clients', async () => {
@@ -145,11 +163,15 @@ describe('members of static groups', () => {
     const back: Member[][] = [page.results];
     while (page.previous) back.unshift((page = (await server.call<List<Member>>('GET', page.previous)).body).results);
     expect(back).toEqual(forward);
-    expect((await server.call<List<Member>>('GET', `${GROUPS}${group}/members/?page=5&page_size=7`)).body.results).toEqual(forward[4]);
+    expect(
+      (await server.call<List<Member>>('GET', `${GROUPS}${group}/members/?page=5&page_size=7`)).body.results,
+    ).toEqual(forward[4]);
     expect((await server.call('GET', `${GROUPS}${group}/members/?page=6&page_size=7`)).status).toBe(404);
     expect((await server.call('GET', `${GROUPS}${group}/members/?cursor=abc`)).status).toBe(404);
     expect((await server.call<List<Member>>('GET', `${GROUPS}${group}/members/?count=false`)).body.count).toBeNull();
-    expect((await server.call<List<Member>>('GET', `${GROUPS}${group}/members/?page_size=5000`)).body.results).toHaveLength(30);
+    expect(
+      (await server.call<List<Member>>('GET', `${GROUPS}${group}/members/?page_size=5000`)).body.results,
+    ).toHaveLength(30);
   });
 
   it('number every change once, without gaps, and replay to the members', async () => {
@@ -189,10 +211,19 @@ describe('members of static groups', () => {
     const group = await createGroup();
     const [one = '', two = ''] = profiles;
     await add(group, { profile_ids: [one] });
-    const entered = (await server.call<List<Member>>('GET', `${GROUPS}${group}/members/`)).body.results[0]?.membership_created_at;
+    const entered = (await server.call<List<Member>>('GET', `${GROUPS}${group}/members/`)).body.results[0]
+      ?.membership_created_at;
     const rest = { pin: null, next_change_at: null, explanation: null };
-    expect((await server.call('GET', `${GROUPS}${group}/members/${one}/`)).body).toEqual({ is_member: true, since: entered, ...rest });
-    expect((await server.call('GET', `${GROUPS}${group}/members/${two}/`)).body).toEqual({ is_member: false, since: null, ...rest });
+    expect((await server.call('GET', `${GROUPS}${group}/members/${one}/`)).body).toEqual({
+      is_member: true,
+      since: entered,
+      ...rest,
+    });
+    expect((await server.call('GET', `${GROUPS}${group}/members/${two}/`)).body).toEqual({
+      is_member: false,
+      since: null,
+      ...rest,
+    });
     expect((await server.call('GET', `${GROUPS}${group}/members/${crypto.randomUUID()}/`)).status).toBe(404);
     expect((await server.call('GET', `${GROUPS}${group}/members/nobody/`)).status).toBe(404);
   });
@@ -225,7 +256,9 @@ describe('members of static groups', () => {
         const page = (await server.call<List<Member>>('GET', `${GROUPS}${group}/members/?page_size=1000`)).body;
         expect(page.results.length).toBe(page.count);
         expect(new Set(page.results.map((member) => member.id)).size).toBe(page.count);
-        const polled = (await server.call<List<Change>>('GET', `${GROUPS}${group}/changes/?after=${newest.sequence}&page_size=1000`)).body;
+        const polled = (
+          await server.call<List<Change>>('GET', `${GROUPS}${group}/changes/?after=${newest.sequence}&page_size=1000`)
+        ).body;
         polled.results.forEach((change, index) => expect(change.sequence).toBe(newest.sequence + index + 1));
         for (const { change, profile_id: id } of polled.results) {
           expect(replayed.has(id)).toBe(change === 'left');

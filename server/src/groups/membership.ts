@@ -42,7 +42,11 @@ export interface ChangeOptions {
  * not exist. Returns what really changed. A profile may change several times in one group (a clock that flips twice), each
  * change needing the one before. `at` is moved up to the group's newest change, but for clock changes, which keep their instant.
  */
-export async function changeMembership(tx: Queryable, changes: MembershipChange[], options: ChangeOptions): Promise<MembershipChange[]> {
+export async function changeMembership(
+  tx: Queryable,
+  changes: MembershipChange[],
+  options: ChangeOptions,
+): Promise<MembershipChange[]> {
   const touched = options.touched ?? [];
   if (changes.length + touched.length === 0) return [];
   const groupIds = [...new Set([...changes, ...touched].map((change) => change.groupId))].sort();
@@ -56,7 +60,9 @@ export async function changeMembership(tx: Queryable, changes: MembershipChange[
   const dated = options.settled === true ? done : settleInstants(done, heads);
   const notes = [...dated, ...touched].filter((change) => heads.get(change.groupId)?.filling);
   await Promise.all([
-    ...(dated.length > 0 ? [writeChanges(tx, dated, heads), writeSizes(tx, dated), correctEntries(tx, done, dated, heads)] : []),
+    ...(dated.length > 0
+      ? [writeChanges(tx, dated, heads), writeSizes(tx, dated), correctEntries(tx, done, dated, heads)]
+      : []),
     touch(tx, notes),
     options.queueReaders && dated.length > 0 ? queueReaders(tx, dated, options) : undefined,
   ]);
@@ -122,7 +128,11 @@ async function insertMembers(
   };
 }
 
-async function deleteMembers(tx: Queryable, changes: MembershipChange[], epochs: ReadonlyMap<string, number>): Promise<string[]> {
+async function deleteMembers(
+  tx: Queryable,
+  changes: MembershipChange[],
+  epochs: ReadonlyMap<string, number>,
+): Promise<string[]> {
   if (changes.length === 0) return [];
   const { rows } = await tx.query<{ group_id: string; profile_id: string }>(sql`
     with leaving as materialized (
@@ -148,7 +158,12 @@ function settleInstants(done: MembershipChange[], heads: ReadonlyMap<string, Hea
 }
 
 /** The rows of those whose instant was moved up, and of those that left and came back at once. */
-async function correctEntries(tx: Queryable, done: MembershipChange[], dated: MembershipChange[], heads: ReadonlyMap<string, Head>): Promise<void> {
+async function correctEntries(
+  tx: Queryable,
+  done: MembershipChange[],
+  dated: MembershipChange[],
+  heads: ReadonlyMap<string, Head>,
+): Promise<void> {
   const left = new Set<string>();
   const moved = dated.filter((change, index) => {
     const key = `${change.groupId} ${change.profileId}`;
@@ -215,7 +230,11 @@ async function touch(tx: Queryable, changes: readonly { groupId: string; profile
     from unnest(${changes.map((change) => change.profileId)}::uuid[], ${changes.map((change) => change.groupId)}::uuid[]) as c (profile_id, group_id)`);
 }
 
-async function queueReaders(tx: Queryable, done: MembershipChange[], { applicationId, now }: ChangeOptions): Promise<void> {
+async function queueReaders(
+  tx: Queryable,
+  done: MembershipChange[],
+  { applicationId, now }: ChangeOptions,
+): Promise<void> {
   await tx.query(sql`
     insert into queue (profile_id, bucket, application_id, cause, changed, queued_at)
     select c.profile_id, c.ordinal % ${BUCKETS}, ${applicationId}::int, 'group', array_agg(distinct c.key), ${formatInstant(now)}::timestamptz
@@ -260,12 +279,22 @@ export async function enterGroup(
       (select string_agg(f.id::text, ',') from found f where not exists (select from moved m where m.profile_id = f.id)) as already
     from moved`);
   const ids = unpacked(rows[0]?.entered ?? null);
-  await recordMany(tx, { ids, ordinals: unpacked(rows[0]?.ordinals ?? null).map(Number) }, 'entered', before.epoch, options);
+  await recordMany(
+    tx,
+    { ids, ordinals: unpacked(rows[0]?.ordinals ?? null).map(Number) },
+    'entered',
+    before.epoch,
+    options,
+  );
   return { entered: ids, already: unpacked(rows[0]?.already ?? null) };
 }
 
 /** Many profiles leave one group by one cause. Says which of them were members; undefined where the group is gone. */
-export async function leaveGroup(tx: Queryable, profileIds: string[], options: ManyOptions): Promise<string[] | undefined> {
+export async function leaveGroup(
+  tx: Queryable,
+  profileIds: string[],
+  options: ManyOptions,
+): Promise<string[] | undefined> {
   const { groupId } = options;
   const before = await findHead(tx, groupId);
   if (!before) return undefined;
@@ -281,7 +310,13 @@ export async function leaveGroup(tx: Queryable, profileIds: string[], options: M
       returning m.profile_id, m.ordinal)
     select string_agg(profile_id::text, ',') as ids, string_agg(ordinal::text, ',') as ordinals from gone`);
   const ids = unpacked(rows[0]?.ids ?? null);
-  await recordMany(tx, { ids, ordinals: unpacked(rows[0]?.ordinals ?? null).map(Number) }, 'left', before.epoch, options);
+  await recordMany(
+    tx,
+    { ids, ordinals: unpacked(rows[0]?.ordinals ?? null).map(Number) },
+    'left',
+    before.epoch,
+    options,
+  );
   return ids;
 }
 
@@ -317,7 +352,9 @@ async function recordMany(
       where group_id = ${groupId}`),
     writeSize(tx, groupId, instant, change === 'entered' ? count : 0, change === 'left' ? count : 0),
     head.filling
-      ? tx.query(sql`insert into fill_touched (profile_id, group_id) select c.id, ${groupId}::uuid from unnest(${ids}::uuid[]) as c (id)`)
+      ? tx.query(
+          sql`insert into fill_touched (profile_id, group_id) select c.id, ${groupId}::uuid from unnest(${ids}::uuid[]) as c (id)`,
+        )
       : undefined,
     tx.query(sql`
       insert into queue (profile_id, bucket, application_id, cause, changed, queued_at)
@@ -328,7 +365,13 @@ async function recordMany(
 }
 
 /** Adds to the entries and leaves of the hour of this instant. */
-export async function writeSize(tx: Queryable, groupId: string, instant: string, entered: number, left: number): Promise<void> {
+export async function writeSize(
+  tx: Queryable,
+  groupId: string,
+  instant: string,
+  entered: number,
+  left: number,
+): Promise<void> {
   await tx.query(sql`
     insert into group_sizes (group_id, hour, entered, "left")
     values (${groupId}, date_trunc('hour', ${instant}::timestamptz, 'UTC'), ${entered}, ${left})
@@ -345,11 +388,23 @@ export async function removeFromGroups(
   profile: { id: string; ordinal: number; applicationId: number },
   now: Instant,
 ): Promise<void> {
-  const { rows } = await tx.query<{ group_id: string }>(sql`select group_id from members where profile_id = ${profile.id}`);
-  if (rows.length === 0) return;
-  const changes = rows.map(
-    (row): MembershipChange => ({ groupId: row.group_id, profileId: profile.id, ordinal: profile.ordinal, change: 'left', at: now, cause: 'erased' }),
+  const { rows } = await tx.query<{ group_id: string }>(
+    sql`select group_id from members where profile_id = ${profile.id}`,
   );
-  await changeMembership(tx, changes, { applicationId: profile.applicationId, now, queueReaders: false, touched: changes });
+  if (rows.length === 0) return;
+  const changes = rows.map((row): MembershipChange => ({
+    groupId: row.group_id,
+    profileId: profile.id,
+    ordinal: profile.ordinal,
+    change: 'left',
+    at: now,
+    cause: 'erased',
+  }));
+  await changeMembership(tx, changes, {
+    applicationId: profile.applicationId,
+    now,
+    queueReaders: false,
+    touched: changes,
+  });
   await tx.query(sql`delete from members where profile_id = ${profile.id}`);
 }

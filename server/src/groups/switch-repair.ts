@@ -20,7 +20,13 @@ export interface Repaired {
 }
 
 /** Repairs up to `limit` notes in the caller's transaction. */
-export async function repairTouched(tx: Queryable, slice: store.Slice, prepared: Prepared, decide: Decide, limit: number): Promise<Repaired> {
+export async function repairTouched(
+  tx: Queryable,
+  slice: store.Slice,
+  prepared: Prepared,
+  decide: Decide,
+  limit: number,
+): Promise<Repaired> {
   const notes = await store.readTouched(tx, slice.groupId, limit + 1);
   const touched = notes.slice(0, limit);
   if (touched.length === 0) return { prepared, more: false };
@@ -43,7 +49,11 @@ export async function repairTouched(tx: Queryable, slice: store.Slice, prepared:
 
   const edits = planChanges(plan.change, before, prepared, (id) => ordinals.get(id) ?? -1);
   await store.editPreparedChanges(tx, slice, edits.edits);
-  await store.deleteTouched(tx, slice.groupId, touched.filter((row) => !contested.has(row.profile_id)));
+  await store.deleteTouched(
+    tx,
+    slice.groupId,
+    touched.filter((row) => !contested.has(row.profile_id)),
+  );
   return { prepared: edits.prepared, more: notes.length > limit || contested.size > 0 };
 }
 
@@ -56,11 +66,17 @@ interface RowPlan {
   change: Map<string, 'entered' | 'left' | undefined>;
 }
 
-function planRows(ids: string[], rows: Map<string, store.MemberRow>, isWanted: (id: string) => boolean, epoch: number): RowPlan {
+function planRows(
+  ids: string[],
+  rows: Map<string, store.MemberRow>,
+  isWanted: (id: string) => boolean,
+  epoch: number,
+): RowPlan {
   const plan: RowPlan = { end: [], stay: [], drop: [], enter: [], change: new Map() };
   for (const id of ids) {
     const row = rows.get(id);
-    const visible = row !== undefined && row.since_epoch <= epoch && (row.until_epoch === null || row.until_epoch > epoch);
+    const visible =
+      row !== undefined && row.since_epoch <= epoch && (row.until_epoch === null || row.until_epoch > epoch);
     const pending = row !== undefined && row.since_epoch > epoch;
     const wanted = isWanted(id);
     plan.change.set(id, wanted === visible ? undefined : wanted ? 'entered' : 'left');
@@ -95,7 +111,11 @@ export function planChanges(
   const total = last - edits.removed.length + adding.length;
   const holes = edits.removed.toSorted((a, b) => a - b);
   let end = last;
-  edits.added = adding.map((change) => ({ ...change, ordinal: ordinalOf(change.profileId), number: holes.shift() ?? ++end }));
+  edits.added = adding.map((change) => ({
+    ...change,
+    ordinal: ordinalOf(change.profileId),
+    number: holes.shift() ?? ++end,
+  }));
   const gone = new Set(holes);
   const open = holes.filter((number) => number <= total);
   for (let from = last; from > total && open.length > 0; from--) {

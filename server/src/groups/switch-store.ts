@@ -10,7 +10,8 @@ import { buildBitset, type Bitset } from '../rules/bitset.ts';
 import { packed } from './packed.ts';
 
 /** `i (id, group_id)`: each of the profiles with the group. */
-const pairs = (groupId: string, ids: string[]): Sql => sql`unnest(${ids}::uuid[], ${ids.map(() => groupId)}::uuid[]) as i (id, group_id)`;
+const pairs = (groupId: string, ids: string[]): Sql =>
+  sql`unnest(${ids}::uuid[], ${ids.map(() => groupId)}::uuid[]) as i (id, group_id)`;
 
 /** A row that nobody sees any more may be in the way; one that somebody sees stays as it is. */
 const reviveDead = (epoch: number): Sql => sql`on conflict (profile_id, group_id) do update
@@ -29,7 +30,9 @@ export async function readMemberSet(db: Database, groupId: string, epoch: number
     // COPY takes no parameters: a UUID from the database and a number.
     const select = `select ordinal from members where group_id = '${groupId}' and since_epoch <= ${epoch} and (until_epoch is null or until_epoch > ${epoch})`;
     const packed = `select string_agg(int4send(ordinal), ''::bytea) from (${select}) m`;
-    await readRecords(client.query(copyTo(`copy (${packed}) to stdout (format binary)`)), 4, (buffer, at) => found.add(buffer.readInt32BE(at)));
+    await readRecords(client.query(copyTo(`copy (${packed}) to stdout (format binary)`)), 4, (buffer, at) =>
+      found.add(buffer.readInt32BE(at)),
+    );
   });
   return found.set;
 }
@@ -134,7 +137,11 @@ export async function deleteTouched(tx: Queryable, groupId: string, touched: Tou
 }
 
 /** Those of the profiles that exist, held until the transaction ends. */
-export async function holdProfiles(tx: Queryable, applicationId: number, ids: string[]): Promise<{ profileId: string; ordinal: number }[]> {
+export async function holdProfiles(
+  tx: Queryable,
+  applicationId: number,
+  ids: string[],
+): Promise<{ profileId: string; ordinal: number }[]> {
   const { rows } = await tx.query<{ profileId: string; ordinal: number }>(sql`
     select id as "profileId", ordinal from profiles where application_id = ${applicationId} and id = any (${ids}::uuid[]) order by id for key share`);
   return rows;
@@ -159,7 +166,12 @@ export interface PreparedChange {
   change: 'entered' | 'left';
 }
 
-export async function findPreparedChanges(tx: Queryable, groupId: string, epoch: number, ids: string[]): Promise<Map<string, PreparedChange>> {
+export async function findPreparedChanges(
+  tx: Queryable,
+  groupId: string,
+  epoch: number,
+  ids: string[],
+): Promise<Map<string, PreparedChange>> {
   const { rows } = await tx.query<PreparedChange>(sql`
     select c.profile_id, c.number, c.change
     from ${pairs(groupId, ids)} join changes c on c.group_id = i.group_id and c.profile_id = i.id and c.epoch = ${epoch}`);
@@ -175,11 +187,17 @@ export async function setUntil(tx: Queryable, groupId: string, ids: string[], un
 
 export async function deletePending(tx: Queryable, groupId: string, ids: string[]): Promise<void> {
   if (ids.length === 0) return;
-  await tx.query(sql`delete from members m using ${pairs(groupId, ids)} where m.profile_id = i.id and m.group_id = i.group_id`);
+  await tx.query(
+    sql`delete from members m using ${pairs(groupId, ids)} where m.profile_id = i.id and m.group_id = i.group_id`,
+  );
 }
 
 /** Prepares entries; a profile that somebody else let enter meanwhile is not among the answer. */
-export async function insertPending(tx: Queryable, slice: Slice, profiles: { profileId: string; ordinal: number }[]): Promise<Set<string>> {
+export async function insertPending(
+  tx: Queryable,
+  slice: Slice,
+  profiles: { profileId: string; ordinal: number }[],
+): Promise<Set<string>> {
   if (profiles.length === 0) return new Set();
   const { rows } = await tx.query<{ profile_id: string }>(sql`
     insert into members (profile_id, group_id, application_id, ordinal, since_epoch, until_epoch, entered_at)
@@ -199,11 +217,17 @@ export interface ChangeEdits {
 }
 
 /** Edits the prepared changes: nothing of them is visible yet, so renumbering is free. */
-export async function editPreparedChanges(tx: Queryable, slice: Slice, { removed, turned, moved, added }: ChangeEdits): Promise<void> {
+export async function editPreparedChanges(
+  tx: Queryable,
+  slice: Slice,
+  { removed, turned, moved, added }: ChangeEdits,
+): Promise<void> {
   const { groupId, cause } = slice;
   const next = slice.epoch + 1;
   if (removed.length > 0) {
-    await tx.query(sql`delete from changes where group_id = ${groupId} and epoch = ${next} and number = any (${removed}::bigint[])`);
+    await tx.query(
+      sql`delete from changes where group_id = ${groupId} and epoch = ${next} and number = any (${removed}::bigint[])`,
+    );
   }
   if (turned.length > 0) {
     await tx.query(sql`

@@ -160,7 +160,12 @@ async function* discard(db: Database, attempt: Attempt): AsyncGenerator<SwitchPr
   }
 }
 
-async function* prepare(db: Database, attempt: Attempt, entering: Bitset, leaving: Bitset): AsyncGenerator<SwitchProgress, Prepared> {
+async function* prepare(
+  db: Database,
+  attempt: Attempt,
+  entering: Bitset,
+  leaving: Bitset,
+): AsyncGenerator<SwitchProgress, Prepared> {
   const total = popcount(entering) + popcount(leaving);
   let prepared: Prepared = { entered: 0, left: 0 };
   let done = 0;
@@ -171,7 +176,9 @@ async function* prepare(db: Database, attempt: Attempt, entering: Bitset, leavin
         await fence(tx, attempt, { stage: 'prepare', done, total });
         return store.prepareSlice(tx, attempt, slice, prepared.entered + prepared.left, optimistic);
       });
-    const added = await write(true).catch((error: unknown) => (isUniqueViolation(error) ? write(false) : Promise.reject(error)));
+    const added = await write(true).catch((error: unknown) =>
+      isUniqueViolation(error) ? write(false) : Promise.reject(error),
+    );
     prepared = { entered: prepared.entered + added.entered, left: prepared.left + added.left };
     yield { stage: 'prepare', done, total };
   }
@@ -179,7 +186,11 @@ async function* prepare(db: Database, attempt: Attempt, entering: Bitset, leavin
 }
 
 /** Both sets cut at the same ordinals, so that a slice's rows lie together. */
-function* slices(entering: Bitset, leaving: Bitset, size: number): Generator<{ entering: number[]; leaving: number[] }> {
+function* slices(
+  entering: Bitset,
+  leaving: Bitset,
+  size: number,
+): Generator<{ entering: number[]; leaving: number[] }> {
   let slice: { entering: number[]; leaving: number[] } = { entering: [], leaving: [] };
   const next = { entering: iterate(entering), leaving: iterate(leaving) };
   let enter = next.entering.next();
@@ -201,12 +212,21 @@ function* slices(entering: Bitset, leaving: Bitset, size: number): Generator<{ e
 }
 
 /** Repairs what was noted, slice by slice, until no more than the last few are left. */
-async function* catchUp(db: Database, attempt: Attempt, before: Prepared, lastFew: number): AsyncGenerator<SwitchProgress, Prepared> {
+async function* catchUp(
+  db: Database,
+  attempt: Attempt,
+  before: Prepared,
+  lastFew: number,
+): AsyncGenerator<SwitchProgress, Prepared> {
   let prepared = before;
   for (;;) {
     if ((await store.readTouched(db, attempt.groupId, lastFew + 1)).length <= lastFew) return prepared;
     prepared = await db.transaction(async (tx) => {
-      await fence(tx, attempt, { stage: 'catch_up', done: prepared.entered + prepared.left, total: prepared.entered + prepared.left });
+      await fence(tx, attempt, {
+        stage: 'catch_up',
+        done: prepared.entered + prepared.left,
+        total: prepared.entered + prepared.left,
+      });
       return (await repairTouched(tx, attempt, prepared, attempt.plan.decide, attempt.size)).prepared;
     });
     yield { stage: 'catch_up', done: prepared.entered + prepared.left, total: prepared.entered + prepared.left };
@@ -218,12 +238,22 @@ class NotYet extends Error {}
 const LOCK_NOT_AVAILABLE = '55P03';
 
 /** The last few and the switch itself under the head's lock; undefined where there were more than a few after all. */
-async function trySwitch(context: SwitchContext, attempt: Attempt, before: Prepared, limit: number): Promise<SwitchResult | undefined> {
+async function trySwitch(
+  context: SwitchContext,
+  attempt: Attempt,
+  before: Prepared,
+  limit: number,
+): Promise<SwitchResult | undefined> {
   try {
     return await context.db.transaction(async (tx) => {
-      await fence(tx, attempt, { stage: 'clean', done: before.entered + before.left, total: before.entered + before.left });
+      await fence(tx, attempt, {
+        stage: 'clean',
+        done: before.entered + before.left,
+        total: before.entered + before.left,
+      });
       const head = await lockHead(tx, attempt.groupId);
-      if (head?.epoch !== attempt.epoch) throw new SwitchLost(`group ${attempt.groupId} is not where attempt ${attempt.number} began`);
+      if (head?.epoch !== attempt.epoch)
+        throw new SwitchLost(`group ${attempt.groupId} is not where attempt ${attempt.number} began`);
       // Rows are locked after the head here, against the order of everybody else: whoever waits for the head with such a
       // row in hand makes this give up at once instead of waiting for the deadlock to be found.
       await tx.query(sql`select set_config('lock_timeout', ${String(LOCK_TIMEOUT_MS)}, true)`);
@@ -232,7 +262,8 @@ async function trySwitch(context: SwitchContext, attempt: Attempt, before: Prepa
       return switchHead(context, tx, attempt, head, prepared);
     });
   } catch (error) {
-    if (error instanceof NotYet || (error instanceof Error && 'code' in error && error.code === LOCK_NOT_AVAILABLE)) return undefined;
+    if (error instanceof NotYet || (error instanceof Error && 'code' in error && error.code === LOCK_NOT_AVAILABLE))
+      return undefined;
     throw error;
   }
 }
@@ -276,7 +307,13 @@ async function tellReaders(
   const { rows } = await tx.query<{ group_id: string }>(sql`
     select group_id from watched_keys where application_id = ${applicationId} and key = ${key} order by group_id`);
   if (rows.length === 0) return;
-  if (entered + left > REFILL_ABOVE) return groups.refill(tx, applicationId, rows.map((row) => row.group_id), at);
+  if (entered + left > REFILL_ABOVE)
+    return groups.refill(
+      tx,
+      applicationId,
+      rows.map((row) => row.group_id),
+      at,
+    );
   await tx.query(sql`
     insert into queue (profile_id, bucket, application_id, cause, changed, queued_at)
     select c.profile_id, c.ordinal % ${BUCKETS}, ${applicationId}::int, 'group', ${[key]}::text[], ${formatInstant(at)}::timestamptz
@@ -284,7 +321,12 @@ async function tellReaders(
 }
 
 /** Deletes the rows that nobody sees since the switch, then the note that there was one. Harmless at any time, twice at once. */
-export async function* cleanSwitch(db: Database, groupId: string, attempt: number, size = SLICE): AsyncGenerator<SwitchProgress, void> {
+export async function* cleanSwitch(
+  db: Database,
+  groupId: string,
+  attempt: number,
+  size = SLICE,
+): AsyncGenerator<SwitchProgress, void> {
   const head = await findHead(db, groupId);
   let done = 0;
   for (let count = 1; head && count > 0; done += count) {
@@ -295,7 +337,12 @@ export async function* cleanSwitch(db: Database, groupId: string, attempt: numbe
 }
 
 /** Undoes the attempt of this number, which will not be finished: nothing of it was ever seen. */
-export async function abandonImport(context: SwitchContext, groupId: string, applicationId: number, number: number): Promise<void> {
+export async function abandonImport(
+  context: SwitchContext,
+  groupId: string,
+  applicationId: number,
+  number: number,
+): Promise<void> {
   const plan: SwitchPlan = {
     groupId,
     applicationId,
