@@ -202,12 +202,10 @@ describe('the engine', () => {
 
   async function send(): Promise<void> {
     if (model.profiles.length === 0) return;
-    const chosen = random
-      .some(model.profiles, 3)
-      .map((profile) => ({
-        profile,
-        activity: createActivity(random, `x${steps}-${random.below(1e9)}`, typesOf(), instant),
-      }));
+    const chosen = random.some(model.profiles, 3).map((profile) => ({
+      profile,
+      activity: createActivity(random, `x${steps}-${random.below(1e9)}`, typesOf(), instant),
+    }));
     const answer = await call<{ accepted: number; duplicates: number; rejected: { index: number }[] }>(
       'POST',
       `applications/${CLIENT_ID}/activities/`,
