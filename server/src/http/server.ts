@@ -116,6 +116,8 @@ export async function createHttp(context: Context, options: HttpOptions): Promis
   await app.register(compress, {
     threshold: 1024,
     encodings: ['gzip', 'deflate', 'identity'],
+    // Ids hardly shrink any further, and every answer waits for it.
+    zlibOptions: { level: 1 },
     globalDecompression: false,
   });
   registerGuards(app, context, options);
