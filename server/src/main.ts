@@ -7,7 +7,6 @@ import { createApp, type GrandstandApp } from './app.ts';
 import { ConfigError, readConfig, type Config } from './config.ts';
 import { MigrationError } from './database/migrate.ts';
 import { EmbeddedError } from './database/embedded.ts';
-import { plainProgress } from './demo/progress.ts';
 
 export async function main({ demo = false } = {}): Promise<void> {
   let app: GrandstandApp | undefined;
@@ -111,8 +110,9 @@ async function show(config: Config, name: string, title: string, what: string, t
 }
 
 async function fillDemo(app: GrandstandApp): Promise<void> {
-  const [{ runDemo }, { findApplication }] = await Promise.all([
+  const [{ runDemo }, { plainProgress }, { findApplication }] = await Promise.all([
     import('./demo/demo.ts'),
+    import('./demo/progress.ts'),
     import('./commands/find-application.ts'),
   ]);
   const application = await findApplication(app.context, undefined);
