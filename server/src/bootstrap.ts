@@ -4,6 +4,9 @@
 import { createAdminToken, createApplication } from './applications/application-service.ts';
 import { listApplications } from './applications/application-store.ts';
 import type { Context } from './context.ts';
+import { sql } from './database/database.ts';
+
+const FIRST_START_LOCK = 7070_0003;
 
 export interface FirstStart {
   clientId: string;
@@ -25,7 +28,12 @@ export async function bootstrap(context: Context, isFirstStart: boolean): Promis
   }
   if (!isFirstStart || context.config.role === 'worker' || (await listApplications(context.db)).length > 0)
     return undefined;
-  const { application } = await createApplication(context, { name: 'My application' });
-  const { token } = await createAdminToken(context, application.id, { name: 'first start' });
-  return { clientId: application.client_id, clientSecret: application.secrets[0] ?? '', adminToken: token };
+  // Servers that start at once take turns: the first one makes the application, the others find it.
+  return context.db.transaction(async (tx) => {
+    await tx.query(sql`select pg_advisory_xact_lock(${FIRST_START_LOCK})`);
+    if ((await listApplications(tx)).length > 0) return undefined;
+    const { application } = await createApplication(context, { name: 'My application' });
+    const { token } = await createAdminToken(context, application.id, { name: 'first start' });
+    return { clientId: application.client_id, clientSecret: application.secrets[0] ?? '', adminToken: token };
+  });
 }
