@@ -40,9 +40,10 @@ const IDLE_LIMIT_MS = 3_000;
 export function leases(db: Database, { ttlMs = LEASE_TTL_MS }: LeaseOptions = {}): Leases {
   let id: string | undefined;
   let held: number[] = [];
+  let joining: Promise<string> | undefined;
   const ttl = `${ttlMs} milliseconds`;
 
-  const join = async (): Promise<string> => {
+  const enter = async (): Promise<string> => {
     const fresh = newId();
     await db.query(sql`
       insert into leases (name, holder, expires_at, fence) values
@@ -51,6 +52,9 @@ export function leases(db: Database, { ttlMs = LEASE_TTL_MS }: LeaseOptions = {}
     held = [];
     return fresh;
   };
+
+  /** Once, however many ask: a second name would hold a share of the buckets that nobody works on until its heart stops. */
+  const join = (): Promise<string> => (joining ??= enter().finally(() => (joining = undefined)));
 
   const lose = (): void => {
     id = undefined;
