@@ -126,6 +126,42 @@ describe('pitfalls', () => {
     expect((await bench.changes(group)).filter((change) => change.change === 'left')).toEqual([]);
   });
 
+  it('every rule of the history can come back, also the deepest that may be sent', async () => {
+    const deep = Array.from({ length: 7 }).reduce<unknown>((child) => ({ operator: 'NOT', children: [child] }), ACTIVE);
+    const group = await bench.group(deep);
+    const path = `${GROUPS}${group}/`;
+    const first = await bench.show(group);
+    const tree = first.ruleset?.rule_tree;
+    expect(tree).toEqual({ operator: 'AND', children: [deep] });
+    await bench.patch(group, { rule_tree: tree }); // as it was given out
+    expect((await bench.show(group)).ruleset?.id).toBe(first.ruleset?.id);
+    expect((await post(`${GROUPS}preview/`, { rule_tree: tree, group_id: group })).status).toBe(200);
+    await bench.patch(group, { rule_tree: ACTIVE });
+    const restored = await post<{ ruleset: { id: string; rule_tree: unknown } }>(
+      `${path}rulesets/${first.ruleset?.id}/restore/`,
+    );
+    expect(restored).toMatchObject({ status: 200, body: { ruleset: { rule_tree: tree } } });
+    expect(restored.body.ruleset.id).not.toBe(first.ruleset?.id);
+    const { body } = await bench.server.call<{
+      count: number;
+      results: { id: string; rule_tree: unknown; created_by: string; created_at: string }[];
+    }>('GET', `${path}rulesets/`);
+    expect(body.count).toBe(3);
+    expect(body.results.map((row) => row.rule_tree)).toEqual([tree, expect.anything(), tree]);
+    expect(body.results[0]).toMatchObject({ id: restored.body.ruleset.id, created_by: 'token:bootstrap' });
+    expect(
+      body.results
+        .map((row) => row.created_at)
+        .toSorted()
+        .toReversed(),
+    ).toEqual(body.results.map((row) => row.created_at));
+    const tooDeep = await bench.server.call('PATCH', path, {
+      body: { rule_tree: { operator: 'NOT', children: [tree] } },
+    });
+    expect(tooDeep.body).toEqual({ rule_tree: ['The tree has more than 8 levels.'] });
+    expect((await post(`${path}rulesets/${group}/restore/`)).status).toBe(404);
+  });
+
   it('what changes while a group is filled is not lost in the switch', async () => {
     const group = await bench.group({
       attribute: 'total_quests_completed',
@@ -262,6 +298,11 @@ describe('pitfalls', () => {
       body: { rule_tree: { attribute: 'profile_group', condition: 'in', value: [outer] } },
     });
     expect(cycle.status).toBe(400);
+    const previewed = await post(`${GROUPS}preview/`, {
+      rule_tree: { attribute: 'profile_group', condition: 'in', value: [outer] },
+      group_id: inner,
+    });
+    expect(previewed).toMatchObject({ status: 400, body: cycle.body });
   });
 
   it('verify finds what is wrong', async () => {

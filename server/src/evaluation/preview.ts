@@ -11,7 +11,7 @@ import { parseRule } from '../groups/dynamic.ts';
 import { findGroup } from '../groups/group-service.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { andNot, fromOrdinals, or, popcount, take, type Bitset } from '../rules/bitset.ts';
-import { compileNow } from './definitions.ts';
+import { compileNow, refuseCycle } from './definitions.ts';
 import { createSetReader, inSnapshot, readRuleSet } from './sets.ts';
 import { onClient } from './verify.ts';
 
@@ -123,8 +123,9 @@ async function previewIn(
   const group = input.group_id == null ? undefined : await findGroup(tx, application.id, String(input.group_id));
   if (input.group_id != null && !group?.is_active) throw notFound();
   if (group?.membership_type === 'static') throw conflict('Only a dynamic group has a rule to compare with.');
-  const tree = await parseRule(tx, application.id, input.rule_tree);
+  const tree = await parseRule(tx, application.id, input.rule_tree, group?.id);
   const rule = await compileNow(tx, application.id, group?.id ?? NO_GROUP, tree);
+  if (group) await refuseCycle(tx, application.id, group.id, rule);
   const reader = createSetReader(session.client, { applicationId: application.id, now: session.now });
   const all = await readRuleSet(reader, rule, session.leaves);
   if (!group) return { ...(await describe(session, application, all)) };

@@ -166,6 +166,47 @@ describe('the history of a group', () => {
     expect((await server.call('DELETE', path)).status).toBe(204);
   });
 
+  it('keeps the custom id by which a rule names it, and names the readers', async () => {
+    const named = `named-${crypto.randomUUID()}`;
+    const path = `${GROUPS}${await createGroup()}/`;
+    const set = (custom_id: string | null) => server.call('PATCH', path, { body: { custom_id } });
+    expect((await set(named)).status).toBe(200);
+    const reading = (value: string) => ({ attribute: 'profile_group', condition: 'not_in', value: [value] });
+    const reader = await server.call<{ id: string }>('POST', GROUPS, {
+      body: { name: 'By name', membership_type: 'dynamic', rule_tree: reading(`custom:${named}`) },
+    });
+    await server.call('POST', GROUPS, {
+      body: {
+        name: 'By another',
+        membership_type: 'dynamic',
+        rule_tree: {
+          operator: 'OR',
+          children: [
+            { attribute: 'nickname', condition: 'in', value: [`custom:${named}`] },
+            reading((await server.call<{ id: string }>('GET', path)).body.id),
+          ],
+        },
+      },
+    });
+    for (const next of [null, `${named}-2`]) {
+      expect(await set(next)).toMatchObject({
+        status: 409,
+        body: {
+          detail: `The custom_id of this group cannot change: the rule of 'By name' (${reader.body.id}) reads it as 'custom:${named}'.`,
+          error_code: 'conflict',
+        },
+      });
+    }
+    expect((await set(named)).status).toBe(200);
+    // A rule that was superseded is still served until the new one is filled.
+    const readerPath = `${GROUPS}${reader.body.id}/`;
+    await server.app.worker.tick();
+    await server.call('PATCH', readerPath, { body: { rule_tree: { ...reading('x'), value: [await createGroup()] } } });
+    expect((await set(null)).status).toBe(409);
+    await server.app.worker.tick();
+    expect(await set(null)).toMatchObject({ status: 200, body: { custom_id: null } });
+  });
+
   it('refuses a rule over a group that is not there, with every other problem', async () => {
     const rule = {
       operator: 'OR',

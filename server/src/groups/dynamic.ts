@@ -2,13 +2,13 @@
 // evaluation/dynamic-groups.ts implements it and app.ts puts it on the context, so that groups/ never imports evaluation/.
 
 import type { Application } from '../applications/application.ts';
-import type { Queryable } from '../database/database.ts';
+import { sql, type Queryable } from '../database/database.ts';
 import { ApiError, ValidationError } from '../errors.ts';
 import { readUuid } from '../ids.ts';
 import type { Instant } from '../instant.ts';
 import { loadCatalogue } from '../rules/catalogue-store.ts';
-import { parseRuleTree } from '../rules/parse.ts';
-import type { RuleNode } from '../rules/tree.ts';
+import { isDeepAsStored, parseRuleTree } from '../rules/parse.ts';
+import { MAX_LEVELS, type RuleNode } from '../rules/tree.ts';
 import type { DynamicFields, Group } from './group.ts';
 import { findGroupIdsByReference } from './group-store.ts';
 
@@ -49,14 +49,29 @@ export interface DynamicGroups {
   refill(tx: Queryable, applicationId: number, groupIds: string[], now: Instant): Promise<void>;
 }
 
-/** Parses a rule in the transaction that saves it, against definitions that nobody else can change meanwhile. */
-export async function parseRule(tx: Queryable, applicationId: number, input: unknown): Promise<RuleNode> {
+/**
+ * Parses a rule in the transaction that saves it, against definitions that nobody else can change meanwhile. A rule that
+ * the group has had comes back as it was given out, also where normalising made it a level deeper than one may send.
+ */
+export async function parseRule(
+  tx: Queryable,
+  applicationId: number,
+  input: unknown,
+  groupId?: string,
+): Promise<RuleNode> {
   const catalogue = await loadCatalogue(tx, applicationId);
   if (!catalogue) throw new ApiError('not_found');
   const resolveGroup = await groupResolver(tx, applicationId, input);
-  const parsed = parseRuleTree(input, { catalogue, resolveGroup });
+  const isKnown = groupId !== undefined && isDeepAsStored(input) && (await hasHad(tx, groupId, input));
+  const parsed = parseRuleTree(input, { catalogue, resolveGroup, levels: isKnown ? MAX_LEVELS + 1 : MAX_LEVELS });
   if (!parsed.ok) throw new ValidationError(parsed.errors);
   return parsed.tree;
+}
+
+async function hasHad(tx: Queryable, groupId: string, tree: unknown): Promise<boolean> {
+  const { rows } = await tx.query(sql`
+    select from rulesets where group_id = ${groupId} and rule_tree = ${JSON.stringify(tree)}::jsonb limit 1`);
+  return rows.length > 0;
 }
 
 /** Finds the active groups that a tree names, by id or `custom:…`, in one query. */

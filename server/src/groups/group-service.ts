@@ -11,6 +11,7 @@ import { newId, readUuid } from '../ids.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { requireMatch } from '../profiles/profile-service.ts';
 import { dependency } from '../rules/depends.ts';
+import { leavesOf, type RuleNode } from '../rules/tree.ts';
 import { parseRule } from './dynamic.ts';
 import { insertHead } from './head.ts';
 import {
@@ -233,10 +234,13 @@ export async function updateGroup(
       if (!dynamic && fields.is_paused === true)
         errors['is_paused'] = ['Only a group of membership_type "dynamic" can be paused.'];
       const hasRule = dynamic && fields.rule_tree !== undefined;
-      const tree = hasRule ? await collect(errors, () => parseRule(tx, application.id, fields.rule_tree)) : undefined;
+      const tree = hasRule
+        ? await collect(errors, () => parseRule(tx, application.id, fields.rule_tree, before.id))
+        : undefined;
       if (Object.keys(errors).length > 0) throw new ValidationError(errors);
 
       if (fields.is_active === false) await requireNoReaders(tx, before, 'deactivated');
+      if (read.custom_id !== undefined && read.custom_id !== before.custom_id) await requireUnnamed(tx, before);
       const now = Math.max(context.clock.now(), before.updated_at + 1);
       await store.updateGroup(tx, before.id, read, now);
       if (dynamic && (tree ?? fields.is_paused) !== undefined) {
@@ -259,11 +263,27 @@ async function requireNoReaders(tx: Queryable, group: Group, what: string): Prom
   const readers = (await store.findReaders(tx, group.application_id, dependency.group(group.id))).filter(
     (reader) => reader.id !== group.id,
   );
+  refuseReaders(readers, `This group cannot be ${what}`, 'it');
+}
+
+/** Nor may the custom id go by which a rule names its group: the rule would read nobody then, or later another group. */
+async function requireUnnamed(tx: Queryable, group: Group): Promise<void> {
+  if (group.custom_id === null) return;
+  const name = `custom:${group.custom_id}`;
+  const isNamed = (tree: RuleNode): boolean =>
+    leavesOf(tree).some(
+      ({ attribute, value }) => attribute === 'profile_group' && Array.isArray(value) && value.includes(name),
+    );
+  const found = await store.findReadingRules(tx, group.application_id, dependency.group(group.id));
+  const readers = new Map(found.filter((row) => isNamed(row.rule_tree)).map((row) => [row.id, row]));
+  refuseReaders([...readers.values()], 'The custom_id of this group cannot change', `it as '${name}'`);
+}
+
+function refuseReaders(readers: { id: string; name: string }[], what: string, object: string): void {
   if (readers.length === 0) return;
   const names = readers.map((reader) => `'${reader.name}' (${reader.id})`).join(', ');
-  throw conflict(
-    `This group cannot be ${what}: ${readers.length === 1 ? 'the rule of' : 'the rules of'} ${names} ${readers.length === 1 ? 'reads' : 'read'} it.`,
-  );
+  const [rules, read] = readers.length === 1 ? ['the rule of', 'reads'] : ['the rules of', 'read'];
+  throw conflict(`${what}: ${rules} ${names} ${read} ${object}.`);
 }
 
 /** Brings a deactivated group back, a dynamic one after filling it; an active one stays as it is. */

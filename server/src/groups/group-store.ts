@@ -1,6 +1,7 @@
 import { empty, join, sql, type Database, type Queryable, type Sql } from '../database/database.ts';
 import { pageClause, type Order, type PageRequest } from '../database/page.ts';
 import { formatInstant, type Instant } from '../instant.ts';
+import type { RuleNode } from '../rules/tree.ts';
 import type { Group, MembershipType } from './group.ts';
 
 const COLUMNS = sql`g.id, g.application_id, g.name, g.description, g.custom_id, g.is_active, g.visible_to_members, g.membership_type, g.attributes,
@@ -88,6 +89,21 @@ export async function findReaders(
 ): Promise<{ id: string; name: string }[]> {
   const { rows } = await db.query<{ id: string; name: string }>(sql`
     select g.id, g.name from watched_keys w join groups g on g.id = w.group_id
+    where w.application_id = ${applicationId} and w.key = ${key} order by g.name, g.id`);
+  return rows;
+}
+
+/** The same with their rules: the one saved last, and the one served where that is still another. */
+export async function findReadingRules(
+  db: Queryable,
+  applicationId: number,
+  key: string,
+): Promise<{ id: string; name: string; rule_tree: RuleNode }[]> {
+  const { rows } = await db.query<{ id: string; name: string; rule_tree: RuleNode }>(sql`
+    select g.id, g.name, r.rule_tree from watched_keys w
+    join groups g on g.id = w.group_id
+    join group_heads h on h.group_id = g.id
+    join rulesets r on r.group_id = g.id and r.id in (g.ruleset_id, h.served_ruleset_id)
     where w.application_id = ${applicationId} and w.key = ${key} order by g.name, g.id`);
   return rows;
 }

@@ -10,6 +10,8 @@ export interface ParseContext {
   catalogue: Catalogue;
   /** The id of a group of the application by its id or `custom:…`, undefined where there is none. */
   resolveGroup: ResolveGroup;
+  /** How deep it may be. Default MAX_LEVELS; a stored tree may have the level more that normalising gave it. */
+  levels?: number;
 }
 
 export type Parsed = { ok: true; tree: RuleNode } | { ok: false; errors: Record<string, string[]> };
@@ -22,25 +24,30 @@ export function parseRuleTree(input: unknown, context: ParseContext, path = 'rul
     if (!known) problems.set(at, [message]);
     else if (!known.includes(message)) known.push(message);
   };
-  const { levels, leaves } = measure(input);
-  if (levels > MAX_LEVELS) report(path, `The tree has more than ${MAX_LEVELS} levels.`);
+  const most = context.levels ?? MAX_LEVELS;
+  const { levels, leaves } = measure(input, most);
+  if (levels > most) report(path, `The tree has more than ${MAX_LEVELS} levels.`);
   if (leaves > MAX_LEAVES) report(path, `The tree has ${leaves} leaves; at most ${MAX_LEAVES} are allowed.`);
-  const walk: Walk = { context, report, leavesLeft: MAX_LEAVES };
+  const walk: Walk = { context, report, levels: most, leavesLeft: MAX_LEAVES };
   const tree = parseTree(input, path, 1, walk);
   return problems.size === 0 && tree
     ? { ok: true, tree: normalise(tree) }
     : { ok: false, errors: Object.fromEntries(problems) };
 }
 
+/** Whether the tree is deeper than one that is sent for the first time may be, by no more than normalising adds. */
+export const isDeepAsStored = (input: unknown): boolean => measure(input, MAX_LEVELS + 1).levels === MAX_LEVELS + 1;
+
 interface Walk {
   context: ParseContext;
   report: Problems;
+  levels: number;
   /** Leaves beyond the limit are counted, not described one by one. */
   leavesLeft: number;
 }
 
 /** How deep the tree is, up to one level beyond the limit, and how many leaves it has. */
-function measure(input: unknown): { levels: number; leaves: number } {
+function measure(input: unknown, most: number): { levels: number; leaves: number } {
   let levels = 0;
   let leaves = 0;
   const stack: { part: unknown; level: number }[] = [{ part: input, level: 1 }];
@@ -48,13 +55,13 @@ function measure(input: unknown): { levels: number; leaves: number } {
     levels = Math.max(levels, top.level);
     const children = isRecord(top.part) ? own(top.part, 'children') : undefined;
     if (!Array.isArray(children)) leaves++;
-    else if (top.level <= MAX_LEVELS) for (const part of children) stack.push({ part, level: top.level + 1 });
+    else if (top.level <= most) for (const part of children) stack.push({ part, level: top.level + 1 });
   }
   return { levels, leaves };
 }
 
 function parseTree(input: unknown, path: string, level: number, walk: Walk): RuleTree | undefined {
-  if (level > MAX_LEVELS) return undefined;
+  if (level > walk.levels) return undefined;
   if (!isRecord(input)) {
     walk.report(path, 'Must be an object: a node with operator and children, or a leaf with attribute and condition.');
     return undefined;
