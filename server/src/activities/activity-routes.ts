@@ -4,7 +4,7 @@ import type { Context } from '../context.ts';
 import { PageOf, PageQuery, presentPage, readPage } from '../database/page.ts';
 import { ApiError, ValidationError, notFound, type FieldErrors } from '../errors.ts';
 import { ClientIdParams, ClientProfileParams, NoContent } from '../http/schemas.ts';
-import { LARGE_BODY_LIMIT, type App } from '../http/server.ts';
+import { LARGE_BODY_LIMIT, type App } from '../http/route.ts';
 import { readUuid } from '../ids.ts';
 import { formatInstant, parseInstant } from '../instant.ts';
 import { reachToChange } from '../profiles/profile-routes.ts';

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import type { Context } from '../context.ts';
 import { ClientIdParams, NoContent } from '../http/schemas.ts';
-import type { App } from '../http/server.ts';
+import type { App } from '../http/route.ts';
 import { invalid } from '../errors.ts';
 import type { ActivityType } from '../rules/attribute.ts';
 import { FIRST_CUSTOM_ID } from '../rules/platform.ts';

@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox';
 import type { Context } from '../context.ts';
 import { ApiError, ValidationError, notFound } from '../errors.ts';
 import { ClientIdParams, NoContent, Timestamp } from '../http/schemas.ts';
-import type { App } from '../http/server.ts';
+import type { App } from '../http/route.ts';
 import { readUuid } from '../ids.ts';
 import { formatInstant, parseInstant } from '../instant.ts';
 import { nullable } from '../profiles/profile.ts';

@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import type { Context } from '../context.ts';
 import { notFound } from '../errors.ts';
 import { ClientIdParams, NoContent } from '../http/schemas.ts';
-import type { App } from '../http/server.ts';
+import type { App } from '../http/route.ts';
 import type { Attribute, Catalogue } from '../rules/attribute.ts';
 import { SPECIAL_ATTRIBUTES, presentAttribute } from '../rules/catalogue.ts';
 import * as service from './attribute-service.ts';

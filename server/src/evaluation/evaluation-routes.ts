@@ -16,7 +16,7 @@ import { GroupResource, presentGroup } from '../groups/group.ts';
 import { GroupParams } from '../groups/group-routes.ts';
 import { getGroup, updateGroup } from '../groups/group-service.ts';
 import { ClientIdParams, NoContent, Timestamp } from '../http/schemas.ts';
-import type { App } from '../http/server.ts';
+import type { App } from '../http/route.ts';
 import { readUuid } from '../ids.ts';
 import { formatInstant } from '../instant.ts';
 import type { RuleNode } from '../rules/tree.ts';

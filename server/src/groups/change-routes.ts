@@ -4,7 +4,7 @@ import type { Context } from '../context.ts';
 import { DEFAULT_PAGE_SIZE, MAX_LARGE_PAGE_SIZE, PageOf, readPage } from '../database/page.ts';
 import { ApiError, invalid } from '../errors.ts';
 import { Timestamp } from '../http/schemas.ts';
-import type { App } from '../http/server.ts';
+import type { App } from '../http/route.ts';
 import { formatInstant } from '../instant.ts';
 import { listChanges, listSizes, readSizeRange } from './change-service.ts';
 import { GroupParams } from './group-routes.ts';

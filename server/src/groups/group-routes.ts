@@ -4,7 +4,7 @@ import { actorName } from '../credentials/credential.ts';
 import { PageOf, PageQuery, presentPage, readPage } from '../database/page.ts';
 import { notFound } from '../errors.ts';
 import { ClientIdParams, ClientProfileParams, IfMatch, NoContent } from '../http/schemas.ts';
-import type { App } from '../http/server.ts';
+import type { App } from '../http/route.ts';
 import { formatInstant } from '../instant.ts';
 import { reachToChange } from '../profiles/profile-routes.ts';
 import { GroupFields, GroupResource, ProfileGroupResource, presentGroup, type Group } from './group.ts';

@@ -4,7 +4,7 @@ import type { Context } from '../context.ts';
 import { MAX_LARGE_PAGE_SIZE, PageOf, PageQuery, presentPage, readPage } from '../database/page.ts';
 import { ApiError, invalid, notFound } from '../errors.ts';
 import { NoContent, Timestamp } from '../http/schemas.ts';
-import { LARGE_BODY_LIMIT, LONGEST_UPLOAD_MS, type App } from '../http/server.ts';
+import { LARGE_BODY_LIMIT, LONGEST_UPLOAD_MS, type App } from '../http/route.ts';
 import { formatInstant } from '../instant.ts';
 import { MEMBER_AS_OF_ORDER } from './change-store.ts';
 import { GroupParams } from './group-routes.ts';

@@ -5,7 +5,7 @@ import { PassThrough } from 'node:stream';
 import type { Context } from '../context.ts';
 import { ApiError, notFound } from '../errors.ts';
 import { ClientProfileParams } from '../http/schemas.ts';
-import type { App } from '../http/server.ts';
+import type { App } from '../http/route.ts';
 import { reachToChange } from '../profiles/profile-routes.ts';
 import { watchOwnGroups, type OwnGroup } from './own-groups-watch.ts';
 

@@ -6,7 +6,7 @@ import type { FastifyRequest } from 'fastify';
 import secureJson from 'secure-json-parse';
 import { ApiError, ValidationError, invalid } from '../errors.ts';
 import { noteBody } from './idempotency.ts';
-import type { App } from './server.ts';
+import type { App } from './route.ts';
 
 export const MAX_DEPTH = 64;
 

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Context } from '../context.ts';
 import { notFound } from '../errors.ts';
-import type { App } from './server.ts';
+import type { App } from './route.ts';
 
 /** From server/src/http as from server/dist/http. */
 const DIST = fileURLToPath(new URL('../../../console/dist/', import.meta.url));

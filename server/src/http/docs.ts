@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { Type } from 'typebox';
 import { notFound } from '../errors.ts';
 import { collectOperations } from './openapi.ts';
-import type { App } from './server.ts';
+import type { App } from './route.ts';
 
 const FILES: Record<string, string> = {
   'swagger-ui.css': 'text/css; charset=utf-8',

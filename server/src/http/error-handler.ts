@@ -16,7 +16,7 @@ import {
   type ErrorCode,
   type FieldErrors,
 } from '../errors.ts';
-import type { App } from './server.ts';
+import type { App } from './route.ts';
 
 const RETRY_AFTER = 2;
 

@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { notFound } from '../errors.ts';
-import type { App } from './server.ts';
+import type { App } from './route.ts';
 
 /** From server/src/http as from server/dist/http. */
 const SDK = fileURLToPath(new URL('../../../sdk/', import.meta.url));

@@ -10,7 +10,7 @@ import { sql, type Queryable } from '../database/database.ts';
 import { ApiError, conflict, invalid } from '../errors.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { seal, unseal } from '../secrets.ts';
-import type { App } from './server.ts';
+import type { App } from './route.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {

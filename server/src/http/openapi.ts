@@ -8,7 +8,7 @@ import type { FastifySchema, RouteOptions } from 'fastify';
 import type { Access } from '../credentials/credential.ts';
 import { ERRORS } from '../errors.ts';
 import { exampleOf, type Json, type JsonSchema } from './openapi-examples.ts';
-import type { App } from './server.ts';
+import type { App } from './route.ts';
 
 declare module 'fastify' {
   interface FastifySchema {

@@ -3,7 +3,7 @@
 import type { Context } from '../context.ts';
 import { sql } from '../database/database.ts';
 import { ApiError } from '../errors.ts';
-import type { App } from './server.ts';
+import type { App } from './route.ts';
 
 export function operationsRoutes(app: App, context: Context): void {
   app.get('/healthz', { schema: { hide: true } }, async () => ({ status: 'ok' }));

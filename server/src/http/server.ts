@@ -5,64 +5,25 @@ import { randomUUID } from 'node:crypto';
 import cors from '@fastify/cors';
 import compress from '@fastify/compress';
 import helmet from '@fastify/helmet';
-import {
-  LogController,
-  fastify,
-  type FastifyBaseLogger,
-  type FastifyInstance,
-  type FastifyRequest,
-  type RawServerDefault,
-} from 'fastify';
+import { LogController, fastify, type FastifyBaseLogger, type FastifyRequest } from 'fastify';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Context } from '../context.ts';
-import { authorize, type Access, type Credential } from '../credentials/credential.ts';
+import { authorize, type Credential } from '../credentials/credential.ts';
 import { ApiError, ValidationError, invalid } from '../errors.ts';
 import { registerBodies, unstorable } from './body.ts';
 import { registerDocs } from './docs.ts';
 import { EXPOSED_HEADERS, answerClientError, answerFrameworkError, registerErrors } from './error-handler.ts';
 import { registerIdempotency } from './idempotency.ts';
 import { createLimits } from './limits.ts';
-
-export type App = FastifyInstance<
-  RawServerDefault,
-  IncomingMessage,
-  ServerResponse,
-  FastifyBaseLogger,
-  TypeBoxTypeProvider
->;
-export type Routes = (app: App, context: Context) => void | Promise<void>;
-
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** Who may call it; see credentials/credential.ts. Required on every route below /api. */
-    access?: Access;
-    /** Changes nothing although it is no GET: read-only tokens and viewers may call it. */
-    reads?: boolean;
-    /** Reads a body that is not JSON itself. */
-    rawBody?: boolean;
-    /** Takes JSON whatever the Content-Type says. */
-    anyContentType?: boolean;
-    /** No body is an empty object. */
-    optionalBody?: boolean;
-  }
-  interface FastifyRequest {
-    credential: Credential | undefined;
-    /** `https://host`, for absolute URLs. */
-    origin: string;
-  }
-}
+import { BODY_LIMIT, LONGEST_UPLOAD_MS, type App, type Routes } from './route.ts';
 
 export interface HttpOptions {
   authenticate(request: FastifyRequest): Promise<Credential | undefined>;
   routes: Routes[];
 }
 
-export const BODY_LIMIT = 1024 * 1024;
-export const LARGE_BODY_LIMIT = 16 * 1024 * 1024;
-/** For a body of any size, streamed. */
-export const LONGEST_UPLOAD_MS = 3_600_000;
 const MAX_PARAM_LENGTH = 255 * 12; // 255 characters of four bytes, percent-encoded
 
 export async function createHttp(context: Context, options: HttpOptions): Promise<App> {

@@ -5,7 +5,7 @@ import type { Context } from '../context.ts';
 import type { Credential } from '../credentials/credential.ts';
 import { denied, notFound } from '../errors.ts';
 import { ClientIdParams, NoContent, Timestamp } from '../http/schemas.ts';
-import type { App } from '../http/server.ts';
+import type { App } from '../http/route.ts';
 import { readUuid } from '../ids.ts';
 import { formatInstant } from '../instant.ts';
 import { Role } from './producer.ts';

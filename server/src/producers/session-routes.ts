@@ -6,7 +6,7 @@ import type { Context } from '../context.ts';
 import type { Credential, ProducerCredential } from '../credentials/credential.ts';
 import { ApiError, denied } from '../errors.ts';
 import { NoContent } from '../http/schemas.ts';
-import type { App } from '../http/server.ts';
+import type { App } from '../http/route.ts';
 import { formatInstant } from '../instant.ts';
 import { guessing } from './guessing.ts';
 import { MAX_NAME, MIN_PASSWORD, Role, SessionResource } from './producer.ts';

@@ -6,7 +6,7 @@ import type { Credential } from '../credentials/credential.ts';
 import { PageOf, PageQuery, presentPage, readPage } from '../database/page.ts';
 import { ApiError, denied, notFound } from '../errors.ts';
 import { ClientIdParams, ClientProfileParams, IfMatch, NoContent, ProfileParams } from '../http/schemas.ts';
-import { LARGE_BODY_LIMIT, type App } from '../http/server.ts';
+import { LARGE_BODY_LIMIT, type App } from '../http/route.ts';
 import { readUuid } from '../ids.ts';
 import { upsertProfiles } from './bulk.ts';
 import {
