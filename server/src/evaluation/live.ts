@@ -4,6 +4,7 @@
 
 import { sql, type Database, type Queryable } from '../database/database.ts';
 import type { Clock } from '../clock.ts';
+import { holdOffErasing } from '../groups/erasing.ts';
 import { changeMembership, type MembershipChange } from '../groups/membership.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { mergeNeeds, type ProfileState } from '../rules/state.ts';
@@ -152,9 +153,8 @@ async function loadSlice(
   byProfile: Map<string, QueueRow[]>,
   swept: Instant,
 ): Promise<Slice> {
-  const ids = [...byProfile.keys()].sort();
-  // Held until the end: a profile that is being erased waits, and leaves every group that we put it in.
-  await tx.query(sql`select from profiles where id = any (${ids}::uuid[]) order by id for key share`);
+  // Until the end: a profile that is being erased waits, and leaves every group that we put it in.
+  await holdOffErasing(tx, rules.applicationId, [...byProfile.keys()]);
   const groups = new Set<string>();
   for (const rows of byProfile.values())
     for (const id of rules.readersOf(rows.flatMap((row) => row.changed))) groups.add(id);

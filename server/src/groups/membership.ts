@@ -1,12 +1,13 @@
 // The one place that changes membership outside a switch: member rows, numbered changes, counts and sizes, in the
 // caller's transaction. Keeps the invariants that profile_count equals the visible rows, that sequences have no gaps, that
 // entered and left alternate for a profile and that no profile enters that is gone. Locks are taken in one order:
-// profiles, member rows, heads, each by id.
+// profiles (erasing.ts), member rows, heads, each by id.
 
 import { sql, type Queryable } from '../database/database.ts';
 import { BUCKETS } from '../evaluation/queue.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { dependency } from '../rules/depends.ts';
+import { holdOffErasing } from './erasing.ts';
 import { packed, unpacked } from './packed.ts';
 import { EpochMoved, findHead, findHeads, lockHead, lockHeads, type Head } from './head.ts';
 
@@ -105,10 +106,11 @@ async function insertMembers(
 ): Promise<{ moved: Set<string>; existing: Set<string> }> {
   if (changes.length === 0) return { moved: new Set(), existing: new Set() };
   const profileIds = [...new Set(changes.map((change) => change.profileId))];
+  await holdOffErasing(tx, options.applicationId, profileIds);
   const { rows } = await tx.query<{ id: string; group_id: string | null }>(sql`
     with found as materialized (
       select p.id, p.ordinal from profiles p
-      where p.application_id = ${options.applicationId} and p.id = any (${profileIds}::uuid[]) order by p.id for key share),
+      where p.application_id = ${options.applicationId} and p.id = any (${profileIds}::uuid[]) order by p.id),
     moved as (
       insert into members (profile_id, group_id, application_id, ordinal, since_epoch, until_epoch, entered_at)
       select f.id, c.group_id, ${options.applicationId}::int, f.ordinal, c.epoch, null, c.at
@@ -261,12 +263,13 @@ export async function enterGroup(
   options: ManyOptions,
 ): Promise<{ entered: string[]; already: string[] } | undefined> {
   const { groupId, applicationId } = options;
-  const before = await findHead(tx, groupId);
+  // Sent together, done in this order.
+  const [, before] = await Promise.all([holdOffErasing(tx, applicationId, profileIds), findHead(tx, groupId)]);
   if (!before) return undefined;
   const { rows } = await tx.query<{ entered: string | null; ordinals: string | null; already: string | null }>(sql`
     with found as materialized (
       select p.id, p.ordinal from profiles p
-      where p.application_id = ${applicationId} and p.id = any (${packed(profileIds)}::uuid[]) order by p.id for key share),
+      where p.application_id = ${applicationId} and p.id = any (${packed(profileIds)}::uuid[]) order by p.id),
     moved as (
       insert into members (profile_id, group_id, application_id, ordinal, since_epoch, until_epoch, entered_at)
       select f.id, ${groupId}::uuid, ${applicationId}::int, f.ordinal, ${before.epoch}::bigint, null, ${formatInstant(options.at)}::timestamptz
@@ -380,8 +383,8 @@ export async function writeSize(
 }
 
 /**
- * An erased profile leaves every group; the feed keeps its bare id. Rows that a switch prepared go too. The caller holds
- * the profile's row, so that nobody lets it enter meanwhile.
+ * An erased profile leaves every group; the feed keeps its bare id. Rows that a switch prepared go too. The caller has
+ * locked (erasing.ts) and deleted the profile: nobody lets it enter any more.
  */
 export async function removeFromGroups(
   tx: Queryable,

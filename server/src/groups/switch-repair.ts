@@ -19,7 +19,7 @@ export interface Repaired {
   more: boolean;
 }
 
-/** Repairs up to `limit` notes in the caller's transaction. */
+/** Repairs up to `limit` notes in the caller's transaction, which holds erasing off. */
 export async function repairTouched(
   tx: Queryable,
   slice: store.Slice,
@@ -31,7 +31,7 @@ export async function repairTouched(
   const touched = notes.slice(0, limit);
   if (touched.length === 0) return { prepared, more: false };
   const ids = [...new Set(touched.map((row) => row.profile_id))];
-  const existing = await store.holdProfiles(tx, slice.applicationId, ids);
+  const existing = await store.findProfiles(tx, slice.applicationId, ids);
   const rows = await store.holdMembers(tx, slice.groupId, ids);
   // Read after the notes: whoever changes a profile after this notes it again.
   const wanted = existing.length === 0 ? new Set<number>() : await decide(tx, existing);

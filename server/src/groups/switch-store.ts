@@ -1,5 +1,5 @@
 // The statements of a switch. Rows of the epoch that is being prepared are invisible to readers; each statement touches
-// a slice of them. Locks in the order of everybody: profiles, member rows, each by id. Member rows are always reached from
+// a slice of them, in the order of their ids, as everybody locks them. Member rows are always reached from
 // a list of pairs, (profile, group): a constant group beside it would let the planner, whose statistics lag behind a switch,
 // read the whole group for each of them.
 
@@ -60,7 +60,7 @@ export async function prepareSlice(
   const { rows } = await tx.query<PreparedCounts>(sql`
     with entering as materialized (
       select p.id, p.ordinal from profiles p
-      where p.application_id = ${applicationId} and p.ordinal = any (${packed(entering)}::int[]) order by p.id for key share),
+      where p.application_id = ${applicationId} and p.ordinal = any (${packed(entering)}::int[]) order by p.id),
     leaving as materialized (
       select p.id, ${groupId}::uuid as group_id from profiles p
       where p.application_id = ${applicationId} and p.ordinal = any (${packed(leaving)}::int[]) order by p.id),
@@ -136,14 +136,14 @@ export async function deleteTouched(tx: Queryable, groupId: string, touched: Tou
     where t.profile_id = s.profile_id and t.group_id = s.group_id and t.seq = s.seq`);
 }
 
-/** Those of the profiles that exist, held until the transaction ends. */
-export async function holdProfiles(
+/** Those of the profiles that exist; the caller holds erasing off. */
+export async function findProfiles(
   tx: Queryable,
   applicationId: number,
   ids: string[],
 ): Promise<{ profileId: string; ordinal: number }[]> {
   const { rows } = await tx.query<{ profileId: string; ordinal: number }>(sql`
-    select id as "profileId", ordinal from profiles where application_id = ${applicationId} and id = any (${ids}::uuid[]) order by id for key share`);
+    select id as "profileId", ordinal from profiles where application_id = ${applicationId} and id = any (${ids}::uuid[]) order by id`);
   return rows;
 }
 

@@ -15,6 +15,7 @@ import { insertProfiles } from '../testing/profiles.ts';
 import { testClock } from '../testing/server.ts';
 import { groupChores } from './group-chores.ts';
 import { insertHead } from './head.ts';
+import { lockForErasing } from './erasing.ts';
 import { changeMembership, enterGroup, leaveGroup, removeFromGroups, type MembershipChange } from './membership.ts';
 import {
   SwitchLost,
@@ -377,7 +378,7 @@ async function createWorld(db: Database, applicationId: number, clock: ReturnTyp
         if (!profile || erased.has(profile.id)) return;
         await unlessBlocked(() =>
           db.transaction(async (tx) => {
-            await tx.query(sql`select from profiles where id = ${profile.id} for update`);
+            await lockForErasing(tx, applicationId, profile.id);
             await tx.query(sql`delete from profiles where id = ${profile.id}`);
             await removeFromGroups(tx, { ...profile, applicationId }, clock.now());
           }),

@@ -13,6 +13,7 @@ import { formatInstant, type Instant } from '../instant.ts';
 import { andNot, iterate, popcount, type Bitset } from '../rules/bitset.ts';
 import { dependency } from '../rules/depends.ts';
 import type { DynamicGroups } from './dynamic.ts';
+import { holdOffErasing } from './erasing.ts';
 import { findHead, lockHead, type Head } from './head.ts';
 import { writeSize } from './membership.ts';
 import { repairTouched, type Prepared } from './switch-repair.ts';
@@ -147,6 +148,12 @@ async function fence(tx: Queryable, attempt: Attempt, progress: SwitchProgress):
   if (count === 0) throw new SwitchLost(`attempt ${attempt.number} to switch group ${attempt.groupId} was superseded`);
 }
 
+/** Likewise, where profiles may enter. */
+async function fenceEntries(tx: Queryable, attempt: Attempt, progress: SwitchProgress): Promise<void> {
+  // Sent together, done in this order.
+  await Promise.all([fence(tx, attempt, progress), holdOffErasing(tx, attempt.applicationId)]);
+}
+
 async function* discard(db: Database, attempt: Attempt): AsyncGenerator<SwitchProgress, void> {
   let done = 0;
   for (;;) {
@@ -173,7 +180,7 @@ async function* prepare(
     done += slice.entering.length + slice.leaving.length;
     const write = (optimistic: boolean): Promise<store.PreparedCounts> =>
       db.transaction(async (tx) => {
-        await fence(tx, attempt, { stage: 'prepare', done, total });
+        await fenceEntries(tx, attempt, { stage: 'prepare', done, total });
         return store.prepareSlice(tx, attempt, slice, prepared.entered + prepared.left, optimistic);
       });
     const added = await write(true).catch((error: unknown) =>
@@ -222,7 +229,7 @@ async function* catchUp(
   for (;;) {
     if ((await store.readTouched(db, attempt.groupId, lastFew + 1)).length <= lastFew) return prepared;
     prepared = await db.transaction(async (tx) => {
-      await fence(tx, attempt, {
+      await fenceEntries(tx, attempt, {
         stage: 'catch_up',
         done: prepared.entered + prepared.left,
         total: prepared.entered + prepared.left,
@@ -246,7 +253,7 @@ async function trySwitch(
 ): Promise<SwitchResult | undefined> {
   try {
     return await context.db.transaction(async (tx) => {
-      await fence(tx, attempt, {
+      await fenceEntries(tx, attempt, {
         stage: 'clean',
         done: before.entered + before.left,
         total: before.entered + before.left,

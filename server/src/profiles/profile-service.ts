@@ -6,6 +6,7 @@ import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
 import type { Queryable } from '../database/database.ts';
 import { ApiError, ValidationError, conflict, notFound, type FieldErrors } from '../errors.ts';
+import { lockForErasing } from '../groups/erasing.ts';
 import { removeFromGroups } from '../groups/membership.ts';
 import { newId } from '../ids.ts';
 import { formatInstant, parseInstant, type Instant } from '../instant.ts';
@@ -258,6 +259,8 @@ export async function eraseProfile(context: Context, application: Application, i
         formatInstant(now),
       );
     }
+    await store.deleteHistory(tx, id);
+    await lockForErasing(tx, application.id, id);
     await store.deleteProfile(tx, application.id, profile);
     await removeFromGroups(tx, { id: profile.id, ordinal: profile.ordinal, applicationId: application.id }, now);
   });

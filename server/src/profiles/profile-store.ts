@@ -259,22 +259,21 @@ export async function upsertTombstone(tx: Queryable, applicationId: number, hash
     on conflict (custom_id_hash, application_id) do update set erased_at = greatest(tombstones.erased_at, excluded.erased_at)`);
 }
 
-/** Everything of a profile but its memberships (groups/membership.ts) and its custom id. */
+/** What a profile did and was told: nothing that anybody who holds its erasing off (groups/erasing.ts) changes. */
+export async function deleteHistory(tx: Queryable, profileId: string): Promise<void> {
+  for (const table of [sql`profile_tokens`, sql`profile_attributes`, sql`activities`, sql`totals`]) {
+    await tx.query(sql`delete from ${table} where profile_id = ${profileId}`);
+  }
+}
+
+/** The rest of a profile but its memberships (groups/membership.ts) and its custom id. */
 export async function deleteProfile(
   tx: Queryable,
   applicationId: number,
   profile: { id: string; ordinal: number },
 ): Promise<void> {
-  for (const table of [
-    sql`profile_tokens`,
-    sql`profile_attributes`,
-    sql`activities`,
-    sql`totals`,
-    sql`pins`,
-    sql`queue`,
-  ]) {
+  for (const table of [sql`pins`, sql`queue`])
     await tx.query(sql`delete from ${table} where profile_id = ${profile.id}`);
-  }
   await tx.query(sql`delete from profiles where id = ${profile.id}`);
   await tx.query(sql`
     update statistics set profiles = profiles - 1
