@@ -133,6 +133,25 @@ describe('attributes', () => {
     );
   });
 
+  it('that only admins see cannot be guessed at by sending values back', async () => {
+    await define({ key: 'suspect', type: 'boolean', visible_to: 'admin' });
+    await define({ key: 'club', type: 'string' });
+    const fan = await profile();
+    const stored = [
+      { key: 'suspect', value: 'true' },
+      { key: 'club', value: 'north' },
+    ];
+    await server.call('PATCH', `profiles/${fan.id}/`, { body: { attributes: stored } });
+    const sendBack = (attributes: unknown[]) =>
+      server.call('PATCH', `profiles/${fan.id}/`, { body: { attributes }, token: fan.access_token });
+    const [right, wrong] = [await sendBack(stored), await sendBack([{ key: 'suspect', value: 'false' }])];
+    expect(right.status).toBe(400);
+    expect(right.body).toEqual(wrong.body);
+    // What it sees it may send back, as it came.
+    expect((await sendBack([{ key: 'club', value: 'north' }])).status).toBe(200);
+    expect((await server.call('GET', `profiles/${fan.id}/`)).body).toMatchObject({ attributes: stored });
+  });
+
   it('derived from activities read the past into their totals, while new activities come in', async () => {
     const fans = await Promise.all(Array.from({ length: 12 }, () => profile()));
     const days = ['2026-01-05', '2026-01-02T00:00:00+14:00', 'rubbish', '2026-01-09T10:00Z'];

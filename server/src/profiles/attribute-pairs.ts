@@ -27,7 +27,9 @@ export function readAttributes(
   sent.forEach(({ key, value }, index) => {
     const at = `attributes[${index}]`;
     if (!mayWrite(key)) {
-      const same = kept.some((pair) => pair.key === key && pair.value === value);
+      // What it does not see it may not send back either: an answer that tells right from wrong would give it away.
+      const isSeen = catalogue.attributes.get(key)?.visible_to !== 'admin';
+      const same = isSeen && kept.some((pair) => pair.key === key && pair.value === value);
       if (!same) errors[`${at}.key`] = [`Only an admin access token may write '${key}'.`];
       return;
     }
