@@ -31,7 +31,7 @@ export default {
       severity: 'error',
       from: { path: server('rules/'), pathNot: server('rules/(.*-store|.*\\.test)\\.ts$') },
       to: {
-        path: server('(http|profiles|groups|activities|evaluation|applications|attributes|producers)/'),
+        path: server('(http|profiles|groups|activities|evaluation|applications|attributes|producers|statistics)/'),
         dependencyTypesNot: ['type-only'],
       },
     },
@@ -40,7 +40,7 @@ export default {
       severity: 'error',
       from: { path: server('database/'), pathNot: '\\.test\\.ts$' },
       to: {
-        path: server('(profiles|groups|activities|evaluation|applications|attributes|producers|http)/'),
+        path: server('(profiles|groups|activities|evaluation|applications|attributes|producers|statistics|http)/'),
         dependencyTypesNot: ['type-only'],
       },
     },
@@ -50,7 +50,7 @@ export default {
       severity: 'error',
       from: { path: server('http/'), pathNot: '\\.test\\.ts$' },
       to: {
-        path: server('(profiles|groups|activities|evaluation|attributes|producers)/'),
+        path: server('(profiles|groups|activities|evaluation|attributes|producers|statistics)/'),
         dependencyTypesNot: ['type-only'],
       },
     },

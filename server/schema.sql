@@ -103,6 +103,16 @@ create table custom_ids (
   constraint custom_ids_pkey PRIMARY KEY (custom_id, application_id)
 );
 
+create table daily_counts (
+  application_id integer not null,
+  day timestamp with time zone not null,
+  new_profiles bigint not null,
+  active_profiles bigint not null,
+  activities bigint not null,
+  counted_at timestamp with time zone not null,
+  constraint daily_counts_pkey PRIMARY KEY (application_id, day)
+);
+
 create table facts (
   application_id integer not null,
   id integer not null,
@@ -235,6 +245,13 @@ create table members (
 );
 create index members_by_entry ON members USING btree (group_id, since_epoch DESC, entered_at DESC, profile_id DESC) INCLUDE (until_epoch, ordinal);
 create index members_leaving ON members USING btree (group_id, until_epoch, profile_id) WHERE (until_epoch IS NOT NULL);
+
+create table minute_counts (
+  application_id integer not null,
+  minute timestamp with time zone not null,
+  activities bigint not null,
+  constraint minute_counts_pkey PRIMARY KEY (application_id, minute)
+);
 
 create table ordinal_blocks (
   application_id integer not null,

@@ -53,6 +53,13 @@ export interface Member {
   membership_created_at: string;
 }
 
+export interface MemberFilter {
+  /** An instant of the past: who was a member then. */
+  as_of?: string;
+  /** Default: newest entry first. By nickname only groups of up to 10,000 members. */
+  ordering?: 'membership_created_at' | '-membership_created_at' | 'nickname' | '-nickname';
+}
+
 /** One kind of ids, 1 to 10,000. */
 export type MemberIds = { profile_ids: string[] } | { custom_ids: string[] };
 
@@ -136,6 +143,14 @@ export interface StoredActivity {
   data: Record<string, unknown> | null;
 }
 
+export interface ActivityCounts {
+  interval: 'hour' | 'day';
+  since: string;
+  until: string;
+  /** One row an hour or day, upwards; `sum` adds the values. */
+  results: { at: string; count: number; sum: number }[];
+}
+
 export interface AcceptedActivities {
   accepted: number;
   duplicates: number;
@@ -166,6 +181,50 @@ export interface Application {
   name: string;
   client_id: string;
   [key: string]: string | number | null;
+}
+
+/** The overview of an application. */
+export interface Statistics {
+  measured_at: string;
+  profiles: { count: number };
+  /** The last 30 days (UTC) upwards, today at the end; counted in the background, each when it says. */
+  days: {
+    day: string;
+    new_profiles: number;
+    active_profiles: number;
+    activities: number;
+    counted_at: string | null;
+  }[];
+  activities: {
+    /** Received in the 60 seconds before `measured_at`. */
+    last_minute: number;
+    /** The last 60 upwards; the one at the end is not over. */
+    minutes: { at: string; activities: number }[];
+  };
+  groups: {
+    static: number;
+    dynamic: number;
+    largest: GroupSize[];
+    /** By how many entered and left within 24 hours. */
+    fastest: (GroupSize & { entered: number; left: number })[];
+  };
+  evaluation: {
+    /** All dynamic groups are right up to this instant. */
+    as_of: string | null;
+    queue: { count: number; oldest_at: string | null };
+    filling: number;
+    failed: number;
+    paused: number;
+    /** The newest verification of each group within a week, added up. */
+    verification: { at: string; groups: number; checked: number; missing: number; extra: number } | null;
+  };
+}
+
+export interface GroupSize {
+  group_id: string;
+  name: string;
+  membership_type: 'static' | 'dynamic' | (string & {});
+  profile_count: number;
 }
 
 export interface AdminToken {

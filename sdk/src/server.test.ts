@@ -224,6 +224,27 @@ describe('a back end', () => {
     );
   });
 
+  it('sees how an application stands, and what one profile did over time', async () => {
+    const fan = await admin.profiles.create({ nickname: 'Overseen' });
+    await admin.activities.send([
+      { id: 'o1', type: 'poll-voted', profile_id: fan.id },
+      { id: 'o2', type: 'poll-voted', profile_id: fan.id },
+    ]);
+    const group = await admin.groups.create({ name: 'The largest of all' });
+    await admin.groups.addMembers(group.id, { profile_ids: [fan.id] });
+    const statistics = await admin.getStatistics();
+    expect(statistics.days).toHaveLength(30);
+    expect(statistics.activities.last_minute).toBeGreaterThanOrEqual(2);
+    expect(statistics.groups.fastest).toContainEqual(
+      expect.objectContaining({ group_id: group.id, entered: 1, left: 0 }),
+    );
+    const counts = await admin.profiles.activityCounts(fan.id, { interval: 'day', type: 'poll-voted' });
+    expect(counts.results.at(-1)).toMatchObject({ count: 2, sum: 2 });
+    expect(await admin.groups.members(group.id, { ordering: 'nickname' }).all()).toMatchObject([
+      { nickname: 'Overseen' },
+    ]);
+  });
+
   it('manages admin tokens', async () => {
     const made = await admin.accessTokens.create({ name: 'reader', read_only: true });
     expect(await admin.accessTokens.list()).toContainEqual(expect.objectContaining({ id: made.id, name: 'reader' }));

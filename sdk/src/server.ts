@@ -45,6 +45,8 @@ export function createAdminClient(options: AdminOptions) {
     /** Any other call: `request('GET', 'applications/…')`. */
     request,
     getApplication: () => request<r.Application>('GET', root),
+    /** Profiles, what is new and active by day, activities by minute, the largest and fastest groups, health of evaluation. */
+    getStatistics: () => request<r.Statistics>('GET', `${root}statistics/`),
     profiles: profileCalls(request, root, options.clientId),
     groups: groupCalls(request, root),
     attributes: attributeCalls(request, root),
@@ -91,6 +93,11 @@ function profileCalls(request: Request, root: string, clientId: string) {
       list(request, `${root}profiles/${path(id)}/profile-groups/`, {}, options),
     activities: (id: string, options?: ListOptions): List<r.StoredActivity> =>
       list(request, `${root}profiles/${path(id)}/activities/`, {}, options),
+    /** How many by hour (default) or day, UTC; of one type or of all. */
+    activityCounts: (
+      id: string,
+      options: { interval?: 'hour' | 'day'; since?: string; until?: string; type?: string } = {},
+    ) => request<r.ActivityCounts>('GET', `${root}profiles/${path(id)}/activity-counts/`, { query: query(options) }),
   };
 }
 
@@ -108,7 +115,7 @@ function groupCalls(request: Request, root: string) {
     list: (filter: r.ProfileGroupFilter & r.PageOptions = {}, options?: ListOptions): List<r.ProfileGroup> =>
       list(request, `${root}profile-groups/`, query(filter), options),
 
-    members: (group: string, filter: { as_of?: string } & r.PageOptions = {}, options?: ListOptions): List<r.Member> =>
+    members: (group: string, filter: r.MemberFilter & r.PageOptions = {}, options?: ListOptions): List<r.Member> =>
       list(request, `${one(group)}members/`, query(filter), options),
     addMembers: (group: string, ids: r.MemberIds) =>
       request<r.AddedMembers>('POST', `${one(group)}members/`, { body: ids }),

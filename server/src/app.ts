@@ -41,6 +41,8 @@ import { ordinals } from './profiles/ordinals.ts';
 import { profileRoutes } from './profiles/profile-routes.ts';
 import { checkSecretKey, readSecretKey } from './secret-key.ts';
 import { deriveSecrets } from './secrets.ts';
+import { createStatisticsChores, type StatisticsChores } from './statistics/statistics-chores.ts';
+import { statisticsRoutes } from './statistics/statistics-routes.ts';
 import { within } from './stopping.ts';
 
 export interface AppOptions {
@@ -56,6 +58,8 @@ export interface GrandstandApp {
   context: Context;
   /** Evaluates when started, or, in tests, tick by tick. */
   worker: Worker;
+  /** Counts for the overview, by itself when started. */
+  statisticsChores: StatisticsChores;
   /** What the very first start made, to be shown once. */
   firstStart: FirstStart | undefined;
   /** Of the link that makes the first owner, while there is no producer: `/invitation#<token>`. */
@@ -122,6 +126,7 @@ async function composeApp(
       groupChores: chores,
     };
     const factBuilder = createFactBuilder(context);
+    const statisticsChores = createStatisticsChores(base);
     const meters = evaluationMeters(metrics.registry);
     evaluationGauges(metrics.registry, base);
     const worker = createWorker(context, {
@@ -153,10 +158,12 @@ async function composeApp(
         ownGroupsRoutes,
         sessionRoutes,
         producerRoutes,
+        statisticsRoutes,
       ],
     });
     chores.wake();
     factBuilder.start();
+    statisticsChores.start();
     const evaluation =
       config.role === 'api'
         ? undefined
@@ -171,6 +178,7 @@ async function composeApp(
       http,
       context,
       worker,
+      statisticsChores,
       firstStart,
       firstOwnerToken,
       async close() {
@@ -178,7 +186,13 @@ async function composeApp(
         await within(config.requestTimeoutMs + STOP_MARGIN_MS, http.close(), () => http.server.closeAllConnections());
         await within(
           WORK_STOP_MS,
-          Promise.allSettled([chores.stop(), factBuilder.stop(), evaluation?.stop(), worker.stop()]),
+          Promise.allSettled([
+            chores.stop(),
+            factBuilder.stop(),
+            statisticsChores.stop(),
+            evaluation?.stop(),
+            worker.stop(),
+          ]),
         );
         stopClock();
         await within(STOP_MARGIN_MS, db.close());

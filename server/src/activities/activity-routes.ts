@@ -3,7 +3,8 @@ import type { FastifyRequest } from 'fastify';
 import type { Context } from '../context.ts';
 import { PageOf, PageQuery, presentPage, readPage } from '../database/page.ts';
 import { ApiError, ValidationError, notFound, type FieldErrors } from '../errors.ts';
-import { ClientIdParams, ClientProfileParams, NoContent } from '../http/schemas.ts';
+import { SteppedRangeFields, SteppedRangeQuery, readSteppedRange } from '../http/range.ts';
+import { ClientIdParams, ClientProfileParams, NoContent, Timestamp } from '../http/schemas.ts';
 import { LARGE_BODY_LIMIT, type App } from '../http/route.ts';
 import { readUuid } from '../ids.ts';
 import { formatInstant, parseInstant } from '../instant.ts';
@@ -43,7 +44,7 @@ export function activityRoutes(app: App, context: Context): void {
 
   const readFilter = async (
     applicationId: number,
-    query: { type?: string; since?: string; until?: string },
+    query: { type?: string | undefined; since?: string; until?: string },
   ): Promise<store.ActivityFilter> => {
     const errors: FieldErrors = {};
     const instant = (name: 'since' | 'until'): string | undefined => {
@@ -149,6 +150,39 @@ export function activityRoutes(app: App, context: Context): void {
     },
   );
 
+  app.get(
+    '/api/v1/applications/:client_id/profiles/:profile_id/activity-counts/',
+    {
+      config: { access: 'any' },
+      schema: {
+        operationId: 'countActivities',
+        summary: 'Count the activities of a profile over time',
+        description:
+          'A row an hour or day, upwards, by `occurred_at`; `since` is taken back to the start of its hour or day. For the profile’s own token and admin tokens.',
+        tags: ['Activities'],
+        params: ClientProfileParams,
+        querystring: Type.Object({
+          ...SteppedRangeQuery,
+          type: Type.Optional(Type.String({ description: 'Only of this type.', examples: ['comment-created'] })),
+        }),
+        response: { 200: CountsAnswer },
+      },
+    },
+    async (request) => {
+      const { application, profile } = await reachToChange(context, request);
+      if (application.client_id !== request.params.client_id) throw notFound();
+      const range = readSteppedRange(request.query, context.clock.now());
+      const { typeId } = await readFilter(application.id, { type: request.query.type });
+      const results = await service.countOverTime(context, profile.id, typeId, range);
+      return {
+        interval: range.interval,
+        since: formatInstant(range.since),
+        until: formatInstant(range.until),
+        results,
+      };
+    },
+  );
+
   app.delete(
     '/api/v1/applications/:client_id/profiles/:profile_id/activities/:activity_id/',
     {
@@ -174,6 +208,20 @@ export function activityRoutes(app: App, context: Context): void {
     },
   );
 }
+
+const CountsAnswer = Type.Object(
+  {
+    ...SteppedRangeFields,
+    results: Type.Array(
+      Type.Object({
+        at: Timestamp('The start of the hour or day.'),
+        count: Type.Integer(),
+        sum: Type.Integer({ description: 'Of the values.' }),
+      }),
+    ),
+  },
+  { $id: 'ActivityCounts' },
+);
 
 const TailAnswer = Type.Object({
   count: Type.Null(),

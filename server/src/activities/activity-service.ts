@@ -4,6 +4,7 @@ import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
 import { notFound } from '../errors.ts';
 import { enqueue } from '../evaluation/queue.ts';
+import { STEP, type SteppedRange } from '../http/range.ts';
 import { formatInstant } from '../instant.ts';
 import { activityDependencies } from '../rules/depends.ts';
 import type { Activity } from './activity.ts';
@@ -60,4 +61,30 @@ export async function followActivities(
   if (last)
     return { rows, next: { receivedAt: formatInstant(last.received_at), profileId: last.profile_id, id: last.id } };
   return { rows, next: after ?? { receivedAt: horizon, profileId: FIRST_PROFILE, id: '' } };
+}
+
+export interface CountAt {
+  at: string;
+  count: number;
+  sum: number;
+}
+
+/** One row a step, without gaps, up to the step that holds the last instant before `until` and has begun by now. */
+export async function countOverTime(
+  context: Context,
+  profileId: string,
+  typeId: number | undefined,
+  { interval, since, until }: SteppedRange,
+): Promise<CountAt[]> {
+  const step = STEP[interval];
+  const limit = Math.ceil(Math.min(until, context.clock.now() + 1) / step) * step;
+  if (limit <= since) return [];
+  const filter = { typeId, since: formatInstant(since), until: formatInstant(limit) };
+  const counted = await store.listActivitySteps(context.db, profileId, filter, interval);
+  const steps = new Map(counted.map((row) => [row.at, row]));
+  return Array.from({ length: (limit - since) / step }, (_, index) => {
+    const at = since + index * step;
+    const { count, sum } = steps.get(at) ?? { count: 0, sum: 0 };
+    return { at: formatInstant(at), count, sum };
+  });
 }

@@ -1,7 +1,7 @@
 import { empty, sql, type Database, type Queryable, type Sql } from '../database/database.ts';
 import { RUNNING_WRITER } from '../database/drain.ts';
 import { pageClause, type Order, type PageRequest } from '../database/page.ts';
-import { formatInstant } from '../instant.ts';
+import { formatInstant, type Instant } from '../instant.ts';
 import type { Fact } from '../rules/attribute.ts';
 import type { Activity } from './activity.ts';
 
@@ -60,7 +60,7 @@ function withoutOffset(page: PageRequest): Sql {
   return sql` order by a.occurred_at desc, a.id desc limit ${page.number * page.size + 1}`;
 }
 
-const period = ({ since, until }: ActivityFilter): Sql =>
+const period = ({ since, until }: Omit<ActivityFilter, 'typeId'>): Sql =>
   sql`${since === undefined ? empty : sql` and a.occurred_at >= ${since}::timestamptz`}${until === undefined ? empty : sql` and a.occurred_at < ${until}::timestamptz`}`;
 
 async function countActivities(tx: Queryable, profileId: string, filter: ActivityFilter): Promise<number> {
@@ -72,6 +72,28 @@ async function countActivities(tx: Queryable, profileId: string, filter: Activit
         }${period(filter)}`,
   );
   return rows[0]?.count ?? 0;
+}
+
+export interface ActivityStep {
+  at: Instant;
+  count: number;
+  sum: number;
+}
+
+/** Count and sum of values by hour or day (UTC) of a half-open range; those without any are left out. */
+export async function listActivitySteps(
+  db: Queryable,
+  profileId: string,
+  { typeId, ...range }: ActivityFilter,
+  interval: 'hour' | 'day',
+): Promise<ActivityStep[]> {
+  const { rows } = await db.query<ActivityStep>(sql`
+    select date_trunc(${interval}::text, a.occurred_at, 'UTC') as at, count(*) as count, sum(a.value)::bigint as sum
+    from activities a
+    where a.profile_id = ${profileId} and a.type_id = any (array(
+      select t.fact_id from totals t where t.profile_id = ${profileId} and t.fact_id <> 0${typeId === undefined ? empty : sql` and t.fact_id = ${typeId}`}))${period(range)}
+    group by 1 order by 1`);
+  return rows;
 }
 
 export interface RemovedActivity {

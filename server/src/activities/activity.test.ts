@@ -46,6 +46,46 @@ describe('activities', () => {
   const of = (profileId: string): string => `applications/${CLIENT_ID}/profiles/${profileId}/activities/`;
   const get = async (path: string): Promise<List> => (await server.call<List>('GET', path)).body;
 
+  describe('counts over time', () => {
+    it('have a row for each day or hour, upwards, also where nothing happened', async () => {
+      const profileId = await makeProfile();
+      await send(
+        [
+          ['a', 'comment-created', '2026-02-27T00:00:00Z', 2],
+          ['b', 'comment-created', '2026-02-27T23:59:59.999999Z', 1],
+          ['c', 'poll-voted', '2026-03-01T11:00:00Z', 5],
+        ].map(([id, type, occurred_at, value]) => ({ id, type, occurred_at, value, profile_id: profileId })),
+      );
+      const counts = async (query: string): Promise<[string, number, number][]> => {
+        const { body } = await server.call<{ results: { at: string; count: number; sum: number }[] }>(
+          'GET',
+          `applications/${CLIENT_ID}/profiles/${profileId}/activity-counts/?${query}`,
+        );
+        return body.results.map(({ at, count, sum }) => [at.slice(5, 13), count, sum]);
+      };
+      expect(await counts('interval=day&since=2026-02-27T10:00:00Z')).toEqual([
+        ['02-27T00', 2, 3],
+        ['02-28T00', 0, 0],
+        ['03-01T00', 1, 5],
+      ]);
+      expect(await counts('interval=day')).toHaveLength(30);
+      expect((await counts('')).filter(([, count]) => count > 0)).toEqual([['03-01T11', 1, 5]]);
+      expect(
+        await counts('interval=day&type=comment-created&since=2026-02-27T00:00:00Z&until=2026-02-28T00:00:00Z'),
+      ).toEqual([['02-27T00', 2, 3]]);
+      expect(await counts('interval=day&since=2030-01-01T00:00:00Z&until=2030-02-01T00:00:00Z')).toEqual([]);
+    });
+
+    it('are for the profile itself and admins, and say what is wrong with a question', async () => {
+      const profileId = await makeProfile();
+      const { body: other } = await server.call<{ access_token: string }>('POST', `applications/${CLIENT_ID}/profile/`);
+      const path = `applications/${CLIENT_ID}/profiles/${profileId}/activity-counts/`;
+      expect((await server.call('GET', path, { token: other.access_token })).status).toBe(403);
+      expect((await server.call('GET', `${path}?interval=week`)).body).toHaveProperty('interval');
+      expect((await server.call('GET', `${path}?type=nothing`)).body).toHaveProperty('type');
+    });
+  });
+
   describe('lists', () => {
     let profileId: string;
     const day = (n: number): string => `2026-01-${String(n).padStart(2, '0')}T00:00:00Z`;

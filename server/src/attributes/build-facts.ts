@@ -6,9 +6,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { lockHistories, recomputeTotals } from '../activities/totals.ts';
 import type { Context } from '../context.ts';
-import { sql } from '../database/database.ts';
 import { drain } from '../database/drain.ts';
-import { newId } from '../ids.ts';
+import { createLease } from '../database/lease.ts';
 import * as store from './attribute-store.ts';
 import { raiseDefinitionsVersion } from './definitions.ts';
 
@@ -21,36 +20,22 @@ export interface FactBuilder {
   stop(): Promise<void>;
 }
 
-const LEASE = 'facts';
 const LEASE_SECONDS = 15;
 const SLICE = 500;
 const INTERVAL_MS = 5_000;
 
 export function createFactBuilder(context: Context): FactBuilder {
   const { db, log } = context;
-  const holder = newId();
+  const lease = createLease(db, 'facts', LEASE_SECONDS);
   let stopping = false;
   let running: Promise<void> | undefined;
   let rouse = new AbortController();
-
-  /** Takes or renews the lease; false where another process has it. */
-  const hold = async (): Promise<boolean> => {
-    await db.query(sql`insert into leases (name) values (${LEASE}) on conflict do nothing`);
-    const { count } = await db.query(sql`
-      update leases set fence = fence + case when holder = ${holder}::uuid then 0 else 1 end, holder = ${holder}::uuid,
-        expires_at = clock_timestamp() + make_interval(secs => ${LEASE_SECONDS})
-      where name = ${LEASE} and (holder is null or holder = ${holder}::uuid or expires_at < clock_timestamp())`);
-    return count === 1;
-  };
-
-  const release = (): Promise<unknown> =>
-    db.query(sql`update leases set holder = null where name = ${LEASE} and holder = ${holder}::uuid`);
 
   const build = async (fact: store.UnbuiltFact): Promise<void> => {
     await drain(db);
     let ordinal = -1;
     for (;;) {
-      if (stopping || !(await hold())) return;
+      if (stopping || !(await lease.hold())) return;
       const slice = await store.listProfilesWithFact(db, fact.applicationId, fact.typeId, ordinal, SLICE);
       if (slice.length === 0) break;
       const ids = slice.map((profile) => profile.profile_id);
@@ -70,11 +55,11 @@ export function createFactBuilder(context: Context): FactBuilder {
   const tick = async (): Promise<boolean> => {
     const waiting = await store.listUnbuiltFacts(db);
     if (waiting.length === 0) return true;
-    if (!(await hold())) return false;
+    if (!(await lease.hold())) return false;
     try {
       for (const fact of waiting) await build(fact);
     } finally {
-      await release();
+      await lease.release();
     }
     return true;
   };

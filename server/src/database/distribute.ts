@@ -36,6 +36,8 @@ const BY_OWN: [table: string, column: string][] = [
   ['idempotency_keys', 'scope_hash'],
   ['ordinal_blocks', 'application_id'],
   ['statistics', 'application_id'],
+  ['daily_counts', 'application_id'],
+  ['minute_counts', 'application_id'],
 ];
 
 export async function distribute(client: pg.Client): Promise<void> {

@@ -3,10 +3,11 @@ import type { FastifyRequest } from 'fastify';
 import type { Context } from '../context.ts';
 import { DEFAULT_PAGE_SIZE, MAX_LARGE_PAGE_SIZE, PageOf, readPage } from '../database/page.ts';
 import { ApiError, invalid } from '../errors.ts';
+import { SteppedRangeFields, SteppedRangeQuery, readSteppedRange } from '../http/range.ts';
 import { Timestamp } from '../http/schemas.ts';
 import type { App } from '../http/route.ts';
 import { formatInstant } from '../instant.ts';
-import { listChanges, listSizes, readSizeRange } from './change-service.ts';
+import { listChanges, listSizes } from './change-service.ts';
 import { GroupParams } from './group-routes.ts';
 
 const CAUSES = ['activity', 'clock', 'profile', 'group', 'rule', 'pin', 'manual', 'import', 'erased'];
@@ -39,16 +40,8 @@ const ChangesQuery = Type.Object({
   page: Type.Optional(Type.String({ description: 'A page by number, from 1.' })),
 });
 
-const SizeQuery = Type.Object({
-  interval: Type.Optional(Type.String({ description: '`hour` (default) or `day`, UTC.' })),
-  since: Type.Optional(Type.String({ description: 'Default: 24 hours or 30 days back.' })),
-  until: Type.Optional(Type.String({ description: 'Default: now.' })),
-});
-
 const SizeResource = Type.Object({
-  interval: Type.Unsafe<'hour' | 'day'>({ type: 'string', enum: ['hour', 'day'] }),
-  since: Type.String(),
-  until: Type.String(),
+  ...SteppedRangeFields,
   results: Type.Array(
     Type.Object({
       at: Timestamp('The start of the hour or day.'),
@@ -109,13 +102,13 @@ export function changeRoutes(app: App, context: Context): void {
         description: 'A row an hour or day, upwards; `since` is taken back to the start of its hour or day.',
         tags: ['Profile groups'],
         params: GroupParams,
-        querystring: SizeQuery,
+        querystring: Type.Object(SteppedRangeQuery),
         response: { 200: SizeResource },
       },
     },
     async (request) => {
       const application = await context.applications.get(request.params.client_id);
-      const range = readSizeRange(request.query, context.clock.now());
+      const range = readSteppedRange(request.query, context.clock.now());
       const sizes = await listSizes(context, application, request.params.group, range);
       return {
         interval: range.interval,

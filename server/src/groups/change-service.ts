@@ -2,8 +2,9 @@
 
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
-import { ValidationError, notFound, type FieldErrors } from '../errors.ts';
-import { MICROS_PER_DAY, MICROS_PER_SECOND, formatInstant, parseInstant, type Instant } from '../instant.ts';
+import { notFound } from '../errors.ts';
+import { STEP, type SteppedRange } from '../http/range.ts';
+import { formatInstant } from '../instant.ts';
 import * as store from './change-store.ts';
 import { getGroup } from './group-service.ts';
 import { findHead } from './head.ts';
@@ -35,41 +36,6 @@ export async function listChanges(
   );
 }
 
-export type Interval = 'hour' | 'day';
-const STEP: Record<Interval, number> = { hour: 3600 * MICROS_PER_SECOND, day: MICROS_PER_DAY };
-const DEFAULT_STEPS: Record<Interval, number> = { hour: 24, day: 30 };
-const MAX_STEPS = 10_000;
-
-export interface SizeRange {
-  interval: Interval;
-  since: Instant;
-  until: Instant;
-}
-
-type Query = Record<string, string | string[] | undefined>;
-
-/** Whole steps, UTC: `since` is taken back to the start of its step. */
-export function readSizeRange(query: Query, now: Instant): SizeRange {
-  const errors: FieldErrors = {};
-  const interval = query['interval'] ?? 'hour';
-  if (interval !== 'hour' && interval !== 'day')
-    throw new ValidationError({ interval: ['This must be one of: hour, day.'] });
-  const read = (name: string): Instant | undefined => {
-    const value = query[name];
-    if (value === undefined) return undefined;
-    const instant = typeof value === 'string' ? parseInstant(value) : undefined;
-    if (instant === undefined) errors[name] = ['This must be an ISO 8601 date and time, such as 2025-04-28T12:16:49Z.'];
-    return instant;
-  };
-  const step = STEP[interval];
-  const [sent, until = now] = [read('since'), read('until')];
-  const since = Math.floor((sent ?? until - (DEFAULT_STEPS[interval] - 1) * step) / step) * step;
-  if (until <= since) errors['until'] = ['This must be after since.'];
-  else if ((until - since) / step > MAX_STEPS) errors['since'] = [`At most ${MAX_STEPS} steps are given at once.`];
-  if (Object.keys(errors).length > 0) throw new ValidationError(errors);
-  return { interval, since, until };
-}
-
 export interface SizeAt extends store.SizeStep {
   /** At the end of the step. */
   size: number;
@@ -80,7 +46,7 @@ export async function listSizes(
   context: Context,
   application: Application,
   text: string,
-  range: SizeRange,
+  range: SteppedRange,
 ): Promise<SizeAt[]> {
   const { interval, since, until } = range;
   const step = STEP[interval];

@@ -10,7 +10,7 @@ import { MEMBER_AS_OF_ORDER } from './change-store.ts';
 import { GroupParams } from './group-routes.ts';
 import { replaceMembers } from './import-service.ts';
 import * as service from './member-service.ts';
-import { MEMBER_ORDER } from './member-store.ts';
+import { MEMBER_ORDERS } from './member-store.ts';
 
 const MEMBERS = '/api/v1/applications/:client_id/profile-groups/:group/members/';
 const tags = ['Profile groups'];
@@ -156,12 +156,21 @@ export function memberRoutes(app: App, context: Context): void {
       schema: {
         operationId: 'listMembers',
         summary: 'List members',
-        description: 'Newest entry first. With `as_of`, the members at that instant.',
+        description:
+          'Newest entry first unless told otherwise. With `as_of`, the members at that instant, newest entry first.',
         tags,
         params: GroupParams,
         querystring: Type.Object({
           ...PageQuery,
           as_of: Type.Optional(Type.String({ description: 'An instant of the past.' })),
+          ordering: Type.Optional(
+            Type.String({
+              description:
+                '`-membership_created_at` (default), `membership_created_at`, or, of a group of up to ' +
+                `${service.MAX_SORTED} members, \`nickname\` or \`-nickname\`, in any case.`,
+              examples: ['-membership_created_at'],
+            }),
+          ),
         }),
         response: { 200: PageOf(MemberResource) },
       },
@@ -169,7 +178,10 @@ export function memberRoutes(app: App, context: Context): void {
     async (request) => {
       const application = await context.applications.get(request.params.client_id);
       const { as_of: asOf } = request.query;
+      const ordering = service.readOrdering(request.query.ordering);
       if (asOf !== undefined) {
+        if (ordering !== '-membership_created_at')
+          throw invalid('ordering', 'The members at an instant of the past are listed by newest entry only.');
         const page = readPage(request, MEMBER_AS_OF_ORDER, MAX_LARGE_PAGE_SIZE);
         const { rows, count } = await service.listMembersAsOf(
           context,
@@ -180,9 +192,10 @@ export function memberRoutes(app: App, context: Context): void {
         );
         return presentPage(request, page, MEMBER_AS_OF_ORDER, rows, count, presentMember);
       }
-      const page = readPage(request, MEMBER_ORDER, MAX_LARGE_PAGE_SIZE);
-      const { rows, count } = await service.listMembers(context, application, request.params.group, page);
-      return presentPage(request, page, MEMBER_ORDER, rows, count, presentMember);
+      const order = MEMBER_ORDERS[ordering];
+      const page = readPage(request, order, MAX_LARGE_PAGE_SIZE);
+      const { rows, count } = await service.listMembers(context, application, request.params.group, ordering, page);
+      return presentPage(request, page, order, rows, count, presentMember);
     },
   );
 

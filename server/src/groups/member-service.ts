@@ -126,11 +126,24 @@ export async function removeMembers(
   if (left === undefined) throw notFound();
 }
 
+/** A group of up to so many members can be listed by nickname: all of them are sorted for each page. */
+export const MAX_SORTED = 10_000;
+
+/** As Django REST Framework has it: a field, with a minus downwards. */
+export function readOrdering(text: unknown): store.MemberOrdering {
+  if (text === undefined) return '-membership_created_at';
+  const known = Object.keys(store.MEMBER_ORDERS);
+  if (typeof text !== 'string' || !known.includes(text))
+    throw invalid('ordering', `This must be one of: ${known.join(', ')}.`);
+  return text as store.MemberOrdering; // one of its keys
+}
+
 /** Head and rows of one snapshot: the count never contradicts the list. */
 export async function listMembers(
   context: Context,
   application: Application,
   text: string,
+  ordering: store.MemberOrdering,
   page: PageRequest,
 ): Promise<{ rows: store.Member[]; count: number | undefined }> {
   return context.db.transaction(
@@ -138,7 +151,9 @@ export async function listMembers(
       const group = await getGroup(tx, application.id, text);
       const head = await findHead(tx, group.id);
       if (!head) throw notFound();
-      const rows = await store.pageOfMembers(tx, group.id, head.epoch, page);
+      if (ordering.endsWith('nickname') && head.profile_count > MAX_SORTED)
+        throw invalid('ordering', `Groups of more than ${MAX_SORTED} members cannot be ordered by nickname.`);
+      const rows = await store.pageOfMembers(tx, group.id, head.epoch, ordering, page);
       return { rows, count: page.wantsCount ? head.profile_count : undefined };
     },
     { isolation: 'repeatable read' },

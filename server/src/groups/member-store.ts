@@ -1,4 +1,4 @@
-import { sql, type Queryable, type Sql } from '../database/database.ts';
+import { join, raw, sql, type Queryable, type Sql } from '../database/database.ts';
 import { pageClause, type Order, type PageRequest } from '../database/page.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { packed, unpacked } from './packed.ts';
@@ -11,6 +11,8 @@ export interface Member {
   /** -Infinity: at the switch. */
   entered_at: Instant;
   membership_created_at: Instant;
+  /** Only where the list is ordered by it. */
+  lowered: string | null;
 }
 
 const instantKey = (instant: Instant): string => (instant === -Infinity ? '-infinity' : formatInstant(instant));
@@ -27,30 +29,57 @@ export const MEMBER_ORDER: Order<Member> = {
   key: (member) => [String(member.since_epoch), instantKey(member.entered_at), member.id],
 };
 
+/** Its columns are those of the statement below, which sorts all members: for groups that are small enough. */
+const BY_NICKNAME: Order<Member> = {
+  name: 'members-nickname',
+  columns: [
+    { column: 'm.lowered', type: 'text' },
+    { column: 'm.profile_id', type: 'uuid' },
+  ],
+  descending: false,
+  key: (member) => [member.lowered ?? '', member.id],
+};
+
+export type MemberOrdering = 'membership_created_at' | '-membership_created_at' | 'nickname' | '-nickname';
+
+export const MEMBER_ORDERS: Record<MemberOrdering, Order<Member>> = {
+  '-membership_created_at': MEMBER_ORDER,
+  membership_created_at: { ...MEMBER_ORDER, name: 'members-oldest', descending: false },
+  nickname: BY_NICKNAME,
+  '-nickname': { ...BY_NICKNAME, name: 'members-nickname-down', descending: true },
+};
+
 /** A page of the members at this epoch, in the snapshot in which the epoch was read. */
 export async function pageOfMembers(
   tx: Queryable,
   groupId: string,
   epoch: number,
+  ordering: MemberOrdering,
   page: PageRequest,
 ): Promise<Member[]> {
-  const { after, orderAndLimit } = pageClause(page, MEMBER_ORDER);
-  const { rows } = await tx.query<Member>(sql`
-    select m.profile_id as id, p.nickname, p.custom_id, m.since_epoch, m.entered_at,
+  const { after, orderAndLimit } = pageClause(page, MEMBER_ORDERS[ordering]);
+  const visible = sql`m.group_id = ${groupId} and m.since_epoch <= ${epoch} and (m.until_epoch is null or m.until_epoch > ${epoch})`;
+  const isByNickname = MEMBER_ORDERS[ordering].columns === BY_NICKNAME.columns;
+  const rows = isByNickname
+    ? sql`select m.* from (
+        select m.profile_id, m.since_epoch, m.entered_at, lower(p.nickname) collate "C" as lowered
+        from members m join profiles p on p.id = m.profile_id where ${visible}) m
+      where true${after}${orderAndLimit}`
+    : sql`select m.profile_id, m.since_epoch, m.entered_at, null::text as lowered from members m where ${visible}${after}${orderAndLimit}`;
+  const result = await tx.query<Member>(sql`
+    select m.profile_id as id, p.nickname, p.custom_id, m.since_epoch, m.entered_at, m.lowered,
       case when m.entered_at = '-infinity' then e.switched_at else m.entered_at end as membership_created_at
-    from (
-      select m.profile_id, m.since_epoch, m.entered_at from members m
-      where m.group_id = ${groupId} and m.since_epoch <= ${epoch} and (m.until_epoch is null or m.until_epoch > ${epoch})${after}${orderAndLimit}) m
+    from (${rows}) m
     join profiles p on p.id = m.profile_id
     join group_epochs e on e.group_id = ${groupId} and e.epoch = m.since_epoch
-    order by ${orderOf(page)}`);
-  return rows;
+    ${orderOf(page, MEMBER_ORDERS[ordering])}`);
+  return result.rows;
 }
 
-const orderOf = (page: PageRequest): Sql =>
-  page.cursor?.backwards === true
-    ? sql`m.since_epoch, m.entered_at, m.profile_id`
-    : sql`m.since_epoch desc, m.entered_at desc, m.profile_id desc`;
+const orderOf = (page: PageRequest, order: Order<Member>): Sql => {
+  const direction = raw(order.descending === (page.cursor?.backwards === true) ? '' : ' desc');
+  return sql`order by ${join(order.columns.map(({ column }) => sql`${raw(column)}${direction}`))}`;
+};
 
 /** Since when the profile is a member at this epoch; undefined where it is none. */
 export async function findMember(

@@ -1,6 +1,7 @@
 // Members of static groups over HTTP: what a call may send and what it answers, lists while others write, races.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sql } from '../database/database.ts';
 import { CLIENT_ID, startTestServer, type TestServer } from '../testing/server.ts';
 import { addProfiles } from '../testing/profiles.ts';
 
@@ -226,6 +227,59 @@ describe('members of static groups', () => {
     });
     expect((await server.call('GET', `${GROUPS}${group}/members/${crypto.randomUUID()}/`)).status).toBe(404);
     expect((await server.call('GET', `${GROUPS}${group}/members/nobody/`)).status).toBe(404);
+  });
+
+  it('are listed in the order that was asked for, page by page and back', async () => {
+    const group = await createGroup();
+    const names = ['berta', 'Anna', 'anna', 'Zoë', '木村', 'Émile', 'carl'];
+    const made: string[] = [];
+    for (const nickname of names) {
+      const { body } = await server.call<{ id: string }>('POST', `applications/${CLIENT_ID}/profile/`, {
+        body: { nickname },
+      });
+      await add(group, { profile_ids: [body.id] });
+      made.push(body.id);
+    }
+    const walk = async (ordering: string): Promise<string[]> => {
+      const path = `${GROUPS}${group}/members/?ordering=${ordering}&page_size=2`;
+      const pages: List<Member>[] = [];
+      for (let next: string | null = path; next !== null; next = pages.at(-1)?.next ?? null)
+        pages.push((await server.call<List<Member>>('GET', next)).body);
+      expect(pages[0]?.count).toBe(names.length);
+      const back = (await server.call<List<Member>>('GET', pages.at(-1)?.previous ?? '')).body;
+      expect(back.results).toEqual(pages.at(-2)?.results);
+      return pages.flatMap((page) => page.results.map((member) => member.id));
+    };
+    const [berta, anna, annaAgain, zoe, kimura, emile, carl] = made;
+    const byName = [...[anna, annaAgain].toSorted(), berta, carl, zoe, emile, kimura];
+    expect(await walk('membership_created_at')).toEqual(made);
+    expect(await walk('-membership_created_at')).toEqual(made.toReversed());
+    expect(await walk('nickname')).toEqual(byName);
+    expect(await walk('-nickname')).toEqual(byName.toReversed());
+    const first = (await server.call<List<Member>>('GET', `${GROUPS}${group}/members/?ordering=nickname&page_size=2`))
+      .body;
+    const mixed = (first.next ?? '').replace('ordering=nickname', 'ordering=-nickname');
+    expect((await server.call('GET', mixed)).status).toBe(404);
+    const refused = await server.call('GET', `${GROUPS}${group}/members/?ordering=size`);
+    expect([refused.status, refused.body]).toEqual([
+      400,
+      { ordering: ['This must be one of: -membership_created_at, membership_created_at, nickname, -nickname.'] },
+    ]);
+    const past = new URLSearchParams({ ordering: 'nickname', as_of: new Date().toISOString() });
+    expect((await server.call('GET', `${GROUPS}${group}/members/?${past}`)).body).toHaveProperty('ordering');
+  });
+
+  it('of a large group are not sorted by nickname', async () => {
+    const group = await createGroup();
+    await add(group, { profile_ids: profiles.slice(0, 3) });
+    const { db } = server.app.context;
+    await db.query(sql`update group_heads set profile_count = 10001 where group_id = ${group}`); // as if there were more
+    const refused = await server.call('GET', `${GROUPS}${group}/members/?ordering=-nickname`);
+    expect([refused.status, refused.body]).toEqual([
+      400,
+      { ordering: ['Groups of more than 10000 members cannot be ordered by nickname.'] },
+    ]);
+    expect((await server.call('GET', `${GROUPS}${group}/members/?ordering=membership_created_at`)).status).toBe(200);
   });
 
   it('enter once when fifty requests race to add them', async () => {

@@ -213,7 +213,8 @@ export async function pageOfProfiles(
   );
 }
 
-async function countProfiles(db: Queryable, applicationId: number, filter: ProfileFilter | undefined): Promise<number> {
+/** Without a filter from kept counts. */
+export async function countProfiles(db: Queryable, applicationId: number, filter?: ProfileFilter): Promise<number> {
   const { rows } = await db.query<{ count: number }>(
     filter
       ? sql`select count(*) as count from profiles p where ${where(applicationId, filter)}`

@@ -1,0 +1,53 @@
+// A range of time in whole hours or days, as the calls that count over time take it.
+
+import { Type } from 'typebox';
+import { ValidationError, type FieldErrors } from '../errors.ts';
+import { MICROS_PER_DAY, MICROS_PER_SECOND, parseInstant, type Instant } from '../instant.ts';
+
+export const SteppedRangeQuery = {
+  interval: Type.Optional(Type.String({ description: '`hour` (default) or `day`, UTC.' })),
+  since: Type.Optional(Type.String({ description: 'Default: 24 hours or 30 days back.' })),
+  until: Type.Optional(Type.String({ description: 'Default: now.' })),
+};
+
+/** What their answers begin with. */
+export const SteppedRangeFields = {
+  interval: Type.Unsafe<'hour' | 'day'>({ type: 'string', enum: ['hour', 'day'] }),
+  since: Type.String(),
+  until: Type.String(),
+};
+
+export type Interval = 'hour' | 'day';
+export const STEP: Record<Interval, number> = { hour: 3600 * MICROS_PER_SECOND, day: MICROS_PER_DAY };
+const DEFAULT_STEPS: Record<Interval, number> = { hour: 24, day: 30 };
+const MAX_STEPS = 10_000;
+
+export interface SteppedRange {
+  interval: Interval;
+  since: Instant;
+  until: Instant;
+}
+
+type Query = Record<string, string | string[] | undefined>;
+
+/** Whole steps, UTC: `since` is taken back to the start of its step. */
+export function readSteppedRange(query: Query, now: Instant): SteppedRange {
+  const errors: FieldErrors = {};
+  const interval = query['interval'] ?? 'hour';
+  if (interval !== 'hour' && interval !== 'day')
+    throw new ValidationError({ interval: ['This must be one of: hour, day.'] });
+  const read = (name: string): Instant | undefined => {
+    const value = query[name];
+    if (value === undefined) return undefined;
+    const instant = typeof value === 'string' ? parseInstant(value) : undefined;
+    if (instant === undefined) errors[name] = ['This must be an ISO 8601 date and time, such as 2025-04-28T12:16:49Z.'];
+    return instant;
+  };
+  const step = STEP[interval];
+  const [sent, until = now] = [read('since'), read('until')];
+  const since = Math.floor((sent ?? until - (DEFAULT_STEPS[interval] - 1) * step) / step) * step;
+  if (until <= since) errors['until'] = ['This must be after since.'];
+  else if ((until - since) / step > MAX_STEPS) errors['since'] = [`At most ${MAX_STEPS} steps are given at once.`];
+  if (Object.keys(errors).length > 0) throw new ValidationError(errors);
+  return { interval, since, until };
+}
