@@ -1,5 +1,6 @@
 // A season for the benchmarks: profiles and activities in an embedded database that is kept between runs, so that only the
-// first one pays for loading. The hottest 5 % of the profiles make half of the activities.
+// first one pays for loading. The hottest 5 % of the profiles make half of the activities. Everything but the instant of
+// its end is the same in every season; that is the hour of its loading, so that windows which end now hold something.
 
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -19,26 +20,26 @@ export interface Season {
   stop(): Promise<void>;
 }
 
-// The last instant of the season.
-const END = '2026-11-20T00:00:00.000000Z';
 const LOAD_SETTINGS = { max_wal_size: '8GB', checkpoint_timeout: '30min', maintenance_work_mem: '512MB' };
 
-export async function prepareSeason({
-  profiles,
-  activities,
-}: {
+export interface SeasonOptions {
   profiles: number;
   activities: number;
-}): Promise<Season> {
-  const folder = join(tmpdir(), `grandstand-season-${profiles}-${activities}`);
+  /** Where it is kept; default: a folder of the system's for temporary files, by these numbers. */
+  folder?: string | undefined;
+}
+
+export async function prepareSeason({ profiles, activities, folder: given }: SeasonOptions): Promise<Season> {
+  const folder = given ?? join(tmpdir(), `grandstand-season-${profiles}-${activities}`);
   await mkdir(folder, { recursive: true });
   const database = await startEmbedded({ dataDir: folder, settings: { shared_buffers: '1GB', ...LOAD_SETTINGS } });
   const client = new pg.Client({ connectionString: database.url });
   try {
     await migrate(database.url);
     await client.connect();
-    const { rows: marks } = await client.query("select value from settings where key = 'season'");
-    if (marks.length === 0) {
+    const findEnd = async (): Promise<string | undefined> =>
+      (await client.query<{ value: string }>("select value from settings where key = 'season'")).rows[0]?.value;
+    if ((await findEnd()) === undefined) {
       const server = await startGrandstand({ DATABASE_URL: database.url, ROLE: 'api' }); // makes the application
       await server.stop();
       await fill(client, profiles, activities);
@@ -50,7 +51,7 @@ export async function prepareSeason({
       url: database.url,
       folder,
       applicationId: rows[0]?.id ?? 0,
-      now: parseInstant(END) ?? 0,
+      now: parseInstant((await findEnd()) ?? '') ?? 0,
       stop: () => database.stop(),
     };
   } finally {
@@ -77,6 +78,7 @@ async function fill(client: pg.Client, profiles: number, activities: number): Pr
     await client.query(statement);
     console.log(`  ${what}: ${((performance.now() - started) / 1000).toFixed(1)} s`);
   };
+  const end = `${new Date().toISOString().slice(0, 13)}:00:00Z`;
   console.log(`loading ${profiles} profiles and ${activities} activities, once`);
   const app = `(select id from applications where client_id = '${CLIENT_ID}')`;
   const indexes = await takeIndexesAway(client);
@@ -86,13 +88,13 @@ async function fill(client: pg.Client, profiles: number, activities: number): Pr
     `
     insert into profiles (id, application_id, ordinal, nickname, created_at, updated_at)
     select md5('profile' || n)::uuid, ${app}, n, 'Fan ' || n, t, t
-    from (select n, timestamptz '${END}' - random() * interval '180 days' as t from generate_series(0, ${profiles - 1}) n) s`,
+    from (select n, timestamptz '${end}' - random() * interval '180 days' as t from generate_series(0, ${profiles - 1}) n) s`,
   );
   await step(
     'attributes',
     `
     insert into attribute_definitions (id, application_id, key, label, description, category, type, writable_by, visible_to, created_at, updated_at)
-    values (gen_random_uuid(), ${app}, 'favourite_team', 'Favourite team', '', 'custom', 'string', 'profile', 'owner', '${END}', '${END}');
+    values (gen_random_uuid(), ${app}, 'favourite_team', 'Favourite team', '', 'custom', 'string', 'profile', 'owner', '${end}', '${end}');
     insert into profile_attributes (profile_id, key, value, application_id, ordinal, position, written_by)
     select id, 'favourite_team', (array['lions','tigers','bears','hawks','sharks','wolves','foxes','bulls','rams','owls'])[1 + floor(random() * 10)::int], application_id, ordinal, 0, 'profile'
     from profiles where random() < 0.8;
@@ -116,7 +118,7 @@ async function fill(client: pg.Client, profiles: number, activities: number): Pr
     from (
       select n, random() as pick,
         case when random() < 0.5 then floor(random() * ${Math.ceil(profiles / 20)})::int else floor(power(random(), 1.5) * ${profiles})::int end as ordinal,
-        timestamptz '${END}' - power(random(), 1.3) * interval '90 days' as t
+        timestamptz '${end}' - power(random(), 1.3) * interval '90 days' as t
       from generate_series(1, ${activities}) n) s`,
   );
   await step(
@@ -128,7 +130,7 @@ async function fill(client: pg.Client, profiles: number, activities: number): Pr
   );
   await step('indexes', indexes.join(';\n'));
   await step('vacuum', 'vacuum (analyze)');
-  await step('done', "insert into settings (key, value) values ('season', 'loaded')");
+  await step('done', `insert into settings (key, value) values ('season', '${end}')`);
 }
 
 /** Loading first and indexing afterwards is several times faster. Returns the statements that bring the indexes back. */
