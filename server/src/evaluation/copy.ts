@@ -76,6 +76,9 @@ async function readBody(chunks: AsyncIterable<Buffer>, read: (buffer: Buffer) =>
   }
 }
 
+/** Microseconds from 1970 to 2000, where PostgreSQL's binary timestamps begin. */
+export const BINARY_EPOCH = 946_684_800_000_000;
+
 /** An int8 that is a safe integer. */
 export function readInt8(buffer: Buffer, at: number): number {
   return buffer.readInt32BE(at) * 0x1_0000_0000 + buffer.readUInt32BE(at + 4);

@@ -10,7 +10,7 @@ import { dependency } from '../rules/depends.ts';
 import { timeline, type CompiledRule } from '../rules/evaluate.ts';
 import type { ProfileState } from '../rules/state.ts';
 import type { QueueCause } from './queue.ts';
-import { groupKey, type ApplicationRules } from './rules-cache.ts';
+import { groupKey, type ApplicationRules, type Concern } from './rules-cache.ts';
 
 export interface QueueRow {
   profile_id: string;
@@ -43,7 +43,7 @@ export interface Subject {
   /** Up to when its memberships are right but for these rows. */
   since: Instant;
   /** The groups that everything needed is known of. */
-  loaded: ReadonlySet<string>;
+  loaded: Pick<Concern, 'groups' | 'has'>;
   /** The groups, among those loaded, that it is a visible member of. */
   member: ReadonlySet<string>;
   pins: ReadonlyMap<string, Pin>;
@@ -92,8 +92,7 @@ export function decide(
 ): Decision {
   const decision: Decision = { changes: [], touched: [], wantsGroups: [], wantsLast: [], evaluated: 0 };
   const changedInners = new Map<string, Instant[]>();
-  const concerned = concerns(subject, rules);
-  const order = inOrder(concerned.keys(), rules);
+  const order = inOrder(rules.concernOf(changedIn(subject.rows)).groups, rules);
   for (let id = order.next(); id !== undefined; id = order.next()) {
     const head = heads.get(id);
     if (!head || !subject.loaded.has(id)) {
@@ -101,7 +100,7 @@ export function decide(
       continue;
     }
     if (head.filling) decision.touched.push(id);
-    const decided = decideGroup(id, head, subject, rules, now, concerned.get(id) ?? [], changedInners, decision);
+    const decided = decideGroup(id, head, subject, rules, now, changedInners, decision);
     if (decided.length === 0) continue;
     decision.changes.push(...decided);
     changedInners.set(
@@ -113,18 +112,25 @@ export function decide(
   return decision;
 }
 
+/** What several rows say that changed, each key once. */
+export function changedIn(rows: readonly QueueRow[]): readonly string[] {
+  const [only] = rows;
+  return only && rows.length === 1 ? only.changed : [...new Set(rows.flatMap((row) => row.changed))].sort();
+}
+
 /** Hands out groups in reading order, each once; what reads the one handed out last may be added. */
 function inOrder(
-  ids: Iterable<string>,
+  ordered: readonly string[],
   rules: ApplicationRules,
 ): { next(): string | undefined; add(id: string): void } {
   const placeOf = (id: string): number => rules.places.get(id) ?? 0;
-  const seen = new Set(ids);
-  const list = [...seen].sort((a, b) => placeOf(a) - placeOf(b));
+  let grown: { seen: Set<string>; list: string[] } | undefined;
   let position = 0;
   return {
-    next: () => list[position++],
+    next: () => (grown?.list ?? ordered)[position++],
     add(id) {
+      grown ??= { seen: new Set(ordered), list: [...ordered] };
+      const { seen, list } = grown;
       if (seen.has(id)) return;
       seen.add(id);
       let at = list.length;
@@ -134,18 +140,12 @@ function inOrder(
   };
 }
 
-/** Which groups the rows concern, each with the rows that do. */
-function concerns(subject: Subject, rules: ApplicationRules): Map<string, QueueRow[]> {
-  const found = new Map<string, QueueRow[]>();
-  for (const row of subject.rows) {
-    for (const id of rules.readersOf(row.changed)) {
-      const rows = found.get(id);
-      if (rows) rows.push(row);
-      else found.set(id, [row]);
-    }
-  }
-  return found;
+/** Those of the profile's rows that concern the group. */
+function rowsOf(groupId: string, subject: Subject, rules: ApplicationRules): readonly QueueRow[] {
+  return subject.rows.filter((row) => rules.concernOf(row.changed).has(groupId));
 }
+
+const NOTHING: readonly Decided[] = [];
 
 /* One group after the checks of its state: long because the cases are told apart here and nowhere else. */
 function decideGroup(
@@ -154,15 +154,14 @@ function decideGroup(
   subject: Subject,
   rules: ApplicationRules,
   clock: Instant,
-  rows: readonly QueueRow[],
   changedInners: ReadonlyMap<string, Instant[]>,
   decision: Decision,
-): Decided[] {
+): readonly Decided[] {
   const group = rules.groups.get(groupId);
-  if (!group) return [];
-  const isPinned = rows.some((row) => row.changed.includes(groupKey.pin(groupId)));
+  if (!group) return NOTHING;
+  const isPinned = (): boolean => subject.rows.some((row) => row.changed.includes(groupKey.pin(groupId)));
   const isLive = head.as_of === null && !group.isPaused && group.served !== undefined;
-  if (!isLive && !isPinned) return [];
+  if (!isLive && !isPinned()) return NOTHING;
 
   const isMember = subject.member.has(groupId);
   const last = subject.lastChange.get(groupId);
@@ -174,9 +173,12 @@ function decideGroup(
   };
 
   let base: Walk;
+  let rows: readonly QueueRow[];
   let from = since;
   try {
     base = walk(from);
+    if (base.member === isMember && base.changes.length === 0) return NOTHING;
+    rows = rowsOf(groupId, subject, rules);
     const queued = Math.min(...rows.filter((row) => row.cause !== 'clock').map((row) => row.queued_at));
     // What was done takes effect when it was acknowledged, not when it is said to have happened: the past stays as it is.
     const tooEarly = base.member !== isMember || base.changes.some((change) => change.isEntry && change.at <= queued);
@@ -187,7 +189,7 @@ function decideGroup(
   } catch (error) {
     throw new GroupFailure(groupId, error);
   }
-  if (base.member === isMember && base.changes.length === 0) return [];
+  if (base.member === isMember && base.changes.length === 0) return NOTHING;
   if (last === undefined) decision.wantsLast.push(groupId);
 
   const decided: Decided[] = [];
@@ -197,7 +199,7 @@ function decideGroup(
       groupId,
       change: changeTo(base.member),
       at,
-      cause: isPinned
+      cause: isPinned()
         ? 'pin'
         : causeOf(
             rows,
@@ -255,7 +257,7 @@ function walkRule(
   now: Instant,
 ): Walk {
   const { state } = subject;
-  const innerFlips = new Set<Instant>();
+  let innerFlips: Set<Instant> | undefined;
   for (const inner of rule.needs.groups) {
     const flips = changedInners.get(inner) ?? [];
     const passed = flips.filter((flip) => flip <= from).length;
@@ -264,13 +266,13 @@ function walkRule(
       member: passed % 2 === 0 ? before : !before,
       flips: flips.filter((flip) => flip > from),
     });
-    for (const flip of flips) innerFlips.add(flip);
+    for (const flip of flips) (innerFlips ??= new Set()).add(flip);
   }
   const { member, changes } = timeline(rule, state, from, now);
   return {
     member,
     changes: changes.map((change) => {
-      if (innerFlips.has(change.at)) return { ...change, cause: 'group' as const, isEntry: false };
+      if (innerFlips?.has(change.at)) return { ...change, cause: 'group' as const, isEntry: false };
       const entry = entryCause(state, change.at);
       return { ...change, cause: entry ?? 'clock', isEntry: entry !== undefined };
     }),

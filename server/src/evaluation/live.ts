@@ -6,13 +6,23 @@ import { sql, type Database, type Queryable } from '../database/database.ts';
 import type { Clock } from '../clock.ts';
 import { holdOffErasing } from '../groups/erasing.ts';
 import { changeMembership, type MembershipChange } from '../groups/membership.ts';
+import { packed } from '../groups/packed.ts';
 import { formatInstant, type Instant } from '../instant.ts';
-import { mergeNeeds, type ProfileState } from '../rules/state.ts';
-import { decide, GroupFailure, type Decision, type Head, type Pin, type QueueRow, type Subject } from './decide.ts';
+import { NO_NEEDS, type ProfileState } from '../rules/state.ts';
+import {
+  changedIn,
+  decide,
+  GroupFailure,
+  type Decision,
+  type Head,
+  type Pin,
+  type QueueRow,
+  type Subject,
+} from './decide.ts';
 import { failGroup } from './failures.ts';
 import { LeaseLost, type Leases } from './leases.ts';
-import type { ApplicationRules, RulesCache } from './rules-cache.ts';
-import { loadStates } from './state.ts';
+import type { ApplicationRules, Concern, RulesCache } from './rules-cache.ts';
+import { loadStatesOf } from './state.ts';
 
 export interface LiveContext {
   db: Database;
@@ -131,7 +141,7 @@ async function readTimes(
 async function withClockRows(tx: Queryable, given: QueueRow[]): Promise<QueueRow[]> {
   const { rows } = await tx.query<QueueRow>(sql`
     select profile_id, seq, application_id, cause, changed, since, queued_at from queue
-    where cause = 'clock' and profile_id = any (${[...new Set(given.map((row) => row.profile_id))]}::uuid[])`);
+    where cause = 'clock' and profile_id = any (${packed([...new Set(given.map((row) => row.profile_id))])}::uuid[])`);
   const known = new Set(given.map((row) => row.seq));
   return [...given, ...rows.filter((row) => !known.has(row.seq))];
 }
@@ -155,46 +165,59 @@ async function loadSlice(
 ): Promise<Slice> {
   // Until the end: a profile that is being erased waits, and leaves every group that we put it in.
   await holdOffErasing(tx, rules.applicationId, [...byProfile.keys()]);
-  const groups = new Set<string>();
-  for (const rows of byProfile.values())
-    for (const id of rules.readersOf(rows.flatMap((row) => row.changed))) groups.add(id);
   const slice: Slice = { rules, subjects: new Map(), heads: new Map(), swept };
-  await loadSubjects(tx, slice, byProfile, groups);
+  const wanted = [...byProfile].map(([id, rows]) => ({ id, rows, concern: rules.concernOf(changedIn(rows)) }));
+  await loadSubjects(tx, slice, wanted);
   return slice;
 }
 
-/** Loads or loads again these profiles with all that the groups need. */
-async function loadSubjects(
-  tx: Queryable,
-  slice: Slice,
-  byProfile: ReadonlyMap<string, readonly QueueRow[]>,
-  groups: ReadonlySet<string>,
-): Promise<void> {
+interface Wanted {
+  id: string;
+  rows: readonly QueueRow[];
+  concern: Concern;
+}
+
+/** Loads or loads again these profiles, each with what its groups need and no more. */
+async function loadSubjects(tx: Queryable, slice: Slice, wanted: readonly Wanted[]): Promise<void> {
   const { rules, heads } = slice;
-  const ids = [...byProfile.keys()];
-  const served = [...groups].flatMap((id) => rules.groups.get(id)?.served ?? []);
-  const needs = mergeNeeds(served.map((rule) => rule.needs));
-  const read = new Set([...groups, ...needs.groups]);
+  const lots = new Map<Concern, string[]>();
+  for (const { id, concern } of wanted) {
+    const ids = lots.get(concern);
+    if (ids) ids.push(id);
+    else lots.set(concern, [id]);
+  }
+  const read = new Set([...lots.keys()].flatMap((concern) => [...concern.read]));
   const missing = [...read].filter((id) => !heads.has(id));
   if (missing.length > 0) await loadHeads(tx, slice, missing);
-  const since = sinceOf([...byProfile.values()].flat(), slice.swept);
+  const since = sinceOf(
+    wanted.flatMap(({ rows }) => rows),
+    slice.swept,
+  );
+  const ids = wanted.map(({ id }) => id);
+  const needed = [...lots].map(([{ needs }, of]) => ({ ids: of, needs: { ...needs, groups: NO_NEEDS.groups } }));
   const [states, members, pins] = await Promise.all([
-    loadStates(tx, rules.applicationId, ids, { ...needs, groups: new Set() }, since),
+    loadStatesOf(tx, rules.applicationId, needed, since),
     loadMembers(tx, ids, [...read], heads),
-    loadPins(tx, ids, [...groups]),
+    loadPins(tx, ids, [...new Set([...lots.keys()].flatMap(({ groups }) => groups))]),
   ]);
-  for (const [id, state] of states) {
+  for (const { id, rows, concern } of wanted) {
+    const state = states.get(id);
+    if (!state) continue;
     slice.subjects.set(id, {
       state,
-      rows: byProfile.get(id) ?? [],
-      since: sinceOf(byProfile.get(id) ?? [], slice.swept),
-      loaded: groups,
-      member: members.get(id) ?? new Set(),
-      pins: pins.get(id) ?? new Map<string, Pin>(),
-      lastChange: slice.subjects.get(id)?.lastChange ?? new Map<string, Instant>(),
+      rows,
+      since: sinceOf(rows, slice.swept),
+      loaded: concern,
+      member: members.get(id) ?? NOBODY,
+      pins: pins.get(id) ?? NO_PINS,
+      lastChange: slice.subjects.get(id)?.lastChange ?? NEVER,
     });
   }
 }
+
+const NOBODY: ReadonlySet<string> = new Set();
+const NO_PINS: ReadonlyMap<string, Pin> = new Map();
+const NEVER: ReadonlyMap<string, Instant> = new Map();
 
 async function loadHeads(tx: Queryable, { rules, heads }: Slice, groupIds: string[]): Promise<void> {
   const { rows } = await tx.query<Head & { group_id: string }>(sql`
@@ -219,7 +242,7 @@ async function loadMembers(
     select m.profile_id, m.group_id
     from members m
     join unnest(${known}::uuid[], ${known.map((id) => heads.get(id)?.epoch)}::bigint[]) h (group_id, epoch) on h.group_id = m.group_id
-    where m.profile_id = any (${profileIds}::uuid[]) and m.since_epoch <= h.epoch and (m.until_epoch is null or m.until_epoch > h.epoch)`);
+    where m.profile_id = any (${packed(profileIds)}::uuid[]) and m.since_epoch <= h.epoch and (m.until_epoch is null or m.until_epoch > h.epoch)`);
   for (const row of rows) {
     const set = found.get(row.profile_id);
     if (set) set.add(row.group_id);
@@ -235,7 +258,7 @@ async function loadPins(
 ): Promise<Map<string, Map<string, Pin>>> {
   const { rows } = await tx.query<Pin & { profile_id: string; group_id: string }>(sql`
     select profile_id, group_id, pin, expires_at from pins
-    where profile_id = any (${profileIds}::uuid[]) and group_id = any (${groupIds}::uuid[])`);
+    where profile_id = any (${packed(profileIds)}::uuid[]) and group_id = any (${packed(groupIds)}::uuid[])`);
   const found = new Map<string, Map<string, Pin>>();
   for (const { profile_id, group_id, ...pin } of rows) {
     const pins = found.get(profile_id) ?? new Map<string, Pin>();
@@ -262,10 +285,9 @@ async function decideAll(
   now: Instant,
 ): Promise<Map<string, Decision>> {
   const decisions = new Map<string, Decision>();
-  const groups = new Set([...slice.subjects.values()].flatMap((subject) => [...subject.loaded]));
   let open = [...slice.subjects.keys()];
   while (open.length > 0) {
-    const wanting = new Map<string, readonly QueueRow[]>();
+    const wanting: Wanted[] = [];
     const wantsLast: { profileId: string; groupId: string }[] = [];
     const again = new Set<string>();
     for (const id of open) {
@@ -273,13 +295,15 @@ async function decideAll(
       if (!subject) continue;
       const decision = decide(subject, rules, slice.heads, now);
       decisions.set(id, decision);
-      for (const groupId of decision.wantsGroups) groups.add(groupId);
-      if (decision.wantsGroups.length > 0) wanting.set(id, subject.rows);
+      if (decision.wantsGroups.length > 0) {
+        const groups = new Set([...subject.loaded.groups, ...decision.wantsGroups]);
+        wanting.push({ id, rows: subject.rows, concern: rules.concernOfGroups(groups) });
+      }
       for (const groupId of decision.wantsLast) wantsLast.push({ profileId: id, groupId });
       if (decision.wantsGroups.length + decision.wantsLast.length > 0) again.add(id);
     }
     if (wantsLast.length > 0) await loadLastChanges(tx, slice, wantsLast);
-    if (wanting.size > 0) await loadSubjects(tx, slice, wanting, new Set(groups));
+    if (wanting.length > 0) await loadSubjects(tx, slice, wanting);
     open = [...again];
   }
   return decisions;
@@ -323,6 +347,6 @@ async function deleteExpiredPins(tx: Queryable, subjects: Iterable<Subject>, now
 
 async function deleteRows(tx: Queryable, rows: QueueRow[]): Promise<void> {
   await tx.query(sql`
-    delete from queue q using unnest(${rows.map((row) => row.profile_id)}::uuid[], ${rows.map((row) => row.seq)}::bigint[]) r (profile_id, seq)
+    delete from queue q using unnest(${packed(rows.map((row) => row.profile_id))}::uuid[], ${packed(rows.map((row) => row.seq))}::bigint[]) r (profile_id, seq)
     where q.profile_id = r.profile_id and q.seq = r.seq`);
 }

@@ -1,10 +1,14 @@
 // The newest activities of each fact that windows ask for: of each profile and type as many as the highest threshold
-// needs, by the index on (profile, type, occurred_at), and all that lie after `from`.
+// needs, by the index on (profile, type, occurred_at), and all that lie after `from`. Those of a profile and type come as
+// one value in binary form: a row of the driver's for each of them would cost more than all the rest.
 
-import { raw, sql, type Queryable, type Sql } from '../database/database.ts';
+import { empty, raw, sql, type Queryable, type Sql } from '../database/database.ts';
+import { packed } from '../groups/packed.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { mergeRecent } from '../rules/operators/windows.ts';
 import type { Recent, RecentNeed } from '../rules/state.ts';
+import { BINARY_EPOCH, readInt8 } from './copy.ts';
+import { lotsInput, type Lot, type LotsInput } from './lots.ts';
 
 /** How many activities of a type are read at first; more only for profiles whose thresholds lie deeper. */
 export const FIRST_DEPTH = 256;
@@ -19,26 +23,31 @@ export interface RecentOf {
 export async function loadRecents(
   db: Queryable,
   applicationId: number,
-  profileIds: readonly string[],
-  needs: readonly RecentNeed[],
+  lots: readonly Lot[],
   from: Instant,
   firstDepth: number,
 ): Promise<RecentOf[]> {
   const found = new Map<string, RecentOf>();
-  let ids = profileIds;
-  let asked = needs;
+  let asked = lots.map((lot): Asked => ({ ids: lot.ids, needs: [...lot.needs.recent.values()] }));
   for (let depth = firstDepth; asked.length > 0; depth *= DEEPER) {
-    const shallow: RecentOf[] = [];
-    for (const one of await loadToDepth(db, applicationId, ids, asked, from, depth)) {
+    const shallow = new Map<RecentNeed, string[]>();
+    const loaded = await loadToDepth(db, applicationId, asked, from, depth);
+    for (const { need, ...one } of loaded) {
       found.set(`${one.profileId} ${one.factId}`, one);
-      const need = asked.find((candidate) => candidate.fact.factId === one.factId);
-      if (need && !isEnough(one.recent, need, from)) shallow.push(one);
+      if (isEnough(one.recent, need, from)) continue;
+      const ids = shallow.get(need);
+      if (ids) ids.push(one.profileId);
+      else shallow.set(need, [one.profileId]);
     }
-    const facts = new Set(shallow.map((one) => one.factId));
-    ids = [...new Set(shallow.map((one) => one.profileId))];
-    asked = asked.filter((need) => facts.has(need.fact.factId));
+    asked = [...shallow].map(([need, ids]) => ({ ids, needs: [need] }));
   }
   return [...found.values()];
+}
+
+/** Profiles, and what is wanted of each of them. */
+interface Asked {
+  ids: readonly string[];
+  needs: readonly RecentNeed[];
 }
 
 /** Whether count and sum reach their ranks by activities up to `from`, or there is nothing more to read. */
@@ -55,35 +64,47 @@ function isEnough(recent: Recent, need: RecentNeed, from: Instant): boolean {
 }
 
 interface RecentRow {
-  profile_id: string;
-  fact_id: number;
-  type_id: number;
-  at: Instant;
-  value: number;
+  place: number;
+  /** Of the need in its statement, from 0. */
+  need: number;
+  /** The instants, int8 each, and the values, int4 each. */
+  at: Buffer;
+  value: Buffer | null;
+}
+
+interface Found extends RecentOf {
+  need: RecentNeed;
 }
 
 async function loadToDepth(
   db: Queryable,
   applicationId: number,
-  profileIds: readonly string[],
-  needs: readonly RecentNeed[],
+  asked: readonly Asked[],
   from: Instant,
   depth: number,
-): Promise<RecentOf[]> {
+): Promise<Found[]> {
   const kinds = [true, false].flatMap((conditional) =>
     [true, false].map((anyType) =>
-      needs.filter(({ fact }) => (fact.where !== undefined) === conditional && (fact.typeId === 0) === anyType),
+      asked
+        .map(({ ids, needs }) => ({
+          ids,
+          needs: needs.filter(
+            ({ fact }) => (fact.where !== undefined) === conditional && (fact.typeId === 0) === anyType,
+          ),
+        }))
+        .filter(({ needs }) => needs.length > 0),
     ),
   );
   const loaded = await Promise.all(
     kinds.map(async (of) => {
       if (of.length === 0) return [];
-      const { rows } = await db.query<RecentRow>(recentsStatement(applicationId, profileIds, of, from, depth));
-      return rows;
+      const input = lotsInput(of);
+      const needs = of.flatMap((each, lot) => each.needs.map((need) => ({ lot, need })));
+      const { rows } = await db.query<RecentRow>(recentsStatement(applicationId, input, needs, from, depth));
+      return collect(rows, input, needs, from, depth);
     }),
   );
-  const limits = new Map(needs.map((need) => [need.fact.factId, limitOf(need, depth)]));
-  return collect(loaded.flat(), limits, from);
+  return loaded.flat();
 }
 
 /** A count needs as many rows as its rank; a sum that many at most, and mostly far fewer. Null: all. */
@@ -98,11 +119,12 @@ function limitOf(need: RecentNeed, depth: number): number | null {
  */
 function recentsStatement(
   applicationId: number,
-  profileIds: readonly string[],
-  needs: readonly RecentNeed[],
+  { profiles }: LotsInput,
+  asked: readonly { lot: number; need: RecentNeed }[],
   from: Instant,
   depth: number,
 ): Sql {
+  const needs = asked.map(({ need }) => need);
   const [{ fact } = { fact: undefined }] = needs;
   const conditional = fact?.where !== undefined;
   const anyType = fact?.typeId === 0;
@@ -111,69 +133,83 @@ function recentsStatement(
     ? sql`cross join lateral (
         select t.fact_id as type_id, t.last_at
         from totals t
-        where t.profile_id = p.id
+        where t.profile_id = q.id
           and t.fact_id = any(array(select id from activity_types where application_id in (0, ${applicationId})))
       ) t`
-    : sql``;
-  const data = conditional ? sql`and a.data -> f.key = f.equals` : sql``;
+    : empty;
+  const data = conditional ? sql`and a.data -> f.key = f.equals` : empty;
   const until = formatInstant(from);
-  const later = anyType ? sql`and t.last_at > ${until}` : sql``; // spares a look into the index for nearly every type
+  const later = anyType ? sql`and t.last_at > ${until}` : empty; // spares a look into the index for nearly every type
+  const values = needs.some((need) => need.sum > 0) ? sql`string_agg(int4send(r.value), ''::bytea)` : sql`null::bytea`;
   return sql`
-    select p.id as profile_id, f.fact_id, r.type_id, r.occurred_at as at, r.value
-    from profiles p
-    cross join unnest(
-      ${needs.map((need) => need.fact.factId)}::integer[],
-      ${needs.map((need) => need.fact.typeId)}::integer[],
-      ${needs.map((need) => formatInstant(from - need.span))}::timestamptz[],
-      ${needs.map((need) => limitOf(need, depth))}::integer[],
+    select p.place, f.need, r.at, r.value
+    from profiles q
+    join ${profiles} on p.id = q.id
+    join unnest(
+      ${packed(asked.map(({ lot }) => lot))}::int[],
+      ${packed(needs.map((need) => need.fact.typeId))}::int[],
+      ${packed(needs.map((need) => formatInstant(from - need.span)))}::timestamptz[],
+      ${packed(needs.map((need) => limitOf(need, depth) ?? 'null'))}::int[],
       ${needs.map((need) => need.fact.where?.key ?? null)}::text[],
-      ${needs.map((need) => (need.fact.where ? JSON.stringify(need.fact.where.equals) : null))}::jsonb[]
-    ) f (fact_id, type_id, since, depth, key, equals)
+      ${needs.map((need) => (need.fact.where ? JSON.stringify(need.fact.where.equals) : null))}::jsonb[],
+      ${packed(needs.map((_, index) => index))}::int[]
+    ) as f (lot, type_id, since, depth, key, equals, need) on f.lot = p.lot
     ${types}
     cross join lateral (
-      (
-        select a.type_id, a.occurred_at, a.value
+      select string_agg(timestamptz_send(r.occurred_at), ''::bytea) as at, ${values} as value
+      from (
+        (
+          select a.occurred_at, a.value
+          from activities a
+          where a.profile_id = q.id and a.type_id = ${type} and a.occurred_at > f.since and a.occurred_at <= ${until}
+            ${data}
+          order by a.occurred_at desc
+          limit f.depth
+        )
+        union all
+        select a.occurred_at, a.value
         from activities a
-        where a.profile_id = p.id and a.type_id = ${type} and a.occurred_at > f.since and a.occurred_at <= ${until}
-          ${data}
-        order by a.occurred_at desc
-        limit f.depth
-      )
-      union all
-      select a.type_id, a.occurred_at, a.value
-      from activities a
-      where a.profile_id = p.id and a.type_id = ${type} and a.occurred_at > ${until} ${data} ${later}
+        where a.profile_id = q.id and a.type_id = ${type} and a.occurred_at > ${until} ${data} ${later}
+      ) r
     ) r
-    where p.id = any(${profileIds}::uuid[])
+    where r.at is not null
   `;
 }
 
-/** Rows gathered by profile, fact and type, newest first; a list as long as its limit may go on. */
-function collect(rows: readonly RecentRow[], limits: ReadonlyMap<number, number | null>, from: Instant): RecentOf[] {
-  const lists = new Map<string, { profileId: string; factId: number; rows: RecentRow[] }>();
+/** The lists of each profile and fact, newest first; one as long as its limit may go on. */
+function collect(
+  rows: readonly RecentRow[],
+  { ids }: LotsInput,
+  needs: readonly { need: RecentNeed }[],
+  from: Instant,
+  depth: number,
+): Found[] {
+  const byFact = new Map<string, { profileId: string; need: RecentNeed; recents: Recent[] }>();
   for (const row of rows) {
-    const key = `${row.profile_id} ${row.fact_id} ${row.type_id}`;
-    const list = lists.get(key);
-    if (list) list.rows.push(row);
-    else lists.set(key, { profileId: row.profile_id, factId: row.fact_id, rows: [row] });
-  }
-  const byFact = new Map<string, { profileId: string; factId: number; recents: Recent[] }>();
-  for (const { profileId, factId, rows: list } of lists.values()) {
-    list.sort((a, b) => b.at - a.at);
-    const past = list.filter((row) => row.at <= from).length;
-    const recent = {
-      at: list.map((row) => row.at),
-      value: list.map((row) => row.value),
-      complete: past < (limits.get(factId) ?? Infinity),
-    };
-    const key = `${profileId} ${factId}`;
+    const profileId = ids[row.place - 1];
+    const need = needs[row.need]?.need;
+    if (profileId === undefined || !need) throw new RangeError('a row of something that was not asked for');
+    const recent = readRecent(row, from, limitOf(need, depth) ?? Infinity);
+    const key = `${row.place} ${row.need}`;
     const known = byFact.get(key);
     if (known) known.recents.push(recent);
-    else byFact.set(key, { profileId, factId, recents: [recent] });
+    else byFact.set(key, { profileId, need, recents: [recent] });
   }
-  return [...byFact.values()].map(({ profileId, factId, recents }) => ({
+  return [...byFact.values()].map(({ profileId, need, recents }) => ({
     profileId,
-    factId,
+    factId: need.fact.factId,
     recent: mergeRecent(recents),
+    need,
   }));
+}
+
+function readRecent(row: RecentRow, from: Instant, limit: number): Recent {
+  const length = row.at.length / 8;
+  const at = Array.from({ length }, (_, index) => readInt8(row.at, index * 8) + BINARY_EPOCH);
+  const value = Array.from({ length }, (_, index) => row.value?.readInt32BE(index * 4) ?? 1);
+  const complete = at.filter((instant) => instant <= from).length < limit;
+  // Only what lies after `from` comes in any order, and mostly there is none of it.
+  if (at.every((instant, index) => index === 0 || instant <= (at[index - 1] ?? 0))) return { at, value, complete };
+  const order = Array.from(at.keys()).sort((a, b) => (at[b] ?? 0) - (at[a] ?? 0));
+  return { at: order.map((index) => at[index] ?? 0), value: order.map((index) => value[index] ?? 0), complete };
 }

@@ -10,6 +10,7 @@ import { compileRule } from '../rules/compile.ts';
 import { dependency, inReadingOrder } from '../rules/depends.ts';
 import type { CompiledRule } from '../rules/evaluate.ts';
 import type { Crossing } from '../rules/leaf.ts';
+import { mergeNeeds, type Needs } from '../rules/state.ts';
 import { leavesOf, type RuleNode } from '../rules/tree.ts';
 import { watchedBy } from './watched.ts';
 
@@ -50,7 +51,22 @@ export interface ApplicationRules {
   places: ReadonlyMap<string, number>;
   /** The groups that one of these keys concerns, by what they serve or are being filled with. */
   readersOf(changed: Iterable<string>): Set<string>;
+  /** The same as it is wanted for profile after profile: in reading order, with what is to be loaded for them. */
+  concernOf(changed: readonly string[]): Concern;
+  /** Of these very groups. */
+  concernOfGroups(ids: ReadonlySet<string>): Concern;
   crossings: readonly WatchedCrossing[];
+}
+
+/** Groups that are looked at together; the same object for the same groups. */
+export interface Concern {
+  /** In reading order. */
+  groups: readonly string[];
+  has(groupId: string): boolean;
+  /** What the rules that they serve need. */
+  needs: Needs;
+  /** The groups, and those that their rules read. */
+  read: ReadonlySet<string>;
 }
 
 export interface RulesCache {
@@ -98,13 +114,16 @@ export async function loadRules(tx: Queryable, applicationId: number): Promise<A
   const resolveGroup = await resolver(tx, applicationId, trees);
   const groups = new Map<string, GroupRules>();
   for (const row of rows) groups.set(row.id, compileGroup(row, catalogue, resolveGroup));
+  const places = placesOf(groups);
+  const readers = readersOf(groups);
   return {
     applicationId,
     version: catalogue.version,
     catalogue,
     groups,
-    places: placesOf(groups),
-    readersOf: readersOf(groups),
+    places,
+    readersOf: readers,
+    ...concerns(groups, places, readers),
     crossings: crossingsOf(groups, catalogue),
   };
 }
@@ -191,6 +210,36 @@ function readersOf(groups: ReadonlyMap<string, GroupRules>): (changed: Iterable<
     const found = new Set<string>();
     for (const key of changed) for (const id of readers.get(key) ?? []) found.add(id);
     return found;
+  };
+}
+
+const MAX_CONCERNS = 1_000;
+
+function concerns(
+  groups: ReadonlyMap<string, GroupRules>,
+  places: ReadonlyMap<string, number>,
+  readers: (changed: Iterable<string>) => Set<string>,
+): Pick<ApplicationRules, 'concernOf' | 'concernOfGroups'> {
+  const byGroups = new Map<string, Concern>();
+  const byKeys = new Map<string, Concern>();
+  const keep = (known: Map<string, Concern>, key: string, make: () => Concern): Concern => {
+    const found = known.get(key);
+    if (found) return found;
+    if (known.size >= MAX_CONCERNS) known.clear();
+    const made = make();
+    known.set(key, made);
+    return made;
+  };
+  const concernOfGroups = (ids: ReadonlySet<string>): Concern => {
+    const ordered = [...ids].sort((a, b) => (places.get(a) ?? 0) - (places.get(b) ?? 0));
+    return keep(byGroups, ordered.join(), () => {
+      const needs = mergeNeeds(ordered.flatMap((id) => groups.get(id)?.served?.needs ?? []));
+      return { groups: ordered, has: (id) => ids.has(id), needs, read: new Set([...ordered, ...needs.groups]) };
+    });
+  };
+  return {
+    concernOfGroups,
+    concernOf: (changed) => keep(byKeys, changed.join(' '), () => concernOfGroups(readers(changed))),
   };
 }
 

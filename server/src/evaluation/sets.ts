@@ -10,7 +10,7 @@ import { buildBitset, type Bitset } from '../rules/bitset.ts';
 import { hasNot, treeSet, type CompiledRule } from '../rules/evaluate.ts';
 import type { SetReader } from '../rules/leaf.ts';
 import { sqlInteger } from '../rules/literals.ts';
-import { readInt8, readRecords, readRows, readUuid } from './copy.ts';
+import { BINARY_EPOCH, readInt8, readRecords, readRows, readUuid } from './copy.ts';
 
 export interface SetReaderOptions {
   applicationId: number;
@@ -29,9 +29,6 @@ export function inSnapshot<T>(db: Database, work: (client: pg.ClientBase) => Pro
     return result;
   });
 }
-
-/** Microseconds from 1970 to 2000, where PostgreSQL's binary timestamps begin. */
-const BINARY_EPOCH = 946_684_800_000_000;
 
 /**
  * Ordinals and pairs come packed into one value per scan, at a third of the processor time of a row each. That value

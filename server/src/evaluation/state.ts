@@ -2,9 +2,11 @@
 // only where something needs it.
 
 import { sql, type Queryable } from '../database/database.ts';
+import { packed } from '../groups/packed.ts';
 import type { Instant } from '../instant.ts';
 import type { Scalar } from '../rules/attribute.ts';
 import type { FactTotal, Needs, ProfileState } from '../rules/state.ts';
+import { lotsInput, type Lot, type LotsInput } from './lots.ts';
 import { FIRST_DEPTH, loadRecents } from './recents.ts';
 
 /**
@@ -12,7 +14,7 @@ import { FIRST_DEPTH, loadRecents } from './recents.ts';
  * In a transaction under REPEATABLE READ they are of one snapshot; else a change between the statements is followed by
  * its own row in the queue. `depth` is how many activities of a type are read before it is known to take more.
  */
-export async function loadStates(
+export function loadStates(
   db: Queryable,
   applicationId: number,
   profileIds: readonly string[],
@@ -20,17 +22,35 @@ export async function loadStates(
   from: Instant,
   depth: number = FIRST_DEPTH,
 ): Promise<Map<string, ProfileState>> {
-  if (profileIds.length === 0) return new Map();
+  return loadStatesOf(db, applicationId, [{ ids: profileIds, needs }], from, depth);
+}
+
+/** The same of several lots of profiles, each with what it needs. */
+export async function loadStatesOf(
+  db: Queryable,
+  applicationId: number,
+  given: readonly Lot[],
+  from: Instant,
+  depth: number = FIRST_DEPTH,
+): Promise<Map<string, ProfileState>> {
+  const lots = given.filter((lot) => lot.ids.length > 0);
+  if (lots.length === 0) return new Map();
+  const some = (needs: (of: Needs) => ReadonlySet<unknown> | ReadonlyMap<unknown, unknown>): boolean =>
+    lots.some((lot) => needs(lot.needs).size > 0);
+  const input = lotsInput(lots);
   const [states, totals, pairs, groups, recents] = await Promise.all([
-    loadProfiles(db, applicationId, profileIds),
-    needs.facts.size > 0 ? loadTotals(db, profileIds, [...needs.facts]) : [],
-    needs.attributes.size > 0 ? loadPairs(db, profileIds, [...needs.attributes]) : [],
-    needs.groups.size > 0 ? loadMemberships(db, profileIds, [...needs.groups]) : [],
-    needs.recent.size > 0 ? loadRecents(db, applicationId, profileIds, [...needs.recent.values()], from, depth) : [],
+    loadProfiles(db, applicationId, input.ids),
+    some((needs) => needs.facts) ? loadTotals(db, input, lots) : [],
+    some((needs) => needs.attributes) ? loadPairs(db, input, lots) : [],
+    some((needs) => needs.groups)
+      ? loadMemberships(db, input.ids, [...new Set(lots.flatMap((lot) => [...lot.needs.groups]))])
+      : [],
+    some((needs) => needs.recent) ? loadRecents(db, applicationId, lots, from, depth) : [],
   ]);
-  for (const row of totals) states.get(row.profile_id)?.totals.set(row.fact_id, totalOf(row));
+  const stateAt = (place: number): ProfileState | undefined => states.get(input.ids[place - 1] ?? '');
+  for (const row of totals) stateAt(row.place)?.totals.set(row.fact_id, totalOf(row));
   for (const row of pairs) {
-    const attributes = states.get(row.profile_id)?.attributes;
+    const attributes = stateAt(row.place)?.attributes;
     const pair = { value: row.value, number: row.number, instant: row.instant, writtenBy: row.written_by };
     const known = attributes?.get(row.key);
     if (known) known.push(pair);
@@ -55,7 +75,7 @@ async function loadProfiles(
   }>(sql`
     select id, ordinal, created_at, nickname, custom_id
     from profiles
-    where id = any(${profileIds}::uuid[]) and application_id = ${applicationId}
+    where id = any(${packed(profileIds)}::uuid[]) and application_id = ${applicationId}
   `);
   return new Map(
     rows.map((row) => [
@@ -76,7 +96,7 @@ async function loadProfiles(
 }
 
 interface TotalRow {
-  profile_id: string;
+  place: number;
   fact_id: number;
   count: number;
   sum: number;
@@ -88,11 +108,14 @@ interface TotalRow {
   state_instant: Instant | null;
 }
 
-async function loadTotals(db: Queryable, profileIds: readonly string[], facts: number[]): Promise<TotalRow[]> {
+async function loadTotals(db: Queryable, { profiles }: LotsInput, lots: readonly Lot[]): Promise<TotalRow[]> {
+  const facts = lots.flatMap(({ needs }, lot) => [...needs.facts].map((factId) => ({ lot, factId })));
   const { rows } = await db.query<TotalRow>(sql`
-    select profile_id, fact_id, count, sum, first_at, last_at, state, state_at, state_activity, state_instant
-    from totals
-    where profile_id = any(${profileIds}::uuid[]) and fact_id = any(${facts}::integer[])
+    select p.place, t.fact_id, t.count, t.sum, t.first_at, t.last_at, t.state, t.state_at, t.state_activity, t.state_instant
+    from ${profiles}
+    join unnest(${packed(facts.map(({ lot }) => lot))}::int[], ${packed(facts.map(({ factId }) => factId))}::int[])
+      as f (lot, fact_id) on f.lot = p.lot
+    join totals t on t.profile_id = p.id and t.fact_id = f.fact_id
   `);
   return rows;
 }
@@ -111,7 +134,7 @@ function totalOf(row: TotalRow): FactTotal {
 }
 
 interface PairRow {
-  profile_id: string;
+  place: number;
   key: string;
   value: string;
   number: number | null;
@@ -119,12 +142,14 @@ interface PairRow {
   written_by: 'admin' | 'profile';
 }
 
-async function loadPairs(db: Queryable, profileIds: readonly string[], keys: string[]): Promise<PairRow[]> {
+async function loadPairs(db: Queryable, { profiles }: LotsInput, lots: readonly Lot[]): Promise<PairRow[]> {
+  const keys = lots.flatMap(({ needs }, lot) => [...needs.attributes].map((key) => ({ lot, key })));
   const { rows } = await db.query<PairRow>(sql`
-    select profile_id, key, value, number, instant, written_by
-    from profile_attributes
-    where profile_id = any(${profileIds}::uuid[]) and key = any(${keys}::text[])
-    order by profile_id, position
+    select p.place, a.key, a.value, a.number, a.instant, a.written_by
+    from ${profiles}
+    join unnest(${packed(keys.map(({ lot }) => lot))}::int[], ${keys.map(({ key }) => key)}::text[]) as k (lot, key) on k.lot = p.lot
+    join profile_attributes a on a.profile_id = p.id and a.key = k.key
+    order by p.place, a.position
   `);
   return rows;
 }

@@ -61,43 +61,40 @@ export function timeline(
   from: Instant,
   to: Instant,
 ): { member: boolean; changes: Change[] } {
-  const walk = walkChanges(rule, state, from, to);
+  const results = rule.leaves.map((leaf) => leaf.test(state, from));
+  const result = (index: number): boolean => results[index] ?? false;
+  const first = holds(rule.root, result);
   const changes: Change[] = [];
-  for (const change of walk.changes) changes.push(change);
-  return { member: walk.member, changes };
+  const toggles = togglesOf(rule, state, from, to);
+  let member = first;
+  for (const [i, { at, leaf }] of toggles.entries()) {
+    results[leaf] = !results[leaf];
+    if (toggles[i + 1]?.at === at) continue; // all that flips at one instant flips before the tree is asked
+    if (holds(rule.root, result) === member) continue;
+    member = !member;
+    changes.push({ at, member });
+  }
+  return { member: first, changes };
+}
+
+interface Toggle {
+  at: Instant;
+  leaf: number;
+}
+
+const NO_TOGGLES: readonly Toggle[] = [];
+
+/** Where leaves flip after `from` and up to `to`, in order. Nearly always nowhere, in the walks of live evaluation. */
+function togglesOf(rule: CompiledRule, state: ProfileState, from: Instant, to: Instant): readonly Toggle[] {
+  let toggles: Toggle[] | undefined;
+  for (const [leaf, compiled] of rule.leaves.entries())
+    for (const at of compiled.flips(state, from, to)) if (at <= to) (toggles ??= []).push({ at, leaf });
+  return toggles?.sort((a, b) => a.at - b.at) ?? NO_TOGGLES;
 }
 
 /** The first instant after `now` at which membership changes if nothing else happens, null if never. */
 export function nextChangeAt(rule: CompiledRule, state: ProfileState, now: Instant): Instant | null {
-  for (const change of walkChanges(rule, state, now, Infinity).changes) return change.at;
-  return null;
-}
-
-function walkChanges(
-  rule: CompiledRule,
-  state: ProfileState,
-  from: Instant,
-  to: Instant,
-): { member: boolean; changes: Iterable<Change> } {
-  const results = rule.leaves.map((leaf) => leaf.test(state, from));
-  const result = (index: number): boolean => results[index] ?? false;
-  const first = holds(rule.root, result);
-  function* changes(): Generator<Change> {
-    const toggles: { at: Instant; leaf: number }[] = [];
-    rule.leaves.forEach((leaf, index) => {
-      for (const at of leaf.flips(state, from)) if (at <= to) toggles.push({ at, leaf: index });
-    });
-    toggles.sort((a, b) => a.at - b.at);
-    let member = first;
-    for (const [i, { at, leaf }] of toggles.entries()) {
-      results[leaf] = !results[leaf];
-      if (toggles[i + 1]?.at === at) continue; // all that flips at one instant flips before the tree is asked
-      if (holds(rule.root, result) === member) continue;
-      member = !member;
-      yield { at, member };
-    }
-  }
-  return { member: first, changes: changes() };
+  return timeline(rule, state, now, Infinity).changes[0]?.at ?? null;
 }
 
 /** Whether the tree asks for a complement, so that its set needs the universe. */

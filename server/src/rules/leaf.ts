@@ -59,8 +59,11 @@ export interface CompiledLeaf {
   key: string;
   /** Whether the leaf holds at this instant; the state is taken as it is. */
   test(state: ProfileState, now: Instant): boolean;
-  /** The instants after `now` at which `test` changes if nothing else happens, in order. */
-  flips(state: ProfileState, now: Instant): Instant[];
+  /**
+   * The instants after `now` at which `test` changes if nothing else happens, in order. Those after `until` may be left
+   * out, by leaves for which that is less work.
+   */
+  flips(state: ProfileState, now: Instant, until?: Instant): Instant[];
   actual(state: ProfileState, now: Instant): Actual;
   /** The ordinals of all profiles for which `test` holds at `reader.now`. */
   set(reader: SetReader): Promise<Bitset>;

@@ -10,7 +10,7 @@ import { activityConditions, within } from '../relations.ts';
 import { NO_NEEDS, type Needs, type ProfileState, type Recent } from '../state.ts';
 import type { RuleLeaf } from '../tree.ts';
 import { parseWindow } from '../values.ts';
-import { activityDepends, createTally, holdsOver, typeIds, type LeafParts } from './parts.ts';
+import { activityDepends, createTally, typeIds, type LeafParts } from './parts.ts';
 import { existenceTest, numberSet, tallyActivities } from './totals.ts';
 
 const NONE: Recent = { at: [], value: [], complete: true };
@@ -20,18 +20,21 @@ export function windowLeaf(leaf: RuleLeaf, { of, facts, exists }: Extract<Deriva
   const test = exists ? existenceTest(leaf) : numberTest(leaf);
   const steps = exists ? [1] : thresholds(test, leaf);
   const highest = steps.at(-1) ?? 0;
-  const holds = (total: number): boolean => holdsOver(test, [total]);
-  const recent = (state: ProfileState): Recent =>
-    mergeRecent(facts.map((fact) => state.recent.get(fact.factId) ?? NONE));
+  const holds = (total: number): boolean => test.matches(total) !== test.negated;
+  const [only] = facts;
+  const recent =
+    only && facts.length === 1
+      ? (state: ProfileState): Recent => state.recent.get(only.factId) ?? NONE
+      : (state: ProfileState): Recent => mergeRecent(facts.map((fact) => state.recent.get(fact.factId) ?? NONE));
   const weigh = (from: Recent): readonly number[] | undefined => (of === 'sum' ? from.value : undefined);
   return {
     test(state, now) {
       const newest = recent(state);
       return holds(totalWithin(newest.at, weigh(newest), span, now, highest));
     },
-    flips(state, now) {
+    flips(state, now, until) {
       const newest = recent(state);
-      return windowFlips(newest.at, weigh(newest), span, now, holds);
+      return windowFlips(newest.at, weigh(newest), span, now, holds, until);
     },
     actual(state, now) {
       const newest = recent(state);
@@ -92,14 +95,18 @@ export function totalWithin(
   return total;
 }
 
-/** The instants after `now` at which `holds` of the total changes, as activities enter and leave the window. */
+const NO_FLIPS: Instant[] = [];
+
+/** The instants after `now`, up to `until`, at which `holds` of the total changes, as activities enter and leave the window. */
 export function windowFlips(
   at: readonly Instant[],
   value: readonly number[] | undefined,
   span: Micros,
   now: Instant,
   holds: (total: number) => boolean,
+  until: Instant = Infinity,
 ): Instant[] {
+  if (isQuiet(at, span, now, until)) return NO_FLIPS;
   const weight = (i: number): number => (value ? (value[i] ?? 0) : 1);
   const time = (i: number): Instant => at[i] ?? 0;
   let total = 0;
@@ -114,6 +121,7 @@ export function windowFlips(
   let held = holds(total);
   while (leaving >= 0) {
     const next = Math.min(time(leaving) + span, entering >= 0 ? time(entering) : Infinity);
+    if (next > until) break;
     for (; entering >= 0 && time(entering) <= next; entering--) total += weight(entering);
     for (; leaving >= 0 && time(leaving) + span <= next; leaving--) total -= weight(leaving);
     if (holds(total) !== held) {
@@ -122,4 +130,16 @@ export function windowFlips(
     }
   }
   return flips;
+}
+
+/** Whether nothing enters or leaves after `now` and up to `until`. */
+function isQuiet(at: readonly Instant[], span: Micros, now: Instant, until: Instant): boolean {
+  if ((at[0] ?? -Infinity) > now) return false;
+  let [low, high] = [0, at.length]; // how many lie within the window now
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((at[middle] ?? 0) > now - span) low = middle + 1;
+    else high = middle;
+  }
+  return low === 0 || (at[low - 1] ?? 0) + span > until;
 }
