@@ -51,6 +51,8 @@ export interface AppOptions {
   log?: Logger;
   /** False: an empty database stays empty, since nobody would be shown the credentials. */
   firstStart?: boolean;
+  /** Tests say it of one node, to run the statements of a cluster there. Default: what the database is. */
+  isDistributed?: boolean;
 }
 
 export interface GrandstandApp {
@@ -94,7 +96,7 @@ async function composeApp(
   embedded: EmbeddedDatabase | undefined,
 ): Promise<GrandstandApp> {
   const url = config.databaseUrl ?? embedded?.url ?? '';
-  const applied = await migrate(url);
+  const { applied, isDistributed } = await migrate(url);
   if (applied.length > 0) log.info({ applied }, 'database migrated');
 
   const metrics = createMetrics();
@@ -102,6 +104,7 @@ async function composeApp(
     url,
     poolSize: config.databasePoolSize,
     name: 'grandstand',
+    isDistributed: options.isDistributed ?? isDistributed,
     onError: (error) => {
       metrics.databaseErrors.inc();
       log.warn({ err: error }, 'a database connection broke');
@@ -172,7 +175,12 @@ async function composeApp(
             role: config.role,
             worker,
             meters,
-            data: { databaseUrl: url, evaluationInterval: config.evaluationInterval, logLevel: config.logLevel },
+            data: {
+              databaseUrl: url,
+              isDistributed,
+              evaluationInterval: config.evaluationInterval,
+              logLevel: config.logLevel,
+            },
           });
     return {
       http,

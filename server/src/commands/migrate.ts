@@ -11,7 +11,7 @@ export const migrateCommand = defineCommand({
     const config = readConfig(process.env);
     const embedded = config.databaseUrl === undefined ? await startEmbedded({ dataDir: config.dataDir }) : undefined;
     try {
-      const applied = await migrate(config.databaseUrl ?? embedded?.url ?? '');
+      const { applied } = await migrate(config.databaseUrl ?? embedded?.url ?? '');
       process.stdout.write(applied.length === 0 ? 'nothing to do\n' : `applied ${applied.join(', ')}\n`);
     } finally {
       await embedded?.stop();

@@ -32,6 +32,8 @@ export interface Rows<Row> {
 /** What a store takes first: the database or a transaction on it. */
 export interface Queryable {
   query<Row = Record<string, unknown>>(statement: Sql): Promise<Rows<Row>>;
+  /** A Citus cluster, which refuses some of what one node does well: docs/decisions/0010-statements-on-citus.md. */
+  readonly isDistributed?: boolean;
 }
 
 export type Isolation = 'read committed' | 'repeatable read';
@@ -73,6 +75,7 @@ export interface DatabaseOptions {
   connectTimeoutMs?: number;
   statementTimeoutMs?: number;
   pipelines?: number;
+  isDistributed?: boolean;
   onError?: (error: Error) => void;
 }
 
@@ -99,6 +102,7 @@ function prepared(statement: Sql): pg.QueryConfig {
 
 export function openDatabase(options: DatabaseOptions): Database {
   const statementTimeout = options.statementTimeoutMs ?? 15_000;
+  const isDistributed = options.isDistributed ?? false;
   const settings: pg.ClientConfig = {
     connectionString: options.url,
     application_name: options.name,
@@ -166,6 +170,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   return {
     pool,
     url: options.url,
+    isDistributed,
     query,
     async quick<Row>(statement: Sql) {
       const pipeline = pipelines[turn++ % pipelines.length];
@@ -178,14 +183,20 @@ export function openDatabase(options: DatabaseOptions): Database {
         throw translate(error);
       }
     },
-    transaction: (work, transactionOptions) => transaction(pool, health, joining, work, transactionOptions),
+    transaction: (work, transactionOptions) =>
+      transaction({ pool, health, isDistributed }, joining, work, transactionOptions),
     own: {
+      isDistributed,
       query: <Row>(statement: Sql) =>
         joining.current()?.nested((tx) => tx.query<Row>(statement)) ?? query<Row>(statement),
     },
     async together(work) {
       const afterwards: Joined['afterwards'] = [];
-      const result = await outermost(pool, health, (tx) => joining.run(tx, afterwards, () => work(tx)), { retries: 0 });
+      const result = await outermost(
+        { pool, health, isDistributed },
+        (tx) => joining.run(tx, afterwards, () => work(tx)),
+        { retries: 0 },
+      );
       // It is committed, whatever becomes of these.
       await Promise.allSettled(afterwards.map((finish) => finish()));
       return result;
@@ -240,15 +251,20 @@ async function connect(pool: pg.Pool, health: Health): Promise<pg.PoolClient> {
   }
 }
 
+interface Source {
+  pool: pg.Pool;
+  health: Health;
+  isDistributed: boolean;
+}
+
 function transaction<T>(
-  pool: pg.Pool,
-  health: Health,
+  source: Source,
   joining: Joining,
   work: (tx: Queryable) => Promise<T>,
   options: TransactionOptions = {},
 ): Promise<T> {
   const outer = options.isolation === 'repeatable read' ? undefined : joining.current();
-  return outer ? nested(outer, work, options) : outermost(pool, health, work, options);
+  return outer ? nested(outer, work, options) : outermost(source, work, options);
 }
 
 async function nested<T>(
@@ -267,8 +283,7 @@ async function nested<T>(
 }
 
 async function outermost<T>(
-  pool: pg.Pool,
-  health: Health,
+  { pool, health, isDistributed }: Source,
   work: (tx: Queryable) => Promise<T>,
   { isolation = 'read committed', retries = 3 }: TransactionOptions = {},
 ): Promise<T> {
@@ -279,7 +294,7 @@ async function outermost<T>(
       // Not awaited: the connection is pipelined, so the first statement of the work follows in the same round trip.
       const begun = client.query(`begin isolation level ${isolation}`);
       begun.catch(() => {});
-      const result = await work({ query: (statement) => run(client, statement, health) });
+      const result = await work({ query: (statement) => run(client, statement, health), isDistributed });
       await begun;
       await client.query('commit');
       return result;

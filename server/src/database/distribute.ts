@@ -40,9 +40,10 @@ const BY_OWN: [table: string, column: string][] = [
   ['minute_counts', 'application_id'],
 ];
 
-export async function distribute(client: pg.Client): Promise<void> {
+/** Whether this is a Citus cluster; if so, its tables are distributed afterwards. */
+export async function distribute(client: pg.Client): Promise<boolean> {
   const { rowCount } = await client.query("select 1 from pg_extension where extname = 'citus'");
-  if (!rowCount) return;
+  if (!rowCount) return false;
   const { rows } = await client.query<{ table_name: string }>('select table_name::text from citus_tables');
   const done = new Set(rows.map((row) => row.table_name));
   const once = async (table: string, text: string, values: string[]): Promise<void> => {
@@ -52,6 +53,7 @@ export async function distribute(client: pg.Client): Promise<void> {
   for (const table of BY_PROFILE) await distributeLike(once, table, column(table), 'profiles');
   for (const table of BY_GROUP) await distributeLike(once, table, 'group_id', 'group_heads');
   for (const [table, key] of BY_OWN) await distributeLike(once, table, key, table);
+  return true;
 }
 
 const column = (table: string): string => (table === 'profiles' ? 'id' : 'profile_id');

@@ -33,8 +33,15 @@ export async function readMigrations(): Promise<Migration[]> {
   );
 }
 
-/** Brings the schema up to this binary's. Returns the names of the files that were applied. */
-export async function migrate(url: string, migrations?: Migration[]): Promise<string[]> {
+export interface Migrated {
+  /** The names of the files that were applied. */
+  applied: string[];
+  /** Whether the database is a Citus cluster. */
+  isDistributed: boolean;
+}
+
+/** Brings the schema up to this binary's. */
+export async function migrate(url: string, migrations?: Migration[]): Promise<Migrated> {
   const known = migrations ?? (await readMigrations());
   const client = new pg.Client({ connectionString: url, application_name: 'grandstand migrate' });
   await client.connect();
@@ -49,8 +56,8 @@ export async function migrate(url: string, migrations?: Migration[]): Promise<st
     const applied = new Set(rows.map((row) => row.number));
     const fresh = known.filter((migration) => !applied.has(migration.number));
     for (const migration of fresh) await apply(client, migration);
-    await distribute(client);
-    return fresh.map((migration) => migration.name);
+    const isDistributed = await distribute(client);
+    return { applied: fresh.map((migration) => migration.name), isDistributed };
   } finally {
     await client.end();
   }

@@ -20,6 +20,7 @@ import {
   type Subject,
 } from './decide.ts';
 import { failGroup } from './failures.ts';
+import { findLastChanges } from './last-changes.ts';
 import { LeaseLost, type Leases } from './leases.ts';
 import type { ApplicationRules, Concern, RulesCache } from './rules-cache.ts';
 import { loadStatesOf } from './state.ts';
@@ -314,21 +315,16 @@ async function loadLastChanges(
   slice: Slice,
   pairs: { profileId: string; groupId: string }[],
 ): Promise<void> {
-  const { rows } = await tx.query<{ profile_id: string; group_id: string; at: Instant | null }>(sql`
-    select p.profile_id, p.group_id, l.at
-    from unnest(${pairs.map((pair) => pair.profileId)}::uuid[], ${pairs.map((pair) => pair.groupId)}::uuid[],
-      ${pairs.map((pair) => slice.heads.get(pair.groupId)?.epoch)}::bigint[]) p (profile_id, group_id, epoch)
-    left join lateral (
-      select coalesce(c.at, e.switched_at) as at
-      from changes c left join group_epochs e on e.group_id = c.group_id and e.epoch = c.epoch
-      where c.group_id = p.group_id and c.profile_id = p.profile_id and c.epoch <= p.epoch
-      order by c.epoch desc, c.number desc limit 1) l on true`);
-  for (const { profile_id, group_id, at } of rows) {
-    const subject = slice.subjects.get(profile_id);
+  const rows = await findLastChanges(
+    tx,
+    pairs.map((pair) => ({ ...pair, epoch: slice.heads.get(pair.groupId)?.epoch })),
+  );
+  for (const { profileId, groupId, at } of rows) {
+    const subject = slice.subjects.get(profileId);
     if (!subject) continue;
-    slice.subjects.set(profile_id, {
+    slice.subjects.set(profileId, {
       ...subject,
-      lastChange: new Map(subject.lastChange).set(group_id, at ?? -Infinity),
+      lastChange: new Map(subject.lastChange).set(groupId, at ?? -Infinity),
     });
   }
 }

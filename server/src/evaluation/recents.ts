@@ -100,7 +100,11 @@ async function loadToDepth(
       if (of.length === 0) return [];
       const input = lotsInput(of);
       const needs = of.flatMap((each, lot) => each.needs.map((need) => ({ lot, need })));
-      const { rows } = await db.query<RecentRow>(recentsStatement(applicationId, input, needs, from, depth));
+      const { rows } = await db.query<RecentRow>(
+        db.isDistributed === true
+          ? clusterStatement(input, needs, from, depth)
+          : recentsStatement(applicationId, input, needs, from, depth),
+      );
       return collect(rows, input, needs, from, depth);
     }),
   );
@@ -120,12 +124,11 @@ function limitOf(need: RecentNeed, depth: number): number | null {
 function recentsStatement(
   applicationId: number,
   { profiles }: LotsInput,
-  asked: readonly { lot: number; need: RecentNeed }[],
+  asked: readonly LotNeed[],
   from: Instant,
   depth: number,
 ): Sql {
-  const needs = asked.map(({ need }) => need);
-  const [{ fact } = { fact: undefined }] = needs;
+  const fact = asked[0]?.need.fact;
   const conditional = fact?.where !== undefined;
   const anyType = fact?.typeId === 0;
   const type = raw(anyType ? 't.type_id' : 'f.type_id');
@@ -140,20 +143,12 @@ function recentsStatement(
   const data = conditional ? sql`and a.data -> f.key = f.equals` : empty;
   const until = formatInstant(from);
   const later = anyType ? sql`and t.last_at > ${until}` : empty; // spares a look into the index for nearly every type
-  const values = needs.some((need) => need.sum > 0) ? sql`string_agg(int4send(r.value), ''::bytea)` : sql`null::bytea`;
+  const values = hasSums(asked) ? sql`string_agg(int4send(r.value), ''::bytea)` : sql`null::bytea`;
   return sql`
     select p.place, f.need, r.at, r.value
     from profiles q
     join ${profiles} on p.id = q.id
-    join unnest(
-      ${packed(asked.map(({ lot }) => lot))}::int[],
-      ${packed(needs.map((need) => need.fact.typeId))}::int[],
-      ${packed(needs.map((need) => formatInstant(from - need.span)))}::timestamptz[],
-      ${packed(needs.map((need) => limitOf(need, depth) ?? 'null'))}::int[],
-      ${needs.map((need) => need.fact.where?.key ?? null)}::text[],
-      ${needs.map((need) => (need.fact.where ? JSON.stringify(need.fact.where.equals) : null))}::jsonb[],
-      ${packed(needs.map((_, index) => index))}::int[]
-    ) as f (lot, type_id, since, depth, key, equals, need) on f.lot = p.lot
+    join ${needed(asked, from, depth)} on f.lot = p.lot
     ${types}
     cross join lateral (
       select string_agg(timestamptz_send(r.occurred_at), ''::bytea) as at, ${values} as value
@@ -176,11 +171,57 @@ function recentsStatement(
   `;
 }
 
+interface LotNeed {
+  lot: number;
+  need: RecentNeed;
+}
+
+const hasSums = (asked: readonly LotNeed[]): boolean => asked.some(({ need }) => need.sum > 0);
+
+/** `f`: a row for each need. */
+function needed(asked: readonly LotNeed[], from: Instant, depth: number): Sql {
+  const needs = asked.map(({ need }) => need);
+  return sql`unnest(
+      ${packed(asked.map(({ lot }) => lot))}::int[],
+      ${packed(needs.map((need) => need.fact.typeId))}::int[],
+      ${packed(needs.map((need) => formatInstant(from - need.span)))}::timestamptz[],
+      ${packed(needs.map((need) => limitOf(need, depth) ?? 'null'))}::int[],
+      ${needs.map((need) => need.fact.where?.key ?? null)}::text[],
+      ${needs.map((need) => (need.fact.where ? JSON.stringify(need.fact.where.equals) : null))}::jsonb[],
+      ${packed(needs.map((_, index) => index))}::int[]
+    ) as f (lot, type_id, since, depth, key, equals, need)`;
+}
+
+/** The same where a cluster refuses a limit for each profile: numbered within the window, which reads all of it. */
+function clusterStatement({ profiles }: LotsInput, asked: readonly LotNeed[], from: Instant, depth: number): Sql {
+  const fact = asked[0]?.need.fact;
+  const type = fact?.typeId === 0 ? empty : sql`and a.type_id = f.type_id`;
+  const data = fact?.where === undefined ? empty : sql`and a.data -> f.key = f.equals`;
+  const until = sql`${formatInstant(from)}::timestamptz`;
+  const values = hasSums(asked)
+    ? sql`string_agg(int4send(r.value), ''::bytea order by r.occurred_at desc, r.rank)`
+    : sql`null::bytea`;
+  return sql`
+    select r.place, r.need, string_agg(timestamptz_send(r.occurred_at), ''::bytea order by r.occurred_at desc, r.rank) as at, ${values} as value
+    from (
+      select a.profile_id, p.place, f.need, f.depth, a.type_id, a.occurred_at, a.value,
+        row_number() over (
+          partition by a.profile_id, p.place, f.need, a.type_id, (a.occurred_at > ${until}) order by a.occurred_at desc
+        ) as rank
+      from activities a
+      join ${profiles} on p.id = a.profile_id
+      join ${needed(asked, from, depth)} on f.lot = p.lot and a.occurred_at > f.since ${type} ${data}
+    ) r
+    where r.occurred_at > ${until} or r.depth is null or r.rank <= r.depth
+    group by r.profile_id, r.place, r.need, r.type_id
+  `;
+}
+
 /** The lists of each profile and fact, newest first; one as long as its limit may go on. */
 function collect(
   rows: readonly RecentRow[],
   { ids }: LotsInput,
-  needs: readonly { need: RecentNeed }[],
+  needs: readonly LotNeed[],
   from: Instant,
   depth: number,
 ): Found[] {

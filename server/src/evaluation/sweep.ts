@@ -69,12 +69,17 @@ async function look(
     const current = rules;
     const done = await context.db.transaction(async (tx) => {
       await context.leases.hold(tx);
-      const { rows } = await tx.query<{ version: number; swept: Instant }>(sql`
-        select a.definitions_version as version, s.swept_until as swept
-        from sweeps s join applications a on a.id = s.application_id where s.application_id = ${applicationId} for update of s`);
-      const [row] = rows;
+      const [sweeps, versions] = await Promise.all([
+        tx.query<{ swept: Instant }>(
+          sql`select swept_until as swept from sweeps where application_id = ${applicationId} for update`,
+        ),
+        tx.query<{ version: number }>(
+          sql`select definitions_version as version from applications where id = ${applicationId}`,
+        ),
+      ]);
+      const [row] = sweeps.rows;
       if (!row) return { reached: until, queued: 0 };
-      if (row.version !== current.version) return undefined;
+      if (versions.rows[0]?.version !== current.version) return undefined;
       const reached = Math.min(until, row.swept + step);
       if (reached <= row.swept) return { reached: row.swept, queued: 0 };
       await tx.query(sql`set local synchronous_commit = off`);

@@ -17,6 +17,7 @@ const data = workerData as ThreadData; // given by thread.ts
 const log = pino({ level: data.logLevel, base: null }, pino.destination({ dest: 2, sync: false }));
 const db = openDatabase({
   url: data.databaseUrl,
+  isDistributed: data.isDistributed,
   poolSize: POOL_SIZE,
   pipelines: 1,
   name: 'grandstand',

@@ -10,6 +10,7 @@ import type { Worker } from './worker.ts';
 
 export interface ThreadData {
   databaseUrl: string;
+  isDistributed: boolean;
   evaluationInterval: number;
   logLevel: string;
 }

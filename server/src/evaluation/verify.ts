@@ -49,8 +49,9 @@ export async function verify(
 }
 
 /** The connection of a snapshot as stores take it. */
-export function onClient(client: pg.ClientBase): Queryable {
+export function onClient(client: pg.ClientBase, isDistributed = false): Queryable {
   return {
+    isDistributed,
     async query<Row>(statement: { text: string; values: unknown[] }) {
       const result = await client.query(statement.text, statement.values);
       return { rows: result.rows as Row[], count: result.rowCount ?? 0 }; // the caller names the columns it selected
@@ -70,7 +71,7 @@ async function compare(
   applicationId: number,
   groupId: string,
 ): Promise<Verification & { at: Instant }> {
-  const tx = onClient(client);
+  const tx = onClient(client, context.db.isDistributed);
   const { epoch, swept, sweeping } = await requireLive(tx, groupId);
   const rules = await currentRules(tx, context.rules, applicationId);
   const rule = rules.groups.get(groupId)?.served;

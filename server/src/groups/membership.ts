@@ -4,6 +4,7 @@
 // profiles (erasing.ts), member rows, heads, each by id.
 
 import { sql, type Queryable } from '../database/database.ts';
+import { rowLocks } from '../database/row-locks.ts';
 import { BUCKETS } from '../evaluation/queue.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { dependency } from '../rules/depends.ts';
@@ -138,13 +139,14 @@ async function deleteMembers(
   if (changes.length === 0) return [];
   const { rows } = await tx.query<{ group_id: string; profile_id: string }>(sql`
     with leaving as materialized (
-      select m.profile_id, m.group_id from members m
+      select m.profile_id, m.group_id, c.epoch from members m
       join unnest(${changes.map((change) => change.profileId)}::uuid[], ${changes.map((change) => change.groupId)}::uuid[],
         ${changes.map((change) => epochs.get(change.groupId))}::bigint[]) as c (profile_id, group_id, epoch)
         on m.profile_id = c.profile_id and m.group_id = c.group_id
       where m.since_epoch <= c.epoch and (m.until_epoch is null or m.until_epoch > c.epoch)
-      order by m.profile_id, m.group_id for update of m)
-    delete from members m using leaving l where m.profile_id = l.profile_id and m.group_id = l.group_id
+      order by m.profile_id, m.group_id ${rowLocks(tx, sql`for update of m`)})
+    delete from members m using leaving l
+    where m.profile_id = l.profile_id and m.group_id = l.group_id and m.since_epoch <= l.epoch and (m.until_epoch is null or m.until_epoch > l.epoch)
     returning m.group_id, m.profile_id`);
   return rows.map((row) => `${row.group_id} ${row.profile_id}`);
 }
@@ -307,9 +309,10 @@ export async function leaveGroup(
       from (select i.id, ${groupId}::uuid as group_id from unnest(${packed(profileIds)}::uuid[]) as i (id) offset 0) i
       join members m on m.profile_id = i.id and m.group_id = i.group_id
       where m.since_epoch <= ${before.epoch} and (m.until_epoch is null or m.until_epoch > ${before.epoch})
-      order by m.profile_id for update of m),
+      order by m.profile_id ${rowLocks(tx, sql`for update of m`)}),
     gone as (
       delete from members m using leaving l where m.profile_id = l.profile_id and m.group_id = l.group_id
+        and m.since_epoch <= ${before.epoch} and (m.until_epoch is null or m.until_epoch > ${before.epoch})
       returning m.profile_id, m.ordinal)
     select string_agg(profile_id::text, ',') as ids, string_agg(ordinal::text, ',') as ordinals from gone`);
   const ids = unpacked(rows[0]?.ids ?? null);

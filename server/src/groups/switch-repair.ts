@@ -41,7 +41,7 @@ export async function repairTouched(
   const plan = planRows(ids, rows, (id) => wanted.has(ordinals.get(id) ?? -1), slice.epoch);
   await store.setUntil(tx, slice.groupId, plan.end, slice.epoch + 1);
   await store.setUntil(tx, slice.groupId, plan.stay, null);
-  await store.deletePending(tx, slice.groupId, plan.drop);
+  await store.deletePending(tx, slice.groupId, plan.drop, slice.epoch);
   const entering = plan.enter.map((id) => ({ profileId: id, ordinal: ordinals.get(id) ?? -1 }));
   const entered = await store.insertPending(tx, slice, entering);
   const contested = new Set(plan.enter.filter((id) => !entered.has(id)));

@@ -5,6 +5,7 @@
 
 import { to as copyTo } from 'pg-copy-streams';
 import { empty, raw, sql, type Database, type Queryable, type Sql } from '../database/database.ts';
+import { rowLocks } from '../database/row-locks.ts';
 import { readRecords } from '../evaluation/copy.ts';
 import { buildBitset, type Bitset } from '../rules/bitset.ts';
 import { packed } from './packed.ts';
@@ -87,16 +88,17 @@ export async function prepareSlice(
 /** A slice of what an aborted attempt left behind; how many rows it was. */
 export async function discardSlice(tx: Queryable, groupId: string, epoch: number, limit: number): Promise<number> {
   const size = raw(String(limit));
+  const lock = rowLocks(tx, sql`for update`);
   const entering = await tx.query(sql`
     with dead as materialized (
       select profile_id, group_id from members where group_id = ${groupId} and since_epoch > ${epoch}
-      order by since_epoch desc, entered_at desc, profile_id desc limit ${size} for update)
-    delete from members m using dead d where m.profile_id = d.profile_id and m.group_id = d.group_id`);
+      order by since_epoch desc, entered_at desc, profile_id desc limit ${size} ${lock})
+    delete from members m using dead d where m.profile_id = d.profile_id and m.group_id = d.group_id and m.since_epoch > ${epoch}`);
   const leaving = await tx.query(sql`
     with kept as materialized (
       select profile_id, group_id from members where group_id = ${groupId} and until_epoch > ${epoch}
-      order by until_epoch, profile_id limit ${size} for update)
-    update members m set until_epoch = null from kept k where m.profile_id = k.profile_id and m.group_id = k.group_id`);
+      order by until_epoch, profile_id limit ${size} ${lock})
+    update members m set until_epoch = null from kept k where m.profile_id = k.profile_id and m.group_id = k.group_id and m.until_epoch > ${epoch}`);
   const changes = await tx.query(sql`
     with dead as materialized (
       select group_id, epoch, number from changes where group_id = ${groupId} and epoch > ${epoch} order by epoch, number limit ${size})
@@ -111,8 +113,8 @@ export async function cleanSlice(db: Queryable, groupId: string, epoch: number, 
   const { count } = await db.query(sql`
     with dead as materialized (
       select profile_id, group_id from members where group_id = ${groupId} and until_epoch <= ${epoch}
-      order by until_epoch, profile_id limit ${raw(String(limit))} for update)
-    delete from members m using dead d where m.profile_id = d.profile_id and m.group_id = d.group_id`);
+      order by until_epoch, profile_id limit ${raw(String(limit))} ${rowLocks(db, sql`for update`)})
+    delete from members m using dead d where m.profile_id = d.profile_id and m.group_id = d.group_id and m.until_epoch <= ${epoch}`);
   return count;
 }
 
@@ -156,7 +158,7 @@ export interface MemberRow {
 export async function holdMembers(tx: Queryable, groupId: string, ids: string[]): Promise<Map<string, MemberRow>> {
   const { rows } = await tx.query<MemberRow>(sql`
     select m.profile_id, m.since_epoch, m.until_epoch from ${pairs(groupId, ids)} join members m on m.profile_id = i.id and m.group_id = i.group_id
-    order by m.profile_id for update of m`);
+    order by m.profile_id ${rowLocks(tx, sql`for update of m`)}`);
   return new Map(rows.map((row) => [row.profile_id, row]));
 }
 
@@ -185,11 +187,10 @@ export async function setUntil(tx: Queryable, groupId: string, ids: string[], un
     update members m set until_epoch = ${until}::bigint from ${pairs(groupId, ids)} where m.profile_id = i.id and m.group_id = i.group_id`);
 }
 
-export async function deletePending(tx: Queryable, groupId: string, ids: string[]): Promise<void> {
+export async function deletePending(tx: Queryable, groupId: string, ids: string[], epoch: number): Promise<void> {
   if (ids.length === 0) return;
-  await tx.query(
-    sql`delete from members m using ${pairs(groupId, ids)} where m.profile_id = i.id and m.group_id = i.group_id`,
-  );
+  await tx.query(sql`
+    delete from members m using ${pairs(groupId, ids)} where m.profile_id = i.id and m.group_id = i.group_id and m.since_epoch > ${epoch}`);
 }
 
 /** Prepares entries; a profile that somebody else let enter meanwhile is not among the answer. */

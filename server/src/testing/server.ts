@@ -57,6 +57,8 @@ export interface Answer<T> {
 export interface TestServerOptions {
   clock?: Clock;
   env?: Record<string, string>;
+  /** With the statements of a cluster, though the database is one node. */
+  isDistributed?: boolean;
   /** A server on the database of another one. */
   databaseUrl?: string;
 }
@@ -76,7 +78,11 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     ...options.env,
   });
   const log = pino({ level: process.env['TEST_LOG'] ?? 'silent' });
-  const app = await createApp(config, { log, ...(options.clock && { clock: options.clock }) });
+  const app = await createApp(config, {
+    log,
+    ...(options.clock && { clock: options.clock }),
+    ...(options.isDistributed !== undefined && { isDistributed: options.isDistributed }),
+  });
   const url = await app.http.listen({ host: '127.0.0.1', port: 0 });
   const api = (path: string): string => `${url}/api/v1/${path}`;
   return {

@@ -1,0 +1,115 @@
+// The statements that a cluster needs, run on one node: they do what those of one node do.
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sql, type Queryable } from '../database/database.ts';
+import { formatInstant, MICROS_PER_SECOND } from '../instant.ts';
+import { NO_NEEDS, type RecentNeed } from '../rules/state.ts';
+import { createBench, type BenchProfile, type EngineBench } from '../testing/engine.ts';
+import { CLIENT_ID } from '../testing/server.ts';
+import { findLastChanges } from './last-changes.ts';
+import { loadRecents, type RecentOf } from './recents.ts';
+
+const GROUPS = `applications/${CLIENT_ID}/profile-groups/`;
+
+describe('the statements of a cluster', () => {
+  let bench: EngineBench;
+  let fans: BenchProfile[];
+  beforeAll(async () => {
+    bench = await createBench({ isDistributed: true });
+    fans = await Promise.all(Array.from({ length: 6 }, () => bench.profile()));
+  });
+  afterAll(() => bench.close());
+
+  const oneNode = (): Queryable => ({ query: bench.server.app.context.db.query });
+  const verify = async (group: string) => (await bench.server.call('POST', `${GROUPS}${group}/verify/`)).body;
+
+  it('find the newest activities of each profile, as deep as they are needed and all that lie ahead', async () => {
+    const now = bench.clock.now();
+    const types = ['comment-created', 'poll-voted'];
+    for (let i = 0; i < 120; i++) {
+      const occurred_at = formatInstant(now - (i % 40) * MICROS_PER_SECOND);
+      const fan = fans[i % 5];
+      if (fan)
+        await bench.send(fan, types[i % 2] ?? '', { occurred_at, value: 1 + (i % 3), data: { odd: i % 3 === 0 } });
+    }
+    const { id } = await bench.server.app.context.applications.get(CLIENT_ID);
+    const need = (fact: RecentNeed['fact'], count: number): RecentNeed => ({
+      fact,
+      span: 30 * MICROS_PER_SECOND,
+      count,
+      sum: 0,
+    });
+    const needs = [
+      need({ factId: 2, typeId: 2 }, 3),
+      need({ factId: 7, typeId: 7 }, Infinity),
+      need({ factId: 0, typeId: 0 }, 4),
+      need({ factId: 2000, typeId: 2, where: { key: 'odd', equals: true } }, 2),
+      need({ factId: 2001, typeId: 0, where: { key: 'odd', equals: false } }, 2),
+    ];
+    const recent = new Map(needs.map((each) => [each.fact.factId, each]));
+    const lot = { ids: fans.map((fan) => fan.id), needs: { ...NO_NEEDS, recent } };
+    const from = now - 5 * MICROS_PER_SECOND;
+    const load = async (db: Queryable): Promise<RecentOf[]> =>
+      (await loadRecents(db, id, [lot], from, 2)).sort((a, b) =>
+        `${a.profileId} ${a.factId}` < `${b.profileId} ${b.factId}` ? -1 : 1,
+      );
+    const here = await load(oneNode());
+    expect(here.length).toBeGreaterThan(20);
+    // Of activities at the same instant either may be the last that is read; their instants are the same.
+    const instants = (rows: RecentOf[]) => rows.map(({ recent, ...of }) => ({ ...of, at: recent.at }));
+    expect(instants(await load(bench.server.app.context.db))).toEqual(instants(here));
+  });
+
+  it('keep dynamic groups true through activities, windows that end, edits and pins', async () => {
+    const rule = (value: number) => ({
+      operator: 'OR',
+      children: [
+        { attribute: 'total_comments_posted', condition: 'greater_than_or_equal', value, window: 'PT20S' },
+        { attribute: 'total_activities', condition: 'greater_than_or_equal', value: value + 1, window: 'PT10S' },
+      ],
+    });
+    const group = await bench.group(rule(2));
+    await bench.tick();
+    for (let round = 0; round < 12; round++) {
+      const fan = fans[(round * 5) % 6];
+      if (fan) await bench.send(fan, round % 3 === 0 ? 'poll-voted' : 'comment-created');
+      if (round === 4) await bench.patch(group, { rule_tree: rule(1) });
+      if (round === 7)
+        await bench.server.call('PUT', `${GROUPS}${group}/pins/${fans[5]?.id}/`, {
+          body: { pin: 'in', reason: 'a guest', expires_at: formatInstant(bench.clock.now() + 6 * MICROS_PER_SECOND) },
+        });
+      bench.clock.advance(3 * MICROS_PER_SECOND);
+      await bench.tick();
+      expect(await verify(group)).toMatchObject({ missing: 0, extra: 0 });
+    }
+    const inside = new Set<string>();
+    for (const { change, profile_id } of await bench.changes(group)) {
+      expect(inside.has(profile_id)).toBe(change === 'left');
+      if (change === 'entered') inside.add(profile_id);
+      else inside.delete(profile_id);
+    }
+    expect([...inside].sort()).toEqual(await bench.members(group));
+
+    const { rows } = await oneNode().query<{ epoch: number }>(
+      sql`select epoch from group_heads where group_id = ${group}`,
+    );
+    const pairs = fans.map((fan) => ({ profileId: fan.id, groupId: group, epoch: rows[0]?.epoch }));
+    const here = await findLastChanges(oneNode(), pairs);
+    expect(here.some(({ at }) => at !== null)).toBe(true);
+    expect(await findLastChanges(bench.server.app.context.db, pairs)).toEqual(here);
+  });
+
+  it('add, take away and replace the members of a static group', async () => {
+    const group = await bench.staticGroup(fans.slice(0, 4));
+    const path = `${GROUPS}${group}/members/`;
+    await bench.server.call('DELETE', path, { body: { profile_ids: [fans[0]?.id, fans[5]?.id] } });
+    const replaced = await bench.server.call('PUT', path, {
+      body: [fans[0], fans[3], fans[4]].map((fan) => JSON.stringify(fan?.id)).join('\n'),
+      headers: { 'content-type': 'application/x-ndjson' },
+    });
+    expect(replaced.body).toMatchObject({ added: 2, removed: 2, unchanged: 1 });
+    await bench.server.app.context.groupChores.run();
+    expect(await bench.members(group)).toEqual([fans[0]?.id, fans[3]?.id, fans[4]?.id].sort());
+    expect((await bench.show(group)).profile_count).toBe(3);
+  });
+});
