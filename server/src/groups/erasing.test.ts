@@ -5,7 +5,8 @@ import { sql, type Queryable } from '../database/database.ts';
 import { eraseProfile } from '../profiles/profile-service.ts';
 import { CLIENT_ID, startTestServer, type TestServer } from '../testing/server.ts';
 import { addProfiles } from '../testing/profiles.ts';
-import { changeMembership, enterGroup } from './membership.ts';
+import { changeMembership } from './membership.ts';
+import { enterGroup } from './membership-many.ts';
 
 describe('erasing a profile', () => {
   let server: TestServer;

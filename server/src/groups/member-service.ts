@@ -12,7 +12,7 @@ import { pageOfMembersAsOf, type MemberAsOf } from './change-store.ts';
 import type { Group } from './group.ts';
 import { getGroup, requireStatic } from './group-service.ts';
 import { findHead } from './head.ts';
-import { enterGroup, leaveGroup } from './membership.ts';
+import { addToGroup, leaveGroup } from './membership-many.ts';
 import * as store from './member-store.ts';
 
 export const MAX_IDS = 10_000;
@@ -54,7 +54,11 @@ async function resolve(
   return ids.map((id) => byCustomId.get(id));
 }
 
-const distinct = (ids: (string | undefined)[]): string[] => [...new Set(ids.filter((id) => id !== undefined))];
+/** Each profile once. What was sent is distinct already, but for spellings. */
+function distinct(sent: readonly string[], profileIds: readonly (string | undefined)[]): readonly string[] {
+  if (profileIds.every((id, index) => id === sent[index])) return sent;
+  return [...new Set(profileIds.filter((id) => id !== undefined))];
+}
 
 export interface Added {
   successfully_added: string[];
@@ -78,8 +82,11 @@ export async function addMembers(
     at: context.clock.now(),
     cause: 'manual' as const,
   };
-  const done = await context.db.transaction((tx) => enterGroup(tx, distinct(profileIds), options));
+  const wanted = distinct(sent.ids, profileIds);
+  const done = await addToGroup(context.db, wanted, options);
   if (!done) throw notFound();
+  if (done.entered === wanted && wanted.length === sent.ids.length)
+    return { successfully_added: sent.ids, already_added: [], invalid_ids: [] };
   return sortOut(sent.ids, profileIds, new Set(done.entered), new Set(done.already));
 }
 
@@ -115,14 +122,15 @@ export async function removeMembers(
 ): Promise<void> {
   const group = await getGroup(context.db, application.id, text);
   requireStatic(group);
-  const profileIds = await resolve(context, application, readIds(fields));
+  const sent = readIds(fields);
+  const profileIds = await resolve(context, application, sent);
   const options = {
     groupId: group.id,
     applicationId: application.id,
     at: context.clock.now(),
     cause: 'manual' as const,
   };
-  const left = await context.db.transaction((tx) => leaveGroup(tx, distinct(profileIds), options));
+  const left = await context.db.transaction((tx) => leaveGroup(tx, distinct(sent.ids, profileIds), options));
   if (left === undefined) throw notFound();
 }
 

@@ -84,6 +84,33 @@ describe('members of static groups', () => {
     expect(await count(group)).toBe(3);
   });
 
+  it('are told apart in a long list too, wherever those stand that are members already', async () => {
+    const group = await createGroup();
+    const many = await addProfiles(server, 1000);
+    const [, hidden = ''] = many;
+    await add(group, { profile_ids: [hidden] });
+    const unknown = crypto.randomUUID();
+    const rest = many.filter((id) => id !== hidden);
+    const sent = [unknown, ...many];
+    expect((await add(group, { profile_ids: sent })).body).toEqual({
+      successfully_added: rest,
+      already_added: [hidden],
+      invalid_ids: [unknown],
+    });
+    const other = await createGroup();
+    expect((await add(other, { profile_ids: sent })).body).toEqual({
+      successfully_added: many,
+      already_added: [],
+      invalid_ids: [unknown],
+    });
+    for (const each of [group, other]) {
+      expect(await count(each)).toBe(1000);
+      const changes = await feed(each);
+      expect(changes.map((change) => change.sequence)).toEqual(Array.from({ length: 1000 }, (_, i) => i + 1));
+      expect(changes.map((change) => change.profile_id).toSorted()).toEqual(many.toSorted());
+    }
+  });
+
   it('may be named by custom ids, answered as they were sent', async () => {
     const group = await createGroup();
     const customIds = ['fan ü/1', '0'.repeat(255)];

@@ -1,5 +1,5 @@
-// The one place that changes membership outside a switch: member rows, numbered changes, counts and sizes, in the
-// caller's transaction. Keeps the invariants that profile_count equals the visible rows, that sequences have no gaps, that
+// What changes membership outside a switch: member rows, numbered changes, counts and sizes, in the caller's transaction;
+// many profiles and one group in membership-many.ts. Keeps the invariants that profile_count equals the visible rows, that sequences have no gaps, that
 // entered and left alternate for a profile and that no profile enters that is gone. Locks are taken in one order:
 // profiles (erasing.ts), member rows, heads, each by id.
 
@@ -9,8 +9,7 @@ import { BUCKETS } from '../evaluation/queue.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { dependency } from '../rules/depends.ts';
 import { holdOffErasing } from './erasing.ts';
-import { packed, unpacked } from './packed.ts';
-import { EpochMoved, findHead, findHeads, lockHead, lockHeads, type Head } from './head.ts';
+import { EpochMoved, findHeads, lockHeads, type Head } from './head.ts';
 
 export type ChangeCause = 'activity' | 'clock' | 'profile' | 'group' | 'rule' | 'pin' | 'manual' | 'import' | 'erased';
 
@@ -246,128 +245,6 @@ async function queueReaders(
       ${done.map((change) => dependency.group(change.groupId))}::text[]) as c (profile_id, ordinal, key)
     join (select distinct key from watched_keys where application_id = ${applicationId}) w on w.key = c.key
     group by c.profile_id, c.ordinal`);
-}
-
-export interface ManyOptions {
-  groupId: string;
-  applicationId: number;
-  at: Instant;
-  cause: ChangeCause;
-}
-
-/**
- * Many profiles enter one group by one cause: as changeMembership, with fewer bytes and statements. Says of those that
- * exist which entered and which were members already; undefined where the group is gone.
- */
-export async function enterGroup(
-  tx: Queryable,
-  profileIds: string[],
-  options: ManyOptions,
-): Promise<{ entered: string[]; already: string[] } | undefined> {
-  const { groupId, applicationId } = options;
-  // Sent together, done in this order.
-  const [, before] = await Promise.all([holdOffErasing(tx, applicationId, profileIds), findHead(tx, groupId)]);
-  if (!before) return undefined;
-  const { rows } = await tx.query<{ entered: string | null; ordinals: string | null; already: string | null }>(sql`
-    with found as materialized (
-      select p.id, p.ordinal from profiles p
-      where p.application_id = ${applicationId} and p.id = any (${packed(profileIds)}::uuid[]) order by p.id),
-    moved as (
-      insert into members (profile_id, group_id, application_id, ordinal, since_epoch, until_epoch, entered_at)
-      select f.id, ${groupId}::uuid, ${applicationId}::int, f.ordinal, ${before.epoch}::bigint, null, ${formatInstant(options.at)}::timestamptz
-      from found f
-      on conflict (profile_id, group_id) do update
-        set since_epoch = excluded.since_epoch, until_epoch = null, entered_at = excluded.entered_at
-        where members.since_epoch > excluded.since_epoch or members.until_epoch <= excluded.since_epoch
-      returning profile_id, ordinal)
-    select string_agg(profile_id::text, ',') as entered, string_agg(ordinal::text, ',') as ordinals,
-      (select string_agg(f.id::text, ',') from found f where not exists (select from moved m where m.profile_id = f.id)) as already
-    from moved`);
-  const ids = unpacked(rows[0]?.entered ?? null);
-  await recordMany(
-    tx,
-    { ids, ordinals: unpacked(rows[0]?.ordinals ?? null).map(Number) },
-    'entered',
-    before.epoch,
-    options,
-  );
-  return { entered: ids, already: unpacked(rows[0]?.already ?? null) };
-}
-
-/** Many profiles leave one group by one cause. Says which of them were members; undefined where the group is gone. */
-export async function leaveGroup(
-  tx: Queryable,
-  profileIds: string[],
-  options: ManyOptions,
-): Promise<string[] | undefined> {
-  const { groupId } = options;
-  const before = await findHead(tx, groupId);
-  if (!before) return undefined;
-  const { rows } = await tx.query<{ ids: string | null; ordinals: string | null }>(sql`
-    with leaving as materialized (
-      select m.profile_id, m.group_id
-      from (select i.id, ${groupId}::uuid as group_id from unnest(${packed(profileIds)}::uuid[]) as i (id) offset 0) i
-      join members m on m.profile_id = i.id and m.group_id = i.group_id
-      where m.since_epoch <= ${before.epoch} and (m.until_epoch is null or m.until_epoch > ${before.epoch})
-      order by m.profile_id ${rowLocks(tx, sql`for update of m`)}),
-    gone as (
-      delete from members m using leaving l where m.profile_id = l.profile_id and m.group_id = l.group_id
-        and m.since_epoch <= ${before.epoch} and (m.until_epoch is null or m.until_epoch > ${before.epoch})
-      returning m.profile_id, m.ordinal)
-    select string_agg(profile_id::text, ',') as ids, string_agg(ordinal::text, ',') as ordinals from gone`);
-  const ids = unpacked(rows[0]?.ids ?? null);
-  await recordMany(
-    tx,
-    { ids, ordinals: unpacked(rows[0]?.ordinals ?? null).map(Number) },
-    'left',
-    before.epoch,
-    options,
-  );
-  return ids;
-}
-
-async function recordMany(
-  tx: Queryable,
-  { ids: moved, ordinals }: { ids: string[]; ordinals: number[] },
-  change: 'entered' | 'left',
-  epoch: number,
-  { groupId, applicationId, at, cause }: ManyOptions,
-): Promise<void> {
-  if (moved.length === 0) return;
-  const head = await lockHead(tx, groupId);
-  if (head?.epoch !== epoch) throw new EpochMoved();
-  const ids = packed(moved);
-  const places = packed(ordinals);
-  const settled = Math.max(at, head.last_at ?? at);
-  const instant = formatInstant(settled);
-  const count = moved.length;
-  await Promise.all([
-    settled !== at && change === 'entered'
-      ? tx.query(sql`
-          update members m set entered_at = ${instant} from (select i.id, ${groupId}::uuid as group_id from unnest(${ids}::uuid[]) as i (id) offset 0) i
-          where m.profile_id = i.id and m.group_id = i.group_id`)
-      : undefined,
-    tx.query(sql`
-      insert into changes (group_id, epoch, number, profile_id, ordinal, change, at, cause)
-      select ${groupId}::uuid, ${epoch}::bigint, ${head.last_number}::bigint + c.number, c.profile_id, c.ordinal, ${change}::text,
-        ${instant}::timestamptz, ${cause}::text
-      from unnest(${ids}::uuid[], ${places}::int[]) with ordinality as c (profile_id, ordinal, number)`),
-    tx.query(sql`
-      update group_heads set profile_count = profile_count + ${change === 'entered' ? count : -count}::bigint,
-        last_number = last_number + ${count}::bigint, last_at = ${instant}
-      where group_id = ${groupId}`),
-    writeSize(tx, groupId, instant, change === 'entered' ? count : 0, change === 'left' ? count : 0),
-    head.filling
-      ? tx.query(
-          sql`insert into fill_touched (profile_id, group_id) select c.id, ${groupId}::uuid from unnest(${ids}::uuid[]) as c (id)`,
-        )
-      : undefined,
-    tx.query(sql`
-      insert into queue (profile_id, bucket, application_id, cause, changed, queued_at)
-      select c.profile_id, c.ordinal % ${BUCKETS}, ${applicationId}::int, 'group', ${[dependency.group(groupId)]}::text[], ${formatInstant(at)}::timestamptz
-      from unnest(${ids}::uuid[], ${places}::int[]) as c (profile_id, ordinal)
-      where exists (select from watched_keys w where w.application_id = ${applicationId} and w.key = ${dependency.group(groupId)})`),
-  ]);
 }
 
 /** Adds to the entries and leaves of the hour of this instant. */

@@ -16,7 +16,8 @@ import { testClock } from '../testing/server.ts';
 import { groupChores } from './group-chores.ts';
 import { insertHead } from './head.ts';
 import { lockForErasing } from './erasing.ts';
-import { changeMembership, enterGroup, leaveGroup, removeFromGroups, type MembershipChange } from './membership.ts';
+import { changeMembership, removeFromGroups, type MembershipChange } from './membership.ts';
+import { enterGroup, leaveGroup } from './membership-many.ts';
 import {
   SwitchLost,
   abandonImport,
@@ -207,7 +208,7 @@ async function createWorld(db: Database, applicationId: number, clock: ReturnTyp
         (done) => done.profileId,
       );
     }
-    if (kind === 'add') return (await enterGroup(tx, ids, options(late)))?.entered ?? [];
+    if (kind === 'add') return [...((await enterGroup(tx, ids, options(late)))?.entered ?? [])];
     return (await leaveGroup(tx, ids, options(late))) ?? [];
   };
   const apply = (kind: 'add' | 'remove', moved: string[]): void => {
