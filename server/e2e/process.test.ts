@@ -183,11 +183,29 @@ describe('a server process', () => {
       [{ ROLE: 'boss' }, 'ROLE'],
       [{ EVALUATION_INTERVAL: '5 minutes' }, 'EVALUATION_INTERVAL'],
       [{ PUBLIC_URL: 'fans.example.com' }, 'PUBLIC_URL'],
+      [{ TRUST_PROXY: 'banana' }, 'TRUST_PROXY'],
+      [{ TRUST_PROXY: '10.0.0.0/33' }, 'TRUST_PROXY'],
+      [{ HOST: '192.0.2.1' }, 'HOST'],
+      [{ HOST: 'nowhere.invalid' }, 'HOST'],
       [{ SECRET_KEY: 'another-secret-key-than-that-of-the-database' }, 'SECRET_KEY'],
     ] as const) {
       const { code, stderr } = await runMain({ ...env, ROLE: 'api', ...wrong });
       expect([code, name]).toEqual([1, name]);
       expect(stderr).toMatch(new RegExp(`^${name}: .+\\n$`));
+    }
+  });
+
+  it('that cannot reach its database says so, and tells no password', async () => {
+    for (const wrong of [
+      'postgres://grandstand:hunter22@127.0.0.1:1/grandstand',
+      'postgres://grandstand:hunter22@nowhere.invalid/grandstand',
+      'postgres://grandstand:hunter22@[::1/grandstand',
+      database.url.replace(/[^/]+$/, 'no-such-database'),
+    ]) {
+      const { code, stderr } = await runMain({ ...env, ROLE: 'api', DATABASE_URL: wrong });
+      expect(code).toBe(1);
+      expect(stderr).toMatch(/^The database cannot be reached: .+ Check DATABASE_URL\.\n$/);
+      expect(stderr).not.toContain('hunter22');
     }
   });
 

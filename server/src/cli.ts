@@ -1,7 +1,8 @@
-#!/usr/bin/env node
 // The command line. Every command reads the same variables as the server and works beside one that runs.
 
-import { defineCommand, runCommand, runMain } from 'citty';
+import { readFileSync } from 'node:fs';
+import { defineCommand, runCommand, runMain, type CommandDef } from 'citty';
+import { UsageError, checkArguments } from './arguments.ts';
 import { appCommand } from './commands/app.ts';
 import { backupCommand, restoreCommand } from './commands/backup.ts';
 import { migrateCommand } from './commands/migrate.ts';
@@ -31,14 +32,21 @@ const grandstand = defineCommand({
 const rawArgs = process.argv.slice(2);
 const asksForHelp = rawArgs.length === 0 || rawArgs.includes('--help') || rawArgs.includes('-h');
 if (asksForHelp) await runMain(grandstand, { rawArgs: rawArgs.length === 0 ? ['--help'] : rawArgs });
+else if (rawArgs[0] === '--version') process.stdout.write(`${version()}\n`);
 else {
   try {
+    checkArguments(grandstand as CommandDef, rawArgs); // whatever its arguments are
     await runCommand(grandstand, { rawArgs });
   } catch (error) {
-    const isUsage = error instanceof Error && error.name === 'CLIError';
+    const isUsage = error instanceof UsageError || (error instanceof Error && error.name === 'CLIError');
     process.stderr.write(
-      `${isUsage ? `${error.message}. \`grandstand --help\` lists the commands.` : explain(error)}\n`,
+      `${isUsage ? `${error.message.replace(/\.$/, '')}. \`grandstand --help\` lists the commands.` : explain(error)}\n`,
     );
     process.exitCode = 1;
   }
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version; // our own file
 }

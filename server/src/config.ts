@@ -1,5 +1,6 @@
 // The environment, read once (by main.ts), checked, and from then on passed around as plain values.
 
+import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 
 export type Role = 'all' | 'api' | 'worker';
@@ -115,6 +116,8 @@ export function readConfig(environment: Environment): Config {
   }
 
   const trust = read('TRUST_PROXY') ?? 'false';
+  if (trust !== 'true' && trust !== 'false' && !trust.split(',').every((part) => isProxy(part.trim())))
+    fail('TRUST_PROXY', `must be true, false, or addresses such as 10.0.0.0/8, not "${trust}".`);
   return {
     host: read('HOST') ?? '127.0.0.1',
     port: integer('PORT', 7070, 0, 65_535),
@@ -141,6 +144,14 @@ function isOrigin(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const url = new URL(text);
   return /^https?:$/.test(url.protocol) && url.pathname === '/' && url.search === '' && url.hash === '';
+}
+
+/** An address, a network, or the name of some. */
+function isProxy(text: string): boolean {
+  const [address = '', bits, ...rest] = text.split('/');
+  if (bits === undefined) return isIP(address) !== 0 || ['loopback', 'linklocal', 'uniquelocal'].includes(address);
+  const most = isIP(address) === 6 ? 128 : 32;
+  return rest.length === 0 && isIP(address) !== 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= most;
 }
 
 function readInterval(text: string | undefined, fail: (what: string) => never): number {

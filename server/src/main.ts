@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { createApp, type GrandstandApp } from './app.ts';
-import { ConfigError, readConfig, type Config } from './config.ts';
+import { ConfigError, VARIABLES, readConfig, type Config } from './config.ts';
 import { MigrationError } from './database/migrate.ts';
 import { EmbeddedError } from './database/embedded.ts';
 
@@ -15,7 +15,7 @@ export async function main({ demo = false } = {}): Promise<void> {
     const config = readConfig(process.env);
     app = await createApp(config);
     if (stopper.isAsked()) return await stopper.stop();
-    const address = await app.http.listen({ host: config.host, port: config.port });
+    const address = await listen(app, config);
     process.stdout.write(`listening on ${address}\n`);
     await announce(app, config, address);
     if (demo) await fillDemo(app);
@@ -27,12 +27,28 @@ export async function main({ demo = false } = {}): Promise<void> {
   }
 }
 
+async function listen(app: GrandstandApp, { host, port }: Config): Promise<string> {
+  try {
+    return await app.http.listen({ host, port });
+  } catch (error) {
+    const advice = error instanceof Error && 'code' in error ? CANNOT_LISTEN[String(error.code)] : undefined;
+    if (!advice) throw error;
+    throw new ConfigError(`${advice[0]}: ${(error as Error).message}. ${advice[1]}`); // advice is given to errors only
+  }
+}
+
+const CANNOT_LISTEN: Record<string, [keyof typeof VARIABLES, string]> = {
+  EADDRINUSE: ['PORT', 'Another program listens there; choose another port.'],
+  EACCES: ['PORT', 'This user may not listen there; choose a port above 1023.'],
+  EADDRNOTAVAIL: ['HOST', 'This machine has no such address; 0.0.0.0 stands for all that it has.'],
+  ENOTFOUND: ['HOST', 'Give an address of this machine; 0.0.0.0 stands for all that it has.'],
+  EAI_AGAIN: ['HOST', 'Give an address of this machine; 0.0.0.0 stands for all that it has.'],
+};
+
 /** What an operator is told: the message alone where it says what to do. */
 export function explain(error: unknown): string {
   if (error instanceof ConfigError || error instanceof MigrationError || error instanceof EmbeddedError)
     return error.message;
-  if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')
-    return `PORT: ${error.message}. Another program listens there; choose another port.`;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 

@@ -28,6 +28,8 @@ const create = defineCommand({
     }
     await withApp(async (opened) => {
       const { context } = opened.app;
+      if (expiresAt !== null && expiresAt <= context.clock.now())
+        throw new ConfigError('--expires-at: must be in the future.');
       const application = await findApplication(context, args.app);
       const options = { name: args.name, readOnly: args['read-only'], expiresAt };
       const { token } = await createAdminToken(context, application.id, options);

@@ -7,6 +7,7 @@ import pg from 'pg';
 import { distribute } from './distribute.ts';
 
 const MIGRATIONS = new URL('../../migrations/', import.meta.url);
+const OLDEST_VERSION = 150_000;
 const LOCK = 7070_0001; // any constant of ours; the same for every server on this database
 
 export interface Migration {
@@ -43,9 +44,9 @@ export interface Migrated {
 /** Brings the schema up to this binary's. */
 export async function migrate(url: string, migrations?: Migration[]): Promise<Migrated> {
   const known = migrations ?? (await readMigrations());
-  const client = new pg.Client({ connectionString: url, application_name: 'grandstand migrate' });
-  await client.connect();
+  const client = await connect(url);
   try {
+    await requireVersion(client);
     await client.query('select pg_advisory_lock($1)', [LOCK]);
     await client.query(`create table if not exists migrations (
       number integer primary key, name text not null, checksum text not null, applied_at timestamptz not null default now())`);
@@ -61,6 +62,26 @@ export async function migrate(url: string, migrations?: Migration[]): Promise<Mi
   } finally {
     await client.end();
   }
+}
+
+/** The first connection of a start: what is wrong with the address shows here. */
+async function connect(url: string): Promise<pg.Client> {
+  try {
+    const client = new pg.Client({ connectionString: url, application_name: 'grandstand migrate' });
+    await client.connect();
+    return client;
+  } catch (error) {
+    const what = error instanceof Error ? error.message : String(error);
+    throw new MigrationError(`The database cannot be reached: ${what}. Check DATABASE_URL.`, { cause: error });
+  }
+}
+
+async function requireVersion(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ number: string; name: string }>(
+    `select current_setting('server_version_num') as number, current_setting('server_version') as name`,
+  );
+  if (Number(rows[0]?.number) < OLDEST_VERSION)
+    throw new MigrationError(`DATABASE_URL: PostgreSQL 15 or newer is needed; this is ${rows[0]?.name ?? ''}.`);
 }
 
 function check(known: Migration[], applied: { number: number; name: string; checksum: string }[]): void {
