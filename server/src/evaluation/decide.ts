@@ -66,6 +66,8 @@ export interface Decision {
   wantsGroups: string[];
   /** Groups whose last change must be known before the decision stands. */
   wantsLast: string[];
+  /** Of the groups with a pin, those whose time was walked up to now, the end of the pin included. */
+  walked: string[];
   /** How many rules were evaluated. */
   evaluated: number;
 }
@@ -90,7 +92,7 @@ export function decide(
   heads: ReadonlyMap<string, Head>,
   now: Instant,
 ): Decision {
-  const decision: Decision = { changes: [], touched: [], wantsGroups: [], wantsLast: [], evaluated: 0 };
+  const decision: Decision = { changes: [], touched: [], wantsGroups: [], wantsLast: [], walked: [], evaluated: 0 };
   const changedInners = new Map<string, Instant[]>();
   const order = inOrder(rules.concernOf(changedIn(subject.rows)).groups, rules);
   for (let id = order.next(); id !== undefined; id = order.next()) {
@@ -162,6 +164,7 @@ function decideGroup(
   const isPinned = (): boolean => subject.rows.some((row) => row.changed.includes(groupKey.pin(groupId)));
   const isLive = head.as_of === null && !group.isPaused && group.served !== undefined;
   if (!isLive && !isPinned()) return NOTHING;
+  if (subject.pins.has(groupId)) decision.walked.push(groupId);
 
   const isMember = subject.member.has(groupId);
   const last = subject.lastChange.get(groupId);

@@ -15,6 +15,7 @@ import { ALL_TYPES, createActivity, NUMBERS, TEXTS, type Profile } from '../rule
 import { CLIENT_ID, startTestServer, type TestServer } from '../testing/server.ts';
 import { dynamicGroups } from './dynamic-groups.ts';
 import { createModel, edges, membershipAt, ruleSays, type Model, type ModelGroup } from './testing/model.ts';
+import { evaluateQueue } from './testing/evaluate-queue.ts';
 import { Killed, mortal } from './testing/mortal.ts';
 import { createWorker, type Worker } from './worker.ts';
 
@@ -446,6 +447,16 @@ describe('the engine', () => {
     }
   }
 
+  /** Before any sweep of this instant; whoever holds the leases meanwhile is taken for dead. */
+  async function evaluateEarly(): Promise<void> {
+    await settling;
+    worker.abandon();
+    await expireLeases();
+    note('evaluate early');
+    await evaluateQueue(server.app.context.db, clock);
+    worker = hire(random.chance(0.3) ? random.below(120) : Infinity);
+  }
+
   /** What changed of these groups since so many changes, by group. */
   async function readFeeds(groups: readonly ModelGroup[]): Promise<Map<string, string[]>> {
     const { rows } = await server.app.context.db.query<{
@@ -665,13 +676,16 @@ describe('the engine', () => {
       };
       while (performance.now() < deadline) {
         rounds++;
-        now += 1 + random.below(MICROS_PER_SECOND);
+        // Now and then past an edge that no sweep has come by yet.
+        const edge = random.chance(0.2) ? anyEdge() : undefined;
+        now = Math.max(now + 1, edge ?? now + 1 + random.below(MICROS_PER_SECOND));
         model.end = now;
         unfreezeExpired();
         pinned.clear();
         const beside = random.chance(0.3) ? settle() : undefined;
         for (let count = 1 + random.below(5); count > 0; count--) await timed('step', step);
         await beside;
+        if (random.chance(0.25)) await timed('early', evaluateEarly);
         if (random.chance(0.3)) {
           worker.abandon();
           await expireLeases();

@@ -116,7 +116,7 @@ async function evaluateInTransaction(
     touched,
     settled: true,
   });
-  await deleteExpiredPins(tx, slice.subjects.values(), now);
+  await deleteExpiredPins(tx, slice.subjects, decisions, now);
   await deleteRows(tx, rows);
   // Losing this with the machine costs an evaluation, not a change that somebody has seen.
   if (done.length === 0 && touched.length === 0) await tx.query(sql`set local synchronous_commit = off`);
@@ -329,11 +329,17 @@ async function loadLastChanges(
   }
 }
 
-async function deleteExpiredPins(tx: Queryable, subjects: Iterable<Subject>, now: Instant): Promise<void> {
-  const expired = [...subjects].flatMap(({ state, pins }) =>
-    [...pins]
-      .filter(([, pin]) => pin.expires_at !== null && pin.expires_at <= now)
-      .map(([groupId]) => ({ profileId: state.id, groupId })),
+/** Only of groups whose time was walked beyond the end: of another group, a pin is loaded for other profiles' sake. */
+async function deleteExpiredPins(
+  tx: Queryable,
+  subjects: ReadonlyMap<string, Subject>,
+  decisions: ReadonlyMap<string, Decision>,
+  now: Instant,
+): Promise<void> {
+  const expired = [...decisions].flatMap(([profileId, { walked }]) =>
+    walked
+      .filter((groupId) => (subjects.get(profileId)?.pins.get(groupId)?.expires_at ?? Infinity) <= now)
+      .map((groupId) => ({ profileId, groupId })),
   );
   if (expired.length === 0) return;
   await tx.query(sql`

@@ -7,12 +7,11 @@ import { MICROS_PER_DAY, MICROS_PER_SECOND, formatInstant } from '../instant.ts'
 import { createBench, type EngineBench } from '../testing/engine.ts';
 import { CLIENT_ID } from '../testing/server.ts';
 import { dynamicGroups } from './dynamic-groups.ts';
-import type { QueueRow } from './decide.ts';
 import { listDueFills, runFill } from './fill.ts';
 import { LeaseLost, leases } from './leases.ts';
-import { evaluateSlice } from './live.ts';
 import { verifyNext } from './nightly.ts';
 import { rulesCache } from './rules-cache.ts';
+import { evaluateQueue } from './testing/evaluate-queue.ts';
 import { Killed, mortal } from './testing/mortal.ts';
 import { createWorker } from './worker.ts';
 
@@ -184,13 +183,7 @@ describe('pitfalls', () => {
         const result = await real.withClient(work);
         if (++scans > 1) return result;
         for (let n = 0; n < 2; n++) await bench.send(late, 'user-quest-completed');
-        const { rows } = await real.query<QueueRow>(
-          sql`select profile_id, seq, application_id, cause, changed, since, queued_at from queue`,
-        );
-        const own = leases(real);
-        await own.rebalance();
-        await evaluateSlice({ db: real, clock, leases: own, rules }, rows[0]?.application_id ?? 0, rows);
-        await own.release();
+        await evaluateQueue(real, clock);
         return result;
       },
     };
@@ -303,6 +296,29 @@ describe('pitfalls', () => {
       group_id: inner,
     });
     expect(previewed).toMatchObject({ status: 400, body: cycle.body });
+  });
+
+  it('a pin that ends is not lost when its profile is evaluated for something else before the sweep comes by', async () => {
+    const pinned = await bench.group({ attribute: 'total_poll_votes', condition: 'greater_than', value: 1000 });
+    await bench.group({ attribute: 'total_quiz_answers', condition: 'greater_than', value: 1000 });
+    const [profile, other] = [await bench.profile(), await bench.profile()];
+    await bench.tick();
+    const end = bench.clock.now() + MICROS_PER_SECOND;
+    await bench.server.call('PUT', `${GROUPS}${pinned}/pins/${profile.id}/`, {
+      body: { pin: 'in', reason: 'for a second', expires_at: formatInstant(end) },
+    });
+    await bench.tick();
+    expect(await bench.members(pinned)).toEqual([profile.id]);
+    bench.clock.set(end + 1);
+    await bench.send(profile, 'quiz-answered');
+    await bench.send(other, 'poll-voted');
+    await evaluateQueue(db(), bench.clock);
+    await bench.tick();
+    expect((await bench.changes(pinned)).map(({ change, at, cause }) => ({ change, at, cause }))).toEqual([
+      expect.objectContaining({ change: 'entered', cause: 'pin' }),
+      { change: 'left', cause: 'pin', at: formatInstant(end) },
+    ]);
+    expect(await bench.members(pinned)).toEqual([]);
   });
 
   it('verify finds what is wrong', async () => {
