@@ -163,12 +163,13 @@ async function loadMemberships(
   groupIds: string[],
 ): Promise<Map<string, MembershipRow>> {
   const { rows } = await tx.query<MembershipRow>(sql`
-    select h.group_id, h.served_ruleset_id, h.as_of,
-      case when m.entered_at = '-infinity' then (select e.switched_at from group_epochs e where e.group_id = h.group_id and e.epoch = m.since_epoch)
-        else m.entered_at end as since
+    with mine as materialized (
+      select group_id, since_epoch, until_epoch, entered_at from members
+      where profile_id = ${profileId} and group_id = any (${groupIds}::uuid[]))
+    select h.group_id, h.served_ruleset_id, h.as_of, case when m.entered_at = '-infinity' then e.switched_at else m.entered_at end as since
     from group_heads h
-    left join members m on m.group_id = h.group_id and m.profile_id = ${profileId}
-      and m.since_epoch <= h.epoch and (m.until_epoch is null or m.until_epoch > h.epoch)
+    left join mine m on m.group_id = h.group_id and m.since_epoch <= h.epoch and (m.until_epoch is null or m.until_epoch > h.epoch)
+    left join group_epochs e on e.group_id = h.group_id and e.epoch = m.since_epoch
     where h.group_id = any (${groupIds}::uuid[])`);
   return new Map(rows.map((row) => [row.group_id, row]));
 }

@@ -24,8 +24,8 @@ export async function verifyNext(
   const { rows } = await context.db.query<{ id: string; application_id: number }>(sql`
     select g.id, g.application_id from groups g join group_heads h on h.group_id = g.id
     where g.membership_type = 'dynamic' and g.is_active and not g.is_paused and h.as_of is null
-      and not exists (select from fills f where f.group_id = g.id and f.stage <> 'clean')
-      and not exists (select from verifications v where v.group_id = g.id and v.nightly and v.at > ${formatInstant(now - AGAIN_AFTER)})
+      and g.id not in (select group_id from fills where stage <> 'clean')
+      and g.id not in (select group_id from verifications where nightly and at > ${formatInstant(now - AGAIN_AFTER)})
     order by g.created_at limit 1000`);
   const held = new Set(buckets);
   const next = rows.find((row) => held.has(bucketOfGroup(row.id)));

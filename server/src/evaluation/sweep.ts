@@ -5,7 +5,7 @@
 // without having seen the announcement committed before the look, which therefore sees its facts; one that has seen it
 // evaluates at that instant or later. Either way no flip falls between them, whatever their clocks say.
 
-import { sql, type Queryable, type Sql } from '../database/database.ts';
+import { join, sql, type Queryable, type Sql } from '../database/database.ts';
 import { FIRST_INSTANT, formatInstant, MICROS_PER_SECOND, type Instant } from '../instant.ts';
 import type { Crossing } from '../rules/leaf.ts';
 import type { LiveContext } from './live.ts';
@@ -97,36 +97,34 @@ async function look(
 async function queueCrossings(tx: Queryable, rules: ApplicationRules, since: Instant, until: Instant): Promise<number> {
   const { applicationId } = rules;
   const at = formatInstant(until);
+  const pins = sql`
+      select p.profile_id, p.ordinal, ${groupKey.pin('')} || p.group_id as keys from pins p
+      where p.application_id = ${applicationId} and p.expires_at > ${formatInstant(since)} and p.expires_at <= ${at}`;
   const { count } = await tx.query(sql`
     insert into queue (profile_id, bucket, application_id, cause, changed, since, queued_at)
     select c.profile_id, c.ordinal % ${BUCKETS}, ${applicationId}::int, 'clock', string_to_array(string_agg(distinct c.keys, ' '), ' '),
       ${formatInstant(since)}::timestamptz, ${at}::timestamptz
-    from (
-      select p.profile_id, p.ordinal, ${groupKey.pin('')} || p.group_id as keys from pins p
-      where p.application_id = ${applicationId} and p.expires_at > ${formatInstant(since)} and p.expires_at <= ${at}
-      union all ${crossed(applicationId, rules.crossings, since, until)}) c
+    from (${join([pins, ...crossed(applicationId, rules.crossings, since, until)], ' union all ')}) c
     group by c.profile_id, c.ordinal`);
   return count;
 }
 
-/** A select of (profile_id, ordinal, keys): who crosses where after `since` and up to `until`, once for each crossing. */
+/** Selects of (profile_id, ordinal, keys): who crosses where after `since` and up to `until`, once for each crossing. */
 export function crossed(
   applicationId: number,
   crossings: readonly WatchedCrossing[],
   since: Instant,
   until: Instant,
-): Sql {
+): Sql[] {
   const bounds = (found: readonly WatchedCrossing[]): Bounds => ({
     low: found.map(({ crossing }) => before(since, crossing)),
     high: found.map(({ crossing }) => before(until, crossing)),
     keys: found.map(({ keys }) => keys.join(' ')),
   });
-  const parts = SOURCES.flatMap(({ rows, select }) => {
+  return SOURCES.flatMap(({ rows, select }) => {
     const found = rows(crossings);
     return found.length === 0 ? [] : [select(applicationId, found, bounds(found))];
   });
-  const nobody = sql`select p.profile_id, p.ordinal, '' from pins p where false`;
-  return parts.reduce((all, part) => sql`${all} union all ${part}`, nobody);
 }
 
 /** Nothing happened before the first instant, however many days a rule asks for. */

@@ -4,7 +4,7 @@
 
 import type pg from 'pg';
 import type { Clock } from '../clock.ts';
-import { sql, type Database, type Queryable } from '../database/database.ts';
+import { join, sql, type Database, type Queryable } from '../database/database.ts';
 import { conflict, notFound } from '../errors.ts';
 import { newId } from '../ids.ts';
 import { formatInstant, type Instant } from '../instant.ts';
@@ -141,17 +141,12 @@ async function listPending(
   const queued = await tx.query<{ profile_id: string; changed: string[] }>(sql`
     select profile_id, changed from queue where application_id = ${applicationId}`);
   const waiting = queued.rows.filter((row) => rules.readersOf(row.changed).has(groupId)).map((row) => row.profile_id);
+  const pins = sql`
+      select p.profile_id, p.ordinal, '' as keys from pins p
+      where p.group_id = ${groupId} and p.expires_at > ${formatInstant(swept)} and p.expires_at <= ${formatInstant(now)}`;
+  const crossings = rule.crossings.map((crossing) => ({ crossing, keys: [] }));
   const due = await tx.query<{ profile_id: string }>(sql`
-    select distinct c.profile_id from (
-      ${crossed(
-        applicationId,
-        rule.crossings.map((crossing) => ({ crossing, keys: [] })),
-        swept,
-        now,
-      )}
-      union all
-      select p.profile_id, p.ordinal, '' from pins p
-      where p.group_id = ${groupId} and p.expires_at > ${formatInstant(swept)} and p.expires_at <= ${formatInstant(now)}) c`);
+    select distinct c.profile_id from (${join([pins, ...crossed(applicationId, crossings, swept, now)], ' union all ')}) c`);
   return [...new Set([...waiting, ...due.rows.map((row) => row.profile_id)])];
 }
 

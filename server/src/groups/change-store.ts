@@ -1,4 +1,4 @@
-import { sql, type Queryable } from '../database/database.ts';
+import { raw, sql, type Queryable } from '../database/database.ts';
 import { pageClause, type Order, type PageRequest } from '../database/page.ts';
 import type { Instant } from '../instant.ts';
 import type { ChangeCause } from './membership.ts';
@@ -62,16 +62,22 @@ export async function pageOfMembersAsOf(
   page: PageRequest,
 ): Promise<{ rows: MemberAsOf[]; count: number | undefined }> {
   const { after, orderAndLimit } = pageClause(page, MEMBER_AS_OF_ORDER);
+  const direction = raw(page.cursor?.backwards === true ? '' : ' desc');
   const { rows } = await tx.query<MemberAsOf>(sql`
-    select c.profile_id as id, p.nickname, p.custom_id, c.epoch, c.number, coalesce(c.at, e.switched_at) as membership_created_at
-    from changes c
-    join group_epochs e on e.group_id = c.group_id and e.epoch = c.epoch
-    left join profiles p on p.id = c.profile_id
-    where c.group_id = ${groupId} and c.epoch <= ${epoch} and c.change = 'entered' and coalesce(c.at, e.switched_at) <= ${asOf}::timestamptz
-      and not exists (
-        select from changes l join group_epochs f on f.group_id = l.group_id and f.epoch = l.epoch
-        where l.group_id = ${groupId} and l.profile_id = c.profile_id and (l.epoch, l.number) > (c.epoch, c.number)
-          and l.epoch <= ${epoch} and coalesce(l.at, f.switched_at) <= ${asOf}::timestamptz)${after}${orderAndLimit}`);
+    with page as materialized (
+      select c.profile_id, c.epoch, c.number, coalesce(c.at, e.switched_at) as membership_created_at
+      from changes c
+      join group_epochs e on e.group_id = c.group_id and e.epoch = c.epoch
+      where c.group_id = ${groupId} and c.epoch <= ${epoch} and c.change = 'entered' and coalesce(c.at, e.switched_at) <= ${asOf}::timestamptz
+        and not exists (
+          select from changes l join group_epochs f on f.group_id = l.group_id and f.epoch = l.epoch
+          where l.group_id = ${groupId} and l.profile_id = c.profile_id and (l.epoch, l.number) > (c.epoch, c.number)
+            and l.epoch <= ${epoch} and coalesce(l.at, f.switched_at) <= ${asOf}::timestamptz)${after}${orderAndLimit}),
+    found as materialized (
+      select id, nickname, custom_id from profiles where id in (select profile_id from page))
+    select c.profile_id as id, p.nickname, p.custom_id, c.epoch, c.number, c.membership_created_at
+    from page c left join found p on p.id = c.profile_id
+    order by c.epoch${direction}, c.number${direction}`);
   if (!page.wantsCount) return { rows, count: undefined };
   const counted = await tx.query<{ count: number }>(sql`
     select coalesce(sum(case c.change when 'entered' then 1 else -1 end), 0)::bigint as count

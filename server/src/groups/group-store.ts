@@ -171,17 +171,20 @@ export async function pageOfProfileGroups(
   page: PageRequest,
 ): Promise<{ rows: Group[]; count: number | undefined }> {
   const { after, orderAndLimit } = pageClause(page, GROUP_ORDER);
+  const mine = sql`
+    with mine as materialized (
+      select group_id, since_epoch, until_epoch from members where profile_id = ${profileId})`;
   const from = sql`
-    from members m
+    from mine m
     join group_heads h on h.group_id = m.group_id
     join groups g on g.id = m.group_id
-    where m.profile_id = ${profileId} and m.since_epoch <= h.epoch and (m.until_epoch is null or m.until_epoch > h.epoch)
+    where m.since_epoch <= h.epoch and (m.until_epoch is null or m.until_epoch > h.epoch)
       and g.application_id = ${applicationId} and g.is_active${onlyVisible ? sql` and g.visible_to_members` : empty}`;
   return db.transaction(
     async (tx) => {
-      const { rows } = await tx.query<Group>(sql`select ${COLUMNS} ${from}${after}${orderAndLimit}`);
+      const { rows } = await tx.query<Group>(sql`${mine} select ${COLUMNS} ${from}${after}${orderAndLimit}`);
       if (!page.wantsCount) return { rows, count: undefined };
-      const counted = await tx.query<{ count: number }>(sql`select count(*) as count ${from}`);
+      const counted = await tx.query<{ count: number }>(sql`${mine} select count(*) as count ${from}`);
       return { rows, count: counted.rows[0]?.count ?? 0 };
     },
     { isolation: 'repeatable read' },

@@ -66,12 +66,16 @@ export async function pageOfMembers(
         from members m join profiles p on p.id = m.profile_id where ${visible}) m
       where true${after}${orderAndLimit}`
     : sql`select m.profile_id, m.since_epoch, m.entered_at, null::text as lowered from members m where ${visible}${after}${orderAndLimit}`;
+  // Profiles lie by themselves, epochs by group: the page comes first, and each is asked for what is on it.
   const result = await tx.query<Member>(sql`
+    with page as materialized (${rows}),
+    epochs as materialized (
+      select epoch, switched_at from group_epochs where group_id = ${groupId} and epoch in (select since_epoch from page))
     select m.profile_id as id, p.nickname, p.custom_id, m.since_epoch, m.entered_at, m.lowered,
       case when m.entered_at = '-infinity' then e.switched_at else m.entered_at end as membership_created_at
-    from (${rows}) m
+    from page m
     join profiles p on p.id = m.profile_id
-    join group_epochs e on e.group_id = ${groupId} and e.epoch = m.since_epoch
+    join epochs e on e.epoch = m.since_epoch
     ${orderOf(page, MEMBER_ORDERS[ordering])}`);
   return result.rows;
 }
@@ -89,9 +93,11 @@ export async function findMember(
   profileId: string,
 ): Promise<Instant | undefined> {
   const { rows } = await tx.query<{ since: Instant }>(sql`
+    with found as materialized (
+      select since_epoch, entered_at from members
+      where group_id = ${groupId} and profile_id = ${profileId} and since_epoch <= ${epoch} and (until_epoch is null or until_epoch > ${epoch}))
     select case when m.entered_at = '-infinity' then e.switched_at else m.entered_at end as since
-    from members m join group_epochs e on e.group_id = m.group_id and e.epoch = m.since_epoch
-    where m.group_id = ${groupId} and m.profile_id = ${profileId} and m.since_epoch <= ${epoch} and (m.until_epoch is null or m.until_epoch > ${epoch})`);
+    from found m join group_epochs e on e.group_id = ${groupId} and e.epoch = m.since_epoch`);
   return rows[0]?.since;
 }
 
@@ -112,9 +118,12 @@ export async function findOrdinals(
   ids: string[],
 ): Promise<(number | undefined)[]> {
   if (ids.length === 0) return [];
-  const { rows } = await db.query<{ ordinals: string | null }>(sql`
-    select string_agg(coalesce(p.ordinal, -1)::text, ',' order by i.place) as ordinals
+  const { rows } = await db.query<{ places: string | null; ordinals: string | null }>(sql`
+    select string_agg(i.place::text, ',') as places, string_agg(p.ordinal::text, ',') as ordinals
     from unnest(${packed(ids)}::uuid[]) with ordinality as i (id, place)
-    left join profiles p on p.id = i.id and p.application_id = ${applicationId}`);
-  return unpacked(rows[0]?.ordinals ?? null).map((text) => (text === '-1' ? undefined : Number(text)));
+    join profiles p on p.id = i.id and p.application_id = ${applicationId}`);
+  const found = ids.map((): number | undefined => undefined);
+  const ordinals = unpacked(rows[0]?.ordinals ?? null);
+  unpacked(rows[0]?.places ?? null).forEach((place, index) => (found[Number(place) - 1] = Number(ordinals[index])));
+  return found;
 }

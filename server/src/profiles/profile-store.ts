@@ -4,14 +4,17 @@ import { enqueueStatement, type QueueEntry } from '../evaluation/queue.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import type { AttributePair, Profile, Writer } from './profile.ts';
 
-const COLUMNS = sql`p.id, p.ordinal, p.nickname, p.custom_id, p.custom_data, p.created_at, p.updated_at, p.client_tokens_after,
-  (select t.last_at from totals t where t.profile_id = p.id and t.fact_id = 0) as last_active_at,
-  coalesce((select json_agg(json_build_object('key', a.key, 'value', a.value, 'written_by', a.written_by) order by a.position, a.value)
-    from profile_attributes a where a.profile_id = p.id), '[]'::json) as attributes`;
+const FIELDS = sql`p.id, p.ordinal, p.nickname, p.custom_id, p.custom_data, p.created_at, p.updated_at, p.client_tokens_after`;
+const ATTRIBUTES = sql`json_agg(json_build_object('key', a.key, 'value', a.value, 'written_by', a.written_by) order by a.position, a.value)`;
+
+/** Of one profile: each subquery names it, so that a cluster finds all of it in one place. */
+const columns = (id: string): Sql => sql`${FIELDS},
+  (select t.last_at from totals t where t.profile_id = ${id} and t.fact_id = 0) as last_active_at,
+  coalesce((select ${ATTRIBUTES} from profile_attributes a where a.profile_id = ${id}), '[]'::json) as attributes`;
 
 export async function findProfile(db: Queryable, applicationId: number, id: string): Promise<Profile | undefined> {
   const { rows } = await db.query<Profile>(sql`
-    select ${COLUMNS} from profiles p where p.id = ${id} and p.application_id = ${applicationId}`);
+    select ${columns(id)} from profiles p where p.id = ${id} and p.application_id = ${applicationId}`);
   return rows[0];
 }
 
@@ -21,7 +24,7 @@ export async function findProfileAnywhere(
   id: string,
 ): Promise<(Profile & { application_id: number }) | undefined> {
   const { rows } = await db.query<Profile & { application_id: number }>(sql`
-    select ${COLUMNS}, p.application_id from profiles p where p.id = ${id}`);
+    select ${columns(id)}, p.application_id from profiles p where p.id = ${id}`);
   return rows[0];
 }
 
@@ -32,9 +35,9 @@ export async function findProfileByToken(
   tokenId: string,
 ): Promise<Profile | undefined> {
   const { rows } = await db.query<Profile>(sql`
-    select ${COLUMNS} from profiles p
+    select ${columns(id)} from profiles p
     where p.id = ${id} and p.application_id = ${applicationId}
-      and exists (select from profile_tokens k where k.profile_id = p.id and k.id = ${tokenId})`);
+      and exists (select from profile_tokens k where k.profile_id = ${id} and k.id = ${tokenId})`);
   return rows[0];
 }
 
@@ -200,8 +203,14 @@ export async function pageOfProfiles(
 ): Promise<{ rows: Profile[]; count: number | undefined }> {
   const { after, orderAndLimit } = pageClause(page, PROFILE_ORDER);
   const statement = sql`
-    select ${COLUMNS} from (
-      select * from profiles p where ${where(applicationId, filter ?? { attributes: [] })}${after}${orderAndLimit}) p
+    with page as materialized (
+      select ${FIELDS} from profiles p where ${where(applicationId, filter ?? { attributes: [] })}${after}${orderAndLimit}),
+    newest as materialized (
+      select profile_id, last_at from totals where fact_id = 0 and profile_id in (select id from page)),
+    pairs as materialized (
+      select a.profile_id, ${ATTRIBUTES} as attributes from profile_attributes a where a.profile_id in (select id from page) group by a.profile_id)
+    select p.*, t.last_at as last_active_at, coalesce(a.attributes, '[]'::json) as attributes
+    from page p left join newest t on t.profile_id = p.id left join pairs a on a.profile_id = p.id
     order by ${raw(page.cursor?.backwards === true ? 'p.created_at, p.id' : 'p.created_at desc, p.id desc')}`;
   return db.transaction(
     async (tx) => {
