@@ -5,6 +5,7 @@
 import pg from 'pg';
 import sql, { Sql, join, raw, empty } from 'sql-template-tag';
 import { Unavailable } from '../errors.ts';
+import { createGate } from './gate.ts';
 import { destroy, watchHealth, type Health } from './health.ts';
 import { createJoining, type Joined, type Joining } from './joining.ts';
 import { parseTimestamptz } from './timestamptz.ts';
@@ -79,6 +80,9 @@ export interface DatabaseOptions {
   onError?: (error: Error) => void;
 }
 
+/** Connections that `together` leaves alone. */
+const SPARE = 2;
+
 const names = new Map<string, string>();
 
 const MAX_NAMES = 2000;
@@ -103,11 +107,12 @@ function prepared(statement: Sql): pg.QueryConfig {
 export function openDatabase(options: DatabaseOptions): Database {
   const statementTimeout = options.statementTimeoutMs ?? 15_000;
   const isDistributed = options.isDistributed ?? false;
+  const connectTimeout = options.connectTimeoutMs ?? 5_000;
   const settings: pg.ClientConfig = {
     connectionString: options.url,
     application_name: options.name,
     types,
-    connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
+    connectionTimeoutMillis: connectTimeout,
     statement_timeout: statementTimeout,
     query_timeout: statementTimeout + 1_000,
     keepAlive: true,
@@ -134,6 +139,8 @@ export function openDatabase(options: DatabaseOptions): Database {
   streams.on('error', onError);
   const pipelines = Array.from({ length: options.pipelines ?? 2 }, () => openPipeline(settings, onError));
   const joining = createJoining();
+  // What does not join takes a second connection. Were all of them held from outside, everybody would wait for each other.
+  const enter = createGate(Math.max(1, options.poolSize - SPARE), connectTimeout);
   let turn = 0;
   const inUse = new Set<pg.PoolClient>();
   pool.on('acquire', (client) => void inUse.add(client));
@@ -192,11 +199,12 @@ export function openDatabase(options: DatabaseOptions): Database {
     },
     async together(work) {
       const afterwards: Joined['afterwards'] = [];
+      const leave = await enter();
       const result = await outermost(
         { pool, health, isDistributed },
         (tx) => joining.run(tx, afterwards, () => work(tx)),
         { retries: 0 },
-      );
+      ).finally(leave);
       // It is committed, whatever becomes of these.
       await Promise.allSettled(afterwards.map((finish) => finish()));
       return result;

@@ -1,0 +1,42 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
+import { Unavailable } from '../errors.ts';
+import { openDatabase, sql, type Database } from './database.ts';
+
+describe('one transaction around work', () => {
+  let own: TestDatabase;
+  let db: Database;
+  afterEach(async () => {
+    await db.close();
+    await own.drop();
+  });
+
+  it('leaves connections to what does not join, however many run at once', async () => {
+    own = await createTestDatabase({ empty: true });
+    for (const poolSize of [2, 3]) {
+      db = openDatabase({ url: own.url, poolSize, name: 'together' });
+      const all = Array.from({ length: 12 }, (_, i) =>
+        db.together(async () => {
+          const { rows } = await db.query<{ n: number }>(sql`select ${i}::int as n`);
+          await db.apart(() => db.transaction((tx) => tx.query(sql`select 1`)));
+          return rows[0]?.n;
+        }),
+      );
+      expect(await Promise.all(all)).toEqual(Array.from({ length: 12 }, (_, i) => i));
+      if (poolSize === 2) await db.close();
+    }
+  });
+
+  it('does not keep anybody waiting for long', async () => {
+    own = await createTestDatabase({ empty: true });
+    db = openDatabase({ url: own.url, poolSize: 2, name: 'together', connectTimeoutMs: 300 });
+    let release = (): void => {};
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const first = db.together(() => held);
+    expect(await db.query(sql`select 1`)).toMatchObject({ count: 1 });
+    await expect(db.together(async () => 'never')).rejects.toBeInstanceOf(Unavailable);
+    release();
+    await first;
+    expect(await db.together(async () => 'again')).toBe('again');
+  });
+});
