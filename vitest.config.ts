@@ -1,9 +1,21 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+
+const sdk = (file: string): string => fileURLToPath(new URL(`./sdk/src/${file}`, import.meta.url));
+
+/** The SDK that tests speak through is its source, so that nothing has to be built first. */
+const resolve = {
+  alias: [
+    { find: /^@grandstand\/sdk\/server$/, replacement: sdk('server.ts') },
+    { find: /^@grandstand\/sdk$/, replacement: sdk('index.ts') },
+  ],
+};
 
 export default defineConfig({
   test: {
     projects: [
       {
+        resolve,
         test: {
           name: 'server',
           include: ['server/src/**/*.test.ts'],
@@ -13,6 +25,7 @@ export default defineConfig({
         },
       },
       {
+        resolve,
         test: {
           name: 'server-e2e',
           include: ['server/e2e/**/*.test.ts'],
@@ -22,6 +35,7 @@ export default defineConfig({
         },
       },
       {
+        resolve,
         test: {
           name: 'sdk',
           include: ['sdk/src/**/*.test.ts'],
@@ -31,6 +45,7 @@ export default defineConfig({
         },
       },
       {
+        resolve,
         test: {
           name: 'console',
           include: ['console/tests/**/*.test.ts'],

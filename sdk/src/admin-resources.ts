@@ -259,6 +259,14 @@ export interface ProfileGroupFilter {
   is_active?: boolean;
 }
 
+export interface ActivityFilter {
+  type?: string;
+  /** Happened at or after it. */
+  since?: string;
+  /** Happened before it. */
+  until?: string;
+}
+
 export interface PageOptions {
   /** At most 100; 1000 of members and changes. */
   page_size?: number;

@@ -13,6 +13,8 @@ export interface ChangesOptions {
   follow?: boolean;
   /** Milliseconds between two questions once everything was read. Default 1000. */
   interval?: number;
+  /** How many are read at once: 1 to 1000, the default. */
+  pageSize?: number;
   signal?: AbortSignal;
 }
 
@@ -23,7 +25,7 @@ export function followChanges(
   path: string,
   options: ChangesOptions,
 ): AsyncIterableIterator<MembershipChange> {
-  const { follow = false, interval = 1000, signal } = options;
+  const { follow = false, interval = 1000, pageSize = PAGE_SIZE, signal } = options;
   let { after = 0 } = options;
   let rows: MembershipChange[] = [];
   let at = 0;
@@ -33,7 +35,7 @@ export function followChanges(
       if (isLast && !follow) return undefined;
       if (isLast) await delay(interval, signal);
       const page: Page<MembershipChange> = await request('GET', path, {
-        query: { after, page_size: PAGE_SIZE },
+        query: { after, page_size: pageSize },
         signal,
       });
       rows = page.results;
@@ -53,6 +55,8 @@ export interface TailOptions {
   follow?: boolean;
   /** Milliseconds between two questions once everything was read. Default 1000. */
   interval?: number;
+  /** How many are read at once: 1 to 1000, the default. Without `after` that is how many of the newest. */
+  pageSize?: number;
   signal?: AbortSignal;
   /** Told when everything before a position was handed out: keep it to go on there after a restart. */
   onPosition?: (after: string) => void;
@@ -63,7 +67,7 @@ export function followActivities(
   path: string,
   options: TailOptions,
 ): AsyncIterableIterator<StoredActivity> {
-  const { follow = false, interval = 1000, signal, onPosition } = options;
+  const { follow = false, interval = 1000, pageSize = PAGE_SIZE, signal, onPosition } = options;
   let { after } = options;
   let rows: StoredActivity[] = [];
   let at = 0;
@@ -77,7 +81,7 @@ export function followActivities(
           await delay(interval, signal);
         }
       }
-      const page: Page<StoredActivity> = await request('GET', path, { query: { after, page_size: PAGE_SIZE }, signal });
+      const page: Page<StoredActivity> = await request('GET', path, { query: { after, page_size: pageSize }, signal });
       isRead = true;
       rows = page.results;
       at = 0;

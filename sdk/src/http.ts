@@ -18,7 +18,7 @@ export interface RequestOptions {
   signal?: AbortSignal | undefined;
   /** Milliseconds until a TimeoutError. */
   timeout?: number | undefined;
-  /** How often a request that may be repeated is sent again. Default 2. */
+  /** How often a request that may be repeated is sent again. Default: the client's. */
   retries?: number;
   /** Of a POST. Default: a new one for each call; null sends none, and the call is then sent once. */
   idempotencyKey?: string | null;
@@ -42,6 +42,8 @@ export interface HttpOptions {
   fetch?: typeof globalThis.fetch | undefined;
   /** Milliseconds until a TimeoutError. Default 30,000. */
   timeout?: number | undefined;
+  /** How often a request that may be repeated is sent again. Default 2. */
+  retries?: number | undefined;
 }
 
 const TIMEOUT = 30_000;
@@ -50,7 +52,7 @@ const LONGEST_WAIT = 10_000;
 export function createRequest(options: HttpOptions, ownToken: () => string | undefined): Request {
   const endpoint = apiAddress(options.endpoint);
   return async <T>(method: string, path: string, request: RequestOptions = {}): Promise<T> => {
-    const { idempotencyKey = randomId(), retries = 2 } = request;
+    const { idempotencyKey = randomId(), retries = options.retries ?? 2 } = request;
     const key = method === 'POST' ? idempotencyKey : null;
     const mayRepeat = method === 'POST' ? key !== null : !request.headers?.['if-match'];
     const { token = ownToken() } = request;

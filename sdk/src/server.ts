@@ -89,10 +89,15 @@ function profileCalls(request: Request, root: string, clientId: string) {
       return answer.access_token;
     },
     revokeTokens: (id: string) => request<void>('DELETE', `profiles/${path(id)}/access-tokens/`),
-    groups: (id: string, options?: ListOptions): List<ProfileGroupMembership> =>
-      list(request, `${root}profiles/${path(id)}/profile-groups/`, {}, options),
-    activities: (id: string, options?: ListOptions): List<r.StoredActivity> =>
-      list(request, `${root}profiles/${path(id)}/activities/`, {}, options),
+    /** The groups that a profile is in, also those that its own token does not see. Newest first. */
+    groups: (id: string, filter: r.PageOptions = {}, options?: ListOptions): List<ProfileGroupMembership> =>
+      list(request, `${root}profiles/${path(id)}/profile-groups/`, query(filter), options),
+    /** What a profile did, newest first by `occurred_at`. */
+    activities: (
+      id: string,
+      filter: r.ActivityFilter & r.PageOptions = {},
+      options?: ListOptions,
+    ): List<r.StoredActivity> => list(request, `${root}profiles/${path(id)}/activities/`, query(filter), options),
     /** How many by hour (default) or day, UTC; of one type or of all. */
     activityCounts: (
       id: string,
@@ -182,6 +187,7 @@ function attributeCalls(request: Request, root: string) {
 }
 
 function activityCalls(request: Request, root: string) {
+  const types = `${root}activity-types/`;
   return {
     /** 1 to 1000. Repeating a call is harmless: an activity that is known by its id counts as a duplicate. */
     send: (activities: r.NewActivity[]) =>
@@ -191,10 +197,16 @@ function activityCalls(request: Request, root: string) {
     /** Activities as they come in, of all profiles: the newest, or with `follow` all that come in from now or `after` on. */
     tail: (options: TailOptions = {}): AsyncIterableIterator<r.StoredActivity> =>
       followActivities(request, `${root}activities/`, options),
-    types: async (): Promise<r.ActivityType[]> =>
-      (await request<r.Page<r.ActivityType>>('GET', `${root}activity-types/`)).results,
+    /** The platform's and the registered ones; with `registered: false`, those that were only ever sent. */
+    types: async (filter: { registered?: boolean } = {}): Promise<r.ActivityType[]> =>
+      (await request<r.Page<r.ActivityType>>('GET', types, { query: filter })).results,
+    /** Lets fans' own tokens send a type (`client`), and attributes be derived from it. */
     registerType: (type: { type: string; label?: string; client?: boolean }) =>
-      request<r.ActivityType>('POST', `${root}activity-types/`, { body: type }),
+      request<r.ActivityType>('POST', types, { body: type }),
+    updateType: (type: string, fields: { label?: string; client?: boolean }) =>
+      request<r.ActivityType>('PATCH', `${types}${path(type)}/`, { body: fields }),
+    /** Fans can no longer send it. Its activities and what is derived from them stay. */
+    unregisterType: (type: string) => request<void>('DELETE', `${types}${path(type)}/`),
   };
 }
 

@@ -3,16 +3,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../clock.ts';
 import { parseInstant, MICROS_PER_SECOND, type Instant } from '../instant.ts';
-import { CLIENT_ID, startTestServer, type TestServer } from '../testing/server.ts';
+import { startTestServer, type TestServer } from '../testing/server.ts';
 
-const GROUPS = `applications/${CLIENT_ID}/profile-groups/`;
 const WINDOW = 5 * MICROS_PER_SECOND;
-
-interface Change {
-  change: string;
-  at: string;
-  cause: string;
-}
 
 describe('by the wall clock', () => {
   let server: TestServer;
@@ -33,27 +26,19 @@ describe('by the wall clock', () => {
   }
 
   it('the third comment admits within a second, and the leave comes within a second of the instant that the explanation announced', async () => {
-    const made = await server.call<{ id: string }>('POST', GROUPS, {
-      body: {
-        name: 'Busy',
-        membership_type: 'dynamic',
-        rule_tree: { attribute: 'total_comments_posted', condition: 'greater_than_or_equal', value: 3, window: 'PT5S' },
-      },
+    const { groups, profiles, activities } = server.sdk;
+    const group = await groups.create({
+      name: 'Busy',
+      membership_type: 'dynamic',
+      rule_tree: { attribute: 'total_comments_posted', condition: 'greater_than_or_equal', value: 3, window: 'PT5S' },
     });
-    const group = `${GROUPS}${made.body.id}/`;
-    const stateOf = async (): Promise<string> =>
-      (await server.call<{ evaluation: { state: string } }>('GET', group)).body.evaluation.state;
-    await until(async () => (await stateOf()) === 'live', 30);
-    const profile = await server.call<{ id: string }>('POST', `applications/${CLIENT_ID}/profile/`, { body: {} });
-    const member = `${group}members/${profile.body.id}/`;
-    const explain = async (): Promise<{ is_member: boolean; next_change_at: string | null }> =>
-      (await server.call<{ is_member: boolean; next_change_at: string | null }>('GET', member)).body;
+    await until(async () => (await groups.get(group.id)).evaluation?.state === 'live', 30);
+    const profile = await profiles.create();
+    const explain = () => groups.explain(group.id, profile.id);
 
     const first = clock.now();
     for (let n = 0; n < 3; n++) {
-      await server.call('POST', `applications/${CLIENT_ID}/activities/`, {
-        body: { activities: [{ id: `c${n}`, type: 'comment-created', profile_id: profile.body.id }] },
-      });
+      await activities.send([{ id: `c${n}`, type: 'comment-created', profile_id: profile.id }]);
     }
     expect(await until(async () => (await explain()).is_member, 5)).toBeLessThan(1);
     const announced: Instant = parseInstant((await explain()).next_change_at ?? '') ?? 0;
@@ -63,9 +48,10 @@ describe('by the wall clock', () => {
     await until(async () => !(await explain()).is_member, 10);
     expect(clock.now() - announced).toBeLessThan(1 * MICROS_PER_SECOND);
     expect(clock.now()).toBeGreaterThanOrEqual(announced);
-    const { body } = await server.call<{ results: Change[] }>('GET', `${group}changes/`);
-    expect(body.results.map(({ change, cause }) => `${change} ${cause}`)).toEqual(['entered activity', 'left clock']);
-    expect(parseInstant(body.results[1]?.at ?? '')).toBe(announced);
+    const changes = [];
+    for await (const change of groups.changes(group.id)) changes.push(change);
+    expect(changes.map(({ change, cause }) => `${change} ${cause}`)).toEqual(['entered activity', 'left clock']);
+    expect(parseInstant(changes[1]?.at ?? '')).toBe(announced);
   });
 
   it('says in its metrics how fresh memberships are', async () => {

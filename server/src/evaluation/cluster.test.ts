@@ -1,5 +1,6 @@
 // The statements that a cluster needs, run on one node: they do what those of one node do.
 
+import { type RuleTree } from '@grandstand/sdk/server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sql, type Queryable } from '../database/database.ts';
 import { formatInstant, MICROS_PER_SECOND } from '../instant.ts';
@@ -8,8 +9,6 @@ import { createBench, type BenchProfile, type EngineBench } from '../testing/eng
 import { CLIENT_ID } from '../testing/server.ts';
 import { findLastChanges } from './last-changes.ts';
 import { loadRecents, type RecentOf } from './recents.ts';
-
-const GROUPS = `applications/${CLIENT_ID}/profile-groups/`;
 
 describe('the statements of a cluster', () => {
   let bench: EngineBench;
@@ -21,7 +20,7 @@ describe('the statements of a cluster', () => {
   afterAll(() => bench.close());
 
   const oneNode = (): Queryable => ({ query: bench.server.app.context.db.query });
-  const verify = async (group: string) => (await bench.server.call('POST', `${GROUPS}${group}/verify/`)).body;
+  const verify = (group: string) => bench.server.sdk.groups.verify(group);
 
   it('find the newest activities of each profile, as deep as they are needed and all that lie ahead', async () => {
     const now = bench.clock.now();
@@ -61,7 +60,7 @@ describe('the statements of a cluster', () => {
   });
 
   it('keep dynamic groups true through activities, windows that end, edits and pins', async () => {
-    const rule = (value: number) => ({
+    const rule = (value: number): RuleTree => ({
       operator: 'OR',
       children: [
         { attribute: 'total_comments_posted', condition: 'greater_than_or_equal', value, window: 'PT20S' },
@@ -75,8 +74,10 @@ describe('the statements of a cluster', () => {
       if (fan) await bench.send(fan, round % 3 === 0 ? 'poll-voted' : 'comment-created');
       if (round === 4) await bench.patch(group, { rule_tree: rule(1) });
       if (round === 7)
-        await bench.server.call('PUT', `${GROUPS}${group}/pins/${fans[5]?.id}/`, {
-          body: { pin: 'in', reason: 'a guest', expires_at: formatInstant(bench.clock.now() + 6 * MICROS_PER_SECOND) },
+        await bench.server.sdk.groups.pin(group, fans[5]?.id ?? '', {
+          pin: 'in',
+          reason: 'a guest',
+          expires_at: formatInstant(bench.clock.now() + 6 * MICROS_PER_SECOND),
         });
       bench.clock.advance(3 * MICROS_PER_SECOND);
       await bench.tick();
@@ -101,13 +102,14 @@ describe('the statements of a cluster', () => {
 
   it('add, take away and replace the members of a static group', async () => {
     const group = await bench.staticGroup(fans.slice(0, 4));
-    const path = `${GROUPS}${group}/members/`;
-    await bench.server.call('DELETE', path, { body: { profile_ids: [fans[0]?.id, fans[5]?.id] } });
-    const replaced = await bench.server.call('PUT', path, {
-      body: [fans[0], fans[3], fans[4]].map((fan) => JSON.stringify(fan?.id)).join('\n'),
-      headers: { 'content-type': 'application/x-ndjson' },
+    const { groups } = bench.server.sdk;
+    await groups.removeMembers(group, { profile_ids: [fans[0]?.id ?? '', fans[5]?.id ?? ''] });
+    const list = [fans[0], fans[3], fans[4]].map((fan) => JSON.stringify(fan?.id)).join('\n');
+    expect(await groups.replaceMembers(group, list, 'application/x-ndjson')).toMatchObject({
+      added: 2,
+      removed: 2,
+      unchanged: 1,
     });
-    expect(replaced.body).toMatchObject({ added: 2, removed: 2, unchanged: 1 });
     await bench.server.app.context.groupChores.run();
     expect(await bench.members(group)).toEqual([fans[0]?.id, fans[3]?.id, fans[4]?.id].sort());
     expect((await bench.show(group)).profile_count).toBe(3);

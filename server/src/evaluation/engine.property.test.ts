@@ -2,6 +2,7 @@
 // statements, and after each round everything that readers see is compared. GRANDSTAND_SEED repeats a run,
 // GRANDSTAND_ENGINE_SECONDS makes it last (an hour: 3600).
 
+import { ApiError, type AdminClient } from '@grandstand/sdk/server';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Clock } from '../clock.ts';
@@ -25,7 +26,6 @@ const SECONDS = Number(process.env['GRANDSTAND_ENGINE_SECONDS'] ?? 30);
 const START = parseInstant('2025-02-01T00:00:00.000000Z') ?? 0;
 const MOST_PROFILES = 24;
 const MOST_DYNAMIC = 9;
-const GROUPS = `applications/${CLIENT_ID}/profile-groups/`;
 
 /** Stands still within a round, so that the model is asked about the very instant of the evaluation. */
 let now: Instant = START;
@@ -41,11 +41,11 @@ interface Feed {
 
 describe('the engine', () => {
   let server: TestServer;
+  let sdk: AdminClient;
   let model: Model;
   let worker: Worker;
   let kills = 0;
   let steps = 0;
-  const tokens = new Map<string, string>();
   const trace: string[] = [];
   const note = (text: string): void => {
     trace.push(`${formatInstant(now)} ${text}`);
@@ -54,6 +54,7 @@ describe('the engine', () => {
 
   beforeAll(async () => {
     server = await startTestServer({ clock });
+    sdk = server.sdk;
     const { db, catalogues } = server.app.context;
     const { rows } = await db.query<{ id: number }>(sql`select id from applications where client_id = ${CLIENT_ID}`);
     await saveDefinitions(db, rows[0]?.id ?? 0);
@@ -72,22 +73,6 @@ describe('the engine', () => {
       log: pino({ level: process.env['TEST_LOG'] ?? 'silent' }),
       dynamicGroups: dynamicGroups({ db, clock }),
     });
-  }
-
-  async function call<T = Record<string, unknown>>(
-    method: string,
-    path: string,
-    body?: unknown,
-    options: { token?: string; allow?: number[] } = {},
-  ): Promise<T | undefined> {
-    const answer = await server.call<T>(method, path, {
-      ...(body !== undefined && { body }),
-      ...(options.token !== undefined && { token: options.token }),
-    });
-    if (options.allow?.includes(answer.status)) return undefined;
-    if (answer.status >= 300)
-      throw new Error(`${method} ${path} ${JSON.stringify(body)}: ${answer.status} ${JSON.stringify(answer.body)}`);
-    return answer.body;
   }
 
   /** One of them, mostly. */
@@ -164,13 +149,7 @@ describe('the engine', () => {
       6,
       async () => {
         if (model.profiles.length >= MOST_PROFILES) return;
-        const made = await call<{ id: string; access_token: string; nickname: string }>(
-          'POST',
-          `applications/${CLIENT_ID}/profile/`,
-          {},
-        );
-        if (!made) return;
-        tokens.set(made.id, made.access_token);
+        const made = await sdk.profiles.create();
         model.profiles.push({
           id: made.id,
           ordinal: 0,
@@ -207,21 +186,17 @@ describe('the engine', () => {
       profile,
       activity: createActivity(random, `x${steps}-${random.below(1e9)}`, typesOf(), instant),
     }));
-    const answer = await call<{ accepted: number; duplicates: number; rejected: { index: number }[] }>(
-      'POST',
-      `applications/${CLIENT_ID}/activities/`,
-      {
-        activities: chosen.map(({ profile, activity }) => ({
-          id: activity.id,
-          type: activity.type,
-          profile_id: profile.id,
-          occurred_at: formatInstant(activity.at),
-          value: activity.value,
-          ...(activity.data && { data: activity.data }),
-        })),
-      },
+    const answer = await sdk.activities.send(
+      chosen.map(({ profile, activity }) => ({
+        id: activity.id,
+        type: activity.type,
+        profile_id: profile.id,
+        occurred_at: formatInstant(activity.at),
+        value: activity.value,
+        ...(activity.data && { data: activity.data }),
+      })),
     );
-    const rejected = new Set(answer?.rejected.map((item) => item.index));
+    const rejected = new Set(answer.rejected.map((item) => item.index));
     for (const [index, { profile, activity }] of chosen.entries()) {
       if (rejected.has(index) || profile.activities.some((known) => known.id === activity.id)) continue;
       profile.activities.push(activity);
@@ -233,15 +208,9 @@ describe('the engine', () => {
     const profile = maybe(model.profiles.filter((one) => one.activities.length > 0));
     if (!profile) return;
     const known = random.pick(profile.activities);
-    const answer = await call<{ accepted: number; duplicates: number }>(
-      'POST',
-      `applications/${CLIENT_ID}/activities/`,
-      {
-        activities: [
-          { id: known.id, type: known.type, profile_id: profile.id, occurred_at: formatInstant(now), value: 7 },
-        ],
-      },
-    );
+    const answer = await sdk.activities.send([
+      { id: known.id, type: known.type, profile_id: profile.id, occurred_at: formatInstant(now), value: 7 },
+    ]);
     expect(answer).toMatchObject({ accepted: 0, duplicates: 1 });
   }
 
@@ -250,7 +219,7 @@ describe('the engine', () => {
     if (!profile || profile.activities.length === 0) return;
     const [gone] = profile.activities.splice(random.below(profile.activities.length), 1);
     note(`remove ${gone?.id} of ${profile.id}`);
-    await call('DELETE', `applications/${CLIENT_ID}/profiles/${profile.id}/activities/${gone?.id}/`);
+    await sdk.activities.delete(profile.id, gone?.id ?? '');
   }
 
   async function changeProfile(): Promise<void> {
@@ -274,12 +243,11 @@ describe('the engine', () => {
         : [],
     );
     const nickname = random.pick(TEXTS).trim() || 'Final Horse';
-    const changed = await call<{ custom_id: string | null; nickname: string }>('PATCH', `profiles/${profile.id}/`, {
+    const changed = await sdk.profiles.update(profile.id, {
       nickname,
       ...(random.chance(0.5) && { custom_id: random.chance(0.3) ? null : `${random.pick(TEXTS)}#${profile.id}` }),
       attributes: pairs,
     });
-    if (!changed) return;
     profile.nickname = changed.nickname;
     profile.customId = changed.custom_id;
     profile.pairs = pairs.map((pair) => ({ ...pair, writtenBy: 'admin' as const }));
@@ -291,7 +259,7 @@ describe('the engine', () => {
     const [gone] = model.profiles.splice(random.below(model.profiles.length), 1);
     if (!gone) return;
     note(`erase ${gone.id}`);
-    await call('DELETE', `profiles/${gone.id}/`);
+    await sdk.profiles.erase(gone.id);
     for (const group of model.all) {
       group.members.delete(gone.id);
       group.pins.delete(gone.id);
@@ -301,19 +269,14 @@ describe('the engine', () => {
   async function createGroup(): Promise<void> {
     const fresh = { tree: undefined, members: new Set<string>(), pins: new Map(), frozen: undefined, isActive: true };
     if (model.all.filter((group) => !group.tree).length < 2) {
-      const made = await call<{ id: string }>('POST', GROUPS, { name: 'Static' });
-      if (made) model.all.push({ ...fresh, id: made.id });
-      note(`static ${made?.id}`);
+      const made = await sdk.groups.create({ name: 'Static' });
+      model.all.push({ ...fresh, id: made.id });
+      note(`static ${made.id}`);
       return;
     }
     if (dynamic().length >= MOST_DYNAMIC) return;
     const rule = tree(model.all.length);
-    const made = await call<{ id: string }>('POST', GROUPS, {
-      name: 'Dynamic',
-      membership_type: 'dynamic',
-      rule_tree: rule,
-    });
-    if (!made) return;
+    const made = await sdk.groups.create({ name: 'Dynamic', membership_type: 'dynamic', rule_tree: rule });
     model.all.push({ ...fresh, id: made.id, tree: normalise(rule) });
     note(`dynamic ${made.id} ${JSON.stringify(rule)}`);
   }
@@ -323,7 +286,7 @@ describe('the engine', () => {
     if (!group) return;
     const rule = tree(model.all.indexOf(group));
     note(`edit ${group.id} ${JSON.stringify(rule)}`);
-    await call('PATCH', `${GROUPS}${group.id}/`, { rule_tree: rule });
+    await sdk.groups.update(group.id, { rule_tree: rule });
     group.tree = normalise(rule);
   }
 
@@ -336,7 +299,7 @@ describe('the engine', () => {
       ? Infinity
       : now + random.pick([MICROS_PER_SECOND, MICROS_PER_DAY, 7 * MICROS_PER_DAY]);
     note(`pin ${how} ${profile.id} in ${group.id} until ${until}`);
-    await call('PUT', `${GROUPS}${group.id}/pins/${profile.id}/`, {
+    await sdk.groups.pin(group.id, profile.id, {
       pin: how,
       reason: 'because',
       expires_at: until === Infinity ? null : formatInstant(until),
@@ -353,7 +316,9 @@ describe('the engine', () => {
     const profileId = group && [...group.pins.keys()][0];
     if (!group || profileId === undefined) return;
     note(`unpin ${profileId} in ${group.id}`);
-    await call('DELETE', `${GROUPS}${group.id}/pins/${profileId}/`, undefined, { allow: [404] }); // its end may have come
+    await sdk.groups.unpin(group.id, profileId).catch((error: unknown) => {
+      if (!(error instanceof ApiError) || error.status !== 404) throw error; // its end may have come
+    });
     group.pins.delete(profileId);
     pinned.add(`${group.id} ${profileId}`);
   }
@@ -363,7 +328,7 @@ describe('the engine', () => {
     if (!group) return;
     if (group.frozen) {
       note(`resume ${group.id}`);
-      await call('PATCH', `${GROUPS}${group.id}/`, { is_paused: false });
+      await sdk.groups.update(group.id, { is_paused: false });
       group.frozen = undefined;
       return;
     }
@@ -371,7 +336,7 @@ describe('the engine', () => {
     await settle();
     const member = membershipAt(model, now).get(group.id);
     note(`pause ${group.id}`);
-    await call('PATCH', `${GROUPS}${group.id}/`, { is_paused: true });
+    await sdk.groups.update(group.id, { is_paused: true });
     if (group.tree) group.served = group.tree;
     group.frozen = new Map(model.profiles.map((profile) => [profile.id, member?.has(profile.id) ?? false]));
     for (const [profileId, { pin: how }] of group.pins) group.frozen.set(profileId, how === 'in');
@@ -384,17 +349,14 @@ describe('the engine', () => {
     const how = random.pick(['add', 'remove', 'replace'] as const);
     note(`static ${how} ${group.id} ${some.join(' ')}`);
     if (how === 'add') {
-      await call('POST', `${GROUPS}${group.id}/members/`, { profile_ids: [...new Set(some)] });
+      await sdk.groups.addMembers(group.id, { profile_ids: [...new Set(some)] });
       for (const id of some) group.members.add(id);
     } else if (how === 'remove') {
-      await call('DELETE', `${GROUPS}${group.id}/members/`, { profile_ids: some });
+      await sdk.groups.removeMembers(group.id, { profile_ids: some });
       for (const id of some) group.members.delete(id);
     } else {
-      const answer = await server.call('PUT', `${GROUPS}${group.id}/members/`, {
-        body: [...new Set(some)].map((id) => JSON.stringify(id)).join('\n'),
-        headers: { 'content-type': 'application/x-ndjson' },
-      });
-      expect(answer.status, JSON.stringify(answer.body)).toBe(200);
+      const list = [...new Set(some)].map((id) => JSON.stringify(id)).join('\n');
+      await sdk.groups.replaceMembers(group.id, list, 'application/x-ndjson');
       group.members = new Set(some);
     }
   }
@@ -403,17 +365,25 @@ describe('the engine', () => {
   async function retire(): Promise<void> {
     const retired = model.all.find((group) => !group.isActive);
     if (retired) {
-      const answer = await server.call('POST', `${GROUPS}${retired.id}/restore/`, { body: {} });
-      note(`restore ${retired.id} ${answer.status}`);
-      if (answer.status < 300) retired.isActive = true;
+      retired.isActive = await isGranted(sdk.groups.restore(retired.id));
+      note(`restore ${retired.id} ${retired.isActive}`);
       return;
     }
     const group = maybe(dynamic());
     if (!group || group.frozen) return;
-    const answer = await server.call('PATCH', `${GROUPS}${group.id}/`, { body: { is_active: false } });
-    note(`deactivate ${group.id} ${answer.status}`);
-    if (answer.status < 300) group.isActive = false;
+    group.isActive = !(await isGranted(sdk.groups.update(group.id, { is_active: false })));
+    note(`deactivate ${group.id} ${!group.isActive}`);
   }
+
+  /** Groups that others read, or that read what is gone, are refused. */
+  const isGranted = (call: Promise<unknown>): Promise<boolean> =>
+    call.then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof ApiError) return false;
+        throw error;
+      },
+    );
 
   async function step(): Promise<void> {
     let at = random.below(moves.reduce((sum, [weight]) => sum + weight, 0));
@@ -535,30 +505,26 @@ describe('the engine', () => {
   async function proveOne(why: () => string): Promise<void> {
     const group = maybe(dynamic().filter((one) => !one.frozen));
     if (!group) return;
-    const proof = await call<{ checked: number; missing: number; extra: number }>(
-      'POST',
-      `${GROUPS}${group.id}/verify/`,
-    );
+    const proof = await sdk.groups.verify(group.id);
     expect(proof, `verify ${group.id}: ${why()}`).toEqual({ checked: model.profiles.length, missing: 0, extra: 0 });
-    const shown = await call<{ evaluation: { state: string; as_of: string } }>('GET', `${GROUPS}${group.id}/`);
-    expect(shown?.evaluation, why()).toMatchObject({ state: 'live', as_of: formatInstant(now) });
+    expect((await sdk.groups.get(group.id)).evaluation, why()).toMatchObject({
+      state: 'live',
+      as_of: formatInstant(now),
+    });
   }
 
   async function explainOne(expected: Map<string, Set<string>>, why: () => string): Promise<void> {
     const group = maybe(dynamic());
     const profile = maybe(model.profiles);
     if (!group || !profile) return;
-    const told = await call<{ is_member: boolean; next_change_at: string | null }>(
-      'GET',
-      `${GROUPS}${group.id}/members/${profile.id}/`,
-    );
+    const told = await sdk.groups.explain(group.id, profile.id);
     const isMember = expected.get(group.id)?.has(profile.id) ?? false;
     const next = edges(model, profile, now, Infinity).find(
       (at) => membershipOf(profile, at).has(group.id) !== isMember,
     );
     if (group.frozen !== undefined || reads(group).some((inner) => inner.frozen)) return; // what a pause keeps has no future to tell
     expect(
-      { is_member: told?.is_member, next: told?.next_change_at },
+      { is_member: told.is_member, next: told.next_change_at },
       `explain ${group.id} ${profile.id}: ${why()}`,
     ).toEqual({
       is_member: isMember,

@@ -1,11 +1,12 @@
 // What others fell into, one test each; the property test meets most of it too, by chance rather than by name.
 
+import { type RuleTree } from '@grandstand/sdk/server';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sql } from '../database/database.ts';
 import { MICROS_PER_DAY, MICROS_PER_SECOND, formatInstant } from '../instant.ts';
 import { createBench, type EngineBench } from '../testing/engine.ts';
-import { CLIENT_ID } from '../testing/server.ts';
+import { CLIENT_ID, pagesOf, refusal } from '../testing/server.ts';
 import { dynamicGroups } from './dynamic-groups.ts';
 import { listDueFills, runFill } from './fill.ts';
 import { LeaseLost, leases } from './leases.ts';
@@ -15,7 +16,6 @@ import { evaluateQueue } from './testing/evaluate-queue.ts';
 import { Killed, mortal } from './testing/mortal.ts';
 import { createWorker } from './worker.ts';
 
-const GROUPS = `applications/${CLIENT_ID}/profile-groups/`;
 const ACTIVE = { attribute: 'total_activities', condition: 'greater_than_or_equal', value: 1 };
 
 describe('pitfalls', () => {
@@ -25,9 +25,7 @@ describe('pitfalls', () => {
   });
   afterAll(() => bench.close());
   const db = () => bench.server.app.context.db;
-  const post = <T = Record<string, unknown>>(path: string, body: unknown = {}) =>
-    bench.server.call<T>('POST', path, { body });
-  const verify = async (group: string) => (await post(`${GROUPS}${group}/verify/`)).body;
+  const verify = (group: string) => bench.server.sdk.groups.verify(group);
 
   it('a group whose fill died goes on by itself and is never stuck', async () => {
     const profile = await bench.profile();
@@ -43,7 +41,7 @@ describe('pitfalls', () => {
     });
     await expect(doomed.tick()).rejects.toThrow(Killed);
     doomed.abandon();
-    expect((await bench.show(group)).evaluation.state).toBe('filling');
+    expect((await bench.show(group)).evaluation?.state).toBe('filling');
     await db().query(sql`update leases set expires_at = '-infinity' where starts_with(name, 'heart:')`);
     await bench.tick();
     expect((await bench.show(group)).evaluation).toMatchObject({ state: 'live', progress: null });
@@ -64,15 +62,15 @@ describe('pitfalls', () => {
   it('as_of is never ahead of what is evaluated', async () => {
     const group = await bench.group(ACTIVE);
     await bench.tick();
-    const before = (await bench.show(group)).evaluation.as_of ?? '';
+    const before = (await bench.show(group)).evaluation?.as_of ?? '';
     bench.clock.advance(10 * MICROS_PER_SECOND);
     const sent = formatInstant(bench.clock.now());
     await bench.send(await bench.profile(), 'comment-created');
     bench.clock.advance(10 * MICROS_PER_SECOND);
-    const waiting = (await bench.show(group)).evaluation.as_of ?? '';
+    const waiting = (await bench.show(group)).evaluation?.as_of ?? '';
     expect(waiting < sent && waiting >= before).toBe(true);
     await bench.tick();
-    expect(((await bench.show(group)).evaluation.as_of ?? '') > sent).toBe(true);
+    expect(((await bench.show(group)).evaluation?.as_of ?? '') > sent).toBe(true);
   });
 
   it('an edit shows the old members, then the new ones, and only the difference in the feed', async () => {
@@ -126,39 +124,32 @@ describe('pitfalls', () => {
   });
 
   it('every rule of the history can come back, also the deepest that may be sent', async () => {
-    const deep = Array.from({ length: 7 }).reduce<unknown>((child) => ({ operator: 'NOT', children: [child] }), ACTIVE);
-    const group = await bench.group(deep);
-    const path = `${GROUPS}${group}/`;
-    const first = await bench.show(group);
-    const tree = first.ruleset?.rule_tree;
-    expect(tree).toEqual({ operator: 'AND', children: [deep] });
-    await bench.patch(group, { rule_tree: tree }); // as it was given out
-    expect((await bench.show(group)).ruleset?.id).toBe(first.ruleset?.id);
-    expect((await post(`${GROUPS}preview/`, { rule_tree: tree, group_id: group })).status).toBe(200);
-    await bench.patch(group, { rule_tree: ACTIVE });
-    const restored = await post<{ ruleset: { id: string; rule_tree: unknown } }>(
-      `${path}rulesets/${first.ruleset?.id}/restore/`,
+    const { groups } = bench.server.sdk;
+    const deep = Array.from({ length: 7 }).reduce<RuleTree>(
+      (child) => ({ operator: 'NOT', children: [child] }),
+      ACTIVE,
     );
-    expect(restored).toMatchObject({ status: 200, body: { ruleset: { rule_tree: tree } } });
-    expect(restored.body.ruleset.id).not.toBe(first.ruleset?.id);
-    const { body } = await bench.server.call<{
-      count: number;
-      results: { id: string; rule_tree: unknown; created_by: string; created_at: string }[];
-    }>('GET', `${path}rulesets/`);
-    expect(body.count).toBe(3);
-    expect(body.results.map((row) => row.rule_tree)).toEqual([tree, expect.anything(), tree]);
-    expect(body.results[0]).toMatchObject({ id: restored.body.ruleset.id, created_by: 'token:bootstrap' });
-    expect(
-      body.results
-        .map((row) => row.created_at)
-        .toSorted()
-        .toReversed(),
-    ).toEqual(body.results.map((row) => row.created_at));
-    const tooDeep = await bench.server.call('PATCH', path, {
-      body: { rule_tree: { operator: 'NOT', children: [tree] } },
-    });
-    expect(tooDeep.body).toEqual({ rule_tree: ['The tree has more than 8 levels.'] });
-    expect((await post(`${path}rulesets/${group}/restore/`)).status).toBe(404);
+    const group = await bench.group(deep);
+    const first = (await bench.show(group)).ruleset;
+    const tree: RuleTree = { operator: 'AND', children: [deep] };
+    expect(first?.rule_tree).toEqual(tree);
+    await bench.patch(group, { rule_tree: tree }); // as it was given out
+    expect((await bench.show(group)).ruleset?.id).toBe(first?.id);
+    expect(await groups.preview(tree, group)).toMatchObject({ as_of: expect.any(String) });
+    await bench.patch(group, { rule_tree: ACTIVE });
+    const restored = (await groups.restoreRuleset(group, first?.id ?? '')).ruleset;
+    expect(restored?.rule_tree).toEqual(tree);
+    expect(restored?.id).not.toBe(first?.id);
+    const [page] = await pagesOf(groups.rulesets(group));
+    expect(page?.count).toBe(3);
+    const history = page?.results ?? [];
+    expect(history.map((row) => row.rule_tree)).toEqual([tree, expect.anything(), tree]);
+    expect(history[0]).toMatchObject({ id: restored?.id, created_by: 'token:bootstrap' });
+    const saved = history.map((row) => row.created_at);
+    expect(saved.toSorted().toReversed()).toEqual(saved);
+    const tooDeep = await refusal(groups.update(group, { rule_tree: { operator: 'NOT', children: [tree] } }));
+    expect(tooDeep.fields).toEqual({ rule_tree: ['The tree has more than 8 levels.'] });
+    expect((await refusal(groups.restoreRuleset(group, group))).status).toBe(404);
   });
 
   it('what changes while a group is filled is not lost in the switch', async () => {
@@ -287,15 +278,14 @@ describe('pitfalls', () => {
       cause: 'group',
       at: formatInstant(sent + 10 * MICROS_PER_SECOND),
     });
-    const cycle = await bench.server.call('PATCH', `${GROUPS}${inner}/`, {
-      body: { rule_tree: { attribute: 'profile_group', condition: 'in', value: [outer] } },
-    });
+    const cycle = await refusal(
+      bench.patch(inner, { rule_tree: { attribute: 'profile_group', condition: 'in', value: [outer] } }),
+    );
     expect(cycle.status).toBe(400);
-    const previewed = await post(`${GROUPS}preview/`, {
-      rule_tree: { attribute: 'profile_group', condition: 'in', value: [outer] },
-      group_id: inner,
-    });
-    expect(previewed).toMatchObject({ status: 400, body: cycle.body });
+    const previewed = await refusal(
+      bench.server.sdk.groups.preview({ attribute: 'profile_group', condition: 'in', value: [outer] }, inner),
+    );
+    expect(previewed).toMatchObject({ status: 400, fields: cycle.fields });
   });
 
   it('a pin that ends is not lost when its profile is evaluated for something else before the sweep comes by', async () => {
@@ -304,8 +294,10 @@ describe('pitfalls', () => {
     const [profile, other] = [await bench.profile(), await bench.profile()];
     await bench.tick();
     const end = bench.clock.now() + MICROS_PER_SECOND;
-    await bench.server.call('PUT', `${GROUPS}${pinned}/pins/${profile.id}/`, {
-      body: { pin: 'in', reason: 'for a second', expires_at: formatInstant(end) },
+    await bench.server.sdk.groups.pin(pinned, profile.id, {
+      pin: 'in',
+      reason: 'for a second',
+      expires_at: formatInstant(end),
     });
     await bench.tick();
     expect(await bench.members(pinned)).toEqual([profile.id]);
@@ -330,7 +322,7 @@ describe('pitfalls', () => {
     await db().query(sql`delete from members where group_id = ${group} and profile_id = ${profile.id}`);
     expect(await verify(group)).toMatchObject({ missing: 1, extra: 0 });
     await bench.patch(group, { is_paused: true });
-    expect((await post(`${GROUPS}${group}/verify/`)).status).toBe(409);
+    expect((await refusal(verify(group))).status).toBe(409);
   });
 
   it('each group is verified once a night, and the result is a metric', async () => {
@@ -370,11 +362,8 @@ describe('pitfalls', () => {
   it('a preview is exact, changes nothing and counts who would enter and leave', async () => {
     const group = await bench.group(ACTIVE);
     await bench.tick();
-    const preview = await post<{ count: number; entering: number; leaving: number; sample: unknown[] }>(
-      `${GROUPS}preview/`,
-      { rule_tree: { ...ACTIVE, value: 1000 }, group_id: group },
-    );
-    expect(preview.body).toMatchObject({
+    const preview = await bench.server.sdk.groups.preview({ ...ACTIVE, value: 1000 }, group);
+    expect(preview).toMatchObject({
       count: 0,
       entering: 0,
       leaving: (await bench.show(group)).profile_count,
@@ -382,9 +371,9 @@ describe('pitfalls', () => {
     });
     const more = await bench.profile();
     await bench.send(more, 'comment-created');
-    const again = await post<{ count: number }>(`${GROUPS}preview/`, { rule_tree: ACTIVE });
+    const again = await bench.server.sdk.groups.preview(ACTIVE);
     await bench.tick();
-    expect(again.body.count).toBe((await bench.show(group)).profile_count);
+    expect(again.count).toBe((await bench.show(group)).profile_count);
   });
 
   it('thousands of windows that end in the same second do not hold up live activity', async () => {

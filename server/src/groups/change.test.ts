@@ -1,58 +1,46 @@
 // What became of a group's members: the past by `as_of`, size over time, and who reads a group.
 
+import { type AdminClient, type Member, type RuleTree } from '@grandstand/sdk/server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { addProfiles } from '../testing/profiles.ts';
-import { CLIENT_ID, startTestServer, testClock, type TestClock, type TestServer } from '../testing/server.ts';
+import {
+  CLIENT_ID,
+  pagesOf,
+  refusal,
+  startTestServer,
+  testClock,
+  type TestClock,
+  type TestServer,
+} from '../testing/server.ts';
 
 const GROUPS = `applications/${CLIENT_ID}/profile-groups/`;
-
-interface Member {
-  id: string;
-  nickname: string | null;
-  membership_created_at: string;
-}
-interface List<T> {
-  count: number | null;
-  next: string | null;
-  results: T[];
-}
 
 describe('the history of a group', () => {
   let server: TestServer;
   let clock: TestClock;
+  let groups: AdminClient['groups'];
   let profiles: string[];
   beforeAll(async () => {
     clock = testClock('2026-03-01T10:00:00Z');
     server = await startTestServer({ clock });
+    ({ groups } = server.sdk);
     profiles = await addProfiles(server, 40);
   });
   afterAll(() => server.close());
 
-  const createGroup = async (): Promise<string> =>
-    (await server.call<{ id: string }>('POST', GROUPS, { body: { name: 'History' } })).body.id;
-  const add = (group: string, ids: string[]) =>
-    server.call('POST', `${GROUPS}${group}/members/`, { body: { profile_ids: ids } });
-  const remove = (group: string, ids: string[]) =>
-    server.call('DELETE', `${GROUPS}${group}/members/`, { body: { profile_ids: ids } });
+  const createGroup = async (): Promise<string> => (await groups.create({ name: 'History' })).id;
+  const add = (group: string, ids: string[]) => groups.addMembers(group, { profile_ids: ids });
+  const remove = (group: string, ids: string[]) => groups.removeMembers(group, { profile_ids: ids });
   const replace = (group: string, ids: string[]) =>
-    server.call('PUT', `${GROUPS}${group}/members/`, {
-      body: ids.map((id) => `"${id}"\n`).join('') || '\n',
-      headers: { 'content-type': 'application/x-ndjson' },
-    });
+    groups.replaceMembers(group, ids.map((id) => `"${id}"\n`).join('') || '\n', 'application/x-ndjson');
   const asOf = async (
     group: string,
     at: string,
     size = 1000,
-  ): Promise<{ ids: string[]; count: number | null; rows: Member[] }> => {
-    const rows: Member[] = [];
-    let count: number | null = null;
-    for (let url: string | null = `${GROUPS}${group}/members/?as_of=${at}&page_size=${size}`; url !== null;) {
-      const page: List<Member> = (await server.call<List<Member>>('GET', url)).body;
-      count = page.count;
-      rows.push(...page.results);
-      url = page.next;
-    }
-    return { ids: rows.map((row) => row.id), count, rows };
+  ): Promise<{ ids: string[]; count: number | null | undefined; rows: Member[] }> => {
+    const pages = await pagesOf(groups.members(group, { as_of: at, page_size: size }));
+    const rows = pages.flatMap(({ results }) => results);
+    return { ids: rows.map((row) => row.id), count: pages.at(-1)?.count, rows };
   };
 
   it('gives the members at any instant of the past, whatever happened since', async () => {
@@ -65,7 +53,7 @@ describe('the history of a group', () => {
     await replace(group, profiles.slice(3, 20));
     clock.set('2026-03-01T10:40:00Z');
     await remove(group, profiles.slice(3, 4));
-    await server.call('DELETE', `profiles/${profiles[19]}/`);
+    await server.sdk.profiles.erase(profiles[19] ?? '');
     clock.set('2026-03-01T11:00:00Z');
 
     const at = async (minute: string) => (await asOf(group, `2026-03-01T10:${minute}:00Z`)).ids.toSorted();
@@ -83,20 +71,17 @@ describe('the history of a group', () => {
     expect(entered).toEqual(entered.toSorted().toReversed());
     expect(paged.rows.find((row) => row.id === profiles[19])).toMatchObject({ nickname: null, custom_id: null });
     const now = await asOf(group, '2026-03-01T11:00:00Z');
-    expect(now.ids.toSorted()).toEqual(
-      (await server.call<List<Member>>('GET', `${GROUPS}${group}/members/?page_size=100`)).body.results
-        .map((row) => row.id)
-        .toSorted(),
-    );
+    const present = await groups.members(group, { page_size: 100 }).all();
+    expect(now.ids.toSorted()).toEqual(present.map((row) => row.id).toSorted());
   });
 
   it('does not tell the future', async () => {
     const group = await createGroup();
     clock.set('2026-03-01T11:10:00Z');
     for (const at of ['2026-03-01T11:20:00Z', 'yesterday', '2026-02-30']) {
-      const answer = await server.call('GET', `${GROUPS}${group}/members/?as_of=${at}`);
-      expect(answer.status, at).toBe(400);
-      expect(Object.keys(answer.body)).toEqual(['as_of']);
+      const refused = await refusal(groups.members(group, { as_of: at }).all());
+      expect(refused.status, at).toBe(400);
+      expect(Object.keys(refused.fields)).toEqual(['as_of']);
     }
   });
 
@@ -112,14 +97,11 @@ describe('the history of a group', () => {
     await remove(group, profiles.slice(5, 6));
     clock.set('2026-03-03T01:30:00Z');
 
-    const size = async (query: string) =>
-      (
-        await server.call<{ results: { at: string; size: number; entered: number; left: number }[] }>(
-          'GET',
-          `${GROUPS}${group}/size/?${query}`,
-        )
-      ).body;
-    const hours = await size('interval=hour&since=2026-03-02T08:20:00Z&until=2026-03-02T13:00:00Z');
+    const hours = await groups.size(group, {
+      interval: 'hour',
+      since: '2026-03-02T08:20:00Z',
+      until: '2026-03-02T13:00:00Z',
+    });
     expect(hours).toEqual({
       interval: 'hour',
       since: '2026-03-02T08:00:00.000000Z',
@@ -132,13 +114,13 @@ describe('the history of a group', () => {
         { at: '2026-03-02T12:00:00.000000Z', size: 10, entered: 0, left: 0 },
       ],
     });
-    const days = await size('interval=day&since=2026-03-01&until=2026-03-10');
+    const days = await groups.size(group, { interval: 'day', since: '2026-03-01', until: '2026-03-10' });
     expect(days.results).toEqual([
       { at: '2026-03-01T00:00:00.000000Z', size: 0, entered: 0, left: 0 },
       { at: '2026-03-02T00:00:00.000000Z', size: 10, entered: 15, left: 5 },
       { at: '2026-03-03T00:00:00.000000Z', size: 9, entered: 0, left: 1 },
     ]);
-    const recent = await size('');
+    const recent = await groups.size(group);
     expect(recent.results).toHaveLength(24);
     expect(recent.results.at(-1)).toMatchObject({ at: '2026-03-03T01:00:00.000000Z', size: 9 });
     for (const bad of ['interval=week', 'since=x', 'since=2026-03-03&until=2026-03-02', 'since=1950-01-01']) {
@@ -148,22 +130,20 @@ describe('the history of a group', () => {
 
   it('keeps a group that a rule reads, and names the readers', async () => {
     const group = await createGroup();
-    const rule = { operator: 'OR', children: [{ attribute: 'profile_group', condition: 'in', value: [group] }] };
-    const reader = await server.call<{ id: string }>('POST', GROUPS, {
-      body: { name: 'The reader', membership_type: 'dynamic', rule_tree: rule },
+    const rule: RuleTree = { attribute: 'profile_group', condition: 'in', value: [group] };
+    const reader = await groups.create({
+      name: 'The reader',
+      membership_type: 'dynamic',
+      rule_tree: { operator: 'OR', children: [rule] },
     });
-    expect(reader.status).toBe(201);
-    const path = `${GROUPS}${group}/`;
-    for (const answer of [
-      await server.call('DELETE', path),
-      await server.call('PATCH', path, { body: { is_active: false } }),
-    ]) {
-      expect(answer.status).toBe(409);
-      expect(answer.body['detail']).toContain(`'The reader' (${reader.body.id})`);
+    for (const call of [() => groups.delete(group), () => groups.update(group, { is_active: false })]) {
+      const refused = await refusal(call());
+      expect(refused.status).toBe(409);
+      expect(refused.message).toContain(`'The reader' (${reader.id})`);
     }
-    expect((await server.call('PATCH', path, { body: { name: 'Still here' } })).status).toBe(200);
-    expect((await server.call('DELETE', `${GROUPS}${reader.body.id}/`)).status).toBe(204);
-    expect((await server.call('DELETE', path)).status).toBe(204);
+    expect(await groups.update(group, { name: 'Still here' })).toMatchObject({ name: 'Still here' });
+    await groups.delete(reader.id);
+    await groups.delete(group);
   });
 
   it('keeps the custom id by which a rule names it, and names the readers', async () => {
@@ -208,15 +188,15 @@ describe('the history of a group', () => {
   });
 
   it('refuses a rule over a group that is not there, with every other problem', async () => {
-    const rule = {
+    const rule: RuleTree = {
       operator: 'OR',
       children: [{ attribute: 'profile_group', condition: 'in', value: ['custom:nobody'] }],
     };
-    const made = await server.call('POST', GROUPS, { body: { name: '', membership_type: 'dynamic', rule_tree: rule } });
-    expect(made.status).toBe(400);
-    expect(Object.keys(made.body)).toEqual(
+    const refused = await refusal(groups.create({ name: '', membership_type: 'dynamic', rule_tree: rule }));
+    expect(refused.status).toBe(400);
+    expect(Object.keys(refused.fields)).toEqual(
       expect.arrayContaining(['name', expect.stringContaining('rule_tree.children[0].value') as string]),
     );
-    expect((await server.call('POST', GROUPS, { body: { name: 'x', membership_type: 'dynamic' } })).status).toBe(400);
+    expect((await refusal(groups.create({ name: 'x', membership_type: 'dynamic' }))).status).toBe(400);
   });
 });

@@ -1,20 +1,20 @@
 // Profile groups over HTTP: first the documented examples in their order, compared as raw text so that the order of the
 // fields counts, then each rule beside them.
 
+import {
+  createAdminClient,
+  type AdminClient,
+  type NewProfileGroup,
+  type OwnProfile,
+  type ProfileGroup,
+  type ProfileGroupFilter,
+  type RuleTree,
+} from '@grandstand/sdk/server';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { CLIENT_ID, startTestServer, testClock, type TestClock, type TestServer } from '../testing/server.ts';
+import { CLIENT_ID, pagesOf, refusal, startTestServer, testClock, type TestServer } from '../testing/server.ts';
 
 const GROUPS = `applications/${CLIENT_ID}/profile-groups/`;
 
-interface GroupBody {
-  id: string;
-  name: string;
-  is_active: boolean;
-  profile_count: number;
-  custom_id: string | null;
-  updated_at: string;
-  created_at: string;
-}
 interface List<T> {
   count: number | null;
   next: string | null;
@@ -24,28 +24,18 @@ interface List<T> {
 
 describe('profile groups', () => {
   let server: TestServer;
-  let clock: TestClock;
+  let groups: AdminClient['groups'];
+  let profiles: AdminClient['profiles'];
   beforeAll(async () => {
-    clock = testClock();
-    server = await startTestServer({ clock });
+    server = await startTestServer({ clock: testClock() });
+    ({ groups, profiles } = server.sdk);
   });
   afterAll(() => server.close());
 
-  const createGroup = async (fields: Record<string, unknown> = {}): Promise<GroupBody> => {
-    const made = await server.call<GroupBody>('POST', GROUPS, { body: { name: 'A group', ...fields } });
-    expect(made.status).toBe(201);
-    return made.body;
-  };
-  const createProfile = async (): Promise<{ id: string; access_token: string; nickname: string }> =>
-    (
-      await server.call<{ id: string; access_token: string; nickname: string }>(
-        'POST',
-        `applications/${CLIENT_ID}/profile/`,
-        { token: null },
-      )
-    ).body;
-  const list = async (query = ''): Promise<List<GroupBody>> =>
-    (await server.call<List<GroupBody>>('GET', `${GROUPS}${query}`)).body;
+  const createGroup = (fields: Partial<NewProfileGroup> = {}) => groups.create({ name: 'A group', ...fields });
+  /** As a fan who opens the app: without a credential. */
+  const createProfile = (): Promise<OwnProfile> => server.as(null).profiles.create();
+  const status = async (call: Promise<unknown>): Promise<number> => (await refusal(call)).status;
 
   describe('as the reference shows them, in order', () => {
     /** The field names of the first object in a raw answer whose list of fields starts with these. */
@@ -78,7 +68,7 @@ describe('profile groups', () => {
       expect(created.status).toBe(201);
       expect(created.text.startsWith('{"id":')).toBe(true);
       inOrder(created.text, [...FIELDS, 'membership_type']);
-      const group = JSON.parse(created.text) as GroupBody;
+      const group = JSON.parse(created.text) as ProfileGroup;
       expect(group).toMatchObject({
         name: 'Group1',
         is_active: true,
@@ -153,48 +143,40 @@ describe('profile groups', () => {
     const group = await createGroup();
     const hidden = await createGroup({ visible_to_members: false });
     const [me, other] = [await createProfile(), await createProfile()];
-    for (const { id } of [group, hidden])
-      await server.call('POST', `${GROUPS}${id}/members/`, { body: { profile_ids: [me.id] } });
-    for (const path of [
-      GROUPS,
-      `${GROUPS}${group.id}/`,
-      `${GROUPS}${group.id}/members/`,
-      `${GROUPS}${group.id}/changes/`,
-    ]) {
-      expect((await server.call('GET', path, { token: null })).status).toBe(401);
-      expect((await server.call('GET', path, { token: me.access_token })).status).toBe(403);
+    for (const { id } of [group, hidden]) await groups.addMembers(id, { profile_ids: [me.id] });
+    for (const [token, refused] of [
+      [null, 401],
+      [me.access_token, 403],
+    ] as const) {
+      const as = server.as(token).groups;
+      expect(await status(as.list().all())).toBe(refused);
+      expect(await status(as.get(group.id))).toBe(refused);
+      expect(await status(as.members(group.id).all())).toBe(refused);
+      expect(await status(as.changes(group.id).next())).toBe(refused);
     }
-    const own = `applications/${CLIENT_ID}/profiles/${me.id}/profile-groups/`;
-    const mine = await server.call<List<{ group_id: string }>>('GET', own, { token: me.access_token });
-    expect(mine.body).toMatchObject({ count: 1, results: [{ group_id: group.id }] });
-    expect((await server.call<List<unknown>>('GET', own)).body.count).toBe(2);
-    expect((await server.call('GET', own, { token: other.access_token })).status).toBe(403);
-    expect(
-      (await server.call('GET', `applications/${CLIENT_ID}/profiles/${crypto.randomUUID()}/profile-groups/`)).status,
-    ).toBe(404);
+    const [mine] = await pagesOf(server.as(me.access_token).profiles.groups(me.id));
+    expect(mine).toMatchObject({ count: 1, results: [{ group_id: group.id }] });
+    expect(await pagesOf(profiles.groups(me.id))).toMatchObject([{ count: 2 }]);
+    expect(await status(server.as(other.access_token).profiles.groups(me.id).all())).toBe(403);
+    expect(await status(profiles.groups(crypto.randomUUID()).all())).toBe(404);
   });
 
   it('are named in paths by id or by custom id, which belongs to one group', async () => {
     const group = await createGroup({ custom_id: 'vip/2026 ü' });
-    const path = `${GROUPS}${encodeURIComponent('custom:vip/2026 ü')}/`;
-    expect((await server.call<GroupBody>('GET', path)).body.id).toBe(group.id);
-    expect((await server.call<GroupBody>('GET', `${GROUPS}${group.id.toUpperCase()}/`)).body.id).toBe(group.id);
-    const again = await server.call('POST', GROUPS, { body: { name: 'Other', custom_id: 'vip/2026 ü' } });
-    expect(again.status).toBe(409);
-    expect(again.body).toEqual({
-      detail: "profile group with custom_id 'vip/2026 ü' already exists.",
-      error_code: 'conflict',
+    const named = 'custom:vip/2026 ü';
+    expect((await groups.get(named)).id).toBe(group.id);
+    expect((await groups.get(group.id.toUpperCase())).id).toBe(group.id);
+    expect(await refusal(groups.create({ name: 'Other', custom_id: 'vip/2026 ü' }))).toMatchObject({
+      status: 409,
+      code: 'conflict',
+      message: "profile group with custom_id 'vip/2026 ü' already exists.",
     });
     const other = await createGroup();
-    expect((await server.call('PATCH', `${GROUPS}${other.id}/`, { body: { custom_id: 'vip/2026 ü' } })).status).toBe(
-      409,
-    );
-    await server.call('PATCH', path, { body: { custom_id: null } });
-    expect((await server.call('PATCH', `${GROUPS}${other.id}/`, { body: { custom_id: 'vip/2026 ü' } })).status).toBe(
-      200,
-    );
-    expect((await server.call('GET', `${GROUPS}custom:nobody/`)).status).toBe(404);
-    expect((await server.call('GET', `${GROUPS}not-an-id/`)).status).toBe(404);
+    expect(await status(groups.update(other.id, { custom_id: 'vip/2026 ü' }))).toBe(409);
+    await groups.update(named, { custom_id: null });
+    expect(await groups.update(other.id, { custom_id: 'vip/2026 ü' })).toMatchObject({ custom_id: 'vip/2026 ü' });
+    expect(await status(groups.get('custom:nobody'))).toBe(404);
+    expect(await status(groups.get('not-an-id'))).toBe(404);
   });
 
   it('are found by each filter and by several at once', async () => {
@@ -208,13 +190,14 @@ describe('profile groups', () => {
       ],
     });
     const blue = await createGroup({ name: `Lions%${tag}`, attributes: [{ key: 'team', value: `blue ${tag}` }] });
-    const ids = async (query: string): Promise<string[]> => (await list(query)).results.map((group) => group.id);
-    expect(await ids(`?custom_id=red-${tag}`)).toEqual([red.id]);
-    expect(await ids(`?name=lions_${tag}`)).toEqual([red.id]);
-    expect(await ids(`?name=${encodeURIComponent(`Lions%${tag}`)}`)).toEqual([blue.id]);
-    expect(await ids(`?attributes=${encodeURIComponent(`team:blue ${tag}`)}`)).toEqual([blue.id]);
-    expect(await ids(`?attributes=team:red:1&attributes=nobody:x`)).toEqual([]);
-    expect(await ids(`?attributes=team:red:1&custom_id=red-${tag}&membership_type=static&is_active=true`)).toEqual([
+    const ids = async (filter: ProfileGroupFilter) => (await groups.list(filter).all()).map(({ id }) => id);
+    expect(await ids({ custom_id: `red-${tag}` })).toEqual([red.id]);
+    expect(await ids({ name: `lions_${tag}` })).toEqual([red.id]);
+    expect(await ids({ name: `Lions%${tag}` })).toEqual([blue.id]);
+    expect(await ids({ attributes: [`team:blue ${tag}`] })).toEqual([blue.id]);
+    expect(await ids({ attributes: ['team:red:1', 'nobody:x'] })).toEqual([]);
+    const attributes = ['team:red:1'];
+    expect(await ids({ attributes, custom_id: `red-${tag}`, membership_type: 'static', is_active: true })).toEqual([
       red.id,
     ]);
     for (const bad of [
@@ -232,21 +215,14 @@ describe('profile groups', () => {
     const tag = crypto.randomUUID();
     const made: string[] = [];
     for (let i = 0; i < 5; i++) made.unshift((await createGroup({ name: `${tag} ${i}` })).id);
-    const seen: string[] = [];
-    let url = `${GROUPS}?name=${tag}&page_size=2`;
-    for (;;) {
-      const page = (await server.call<List<GroupBody>>('GET', url)).body;
-      expect(page.count).toBe(5);
-      seen.push(...page.results.map((group) => group.id));
-      if (page.next === null) break;
-      url = page.next;
-    }
-    expect(seen).toEqual(made);
+    const pages = await pagesOf(groups.list({ name: tag, page_size: 2 }));
+    expect(pages.map(({ count }) => count)).toEqual([5, 5, 5]);
+    expect(pages.flatMap(({ results }) => results.map(({ id }) => id))).toEqual(made);
   });
 
   it('say every problem of a body at once', async () => {
-    const refused = await server.call('POST', GROUPS, {
-      body: {
+    const refused = await refusal(
+      groups.create({
         name: '  ',
         custom_id: '',
         description: 'x'.repeat(10_001),
@@ -254,11 +230,11 @@ describe('profile groups', () => {
           { key: 'a', value: 'b' },
           { key: 'a', value: 'b' },
         ],
-        rule_tree: {},
-      },
-    });
-    expect(refused.status).toBe(400);
-    expect(Object.keys(refused.body).toSorted()).toEqual([
+        rule_tree: {} as RuleTree, // it is none
+      }),
+    );
+    expect(refused).toMatchObject({ status: 400, code: 'invalid' });
+    expect(Object.keys(refused.fields).toSorted()).toEqual([
       'attributes[1]',
       'custom_id',
       'description',
@@ -283,29 +259,20 @@ describe('profile groups', () => {
 
   it('refuse a change that did not see the newest one', async () => {
     const group = await createGroup();
-    const path = `${GROUPS}${group.id}/`;
-    const first = await server.call<GroupBody>('PATCH', path, {
-      body: { name: 'First' },
-      headers: { 'if-match': `"${group.updated_at}"` },
-    });
-    expect(first.status).toBe(200);
-    const second = await server.call('PATCH', path, {
-      body: { name: 'Second' },
-      headers: { 'if-match': `"${group.updated_at}"` },
-    });
-    expect(second).toMatchObject({ status: 412, body: { error_code: 'precondition_failed' } });
-    expect((await server.call<GroupBody>('GET', path)).body.name).toBe('First');
+    await groups.update(group.id, { name: 'First' }, group.updated_at);
+    const second = await refusal(groups.update(group.id, { name: 'Second' }, group.updated_at));
+    expect(second).toMatchObject({ status: 412, code: 'precondition_failed' });
+    expect((await groups.get(group.id)).name).toBe('First');
   });
 
   describe('that are deactivated', () => {
-    let group: GroupBody;
-    let member: { id: string; access_token: string };
+    let group: ProfileGroup;
+    let member: OwnProfile;
     beforeEach(async () => {
       group = await createGroup({ custom_id: crypto.randomUUID() });
       member = await createProfile();
-      await server.call('POST', `${GROUPS}${group.id}/members/`, { body: { profile_ids: [member.id] } });
-      const answer = await server.call<GroupBody>('PATCH', `${GROUPS}${group.id}/`, { body: { is_active: false } });
-      expect(answer).toMatchObject({ status: 200, body: { is_active: false } });
+      await groups.addMembers(group.id, { profile_ids: [member.id] });
+      expect(await groups.update(group.id, { is_active: false })).toMatchObject({ is_active: false });
     });
 
     it('are 404 on every call and gone from every list', async () => {
@@ -329,46 +296,31 @@ describe('profile groups', () => {
         headers: { 'content-type': 'application/x-ndjson' },
       });
       expect(put.status).toBe(404);
-      expect((await list(`?custom_id=${group.custom_id}`)).count).toBe(0);
-      expect((await list(`?custom_id=${group.custom_id}&is_active=false`)).results.map((row) => row.id)).toEqual([
-        group.id,
-      ]);
-      const own = await server.call<List<unknown>>(
-        'GET',
-        `applications/${CLIENT_ID}/profiles/${member.id}/profile-groups/`,
-        { token: member.access_token },
-      );
-      expect(own.body.count).toBe(0);
+      const filter = { custom_id: group.custom_id ?? '' };
+      expect(await pagesOf(groups.list(filter))).toMatchObject([{ count: 0 }]);
+      expect(await groups.list({ ...filter, is_active: false }).all()).toMatchObject([{ id: group.id }]);
+      expect(await pagesOf(server.as(member.access_token).profiles.groups(member.id))).toMatchObject([{ count: 0 }]);
     });
 
     it('come back with their members', async () => {
-      const restored = await server.call<GroupBody>('POST', `${GROUPS}${group.id}/restore/`);
-      expect(restored).toMatchObject({ status: 200, body: { is_active: true, profile_count: 1 } });
-      expect(
-        (await server.call<List<{ id: string }>>('GET', `${GROUPS}${group.id}/members/`)).body.results.map(
-          (row) => row.id,
-        ),
-      ).toEqual([member.id]);
-      expect((await server.call('POST', `${GROUPS}${group.id}/restore/`)).status).toBe(200);
+      expect(await groups.restore(group.id)).toMatchObject({ is_active: true, profile_count: 1 });
+      expect((await groups.members(group.id).all()).map(({ id }) => id)).toEqual([member.id]);
+      expect(await groups.restore(group.id)).toMatchObject({ is_active: true, profile_count: 1 });
     });
 
     it('still leave no member that was erased meanwhile', async () => {
-      await server.call('DELETE', `profiles/${member.id}/`);
-      const restored = await server.call<GroupBody>('POST', `${GROUPS}${group.id}/restore/`);
-      expect(restored.body.profile_count).toBe(0);
+      await profiles.erase(member.id);
+      expect((await groups.restore(group.id)).profile_count).toBe(0);
     });
   });
 
   it('leave nothing behind when deleted, however many members they had', async () => {
     const group = await createGroup({ custom_id: crypto.randomUUID() });
     const member = await createProfile();
-    await server.call('POST', `${GROUPS}${group.id}/members/`, { body: { profile_ids: [member.id] } });
-    expect((await server.call('DELETE', `${GROUPS}${group.id}/`)).status).toBe(204);
-    expect((await server.call('POST', `${GROUPS}${group.id}/restore/`)).status).toBe(404);
-    expect(
-      (await server.call<List<unknown>>('GET', `applications/${CLIENT_ID}/profiles/${member.id}/profile-groups/`)).body
-        .count,
-    ).toBe(0);
+    await groups.addMembers(group.id, { profile_ids: [member.id] });
+    await groups.delete(group.id);
+    expect(await status(groups.restore(group.id))).toBe(404);
+    expect(await pagesOf(profiles.groups(member.id))).toMatchObject([{ count: 0 }]);
     await server.app.context.groupChores.run();
     for (const table of [
       'members',
@@ -384,9 +336,9 @@ describe('profile groups', () => {
       ]);
       expect(rowCount, table).toBe(0);
     }
-    expect((await server.call('POST', GROUPS, { body: { name: 'Again', custom_id: group.custom_id } })).status).toBe(
-      201,
-    );
+    expect(await groups.create({ name: 'Again', custom_id: group.custom_id })).toMatchObject({
+      custom_id: group.custom_id,
+    });
   });
 
   it('of another application are 404, and its path is 403', async () => {
@@ -394,14 +346,14 @@ describe('profile groups', () => {
     const { application } = await createApplication(server.app.context, { clientId: 'other-app', name: 'Other' });
     const { token } = await createAdminToken(server.app.context, application.id, { name: 'other' });
     const group = await createGroup();
-    expect((await server.call('GET', `applications/other-app/profile-groups/${group.id}/`, { token })).status).toBe(
-      404,
-    );
-    expect((await server.call('GET', `${GROUPS}${group.id}/`, { token })).status).toBe(403);
-    const stranger = await server.call<{ id: string }>('POST', 'applications/other-app/profile/', { token: null });
-    const added = await server.call('POST', `${GROUPS}${group.id}/members/`, {
-      body: { profile_ids: [stranger.body.id] },
+    const other = createAdminClient({ clientId: 'other-app', endpoint: server.url, accessToken: token, retries: 0 });
+    expect(await status(other.groups.get(group.id))).toBe(404);
+    expect(await status(server.as(token).groups.get(group.id))).toBe(403);
+    const stranger = await other.profiles.create();
+    expect(await groups.addMembers(group.id, { profile_ids: [stranger.id] })).toEqual({
+      successfully_added: [],
+      already_added: [],
+      invalid_ids: [stranger.id],
     });
-    expect(added.body).toEqual({ successfully_added: [], already_added: [], invalid_ids: [stranger.body.id] });
   });
 });

@@ -2,75 +2,52 @@
 
 import { connect } from 'node:net';
 import { once } from 'node:events';
+import { type AdminClient, type MembershipChange, type ReplacedMembers, type RuleTree } from '@grandstand/sdk/server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fromOrdinals } from '../rules/bitset.ts';
 import { sql } from '../database/database.ts';
 import { addProfiles } from '../testing/profiles.ts';
-import { ADMIN_TOKEN, CLIENT_ID, startTestServer, type TestServer } from '../testing/server.ts';
+import { ADMIN_TOKEN, CLIENT_ID, refusal, startTestServer, type TestServer } from '../testing/server.ts';
 import { tryWithLock } from './import-lock.ts';
 import { runSwitch } from './switch.ts';
 
 const GROUPS = `applications/${CLIENT_ID}/profile-groups/`;
-
-interface List<T> {
-  count: number | null;
-  next: string | null;
-  results: T[];
-}
-interface Change {
-  sequence: number;
-  change: 'entered' | 'left';
-  profile_id: string;
-  at: string;
-  cause: string;
-}
-interface Replaced {
-  added: number;
-  removed: number;
-  unchanged: number;
-  invalid_count: number;
-  invalid_ids: string[];
-}
 
 const ndjson = (ids: string[]): string => ids.map((id) => `${JSON.stringify(id)}\n`).join('');
 const csv = (ids: string[], header = 'profile_id'): string => [header, ...ids].join('\r\n');
 
 describe('replacing members', () => {
   let server: TestServer;
+  let groups: AdminClient['groups'];
   let profiles: string[];
   beforeAll(async () => {
     server = await startTestServer();
+    ({ groups } = server.sdk);
     profiles = await addProfiles(server, 3000, 'fan-');
   });
   afterAll(() => server.close());
 
   const createGroup = async (members: string[] = []): Promise<string> => {
-    const { id } = (await server.call<{ id: string }>('POST', GROUPS, { body: { name: 'Replaced' } })).body;
-    if (members.length > 0) expect((await put(id, ndjson(members))).status).toBe(200);
+    const { id } = await groups.create({ name: 'Replaced' });
+    if (members.length > 0) await replace(id, members);
     return id;
   };
-  const put = (group: string, body: string, type = 'application/x-ndjson', query = '', on = server) =>
-    on.call<Replaced>('PUT', `${GROUPS}${group}/members/${query}`, { body, headers: { 'content-type': type } });
-  const all = async (group: string, size = 1000): Promise<string[]> => {
-    const ids: string[] = [];
-    for (let url: string | null = `${GROUPS}${group}/members/?page_size=${size}`; url !== null;) {
-      const page: List<{ id: string }> = (await server.call<List<{ id: string }>>('GET', url)).body;
-      ids.push(...page.results.map((member) => member.id));
-      url = page.next;
-    }
-    return ids;
-  };
-  const feed = async (group: string): Promise<Change[]> => {
-    const changes: Change[] = [];
-    for (let url: string | null = `${GROUPS}${group}/changes/?page_size=1000`; url !== null;) {
-      const page: List<Change> = (await server.call<List<Change>>('GET', url)).body;
-      changes.push(...page.results);
-      url = page.next;
-    }
+  const replace = (group: string, ids: string[]): Promise<ReplacedMembers> =>
+    groups.replaceMembers(group, ndjson(ids), 'application/x-ndjson');
+  /** What no client sends, too. */
+  const put = (group: string, body: string, type = 'application/x-ndjson', query = '') =>
+    server.call<ReplacedMembers>('PUT', `${GROUPS}${group}/members/${query}`, {
+      body,
+      headers: { 'content-type': type },
+    });
+  const all = async (group: string): Promise<string[]> =>
+    (await groups.members(group, { page_size: 1000 }).all()).map(({ id }) => id);
+  const feed = async (group: string): Promise<MembershipChange[]> => {
+    const changes: MembershipChange[] = [];
+    for await (const change of groups.changes(group)) changes.push(change);
     return changes;
   };
-  const count = async (group: string): Promise<number> =>
-    (await server.call<{ profile_count: number }>('GET', `${GROUPS}${group}/`)).body.profile_count;
+  const count = async (group: string): Promise<number> => (await groups.get(group)).profile_count;
   /** Count, list and feed agree; returns the members. */
   const agreed = async (group: string): Promise<string[]> => {
     const members = (await all(group)).toSorted();
@@ -101,12 +78,14 @@ describe('replacing members', () => {
     const second = await put(group, csv(profiles.slice(50, 120)), 'text/csv; charset=utf-8');
     expect(second.body).toEqual({ added: 20, removed: 50, unchanged: 50, invalid_count: 0, invalid_ids: [] });
     expect(await agreed(group)).toEqual(profiles.slice(50, 120).toSorted());
-    const byCustomId = await put(group, '\ufeffname,custom_id\n"a, b",fan-1\nc,"fan-2"\n\nd,nobody', 'text/csv');
-    expect(byCustomId.body).toEqual({ added: 2, removed: 70, unchanged: 0, invalid_count: 1, invalid_ids: ['nobody'] });
-    const named = await put(group, ndjson(['fan-2', 'fan-3']), 'application/x-ndjson', '?ids=custom_id');
-    expect(named.body).toMatchObject({ added: 1, removed: 1, unchanged: 1 });
+    const table = '\ufeffname,custom_id\n"a, b",fan-1\nc,"fan-2"\n\nd,nobody';
+    const byCustomId = await groups.replaceMembers(group, table, 'text/csv');
+    expect(byCustomId).toEqual({ added: 2, removed: 70, unchanged: 0, invalid_count: 1, invalid_ids: ['nobody'] });
+    const lines = ndjson(['fan-2', 'fan-3']);
+    const named = await groups.replaceMembers(group, lines, 'application/x-ndjson', { ids: 'custom_id' });
+    expect(named).toMatchObject({ added: 1, removed: 1, unchanged: 1 });
     expect(await agreed(group)).toEqual([profiles[2], profiles[3]].toSorted());
-    expect((await put(group, 'profile_id\n', 'text/csv')).body).toMatchObject({ removed: 2, unchanged: 0 });
+    expect(await groups.replaceMembers(group, 'profile_id\n', 'text/csv')).toMatchObject({ removed: 2, unchanged: 0 });
     expect(await agreed(group)).toEqual([]);
     const causes = new Set((await feed(group)).map((change) => change.cause));
     expect(causes).toEqual(new Set(['import']));
@@ -115,9 +94,9 @@ describe('replacing members', () => {
   it('names the first thousand invalid ids and counts them all', async () => {
     const group = await createGroup();
     const ids = Array.from({ length: 2500 }, (_, index) => `bad ${index}`);
-    const { body } = await put(group, ndjson([...ids, profiles[0] ?? '']));
-    expect(body).toMatchObject({ added: 1, invalid_count: 2500 });
-    expect(body.invalid_ids).toEqual(ids.slice(0, 1000));
+    const replaced = await replace(group, [...ids, profiles[0] ?? '']);
+    expect(replaced).toMatchObject({ added: 1, invalid_count: 2500 });
+    expect(replaced.invalid_ids).toEqual(ids.slice(0, 1000));
   });
 
   it('changes nothing when the body is malformed, empty or of another kind', async () => {
@@ -167,36 +146,29 @@ describe('replacing members', () => {
     );
     await handled;
     // Whoever replaces next comes after anything that this one may have begun.
-    expect((await put(group, ndjson(members))).body).toMatchObject({ added: 0, removed: 0, unchanged: 10 });
+    expect(await replace(group, members)).toMatchObject({ added: 0, removed: 0, unchanged: 10 });
     expect(await agreed(group)).toEqual(members);
   });
 
   it('is refused on a dynamic group, as adding and removing are', async () => {
-    const rule = {
+    const rule: RuleTree = {
       operator: 'OR',
       children: [{ attribute: 'total_comments_posted', condition: 'greater_than', value: 1 }],
     };
-    const made = await server.call<{ id: string }>('POST', GROUPS, {
-      body: { name: 'Dynamic', membership_type: 'dynamic', rule_tree: rule },
-    });
-    expect(made.status).toBe(201);
-    expect((await put(made.body.id, ndjson(profiles.slice(0, 2)))).status).toBe(409);
-    for (const method of ['POST', 'DELETE']) {
-      expect(
-        (
-          await server.call(method, `${GROUPS}${made.body.id}/members/`, {
-            body: { profile_ids: profiles.slice(0, 2) },
-          })
-        ).status,
-      ).toBe(409);
-    }
+    const { id } = await groups.create({ name: 'Dynamic', membership_type: 'dynamic', rule_tree: rule });
+    const some = profiles.slice(0, 2);
+    for (const call of [
+      () => replace(id, some),
+      () => groups.addMembers(id, { profile_ids: some }),
+      () => groups.removeMembers(id, { profile_ids: some }),
+    ])
+      expect(await refusal(call())).toMatchObject({ status: 409, code: 'conflict' });
   });
 
   it('twice at once leaves one list or the other, whole', async () => {
     const group = await createGroup(profiles.slice(0, 500));
     const lists = [profiles.slice(0, 1000), profiles.slice(500, 2000), profiles.slice(1500, 1600)];
-    const answers = await Promise.all(lists.map((list) => put(group, ndjson(list))));
-    expect(answers.map((answer) => answer.status)).toEqual([200, 200, 200]);
+    await Promise.all(lists.map((list) => replace(group, list)));
     const members = await agreed(group);
     expect(lists.map((list) => list.toSorted())).toContainEqual(members);
   });
@@ -210,30 +182,27 @@ describe('replacing members', () => {
       let replacing = true;
       const write = async (): Promise<void> => {
         for (let i = 0; replacing; i++) {
-          const body = { profile_ids: profiles.slice((i * 97) % 1900, ((i * 97) % 1900) + 50) };
-          expect(
-            (await server.call(i % 2 === 0 ? 'POST' : 'DELETE', `${GROUPS}${group}/members/`, { body })).status,
-          ).toBeLessThan(300);
+          const ids = { profile_ids: profiles.slice((i * 97) % 1900, ((i * 97) % 1900) + 50) };
+          await (i % 2 === 0 ? groups.addMembers(group, ids) : groups.removeMembers(group, ids));
         }
       };
       const watch = async (): Promise<void> => {
         while (replacing) {
-          const page = (await server.call<List<{ id: string }>>('GET', `${GROUPS}${group}/members/?page_size=20`)).body;
-          expect(page.results.length).toBe(Math.min(20, page.count ?? 0));
+          const { value: page } = await groups.members(group, { page_size: 20 }).pages().next();
+          expect(page?.results.length).toBe(Math.min(20, page?.count ?? 0));
         }
       };
       const others = [write(), write(), watch()];
-      const replace = async (): Promise<void> => {
+      const replaceOften = async (): Promise<void> => {
         for (let i = 0; i < 6; i++) {
-          const { status, body } = await put(group, ndjson(i % 2 === 0 ? target : profiles.slice(0, 1000)));
-          expect(status).toBe(200);
-          expect(body.added + body.unchanged).toBe(1000);
+          const { added, unchanged } = await replace(group, i % 2 === 0 ? target : profiles.slice(0, 1000));
+          expect(added + unchanged).toBe(1000);
         }
         replacing = false;
       };
-      await Promise.all([replace(), ...others]);
+      await Promise.all([replaceOften(), ...others]);
       await agreed(group);
-      expect((await put(group, ndjson(target))).status).toBe(200);
+      await replace(group, target);
       expect(await agreed(group)).toEqual(target.toSorted());
     },
   );
@@ -243,14 +212,16 @@ describe('replacing members', () => {
     const group = await createGroup(profiles);
     const seen: string[] = [];
     let pages = 0;
-    for (let url: string | null = `${GROUPS}${group}/members/?page_size=200`; url !== null; pages++) {
-      const page: List<{ id: string }> = (await server.call<List<{ id: string }>>('GET', url)).body;
+    for await (const page of groups.members(group, { page_size: 200 }).pages()) {
       seen.push(...page.results.map((member) => member.id));
-      url = page.next;
       // Between two pages: half of them leave, half of those come back.
-      if (pages === 2) expect((await put(group, ndjson(stay))).body).toMatchObject({ removed: 1500, unchanged: 1500 });
+      if (pages === 2) expect(await replace(group, stay)).toMatchObject({ removed: 1500, unchanged: 1500 });
       if (pages === 5)
-        expect((await put(group, ndjson(profiles.filter((_, index) => index % 4 !== 1)))).status).toBe(200);
+        await replace(
+          group,
+          profiles.filter((_, index) => index % 4 !== 1),
+        );
+      pages++;
     }
     expect(pages).toBeGreaterThan(8);
     expect(new Set(seen).size).toBe(seen.length);
@@ -301,7 +272,7 @@ describe('replacing members', () => {
     expect(await agreed(group)).toEqual(members);
 
     await die();
-    expect((await put(group, ndjson(profiles.slice(90, 110)))).body).toEqual({
+    expect(await replace(group, profiles.slice(90, 110))).toEqual({
       added: 10,
       removed: 90,
       unchanged: 10,
@@ -316,10 +287,10 @@ describe('replacing members', () => {
   it('of a group that is deleted meanwhile ends with 404 and leaves nothing', async () => {
     const group = await createGroup(profiles.slice(0, 1000));
     const [replaced] = await Promise.all([
-      put(group, ndjson(profiles.slice(500, 3000))),
-      server.call('DELETE', `${GROUPS}${group}/`).then((answer) => expect(answer.status).toBe(204)),
+      replace(group, profiles.slice(500, 3000)).catch((error: unknown) => error),
+      groups.delete(group),
     ]);
-    expect([200, 404]).toContain(replaced.status);
+    if (replaced instanceof Error) expect(replaced).toMatchObject({ status: 404 });
     await server.app.context.groupChores.run();
     await server.app.context.groupChores.run();
     for (const table of ['members', 'changes', 'fills', 'fill_touched', 'group_heads', 'group_deletions']) {

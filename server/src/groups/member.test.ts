@@ -1,74 +1,50 @@
 // Members of static groups over HTTP: what a call may send and what it answers, lists while others write, races.
 
+import {
+  type AdminClient,
+  type Member,
+  type MemberFilter,
+  type MemberIds,
+  type MembershipChange,
+  type Page,
+} from '@grandstand/sdk/server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sql } from '../database/database.ts';
-import { CLIENT_ID, startTestServer, type TestServer } from '../testing/server.ts';
+import { CLIENT_ID, pagesOf, refusal, startTestServer, type TestServer } from '../testing/server.ts';
 import { addProfiles } from '../testing/profiles.ts';
+
+type Ordering = NonNullable<MemberFilter['ordering']>;
 
 const GROUPS = `applications/${CLIENT_ID}/profile-groups/`;
 
-interface Member {
-  id: string;
-  custom_id: string | null;
-  membership_created_at: string;
-}
-interface List<T> {
-  count: number | null;
-  next: string | null;
-  previous: string | null;
-  results: T[];
-}
-interface Added {
-  successfully_added: string[];
-  already_added: string[];
-  invalid_ids: string[];
-}
-interface Change {
-  sequence: number;
-  change: 'entered' | 'left';
-  profile_id: string;
-  at: string;
-  cause: string;
-}
-
 describe('members of static groups', () => {
   let server: TestServer;
+  let groups: AdminClient['groups'];
   let profiles: string[];
   beforeAll(async () => {
     server = await startTestServer();
+    ({ groups } = server.sdk);
     profiles = await addProfiles(server, 300);
   });
   afterAll(() => server.close());
 
-  const createGroup = async (): Promise<string> =>
-    (await server.call<{ id: string }>('POST', GROUPS, { body: { name: 'Members' } })).body.id;
-  const add = (group: string, body: unknown) => server.call<Added>('POST', `${GROUPS}${group}/members/`, { body });
-  const remove = (group: string, body: unknown) => server.call('DELETE', `${GROUPS}${group}/members/`, { body });
-  const count = async (group: string): Promise<number> =>
-    (await server.call<{ profile_count: number }>('GET', `${GROUPS}${group}/`)).body.profile_count;
-  const all = async (group: string, query = 'page_size=1000'): Promise<string[]> => {
-    const ids: string[] = [];
-    for (let url: string | null = `${GROUPS}${group}/members/?${query}`; url !== null;) {
-      const page: List<Member> = (await server.call<List<Member>>('GET', url)).body;
-      ids.push(...page.results.map((member) => member.id));
-      url = page.next;
-    }
-    return ids;
-  };
-  const feed = async (group: string, after = 0, size = 1000): Promise<Change[]> => {
-    const changes: Change[] = [];
-    for (let url: string | null = `${GROUPS}${group}/changes/?after=${after}&page_size=${size}`; url !== null;) {
-      const page: List<Change> = (await server.call<List<Change>>('GET', url)).body;
-      changes.push(...page.results);
-      url = page.next;
-    }
+  const createGroup = async (): Promise<string> => (await groups.create({ name: 'Members' })).id;
+  const add = (group: string, ids: MemberIds) => groups.addMembers(group, ids);
+  const remove = (group: string, ids: MemberIds) => groups.removeMembers(group, ids);
+  const count = async (group: string): Promise<number> => (await groups.get(group)).profile_count;
+  const all = async (group: string, size = 1000): Promise<string[]> =>
+    (await groups.members(group, { page_size: size }).all()).map(({ id }) => id);
+  const feed = async (group: string, after = 0, pageSize = 1000): Promise<MembershipChange[]> => {
+    const changes: MembershipChange[] = [];
+    for await (const change of groups.changes(group, { after, pageSize })) changes.push(change);
     return changes;
   };
+  const get = async <T>(path: string): Promise<Page<T>> => (await server.call<Page<T>>('GET', path)).body;
 
   it('report each sent id once, in the list that it belongs to', async () => {
     const group = await createGroup();
     const [one = '', two = '', three = ''] = profiles;
-    expect((await add(group, { profile_ids: [one, two, one] })).body).toEqual({
+    expect(await add(group, { profile_ids: [one, two, one] })).toEqual({
       successfully_added: [one, two],
       already_added: [],
       invalid_ids: [],
@@ -77,9 +53,10 @@ describe('members of static groups', () => {
     const mixed = await add(group, {
       profile_ids: ['no uuid', two.toUpperCase(), three, unknown, three, 'no uuid', two],
     });
-    expect(mixed).toMatchObject({
-      status: 200,
-      body: { successfully_added: [three], already_added: [two.toUpperCase()], invalid_ids: ['no uuid', unknown] },
+    expect(mixed).toEqual({
+      successfully_added: [three],
+      already_added: [two.toUpperCase()],
+      invalid_ids: ['no uuid', unknown],
     });
     expect(await count(group)).toBe(3);
   });
@@ -92,13 +69,13 @@ describe('members of static groups', () => {
     const unknown = crypto.randomUUID();
     const rest = many.filter((id) => id !== hidden);
     const sent = [unknown, ...many];
-    expect((await add(group, { profile_ids: sent })).body).toEqual({
+    expect(await add(group, { profile_ids: sent })).toEqual({
       successfully_added: rest,
       already_added: [hidden],
       invalid_ids: [unknown],
     });
     const other = await createGroup();
-    expect((await add(other, { profile_ids: sent })).body).toEqual({
+    expect(await add(other, { profile_ids: sent })).toEqual({
       successfully_added: many,
       already_added: [],
       invalid_ids: [unknown],
@@ -114,16 +91,15 @@ describe('members of static groups', () => {
   it('may be named by custom ids, answered as they were sent', async () => {
     const group = await createGroup();
     const customIds = ['fan ü/1', '0'.repeat(255)];
-    for (const id of customIds)
-      await server.call('POST', `profile-by-custom-id/${CLIENT_ID}/${encodeURIComponent(id)}/`);
-    expect((await add(group, { custom_ids: [...customIds, 'nobody', 'nobody'] })).body).toEqual({
+    for (const id of customIds) await server.sdk.profiles.createByCustomId(id);
+    expect(await add(group, { custom_ids: [...customIds, 'nobody', 'nobody'] })).toEqual({
       successfully_added: customIds,
       already_added: [],
       invalid_ids: ['nobody'],
     });
-    const listed = await server.call<List<Member>>('GET', `${GROUPS}${group}/members/`);
-    expect(listed.body.results.map((member) => member.custom_id).toSorted()).toEqual(customIds.toSorted());
-    expect((await remove(group, { custom_ids: ['nobody', customIds[0]] })).status).toBe(204);
+    const listed = await groups.members(group).all();
+    expect(listed.map((member) => member.custom_id).toSorted()).toEqual(customIds.toSorted());
+    await remove(group, { custom_ids: ['nobody', ...customIds.slice(0, 1)] });
     expect(await count(group)).toBe(1);
   });
 
@@ -155,10 +131,8 @@ describe('members of static groups', () => {
         text.slice(0, 60),
       ).toBe(400);
     }
-    expect(
-      (await add(group, { profile_ids: Array.from({ length: 10_000 }, (_, i) => profiles[i % 300]) })).body
-        .successfully_added,
-    ).toHaveLength(300);
+    const most = await add(group, { profile_ids: Array.from({ length: 10_000 }, (_, i) => profiles[i % 300] ?? '') });
+    expect(most.successfully_added).toHaveLength(300);
   });
 
   it('are removed by JSON under any Content-Type and under the name of old clients', async () => {
@@ -171,7 +145,7 @@ describe('members of static groups', () => {
       expect((await server.call('DELETE', path, { body, headers: { 'content-type': type } })).status, type).toBe(204);
       expect(await count(group)).toBe(3 - index);
     }
-    expect((await remove(group, { profile_ids: [profiles[0], 'no uuid', crypto.randomUUID()] })).status).toBe(204);
+    await remove(group, { profile_ids: [...profiles.slice(0, 1), 'no uuid', crypto.randomUUID()] });
     expect((await server.call('DELETE', path)).status).toBe(400);
   });
 
@@ -183,23 +157,22 @@ describe('members of static groups', () => {
       await add(group, { profile_ids: batch });
       expected.unshift(...batch.toSorted().toReversed());
     }
-    expect(await all(group, 'page_size=7')).toEqual(expected);
-    let page = (await server.call<List<Member>>('GET', `${GROUPS}${group}/members/?page_size=7`)).body;
+    expect(await all(group, 7)).toEqual(expected);
+    const path = `${GROUPS}${group}/members/`;
+    let page = await get<Member>(`${path}?page_size=7`);
     expect(page.count).toBe(30);
     const forward = [page.results];
-    while (page.next) forward.push((page = (await server.call<List<Member>>('GET', page.next)).body).results);
+    while (page.next) forward.push((page = await get<Member>(page.next)).results);
     const back: Member[][] = [page.results];
-    while (page.previous) back.unshift((page = (await server.call<List<Member>>('GET', page.previous)).body).results);
+    while (page.previous) back.unshift((page = await get<Member>(page.previous)).results);
     expect(back).toEqual(forward);
-    expect(
-      (await server.call<List<Member>>('GET', `${GROUPS}${group}/members/?page=5&page_size=7`)).body.results,
-    ).toEqual(forward[4]);
-    expect((await server.call('GET', `${GROUPS}${group}/members/?page=6&page_size=7`)).status).toBe(404);
-    expect((await server.call('GET', `${GROUPS}${group}/members/?cursor=abc`)).status).toBe(404);
-    expect((await server.call<List<Member>>('GET', `${GROUPS}${group}/members/?count=false`)).body.count).toBeNull();
-    expect(
-      (await server.call<List<Member>>('GET', `${GROUPS}${group}/members/?page_size=5000`)).body.results,
-    ).toHaveLength(30);
+    expect((await get<Member>(`${path}?page=5&page_size=7`)).results).toEqual(forward[4]);
+    expect((await server.call('GET', `${path}?page=6&page_size=7`)).status).toBe(404);
+    expect((await server.call('GET', `${path}?cursor=abc`)).status).toBe(404);
+    expect(await pagesOf(groups.members(group, { count: false }))).toMatchObject([{ count: null }, { count: null }]);
+    const [whole, ...more] = await pagesOf(groups.members(group, { page_size: 5000 }));
+    expect(whole?.results).toHaveLength(30);
+    expect(more).toEqual([]);
   });
 
   it('number every change once, without gaps, and replay to the members', async () => {
@@ -218,42 +191,36 @@ describe('members of static groups', () => {
     }
     expect([...replayed].toSorted()).toEqual((await all(group)).toSorted());
     expect(await feed(group, 88)).toEqual(changes.slice(88));
-    const beyond = await server.call<List<Change>>('GET', `${GROUPS}${group}/changes/?after=1000`);
-    expect(beyond.body).toEqual({ count: 0, next: null, previous: null, results: [] });
-    expect((await server.call('GET', `${GROUPS}${group}/changes/?after=-1`)).status).toBe(400);
-    const second = await server.call<List<Change>>('GET', `${GROUPS}${group}/changes/?page=2&page_size=60`);
-    expect(second.body).toMatchObject({ count: 90, next: null, results: changes.slice(60) });
+    const path = `${GROUPS}${group}/changes/`;
+    expect(await get(`${path}?after=1000`)).toEqual({ count: 0, next: null, previous: null, results: [] });
+    expect((await refusal(groups.changes(group, { after: -1 }).next())).status).toBe(400);
+    expect(await get(`${path}?page=2&page_size=60`)).toMatchObject({
+      count: 90,
+      next: null,
+      results: changes.slice(60),
+    });
   });
 
   it('that are erased leave with that cause', async () => {
     const group = await createGroup();
     const [gone = ''] = await addProfiles(server, 1);
     await add(group, { profile_ids: [gone] });
-    await server.call('DELETE', `profiles/${gone}/`);
+    await server.sdk.profiles.erase(gone);
     expect(await count(group)).toBe(0);
     expect((await feed(group)).at(-1)).toMatchObject({ change: 'left', profile_id: gone, cause: 'erased' });
-    expect((await add(group, { profile_ids: [gone] })).body.invalid_ids).toEqual([gone]);
+    expect((await add(group, { profile_ids: [gone] })).invalid_ids).toEqual([gone]);
   });
 
   it('are told one by one whether they are in, and since when', async () => {
     const group = await createGroup();
     const [one = '', two = ''] = profiles;
     await add(group, { profile_ids: [one] });
-    const entered = (await server.call<List<Member>>('GET', `${GROUPS}${group}/members/`)).body.results[0]
-      ?.membership_created_at;
+    const since = (await groups.members(group).all())[0]?.membership_created_at;
     const rest = { pin: null, next_change_at: null, explanation: null };
-    expect((await server.call('GET', `${GROUPS}${group}/members/${one}/`)).body).toEqual({
-      is_member: true,
-      since: entered,
-      ...rest,
-    });
-    expect((await server.call('GET', `${GROUPS}${group}/members/${two}/`)).body).toEqual({
-      is_member: false,
-      since: null,
-      ...rest,
-    });
-    expect((await server.call('GET', `${GROUPS}${group}/members/${crypto.randomUUID()}/`)).status).toBe(404);
-    expect((await server.call('GET', `${GROUPS}${group}/members/nobody/`)).status).toBe(404);
+    expect(await groups.explain(group, one)).toEqual({ is_member: true, since, ...rest });
+    expect(await groups.explain(group, two)).toEqual({ is_member: false, since: null, ...rest });
+    expect((await refusal(groups.explain(group, crypto.randomUUID()))).status).toBe(404);
+    expect((await refusal(groups.explain(group, 'nobody'))).status).toBe(404);
   });
 
   it('are listed in the order that was asked for, page by page and back', async () => {
@@ -261,19 +228,14 @@ describe('members of static groups', () => {
     const names = ['berta', 'Anna', 'anna', 'Zoë', '木村', 'Émile', 'carl'];
     const made: string[] = [];
     for (const nickname of names) {
-      const { body } = await server.call<{ id: string }>('POST', `applications/${CLIENT_ID}/profile/`, {
-        body: { nickname },
-      });
-      await add(group, { profile_ids: [body.id] });
-      made.push(body.id);
+      const { id } = await server.sdk.profiles.create({ nickname });
+      await add(group, { profile_ids: [id] });
+      made.push(id);
     }
-    const walk = async (ordering: string): Promise<string[]> => {
-      const path = `${GROUPS}${group}/members/?ordering=${ordering}&page_size=2`;
-      const pages: List<Member>[] = [];
-      for (let next: string | null = path; next !== null; next = pages.at(-1)?.next ?? null)
-        pages.push((await server.call<List<Member>>('GET', next)).body);
+    const walk = async (ordering: Ordering): Promise<string[]> => {
+      const pages = await pagesOf(groups.members(group, { ordering, page_size: 2 }));
       expect(pages[0]?.count).toBe(names.length);
-      const back = (await server.call<List<Member>>('GET', pages.at(-1)?.previous ?? '')).body;
+      const back = await get<Member>(pages.at(-1)?.previous ?? '');
       expect(back.results).toEqual(pages.at(-2)?.results);
       return pages.flatMap((page) => page.results.map((member) => member.id));
     };
@@ -283,17 +245,16 @@ describe('members of static groups', () => {
     expect(await walk('-membership_created_at')).toEqual(made.toReversed());
     expect(await walk('nickname')).toEqual(byName);
     expect(await walk('-nickname')).toEqual(byName.toReversed());
-    const first = (await server.call<List<Member>>('GET', `${GROUPS}${group}/members/?ordering=nickname&page_size=2`))
-      .body;
-    const mixed = (first.next ?? '').replace('ordering=nickname', 'ordering=-nickname');
+    const [first] = await pagesOf(groups.members(group, { ordering: 'nickname', page_size: 2 }));
+    const mixed = (first?.next ?? '').replace('ordering=nickname', 'ordering=-nickname');
     expect((await server.call('GET', mixed)).status).toBe(404);
-    const refused = await server.call('GET', `${GROUPS}${group}/members/?ordering=size`);
-    expect([refused.status, refused.body]).toEqual([
+    const refused = await refusal(groups.members(group, { ordering: 'size' as Ordering }).all()); // there is none
+    expect([refused.status, refused.fields]).toEqual([
       400,
       { ordering: ['This must be one of: -membership_created_at, membership_created_at, nickname, -nickname.'] },
     ]);
-    const past = new URLSearchParams({ ordering: 'nickname', as_of: new Date().toISOString() });
-    expect((await server.call('GET', `${GROUPS}${group}/members/?${past}`)).body).toHaveProperty('ordering');
+    const past = { ordering: 'nickname', as_of: new Date().toISOString() } as const;
+    expect((await refusal(groups.members(group, past).all())).fields).toHaveProperty('ordering');
   });
 
   it('of a large group are not sorted by nickname', async () => {
@@ -301,20 +262,19 @@ describe('members of static groups', () => {
     await add(group, { profile_ids: profiles.slice(0, 3) });
     const { db } = server.app.context;
     await db.query(sql`update group_heads set profile_count = 10001 where group_id = ${group}`); // as if there were more
-    const refused = await server.call('GET', `${GROUPS}${group}/members/?ordering=-nickname`);
-    expect([refused.status, refused.body]).toEqual([
+    const refused = await refusal(groups.members(group, { ordering: '-nickname' }).all());
+    expect([refused.status, refused.fields]).toEqual([
       400,
       { ordering: ['Groups of more than 10000 members cannot be ordered by nickname.'] },
     ]);
-    expect((await server.call('GET', `${GROUPS}${group}/members/?ordering=membership_created_at`)).status).toBe(200);
+    expect(await groups.members(group, { ordering: 'membership_created_at' }).all()).toHaveLength(3);
   });
 
   it('enter once when fifty requests race to add them', async () => {
     const group = await createGroup();
     const racing = profiles.slice(0, 20);
     const answers = await Promise.all(Array.from({ length: 50 }, () => add(group, { profile_ids: racing })));
-    expect(answers.every((answer) => answer.status === 200)).toBe(true);
-    expect(answers.flatMap((answer) => answer.body.successfully_added).toSorted()).toEqual(racing.toSorted());
+    expect(answers.flatMap((answer) => answer.successfully_added).toSorted()).toEqual(racing.toSorted());
     expect(await count(group)).toBe(20);
     expect(await feed(group)).toHaveLength(20);
   });
@@ -334,19 +294,17 @@ describe('members of static groups', () => {
       let reads = 0;
       const replayed = new Set<string>();
       while (writing) {
-        const page = (await server.call<List<Member>>('GET', `${GROUPS}${group}/members/?page_size=1000`)).body;
-        expect(page.results.length).toBe(page.count);
-        expect(new Set(page.results.map((member) => member.id)).size).toBe(page.count);
-        const polled = (
-          await server.call<List<Change>>('GET', `${GROUPS}${group}/changes/?after=${newest.sequence}&page_size=1000`)
-        ).body;
-        polled.results.forEach((change, index) => expect(change.sequence).toBe(newest.sequence + index + 1));
-        for (const { change, profile_id: id } of polled.results) {
+        const [page] = await pagesOf(groups.members(group, { page_size: 1000 }));
+        expect(page?.results.length).toBe(page?.count);
+        expect(new Set(page?.results.map((member) => member.id)).size).toBe(page?.count);
+        const polled = await feed(group, newest.sequence);
+        polled.forEach((change, index) => expect(change.sequence).toBe(newest.sequence + index + 1));
+        for (const { change, profile_id: id } of polled) {
           expect(replayed.has(id)).toBe(change === 'left');
           if (change === 'entered') replayed.add(id);
           else replayed.delete(id);
         }
-        newest.sequence = polled.results.at(-1)?.sequence ?? newest.sequence;
+        newest.sequence = polled.at(-1)?.sequence ?? newest.sequence;
         reads++;
       }
       return reads;

@@ -1,141 +1,81 @@
 // A server whose evaluation a test drives: profiles, activities and groups in a line each, one clock, tick by tick.
 
+import type {
+  AdminProfileOptions,
+  MembershipChange,
+  NewActivity,
+  ProfileGroup,
+  ProfileGroupOptions,
+  RuleTree,
+} from '@grandstand/sdk/server';
 import { formatInstant, type Instant } from '../instant.ts';
 import type { TickResult } from '../evaluation/worker.ts';
 import { sql } from '../database/database.ts';
-import {
-  CLIENT_ID,
-  startTestServer,
-  testClock,
-  type TestClock,
-  type TestServer,
-  type TestServerOptions,
-} from './server.ts';
+import { startTestServer, testClock, type TestClock, type TestServer, type TestServerOptions } from './server.ts';
 
 export interface BenchProfile {
   id: string;
   token: string;
 }
 
-export interface BenchChange {
-  sequence: number;
-  change: 'entered' | 'left';
-  profile_id: string;
-  at: string;
-  cause: string;
-}
-
-export interface BenchGroup {
-  id: string;
-  profile_count: number;
-  ruleset?: { id: string; rule_tree: unknown };
-  evaluation: {
-    state: string;
-    ruleset_id: string | null;
-    as_of: string | null;
-    progress: number | null;
-    last_error: string | null;
-  };
-}
-
 export interface EngineBench {
   server: TestServer;
   clock: TestClock;
-  profile(fields?: Record<string, unknown>): Promise<BenchProfile>;
+  profile(fields?: AdminProfileOptions): Promise<BenchProfile>;
   /** Sends one activity and returns when it is said to have happened. */
-  send(profile: BenchProfile, type: string, item?: Record<string, unknown>): Promise<Instant>;
+  send(profile: BenchProfile, type: string, item?: Partial<NewActivity>): Promise<Instant>;
   /** Makes a dynamic group with this rule, and returns its id. */
-  group(rule: unknown, fields?: Record<string, unknown>): Promise<string>;
+  group(rule: RuleTree, fields?: ProfileGroupOptions): Promise<string>;
   staticGroup(profiles?: BenchProfile[]): Promise<string>;
-  patch(group: string, fields: Record<string, unknown>): Promise<void>;
-  show(group: string): Promise<BenchGroup>;
+  patch(group: string, fields: ProfileGroupOptions): Promise<void>;
+  show(group: string): Promise<ProfileGroup>;
   /** The ids of the visible members, sorted, by the API. */
   members(group: string): Promise<string[]>;
-  changes(group: string, after?: number): Promise<BenchChange[]>;
+  changes(group: string, after?: number): Promise<MembershipChange[]>;
   tick(): Promise<TickResult>;
   close(): Promise<void>;
 }
 
-const GROUPS = `applications/${CLIENT_ID}/profile-groups/`;
-
 export async function createBench(options: TestServerOptions = {}): Promise<EngineBench> {
   const clock = testClock();
   const server = await startTestServer({ clock, ...options });
-  let activities = 0;
-
-  const ask = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
-    const answer = await server.call<T>(method, path, body === undefined ? {} : { body });
-    if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
-    return answer.body;
-  };
+  const { profiles, groups, activities } = server.sdk;
+  let sent = 0;
 
   return {
     server,
     clock,
     async profile(fields) {
-      const made = await ask<{ id: string; access_token: string }>(
-        'POST',
-        `applications/${CLIENT_ID}/profile/`,
-        fields ?? {},
-      );
+      const made = await profiles.create(fields);
       return { id: made.id, token: made.access_token };
     },
     async send(profile, type, item = {}) {
-      const at = typeof item['occurred_at'] === 'string' ? item['occurred_at'] : formatInstant(clock.now());
-      const id = `a${++activities}`;
-      const answer = await ask<{ accepted: number; rejected: unknown[] }>(
-        'POST',
-        `applications/${CLIENT_ID}/activities/`,
-        {
-          activities: [{ id, type, profile_id: profile.id, occurred_at: at, ...item }],
-        },
-      );
+      const at = item.occurred_at ?? formatInstant(clock.now());
+      const id = item.id ?? `a${++sent}`;
+      const answer = await activities.send([{ type, profile_id: profile.id, ...item, id, occurred_at: at }]);
       if (answer.rejected.length > 0) throw new Error(JSON.stringify(answer));
       const { rows } = await server.app.context.db.query<{ at: Instant }>(
-        sql`select occurred_at as at from activities where profile_id = ${profile.id} and id = ${String(item['id'] ?? id)}`,
+        sql`select occurred_at as at from activities where profile_id = ${profile.id} and id = ${id}`,
       );
       return rows[0]?.at ?? 0;
     },
     async group(rule, fields = {}) {
-      const made = await ask<{ id: string }>('POST', GROUPS, {
-        name: 'A group',
-        membership_type: 'dynamic',
-        rule_tree: rule,
-        ...fields,
-      });
-      return made.id;
+      return (await groups.create({ name: 'A group', membership_type: 'dynamic', rule_tree: rule, ...fields })).id;
     },
-    async staticGroup(profiles = []) {
-      const made = await ask<{ id: string }>('POST', GROUPS, { name: 'A static group' });
-      if (profiles.length > 0)
-        await ask('POST', `${GROUPS}${made.id}/members/`, { profile_ids: profiles.map((profile) => profile.id) });
-      return made.id;
+    async staticGroup(members = []) {
+      const { id } = await groups.create({ name: 'A static group' });
+      if (members.length > 0) await groups.addMembers(id, { profile_ids: members.map((profile) => profile.id) });
+      return id;
     },
     async patch(group, fields) {
-      await ask('PATCH', `${GROUPS}${group}/`, fields);
+      await groups.update(group, fields);
     },
-    show: (group) => ask<BenchGroup>('GET', `${GROUPS}${group}/`),
-    async members(group) {
-      const ids: string[] = [];
-      for (let path: string | null = `${GROUPS}${group}/members/?page_size=1000`; path !== null;) {
-        const page: { next: string | null; results: { id: string }[] } = await ask('GET', path);
-        ids.push(...page.results.map((member) => member.id));
-        path = page.next;
-      }
-      return ids.sort();
-    },
+    show: groups.get,
+    members: async (group) => (await groups.members(group, { page_size: 1000 }).all()).map(({ id }) => id).sort(),
     async changes(group, after = 0) {
-      const all: BenchChange[] = [];
-      for (let last = after; ;) {
-        const page = await ask<{ results: BenchChange[] }>(
-          'GET',
-          `${GROUPS}${group}/changes/?after=${last}&page_size=1000`,
-        );
-        all.push(...page.results);
-        const next = page.results.at(-1)?.sequence;
-        if (next === undefined || page.results.length < 1000) return all;
-        last = next;
-      }
+      const all: MembershipChange[] = [];
+      for await (const change of groups.changes(group, { after })) all.push(change);
+      return all;
     },
     tick: () => server.app.worker.tick(),
     close: () => server.close(),

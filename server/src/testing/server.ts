@@ -1,5 +1,7 @@
 // A whole server for a test: real HTTP on a free port, a database of its own, a clock that the test may move.
 
+import { createClient, type Client } from '@grandstand/sdk';
+import { ApiError, createAdminClient, type AdminClient, type List, type Page } from '@grandstand/sdk/server';
 import { pino } from 'pino';
 import { createApp, type GrandstandApp } from '../app.ts';
 import type { Clock } from '../clock.ts';
@@ -36,7 +38,13 @@ export interface TestServer {
   url: string;
   api: (path: string) => string;
   databaseUrl: string;
-  /** A request with an admin token unless told otherwise; a body that is not a string is sent as JSON. */
+  /** The admin's client, for what the API does. It never repeats a request: what fails once has failed. */
+  sdk: AdminClient;
+  /** The same calls with another token; null: with none. */
+  as(token: string | null): AdminClient;
+  /** A fan's own client. */
+  fan(accessToken: string): Client;
+  /** For the bytes on the wire: statuses, headers, shapes, what no client sends. A request with an admin token unless told otherwise; a body that is not a string is sent as JSON. */
   call<T = Record<string, unknown>>(method: string, path: string, options?: CallOptions): Promise<Answer<T>>;
   close(): Promise<void>;
 }
@@ -85,11 +93,17 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   });
   const url = await app.http.listen({ host: '127.0.0.1', port: 0 });
   const api = (path: string): string => `${url}/api/v1/${path}`;
+  const sdkOptions = { clientId: CLIENT_ID, endpoint: url, retries: 0 };
+  const as = (token: string | null): AdminClient =>
+    createAdminClient({ ...sdkOptions, accessToken: token ?? undefined });
   return {
     app,
     url,
     api,
     databaseUrl,
+    sdk: as(ADMIN_TOKEN),
+    as,
+    fan: (accessToken) => createClient({ ...sdkOptions, accessToken, storage: 'memory' }),
     async call<T>(method: string, path: string, { body, token = ADMIN_TOKEN, headers = {} }: CallOptions = {}) {
       const response = await fetch(path.startsWith('http') ? path : api(path), {
         method,
@@ -113,4 +127,21 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
       await database?.drop();
     },
   };
+}
+
+/** What the server said no with. Fails where it did not. */
+export async function refusal(call: Promise<unknown>): Promise<ApiError> {
+  const answer = await call.then(
+    (value) => `it answered ${JSON.stringify(value)}`,
+    (error: unknown) => error,
+  );
+  if (answer instanceof ApiError) return answer;
+  throw answer instanceof Error ? answer : new Error(String(answer));
+}
+
+/** A list's pages, for what only they have: `count` above all. */
+export async function pagesOf<T>(list: List<T>): Promise<Page<T>[]> {
+  const pages: Page<T>[] = [];
+  for await (const page of list.pages()) pages.push(page);
+  return pages;
 }
