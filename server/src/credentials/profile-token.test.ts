@@ -151,7 +151,7 @@ describe('profile access tokens', () => {
     const path = `profiles/${other.id}/`;
     const token = mine.access_token;
     const seen = await server.call('GET', path, { token });
-    expect(Object.keys(seen.body).sort()).toEqual(['attributes', 'created_at', 'id', 'nickname', 'url']);
+    expect(Object.keys(seen.body)).toEqual(['id', 'nickname', 'created_at', 'url', 'attributes']);
     expect((await server.call('PATCH', path, { token, body: { nickname: 'Mine now' } })).status).toBe(403);
     expect((await server.call('DELETE', path, { token })).status).toBe(403);
     expect((await server.call('POST', `${path}access-tokens/`, { token })).status).toBe(403);

@@ -15,11 +15,11 @@ import { notFound, ValidationError } from '../errors.ts';
 import { GroupResource, presentGroup } from '../groups/group.ts';
 import { GroupParams } from '../groups/group-routes.ts';
 import { getGroup, updateGroup } from '../groups/group-service.ts';
-import { ClientIdParams, NoContent, Timestamp } from '../http/schemas.ts';
+import { asPresented, ClientIdParams, NoContent, Timestamp } from '../http/schemas.ts';
 import type { App } from '../http/route.ts';
 import { readUuid } from '../ids.ts';
 import { formatInstant } from '../instant.ts';
-import type { RuleNode } from '../rules/tree.ts';
+import { presentTree, type RuleNode } from '../rules/tree.ts';
 import { findRuleset, type RulesetRow } from './definitions.ts';
 import { deletePin, PinFields, PinResource, setPin } from './pin.ts';
 import { createPreviews } from './preview.ts';
@@ -157,6 +157,7 @@ export function evaluationRoutes(app: App, context: Context): void {
       const { rows, count } = await pageOfRulesets(context.db, group.id, page);
       return presentPage(request, page, RULESET_ORDER, rows, count, (row) => ({
         ...row,
+        rule_tree: presentTree(row.rule_tree),
         created_at: formatInstant(row.created_at),
       }));
     },
@@ -165,6 +166,7 @@ export function evaluationRoutes(app: App, context: Context): void {
   app.post(
     `${GROUP}rulesets/:ruleset_id/restore/`,
     {
+      serializerCompiler: asPresented,
       config: { access: 'admin', optionalBody: true },
       schema: {
         operationId: 'restoreRuleset',

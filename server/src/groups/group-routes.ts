@@ -3,7 +3,7 @@ import type { Context } from '../context.ts';
 import { actorName } from '../credentials/credential.ts';
 import { PageOf, PageQuery, presentPage, readPage } from '../database/page.ts';
 import { notFound } from '../errors.ts';
-import { ClientIdParams, ClientProfileParams, IfMatch, NoContent } from '../http/schemas.ts';
+import { asPresented, ClientIdParams, ClientProfileParams, IfMatch, NoContent } from '../http/schemas.ts';
 import type { App } from '../http/route.ts';
 import { formatInstant } from '../instant.ts';
 import { reachToChange } from '../profiles/profile-routes.ts';
@@ -22,6 +22,7 @@ const GROUP = '/api/v1/applications/:client_id/profile-groups/:group/';
 const tags = ['Profile groups'];
 
 export function groupRoutes(app: App, context: Context): void {
+  app.setSerializerCompiler(asPresented);
   const present = ({ group, dynamic }: service.PresentedGroup): GroupResource => presentGroup(group, dynamic);
 
   app.post(

@@ -137,6 +137,37 @@ describe('profile groups', () => {
       expect(await raw('DELETE', `${GROUPS}${group.id}`)).toEqual({ status: 204, text: '' });
       expect((await raw('GET', `${GROUPS}${group.id}/`)).status).toBe(404);
     });
+
+    it('answers every documented call for dynamic groups, the rule included', async () => {
+      const leaf = { attribute: 'total_comments_posted', condition: 'greater_than_or_equal', value: 20 };
+      const tree = {
+        operator: 'OR',
+        children: [leaf, { ...leaf, window: 'P7D' }, { operator: 'AT_LEAST', count: 1, children: [leaf] }],
+      };
+      const fields = { name: 'Group1', membership_type: 'dynamic', rule_tree: tree };
+      const created = await raw('POST', GROUPS, fields);
+      expect(created.status).toBe(201);
+      const { id } = JSON.parse(created.text) as GroupBody;
+      const shown = (extra = '') =>
+        `{"value":20,"attribute":"total_comments_posted","condition":"greater_than_or_equal"${extra}}`;
+      const rule =
+        `"rule_tree":{"children":[{"children":[${shown()},${shown(',"window":"P7D"')},` +
+        `{"children":[${shown()}],"operator":"AT_LEAST","count":1}],"operator":"OR"}],"operator":"AND"}}`;
+      const one = await raw('GET', `${GROUPS}${id}/`);
+      const listed = await raw('GET', `${GROUPS}?membership_type=dynamic`);
+      const patched = await raw('PATCH', `${GROUPS}${id}/`, { name: 'Group1' });
+      for (const { text } of [created, one, listed, patched]) {
+        const body = text.slice(text.indexOf(`{"id":"${id}"`));
+        expect(body.match(/"(\w+)":/g)?.slice(0, 8)).toEqual(FIELDS.slice(0, 8).map((field) => `"${field}":`));
+        expect(body).toMatch(
+          /"attributes":\[\],"membership_type":"dynamic","ruleset":\{"id":"[0-9a-f-]{36}","rule_tree":/,
+        );
+        expect(body).toContain(rule);
+      }
+      const { text } = await raw('GET', `${GROUPS}${id}/rulesets/`);
+      expect(text).toContain(rule.slice(0, -1));
+      expect((await raw('DELETE', `${GROUPS}${id}/`)).status).toBe(204);
+    });
   });
 
   it('are for admin tokens alone, but for a profile’s own', async () => {

@@ -3,7 +3,7 @@
 import { Type, type Static } from 'typebox';
 import type { Instant } from '../instant.ts';
 import { formatInstant } from '../instant.ts';
-import type { RuleNode } from '../rules/tree.ts';
+import { presentTree, type RuleNode } from '../rules/tree.ts';
 
 export const MAX_NAME = 255;
 export const MAX_DESCRIPTION = 10_000;
@@ -146,7 +146,7 @@ export function presentGroup(group: Group, dynamic: DynamicFields | undefined): 
     created_at: formatInstant(group.created_at),
     attributes: group.attributes.map(({ key, value }) => ({ key, value })),
     membership_type: group.membership_type,
-    ...(dynamic && { ruleset: dynamic.ruleset }),
+    ...(dynamic && { ruleset: { id: dynamic.ruleset.id, rule_tree: presentTree(dynamic.ruleset.rule_tree) } }),
     updated_at: formatInstant(group.updated_at),
     visible_to_members: group.visible_to_members,
     ...(dynamic && {

@@ -9,6 +9,12 @@ export const ClientProfileParams = Type.Object({ ...ClientIdParams.properties, .
 export const Timestamp = (description: string) =>
   Type.String({ description, examples: ['2025-04-28T12:16:49.670053Z'] });
 
+/**
+ * A serialiser for answers whose fields have a documented order: what they are made of decides it. One that is made from a
+ * schema writes optional fields last.
+ */
+export const asPresented = () => (answer: unknown) => JSON.stringify(answer);
+
 export const NoContent = Type.Null({ description: 'Done; there is no body.' });
 
 export const IfMatch = Type.Object({

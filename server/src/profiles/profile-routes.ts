@@ -5,7 +5,14 @@ import type { Context } from '../context.ts';
 import type { Credential } from '../credentials/credential.ts';
 import { PageOf, PageQuery, presentPage, readPage } from '../database/page.ts';
 import { ApiError, denied, notFound } from '../errors.ts';
-import { ClientIdParams, ClientProfileParams, IfMatch, NoContent, ProfileParams } from '../http/schemas.ts';
+import {
+  asPresented,
+  ClientIdParams,
+  ClientProfileParams,
+  IfMatch,
+  NoContent,
+  ProfileParams,
+} from '../http/schemas.ts';
 import { LARGE_BODY_LIMIT, type App } from '../http/route.ts';
 import { readUuid } from '../ids.ts';
 import { upsertProfiles } from './bulk.ts';
@@ -116,6 +123,7 @@ export function profileRoutes(app: App, context: Context): void {
   app.get(
     '/api/v1/profiles/:profile_id/',
     {
+      serializerCompiler: asPresented,
       config: { access: 'any' },
       schema: {
         operationId: 'getProfile',

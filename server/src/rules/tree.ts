@@ -39,6 +39,20 @@ export function leavesOf(tree: RuleTree): RuleLeaf[] {
   return isNode(tree) ? tree.children.flatMap(leavesOf) : [tree];
 }
 
+/** For an answer: the documented fields first and in their order, which the database does not keep. */
+export function presentTree(tree: RuleNode): RuleNode {
+  const { children, operator, ...rest } = tree;
+  return {
+    children: children.map((child) => (isNode(child) ? presentTree(child) : presentLeaf(child))),
+    operator,
+    ...rest,
+  };
+}
+
+function presentLeaf({ value, attribute, condition, ...rest }: RuleLeaf): RuleLeaf {
+  return { ...(value !== undefined && { value }), attribute, condition, ...rest };
+}
+
 /** The stored form: the root is AND; any other root is wrapped in one, a bare leaf in OR in AND. */
 export function normalise(tree: RuleTree): RuleNode {
   if (!isNode(tree)) return { operator: 'AND', children: [{ operator: 'OR', children: [tree] }] };
