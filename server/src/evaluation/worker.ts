@@ -5,10 +5,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Clock } from '../clock.ts';
-import { sql, type Database } from '../database/database.ts';
+import { empty, sql, type Database } from '../database/database.ts';
 import type { DynamicGroups } from '../groups/dynamic.ts';
 import type { MembershipChange } from '../groups/membership.ts';
-import type { Instant } from '../instant.ts';
+import { formatInstant, type Instant } from '../instant.ts';
 import type { QueueRow } from './decide.ts';
 import { failGroup } from './failures.ts';
 import { bucketOfGroup, listDueFills, runFill, type DueFill, type FillOutcome } from './fill.ts';
@@ -44,7 +44,10 @@ export interface TickResult {
 }
 
 export interface Worker {
-  /** Evaluates everything that is due at `clock.now()` and fills everything that waits, then returns. */
+  /**
+   * Evaluates everything that is due at `clock.now()` and fills everything that waits, then returns. With an interval,
+   * evaluates only where the last batch lies that far back.
+   */
   tick(): Promise<TickResult>;
   start(): void;
   /** Finishes the slice at hand and leaves the rest to others. */
@@ -76,6 +79,23 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
   const rest = (ms: number): Promise<void> =>
     sleep(ms, undefined, { signal: aborted.signal, ref: false }).catch(() => {});
 
+  /** With an interval, the instant of its last batch: what is queued after it waits for the next one. */
+  let batchAt: Instant = -Infinity;
+  const interval = options.evaluationInterval ?? 0;
+  const isDue = (): boolean => {
+    if (interval === 0) return true;
+    const now = clock.now();
+    if (now - batchAt < interval || own.buckets().length === 0) return false;
+    batchAt = now;
+    return true;
+  };
+  /** What broke is tried again at once, not an interval later. */
+  const orAgain = <T>(batch: Promise<T>): Promise<T> =>
+    batch.catch((error: unknown) => {
+      batchAt = -Infinity;
+      throw error;
+    });
+
   /** Live rows before clock rows; a little of the clock's all the same while there is much of the others. */
   const evaluateSome = async (): Promise<SliceResult[]> => {
     const buckets = own.buckets();
@@ -88,7 +108,7 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
         results.push(result);
       }
     };
-    const first = await listLiveRows(db, buckets, SLICE);
+    const first = await listLiveRows(db, buckets, SLICE, interval === 0 ? undefined : batchAt);
     if (first.length > 0) await take(first);
     const clockRows = await listClockRows(db, buckets, first.length === SLICE ? CLOCK_SLICE_WHILE_BUSY : SLICE);
     if (clockRows.length > 0) await take(clockRows);
@@ -157,14 +177,15 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
   const tick = async (): Promise<TickResult> => {
     const result: TickResult = { swept: 0, rows: 0, evaluated: 0, changes: [], fills: 0 };
     await keepShare();
+    const due = isDue();
     for (;;) {
-      const swept = await sweepAll();
+      const swept = due ? await orAgain(sweepAll()) : 0;
       const fills = await fillSome();
       result.swept += swept;
       result.fills += fills;
       let rows = 0;
-      for (;;) {
-        const slices = await evaluateSome();
+      while (due) {
+        const slices = await orAgain(evaluateSome());
         if (slices.length === 0) break;
         for (const slice of slices) {
           rows += slice.rows;
@@ -194,15 +215,12 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
   const start = (): void => {
     let sweptAt = -Infinity;
     let nightlyAt = -Infinity;
-    let batchAt: Instant = -Infinity;
-    const interval = options.evaluationInterval ?? 0;
     const evaluate = async (): Promise<void> => {
       await keepShare();
       if (interval > 0) {
-        if (clock.now() - batchAt < interval) return rest(SWEEP_EVERY_MS);
-        batchAt = clock.now();
-        await sweepAll();
-        while (!ended && (await evaluateSome()).length > 0);
+        if (!isDue()) return rest(SWEEP_EVERY_MS);
+        await orAgain(sweepAll());
+        while (!ended && (await orAgain(evaluateSome())).length > 0);
         return;
       }
       if (performance.now() - sweptAt >= SWEEP_EVERY_MS) {
@@ -241,10 +259,16 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
   };
 }
 
-async function listLiveRows(db: Database, buckets: readonly number[], limit: number): Promise<QueueRow[]> {
+async function listLiveRows(
+  db: Database,
+  buckets: readonly number[],
+  limit: number,
+  until: Instant | undefined,
+): Promise<QueueRow[]> {
   const { rows } = await db.query<QueueRow>(sql`
     select profile_id, seq, application_id, cause, changed, since, queued_at from queue
-    where cause <> 'clock' and bucket = any (${buckets}::smallint[]) order by seq limit ${limit}`);
+    where cause <> 'clock' and bucket = any (${buckets}::smallint[])${until === undefined ? empty : sql` and queued_at <= ${formatInstant(until)}`}
+    order by seq limit ${limit}`);
   return rows;
 }
 
