@@ -113,6 +113,12 @@ create table daily_counts (
   constraint daily_counts_pkey PRIMARY KEY (application_id, day)
 );
 
+create table dropped_facts (
+  application_id integer not null,
+  id integer not null,
+  constraint dropped_facts_pkey PRIMARY KEY (application_id, id)
+);
+
 create table facts (
   application_id integer not null,
   id integer not null,

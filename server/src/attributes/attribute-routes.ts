@@ -194,7 +194,7 @@ export function attributeRoutes(app: App, context: Context, builder: FactBuilder
         operationId: 'deleteAttribute',
         summary: 'Delete the definition of an attribute',
         description:
-          'Of one of the application’s own. 409 where a rule reads it. What profiles have stored under the key stays.',
+          'Of one of the application’s own. 409 where a rule reads it. What profiles have stored under the key stays; defined anew, it may have another type.',
         tags: ['Attributes'],
         params: KeyParams,
         response: { 204: NoContent },
@@ -203,6 +203,7 @@ export function attributeRoutes(app: App, context: Context, builder: FactBuilder
     async (request, reply) => {
       const application = await context.applications.get(request.params.client_id);
       await service.deleteAttribute(context, application.id, request.params.key);
+      builder.wake();
       return reply.code(204).send(null);
     },
   );

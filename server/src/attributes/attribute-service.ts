@@ -6,10 +6,11 @@ import { conflict, denied, invalid, notFound, ValidationError } from '../errors.
 import type { Queryable } from '../database/database.ts';
 import { newId } from '../ids.ts';
 import { formatInstant } from '../instant.ts';
-import type { Attribute, BasicDerivation, Catalogue, FactSpec, ValueType } from '../rules/attribute.ts';
+import type { Attribute, BasicDerivation, Catalogue, Fact, FactSpec, ValueType } from '../rules/attribute.ts';
 import { factSpecs, findAttribute } from '../rules/catalogue.ts';
 import { loadCatalogue } from '../rules/catalogue-store.ts';
 import { parseDefinition } from '../rules/definition.ts';
+import { FIRST_CUSTOM_ID } from '../rules/platform.ts';
 import { isNode, type RuleTree } from '../rules/tree.ts';
 import * as store from './attribute-store.ts';
 import { nextDefinitionId, raiseDefinitionsVersion } from './definitions.ts';
@@ -85,15 +86,26 @@ export async function changeAttribute(
   return getDefined(context, applicationId, key);
 }
 
-/** What profiles have under the key stays; so do totals, which another definition may read. */
+/** What profiles have under the key stays. Totals stay as far as another definition reads them. */
 export async function deleteAttribute(context: Context, applicationId: number, key: string): Promise<void> {
   await context.db.transaction(async (tx) => {
     await raiseDefinitionsVersion(tx, applicationId);
     await getOwn(tx, await getCatalogue(tx, applicationId), key);
     await requireUnread(tx, applicationId, key, 'delete');
     await store.deleteDefinition(tx, applicationId, key);
+    for (const fact of unreadFacts(await getCatalogue(tx, applicationId)))
+      await store.dropFact(tx, applicationId, fact.id);
   });
   await context.catalogues.refresh(applicationId);
+}
+
+/** The application's own facts that none of its attributes reads. */
+function unreadFacts({ attributes, types, facts }: Catalogue): Fact[] {
+  const read = [...attributes.values()].flatMap(
+    ({ source, type, derived_from: derived }) =>
+      source === 'custom' && derived ? factSpecs(derived as BasicDerivation, type, types) : [], // own ones are of the basic forms
+  );
+  return facts.filter((fact) => fact.id >= FIRST_CUSTOM_ID && !read.some((spec) => isSame(fact, spec)));
 }
 
 async function getCatalogue(tx: Queryable, applicationId: number): Promise<Catalogue> {

@@ -78,6 +78,41 @@ export async function listUnbuiltFacts(db: Queryable): Promise<UnbuiltFact[]> {
   return rows;
 }
 
+/** From its commit on no activity is counted towards it; what it counted is deleted later. */
+export async function dropFact(tx: Queryable, applicationId: number, id: number): Promise<void> {
+  await tx.query(sql`delete from facts where application_id = ${applicationId} and id = ${id}`);
+  await tx.query(sql`insert into dropped_facts (application_id, id) values (${applicationId}, ${id})`);
+}
+
+export interface DroppedFact {
+  applicationId: number;
+  id: number;
+}
+
+export async function listDroppedFacts(db: Queryable): Promise<DroppedFact[]> {
+  const { rows } = await db.query<DroppedFact>(sql`
+    select application_id as "applicationId", id from dropped_facts order by application_id, id`);
+  return rows;
+}
+
+/** A slice of the totals of a fact; how many rows it was. */
+export async function deleteTotalsOf(
+  db: Queryable,
+  applicationId: number,
+  factId: number,
+  limit: number,
+): Promise<number> {
+  const { count } = await db.query(sql`
+    with slice as materialized (
+      select profile_id, fact_id from totals where application_id = ${applicationId} and fact_id = ${factId} limit ${limit})
+    delete from totals t using slice s where t.profile_id = s.profile_id and t.fact_id = s.fact_id`);
+  return count;
+}
+
+export async function forgetDroppedFact(db: Queryable, applicationId: number, id: number): Promise<void> {
+  await db.query(sql`delete from dropped_facts where application_id = ${applicationId} and id = ${id}`);
+}
+
 export async function markBuilt(tx: Queryable, applicationId: number, factId: number): Promise<void> {
   await tx.query(sql`update facts set built = true where application_id = ${applicationId} and id = ${factId}`);
 }

@@ -33,6 +33,16 @@ describe('attributes', () => {
       await server.app.context.catalogues.refresh((await server.app.context.applications.get(CLIENT_ID)).id);
     }
   };
+  /** Until nothing is left to be built or deleted, whoever does it. */
+  const untilTidy = async (): Promise<void> => {
+    const builder = createFactBuilder(server.app.context);
+    for (let left = 1; left > 0;) {
+      await builder.tick();
+      const { rows } = await server.app.context.db.query(sql`
+        select 1 from dropped_facts union all select 1 from facts where not built`);
+      left = rows.length;
+    }
+  };
 
   it('are all in the catalogue, with what a rule builder needs', async () => {
     const { body } = await server.call<{
@@ -196,6 +206,44 @@ describe('attributes', () => {
       derived_from: { fn: 'state', types: ['match-attended'], key: 'row' },
     });
     expect(answer.status).toBe(400);
+  });
+
+  it('may be defined anew, as another type, once they are deleted', async () => {
+    const fan = await profile();
+    let sent = 0;
+    const feel = async (mood: unknown): Promise<unknown[]> => {
+      const activity = { id: `mood-${++sent}`, type: 'match-left', profile_id: fan.id, data: { mood } };
+      return (await send([activity])).body['rejected'] as unknown[];
+    };
+    expect(await feel('grim')).toEqual([]);
+    const derived_from = { fn: 'state', types: ['match-left'], key: 'mood' };
+    expect((await define({ key: 'mood', type: 'number', derived_from })).status).toBe(201);
+    await getReady('mood');
+    expect(await feel(5)).toEqual([]);
+    expect(await feel('merry')).toHaveLength(1);
+    expect((await server.call('DELETE', `${path}mood/`)).status).toBe(204);
+    expect(await feel('merry')).toEqual([]);
+    expect((await define({ key: 'mood', type: 'string', derived_from })).status).toBe(201);
+    await getReady('mood');
+    expect(await feel(5)).toHaveLength(1);
+    await untilTidy();
+    const { totals, naive } = await totalsAndNaive(server.app.context.db);
+    expect(totals.filter((row) => row.profile_id === fan.id).map((row) => row.state)).toContain('merry');
+    expect(totals).toEqual(naive);
+  });
+
+  it('keep what others read of the same activities when one of them is deleted', async () => {
+    const derived_from = { fn: 'count', types: ['match-attended'], where: { key: 'stand', equals: 'south' } };
+    for (const key of ['south_one', 'south_two']) expect((await define({ key, derived_from })).status).toBe(201);
+    await getReady('south_two');
+    await server.call('DELETE', `${path}south_one/`);
+    expect((await server.call<Shown>('GET', `${path}south_two/`)).body.ready).toBe(true);
+    await send([
+      { id: 'one-more', type: 'match-attended', profile_id: (await profile()).id, data: { stand: 'south' } },
+    ]);
+    await untilTidy();
+    const { totals, naive } = await totalsAndNaive(server.app.context.db);
+    expect(totals).toEqual(naive);
   });
 
   it('of a type that has no activities yet are ready as well', async () => {

@@ -1,6 +1,7 @@
 // Reads past activities into the totals of new facts, slice by slice, while intake goes on. Exact, because each slice
 // locks the histories of its profiles and then computes from the raw activities (activities/totals.ts), and because every
-// intake that might not know the fact is over before the first slice. One process at a time does it, under a lease; one
+// intake that might not know the fact is over before the first slice. Totals of facts that nothing reads any more are
+// deleted the same way, once every intake that still knew them is over. One process at a time does it, under a lease; one
 // that dies is replaced, and its successor begins the fact again.
 
 import { setTimeout as wait } from 'node:timers/promises';
@@ -12,7 +13,7 @@ import * as store from './attribute-store.ts';
 import { raiseDefinitionsVersion } from './definitions.ts';
 
 export interface FactBuilder {
-  /** Builds everything that waits; false where another process is at it. */
+  /** Builds and deletes everything that waits; false where another process is at it. */
   tick(): Promise<boolean>;
   start(): void;
   /** Looks now rather than at the next interval. */
@@ -22,6 +23,7 @@ export interface FactBuilder {
 
 const LEASE_SECONDS = 15;
 const SLICE = 500;
+const DELETED_AT_ONCE = 5_000;
 const INTERVAL_MS = 5_000;
 
 export function createFactBuilder(context: Context): FactBuilder {
@@ -52,12 +54,22 @@ export function createFactBuilder(context: Context): FactBuilder {
     log.info({ application: fact.applicationId, fact: fact.id }, 'totals of a new fact are complete');
   };
 
+  const forget = async ({ applicationId, id }: store.DroppedFact): Promise<void> => {
+    await drain(db);
+    for (let deleted = 1; deleted > 0;) {
+      if (stopping || !(await lease.hold())) return;
+      deleted = await store.deleteTotalsOf(db, applicationId, id, DELETED_AT_ONCE);
+    }
+    await store.forgetDroppedFact(db, applicationId, id);
+  };
+
   const tick = async (): Promise<boolean> => {
-    const waiting = await store.listUnbuiltFacts(db);
-    if (waiting.length === 0) return true;
+    const [waiting, dropped] = await Promise.all([store.listUnbuiltFacts(db), store.listDroppedFacts(db)]);
+    if (waiting.length + dropped.length === 0) return true;
     if (!(await lease.hold())) return false;
     try {
       for (const fact of waiting) await build(fact);
+      for (const fact of dropped) await forget(fact);
     } finally {
       await lease.release();
     }

@@ -18,6 +18,7 @@ export async function raiseDefinitionsVersion(tx: Queryable, applicationId: numb
 export async function nextDefinitionId(tx: Queryable, applicationId: number): Promise<number> {
   const { rows } = await tx.query<{ id: number }>(sql`
     select greatest(${FIRST_CUSTOM_ID - 1}::int, (select max(id) from activity_types where application_id = ${applicationId}),
-      (select max(id) from facts where application_id = ${applicationId})) + 1 as id`);
+      (select max(id) from facts where application_id = ${applicationId}),
+      (select max(id) from dropped_facts where application_id = ${applicationId})) + 1 as id`);
   return rows[0]?.id ?? FIRST_CUSTOM_ID;
 }

@@ -24,6 +24,7 @@ const REFERENCE = [
   'activity_types',
   'attribute_definitions',
   'facts',
+  'dropped_facts',
   'groups',
   'rulesets',
   'watched_keys',
