@@ -147,7 +147,7 @@ describe('profile groups', () => {
       const fields = { name: 'Group1', membership_type: 'dynamic', rule_tree: tree };
       const created = await raw('POST', GROUPS, fields);
       expect(created.status).toBe(201);
-      const { id } = JSON.parse(created.text) as GroupBody;
+      const { id } = JSON.parse(created.text) as { id: string };
       const shown = (extra = '') =>
         `{"value":20,"attribute":"total_comments_posted","condition":"greater_than_or_equal"${extra}}`;
       const rule =
