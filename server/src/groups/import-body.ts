@@ -1,6 +1,7 @@
 // The body of a replacement of members, of any size, as it arrives: JSON strings a line, or CSV. Nothing is changed before
 // it has come to its end and was well formed throughout.
 
+import type { IncomingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
 import { CsvError, parse } from 'csv-parse';
 import { ApiError, ValidationError, invalid } from '../errors.ts';
@@ -13,12 +14,18 @@ export interface SentId {
 
 const MAX_LINE = 8192;
 
-/** The ids in the body, in order. Throws a ValidationError naming the line at which it is malformed. */
-export function readImport(body: Readable, contentType: string | undefined, kind: IdKind): AsyncGenerator<SentId> {
-  const type = contentType?.split(';', 1)[0]?.trim().toLowerCase();
-  if (type === 'application/x-ndjson') return readLines(body, kind);
-  if (type === 'text/csv') return readCsv(body);
-  body.resume();
+const READERS: Record<string, (body: Readable, kind: IdKind) => AsyncGenerator<SentId>> = {
+  'application/x-ndjson': readLines,
+  'text/csv': readCsv,
+};
+
+/** What reads a body that is announced like this; 415 else. Asked before any of the body is taken. */
+export function importReader(headers: IncomingHttpHeaders): (body: Readable, kind: IdKind) => AsyncGenerator<SentId> {
+  if ((headers['content-encoding'] ?? 'identity').toLowerCase() !== 'identity')
+    throw new ApiError('unsupported_media_type', { detail: 'Send the body without a Content-Encoding.' });
+  const type = headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase() ?? '';
+  const reader = Object.hasOwn(READERS, type) ? READERS[type] : undefined;
+  if (reader) return reader;
   throw new ApiError('unsupported_media_type', {
     detail: 'Send application/x-ndjson (JSON strings) or text/csv (with a header).',
   });
@@ -29,18 +36,20 @@ const malformed = (line: number, what: string): ValidationError => invalid('non_
 /** Chunks as text; UTF-8 that is none is the sender's fault. */
 async function* decode(body: Readable): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true });
-  let empty = true;
+  let isBlank = true;
   try {
     for await (const chunk of body as AsyncIterable<Buffer>) {
-      empty &&= chunk.length === 0;
-      yield decoder.decode(chunk, { stream: true });
+      const text = decoder.decode(chunk, { stream: true });
+      isBlank &&= text.trim() === '';
+      yield text;
     }
     yield decoder.decode();
   } catch (error) {
     if (error instanceof TypeError) throw invalid('non_field_errors', 'The body is not valid UTF-8.');
     throw cut(error);
   }
-  if (empty) throw invalid('non_field_errors', 'The body is empty. To leave no member, send CSV with only its header.');
+  if (isBlank)
+    throw invalid('non_field_errors', 'The body is empty. To leave no member, send CSV with only its header.');
 }
 
 /** The connection broke before the body's end. Nobody reads the answer. */
@@ -82,7 +91,14 @@ function readLine(line: string, number: number): string | undefined {
     throw malformed(number, 'not JSON.');
   }
   if (typeof value !== 'string') throw malformed(number, 'not a JSON string.');
-  return value;
+  return requireStorable(value, number);
+}
+
+/** A NUL or half a character is no misspelt id but a broken export. */
+function requireStorable(id: string, line: number): string {
+  if (id.includes('\0') || !id.isWellFormed())
+    throw malformed(line, 'NUL characters and lone surrogates are not allowed.');
+  return id;
 }
 
 async function* readCsv(body: Readable): AsyncGenerator<SentId> {
@@ -95,7 +111,7 @@ async function* readCsv(body: Readable): AsyncGenerator<SentId> {
   try {
     for await (const record of parser as AsyncIterable<string[]>) {
       if (!column) column = readHeader(record);
-      else yield { kind: column.kind, id: record[column.index] ?? '' };
+      else yield { kind: column.kind, id: requireStorable(record[column.index] ?? '', parser.info.lines) };
     }
   } catch (error) {
     if (error instanceof CsvError)

@@ -1,13 +1,12 @@
 // Replaces the members of a static group by those in a body, in one switch.
 
-import type { Readable } from 'node:stream';
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
 import { ApiError, conflict, notFound } from '../errors.ts';
 import { readUuid } from '../ids.ts';
 import { buildBitset, has, type Bitset } from '../rules/bitset.ts';
 import { findGroup, getGroup, requireStatic } from './group-service.ts';
-import { readImport, type IdKind, type SentId } from './import-body.ts';
+import type { SentId } from './import-body.ts';
 import { tryWithLock } from './import-lock.ts';
 import { findOrdinals, findProfileIdsByCustomIds } from './member-store.ts';
 import { SwitchLost, runSwitch, type SwitchPlan, type SwitchResult } from './switch.ts';
@@ -34,17 +33,11 @@ export async function replaceMembers(
   context: Context,
   application: Application,
   text: string,
-  body: Readable,
-  contentType: string | undefined,
-  kind: IdKind,
+  ids: AsyncIterable<SentId>,
 ): Promise<Replaced> {
   const group = await getGroup(context.db, application.id, text);
   requireStatic(group);
-  const { target, invalidCount, invalidIds } = await readTarget(
-    context,
-    application,
-    readImport(body, contentType, kind),
-  );
+  const { target, invalidCount, invalidIds } = await readTarget(context, application, ids);
   const result = await inTurn(() => switchTo(context, application, group.id, target));
   context.groupChores.wake(); // what the switch left behind
   return {
@@ -96,10 +89,7 @@ async function findAll(
   sent: SentId[],
 ): Promise<{ id: string; ordinal: number | undefined }[]> {
   if (sent.length === 0) return [];
-  const customIds = sent
-    .filter(({ kind }) => kind === 'custom_id')
-    .map(({ id }) => id)
-    .filter(isStorable);
+  const customIds = sent.filter(({ kind }) => kind === 'custom_id').map(({ id }) => id);
   const byCustomId =
     customIds.length === 0
       ? new Map<string, string>()
@@ -113,8 +103,6 @@ async function findAll(
   let place = 0;
   return sent.map(({ id }, index) => ({ id, ordinal: profileIds[index] === undefined ? undefined : found[place++] }));
 }
-
-const isStorable = (text: string): boolean => !text.includes('\0') && text.isWellFormed();
 
 async function switchTo(
   context: Context,

@@ -113,7 +113,12 @@ describe('replacing members', () => {
       [csv(profiles.slice(20, 40), 'id'), 'text/csv', 400],
       [`${csv(profiles.slice(20, 40))}\n"open`, 'text/csv', 400],
       [`${csv(profiles.slice(20, 40))}\na,b,c`, 'text/csv', 400],
-      [good, 'application/json', 400],
+      ['\n \r\n\n', 'application/x-ndjson', 400],
+      ['\n\n', 'text/csv', 400],
+      [`${good}"a\\u0000b"\n`, 'application/x-ndjson', 400],
+      [`${good}"\\ud800"\n`, 'application/x-ndjson', 400],
+      ['custom_id\nfan-1\na\0b\n', 'text/csv', 400],
+      [good, 'application/json', 415],
       [JSON.stringify(profiles.slice(20, 40)), 'application/json', 415],
       [good, 'text/plain', 415],
     ];
@@ -127,6 +132,20 @@ describe('replacing members', () => {
     });
     expect(latin.status).toBe(400);
     expect(await agreed(group)).toEqual(members);
+  });
+
+  it('of another kind is refused before its body is read, however long that is', async () => {
+    const group = await createGroup();
+    const { host, hostname, port } = new URL(server.url);
+    const socket = connect(Number(port), hostname);
+    const answered = once(socket, 'data') as Promise<[Buffer]>;
+    socket.write(
+      `PUT /api/v1/${GROUPS}${group}/members/ HTTP/1.1\r\nhost: ${host}\r\nauthorization: Bearer ${ADMIN_TOKEN}\r\n` +
+        'content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n1\r\n[\r\n',
+    );
+    const [answer] = await answered;
+    expect(answer.toString().split('\r\n', 1)).toEqual(['HTTP/1.1 415 Unsupported Media Type']);
+    socket.destroy();
   });
 
   it.each(['application/x-ndjson', 'text/csv'])('changes nothing when a body of %s ends early', async (type) => {

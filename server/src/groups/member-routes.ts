@@ -2,12 +2,13 @@ import { Readable } from 'node:stream';
 import { Type, type Static } from 'typebox';
 import type { Context } from '../context.ts';
 import { MAX_LARGE_PAGE_SIZE, PageOf, PageQuery, presentPage, readPage } from '../database/page.ts';
-import { ApiError, invalid, notFound } from '../errors.ts';
+import { invalid, notFound } from '../errors.ts';
 import { NoContent, Timestamp } from '../http/schemas.ts';
 import { LARGE_BODY_LIMIT, LONGEST_UPLOAD_MS, type App } from '../http/route.ts';
 import { formatInstant } from '../instant.ts';
 import { MEMBER_AS_OF_ORDER } from './change-store.ts';
 import { GroupParams } from './group-routes.ts';
+import { importReader } from './import-body.ts';
 import { replaceMembers } from './import-service.ts';
 import * as service from './member-service.ts';
 import { MEMBER_ORDERS } from './member-store.ts';
@@ -120,6 +121,8 @@ export function memberRoutes(app: App, context: Context): void {
       bodyLimit: Number.MAX_SAFE_INTEGER,
       handlerTimeout: LONGEST_UPLOAD_MS,
       config: { access: 'admin', rawBody: true },
+      // JSON in particular would be read to its end, and that may be anywhere.
+      onRequest: async (request) => void importReader(request.headers),
       schema: {
         operationId: 'replaceMembers',
         summary: 'Replace all members',
@@ -141,11 +144,9 @@ export function memberRoutes(app: App, context: Context): void {
       const { ids: kind = 'profile_id' } = request.query;
       if (kind !== 'profile_id' && kind !== 'custom_id')
         throw invalid('ids', 'This must be one of: profile_id, custom_id.');
-      const encoding = request.headers['content-encoding'] ?? 'identity';
-      if (encoding !== 'identity')
-        throw new ApiError('unsupported_media_type', { detail: 'Send the body without a Content-Encoding.' });
-      const body = request.body instanceof Readable ? request.body : Readable.from([]); // none, or JSON that is refused
-      return replaceMembers(context, application, request.params.group, body, request.headers['content-type'], kind);
+      const body = request.body instanceof Readable ? request.body : Readable.from([]); // there was none
+      const ids = importReader(request.headers)(body, kind);
+      return replaceMembers(context, application, request.params.group, ids);
     },
   );
 
