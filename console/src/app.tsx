@@ -2,19 +2,23 @@
 
 import { Redirect, Route, Switch, useRoute } from 'wouter';
 import { AccountPage } from './pages/account.tsx';
-import { ActivitiesPage, ActivityTypesPage } from './pages/activities.tsx';
+import { ActivitiesPage } from './pages/activities/activities.tsx';
+import { ActivityTypesPage } from './pages/activities/types.tsx';
 import { AttributesPage } from './pages/attributes/attributes.tsx';
 import { GroupPage } from './pages/group/group.tsx';
 import { NewGroupPage } from './pages/group/new.tsx';
 import { GroupsPage } from './pages/groups.tsx';
 import { InvitationPage } from './pages/invitation.tsx';
-import { KeysPage, TeamPage } from './pages/keys.tsx';
+import { KeysPage } from './pages/keys.tsx';
+import { OverviewPage } from './pages/overview/overview.tsx';
+import { PeoplePage } from './pages/people.tsx';
 import { ProfilePage } from './pages/profile/profile.tsx';
 import { ProfilesPage } from './pages/profiles.tsx';
 import { SignInPage } from './pages/sign-in.tsx';
 import { ApplicationProvider, useApplication, useSession } from './session.tsx';
 import { AwayBanner, Shell } from './shell.tsx';
 import { Empty } from './ui/bits.tsx';
+import { PageHead } from './ui/page-head.tsx';
 import { Toasts } from './ui/toast.tsx';
 import { ButtonLink } from './ui/button.tsx';
 
@@ -75,16 +79,17 @@ function Pages() {
       <Route path={`${base}/activities`} component={ActivitiesPage} />
       <Route path={`${base}/activities/types`} component={ActivityTypesPage} />
       {(isOwner || role === 'admin') && <Route path={`${base}/keys`} component={KeysPage} />}
-      {isOwner && <Route path={`${base}/people`} component={TeamPage} />}
+      {isOwner && <Route path={`${base}/people`} component={PeoplePage} />}
       {isProducer && <Route path={`${base}/account`} component={AccountPage} />}
-      <Route path={base}>
-        <Redirect to={href('groups')} replace />
-      </Route>
+      <Route path={base} component={OverviewPage} />
       <Route>
-        <Empty
-          title="There is nothing at this address"
-          action={<ButtonLink href={href('groups')}>Go to the groups</ButtonLink>}
-        />
+        <PageHead title="There is nothing at this address" />
+        <section className="card">
+          <Empty
+            title="The page may have moved, or the address is not complete"
+            action={<ButtonLink href={href('')}>Go to the overview</ButtonLink>}
+          />
+        </section>
       </Route>
     </Switch>
   );

@@ -4,7 +4,7 @@ import { useCallback, useEffect, useState } from 'react';
 import { useMutation, useQuery, useQueryClient, type UseQueryResult } from '@tanstack/react-query';
 import type { Client, Query, RequestOptions } from './api.ts';
 import { useApplication, useSession } from './session.tsx';
-import type { Attribute, Page } from './types.ts';
+import type { Attribute } from './types.ts';
 
 interface GetOptions {
   /** Ask again every so many milliseconds; false: never. */
@@ -66,20 +66,6 @@ export function useSettled<T>(value: T, ms = 250): T {
     return () => clearTimeout(timer);
   }, [value, ms]);
   return settled;
-}
-
-/** Asks one request for each page until the list ends; for lists that people made, not for members. */
-export async function readAll<T>(client: Client, path: string, query: Query, max: number): Promise<T[]> {
-  const all: T[] = [];
-  let next: string | null = path;
-  let first = true;
-  while (next !== null && all.length < max) {
-    const page: Page<T> = await client.request<Page<T>>(next, first ? { query } : {});
-    all.push(...page.results);
-    next = page.next;
-    first = false;
-  }
-  return all.slice(0, max);
 }
 
 export interface Catalogue {

@@ -4,6 +4,7 @@ import { useEffect, useRef, type ReactNode } from 'react';
 import {
   IconActivity,
   IconKey,
+  IconLayoutDashboard,
   IconLogout,
   IconMenu2,
   IconMoon,
@@ -32,6 +33,7 @@ interface NavItem {
 }
 
 const ITEMS: NavItem[] = [
+  { to: '', label: 'Overview', icon: <IconLayoutDashboard size={18} aria-hidden /> },
   { to: 'groups', label: 'Groups', icon: <IconUsersGroup size={18} aria-hidden /> },
   { to: 'profiles', label: 'Profiles', icon: <IconUser size={18} aria-hidden /> },
   { to: 'activities', label: 'Activities', icon: <IconActivity size={18} aria-hidden /> },
@@ -64,7 +66,10 @@ function Sidebar({ onNavigate }: { onNavigate?: () => void }) {
       <nav className="nav" aria-label="Main">
         {ITEMS.filter((item) => !item.for || item.for.includes(application.role)).map(({ to, label, icon }) => {
           const href = application.href(to);
-          const here = location === href || location.startsWith(`${href}/`);
+          const here =
+            to === ''
+              ? location === href.replace(/\/$/, '') || location === href
+              : location === href || location.startsWith(`${href}/`);
           return (
             <Link key={to} href={href} aria-current={here ? 'page' : undefined} onClick={onNavigate}>
               {icon}
@@ -88,11 +93,11 @@ function Sidebar({ onNavigate }: { onNavigate?: () => void }) {
             ))}
           </select>
         )}
+        <strong className="truncate name small foot-name" title={application.name}>
+          {application.name}
+        </strong>
         <div className="row spread">
-          <div className="stack small grow" style={{ '--gap': '0', padding: '4px 8px' } as React.CSSProperties}>
-            <strong className="truncate name" title={application.name}>
-              {application.name}
-            </strong>
+          <div className="stack small grow foot-name">
             {isProducer ? (
               <Link
                 href={application.href('account')}

@@ -101,6 +101,21 @@ describe.skipIf(!hasBrowser)('the console', () => {
       .toBeGreaterThan(5);
   });
 
+  test('the overview shows how the application stands, and leads on', async () => {
+    await server.app.statisticsChores.run();
+    await open('', 'Overview');
+    const stat = (name: string) => page.locator('.stat', { hasText: name }).locator('.figure');
+    await expect.poll(() => stat('Profiles').textContent()).toBe('200');
+    await expect.poll(async () => Number(await stat('Active today').textContent())).toBeGreaterThan(0);
+    await page.getByRole('region', { name: 'Active profiles' }).getByRole('figure').waitFor();
+    await page.getByRole('region', { name: 'Health of evaluation' }).getByText('Last verification').waitFor();
+    await page.getByRole('heading', { name: 'Getting started' }).waitFor({ state: 'detached' });
+    await page.getByRole('region', { name: 'Largest groups' }).getByRole('link').first().click();
+    await page.getByRole('navigation', { name: 'Group' }).waitFor();
+    await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Overview' }).click();
+    await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor();
+  });
+
   async function expectFocus(name: string): Promise<void> {
     const focused = await page.evaluate(() => document.activeElement?.getAttribute('aria-label'));
     expect(focused).toBe(name);
@@ -173,6 +188,22 @@ describe.skipIf(!hasBrowser)('the console', () => {
     await list.getByText('2 members').waitFor();
     await page.getByRole('button', { name: 'Undo' }).click();
     await list.getByText('3 members').waitFor();
+    // Ordered by a column, found by a name, and both are in the address.
+    const names = async (): Promise<string[]> => list.getByRole('link').allTextContents();
+    await list.getByRole('button', { name: 'Profile' }).click();
+    await page.getByRole('columnheader', { name: 'Profile' }).and(page.locator('[aria-sort=ascending]')).waitFor();
+    expect(page.url()).toContain('ordering=nickname');
+    const byCode = (a: string, b: string): number => (a.toLowerCase() < b.toLowerCase() ? -1 : 1);
+    await expect.poll(names).toEqual((await names()).toSorted(byCode));
+    const [first = ''] = await names();
+    await page.getByRole('searchbox').fill(first.slice(0, 4));
+    await page
+      .getByRole('region', { name: 'Profiles that match' })
+      .getByRole('row', { name: first })
+      .getByText('Member', { exact: true })
+      .waitFor();
+    await page.reload();
+    await page.getByRole('region', { name: 'Profiles that match' }).getByRole('link', { name: first }).waitFor();
   });
 
   test('a hostile profile breaks neither page nor layout', async () => {

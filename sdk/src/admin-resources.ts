@@ -56,6 +56,8 @@ export interface Member {
 export interface MemberFilter {
   /** An instant of the past: who was a member then. */
   as_of?: string;
+  /** Begins with it, in any case; of groups of up to 10,000 members. */
+  nickname?: string;
   /** Default: newest entry first. By nickname only groups of up to 10,000 members. */
   ordering?: 'membership_created_at' | '-membership_created_at' | 'nickname' | '-nickname';
 }

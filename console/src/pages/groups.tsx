@@ -1,5 +1,5 @@
 import { IconPlus, IconUsersGroup } from '@tabler/icons-react';
-import { Link, useSearchParams } from 'wouter';
+import { Link } from 'wouter';
 import { formatNumber } from '../format.ts';
 import { useGet, useSettled } from '../queries.ts';
 import { useApplication } from '../session.tsx';
@@ -10,12 +10,13 @@ import { Sparkline } from '../ui/charts.tsx';
 import { Choices, SearchField } from '../ui/field.tsx';
 import { PageHead } from '../ui/page-head.tsx';
 import { Pager } from '../ui/pager.tsx';
+import { useViewParams } from '../view-params.ts';
 
 type TypeFilter = '' | 'static' | 'dynamic' | 'inactive';
 
 export function GroupsPage() {
   const application = useApplication();
-  const [params, setParams] = useSearchParams();
+  const [params, set] = useViewParams();
   const name = params.get('name') ?? '';
   const type = (params.get('type') ?? '') as TypeFilter; // an unknown one is answered with a 400
   const cursor = params.get('cursor') ?? '';
@@ -25,19 +26,6 @@ export function GroupsPage() {
     { name: search, ...(type === 'inactive' ? { is_active: 'false' } : { membership_type: type }), cursor },
     { every: 15_000 },
   );
-  const set = (changes: Record<string, string>): void =>
-    setParams(
-      (before) => {
-        const next = new URLSearchParams(before);
-        next.delete('cursor');
-        for (const [key, value] of Object.entries(changes)) {
-          if (value === '') next.delete(key);
-          else next.set(key, value);
-        }
-        return next;
-      },
-      { replace: true },
-    );
   const page = groups.data;
   const filtered = name !== '' || type !== '';
   const create = application.canWrite && (

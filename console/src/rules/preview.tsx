@@ -99,8 +99,12 @@ export function PreviewPanel({
             </div>
             {hasGroup && preview?.entering !== undefined && preview.leaving !== undefined && (
               <p className="row wrap moves">
-                <span className="badge good">{plural(preview.entering, 'enters', 'enter')}</span>
-                <span className="badge warn">{plural(preview.leaving, 'leaves', 'leave')}</span>
+                <span className={preview.entering > 0 ? 'badge good' : 'badge'}>
+                  {plural(preview.entering, 'enters', 'enter')}
+                </span>
+                <span className={preview.leaving > 0 ? 'badge warn' : 'badge'}>
+                  {plural(preview.leaving, 'leaves', 'leave')}
+                </span>
               </p>
             )}
           </div>

@@ -2,9 +2,11 @@ import { useEffect, useRef } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { formatCompact, formatNumber } from '../format.ts';
-import type { ChartProps } from './charts.tsx';
+import type { ChartProps, Point } from './charts.tsx';
 
 const locale = navigator.language;
+/** Days are counted in UTC, whatever the viewer's zone. */
+const utcDayText = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short', timeZone: 'UTC' });
 const dayText = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short' });
 const hourText = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit' });
 const momentText = new Intl.DateTimeFormat(locale, {
@@ -13,6 +15,11 @@ const momentText = new Intl.DateTimeFormat(locale, {
   hour: '2-digit',
   minute: '2-digit',
 });
+
+const startsDay = (seconds: number): boolean => {
+  const date = new Date(seconds * 1000);
+  return date.getHours() === 0 && date.getMinutes() === 0;
+};
 
 /** A colour of the present theme, as a canvas needs it: `light-dark()` is resolved by an element that wears it. */
 function colour(host: HTMLElement, name: string): string {
@@ -24,17 +31,25 @@ function colour(host: HTMLElement, name: string): string {
   return color;
 }
 
+type Data = [xs: number[], ys: number[]];
+
+const toData = (points: Point[]): Data => [points.map(({ at }) => at / 1000), points.map(({ value }) => value)];
+
 export default function Plot({ points, noun, kind = 'line', height = 200, unit = 'day' }: ChartProps) {
   const host = useRef<HTMLDivElement>(null);
+  const shown = useRef<{ plot: uPlot | undefined; data: Data }>({ plot: undefined, data: [[], []] });
+  // Declared first, so that a plot is made with the points of the same moment. A new figure moves; the plot stays.
+  useEffect(() => {
+    const data = toData(points);
+    shown.current.data = data;
+    shown.current.plot?.setData(data);
+  }, [points]);
   useEffect(() => {
     const element = host.current;
+    const state = shown.current;
     if (!element) return undefined;
-    const xs = points.map((point) => point.at / 1000);
-    const ys = points.map((point) => point.value);
-    const step = (xs[1] ?? 0) - (xs[0] ?? 0);
-    let plot: uPlot | undefined;
     const draw = (): void => {
-      plot?.destroy();
+      state.plot?.destroy();
       const accent = colour(element, '--accent');
       const axis = {
         stroke: colour(element, '--text-3'),
@@ -45,17 +60,21 @@ export default function Plot({ points, noun, kind = 'line', height = 200, unit =
       const tip = document.createElement('div');
       tip.className = 'plot-tip';
       tip.hidden = true;
-      plot = new uPlot(
+      state.plot = new uPlot(
         {
           width: element.clientWidth,
           height,
           padding: [8, 10, 0, 0],
+          ...(unit === 'day' && { tzDate: (seconds: number) => uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC') }),
           legend: { show: false },
           cursor: { y: false, points: { size: 7, fill: accent }, drag: { x: false, y: false } },
           scales: {
             ...(kind === 'bars' && {
               x: {
-                range: (_u: uPlot, low: number, high: number): [number, number] => [low - step / 2, high + step / 2],
+                range: (_u: uPlot, low: number, high: number): [number, number] => {
+                  const [first = 0, second = 0] = state.data[0];
+                  return [low - (second - first) / 2, high + (second - first) / 2];
+                },
               },
             }),
             y: {
@@ -92,7 +111,9 @@ export default function Plot({ points, noun, kind = 'line', height = 200, unit =
               space: 70,
               size: 28,
               values: (_u, ticks) =>
-                ticks.map((tick) => (unit === 'hour' && tick % 86_400 !== 0 ? hourText : dayText).format(tick * 1000)),
+                ticks.map((tick) =>
+                  (unit === 'day' ? utcDayText : startsDay(tick) ? dayText : hourText).format(tick * 1000),
+                ),
             },
             {
               ...axis,
@@ -106,22 +127,22 @@ export default function Plot({ points, noun, kind = 'line', height = 200, unit =
             setCursor: [
               (u) => {
                 const { idx, left = 0 } = u.cursor;
-                const at = idx == null ? undefined : xs[idx];
+                const at = idx == null ? undefined : state.data[0][idx];
                 tip.hidden = at === undefined || left < 0;
                 if (idx == null || at === undefined) return;
-                tip.textContent = `${formatNumber(ys[idx] ?? 0)} ${noun} · ${(unit === 'hour' ? momentText : dayText).format(at * 1000)}`;
+                tip.textContent = `${formatNumber(state.data[1][idx] ?? 0)} ${noun} · ${(unit === 'hour' ? momentText : utcDayText).format(at * 1000)}`;
                 const x = u.valToPos(at, 'x');
                 tip.style.left = `${Math.max(0, Math.min(x - tip.offsetWidth / 2, u.over.clientWidth - tip.offsetWidth))}px`;
               },
             ],
           },
         },
-        [xs, ys],
+        state.data,
         element,
       );
     };
     draw();
-    const resize = new ResizeObserver(() => plot?.setSize({ width: element.clientWidth, height }));
+    const resize = new ResizeObserver(() => state.plot?.setSize({ width: element.clientWidth, height }));
     resize.observe(element);
     const media = matchMedia('(prefers-color-scheme: dark)');
     media.addEventListener('change', draw);
@@ -131,8 +152,9 @@ export default function Plot({ points, noun, kind = 'line', height = 200, unit =
       resize.disconnect();
       theme.disconnect();
       media.removeEventListener('change', draw);
-      plot?.destroy();
+      state.plot?.destroy();
+      state.plot = undefined;
     };
-  }, [points, noun, kind, height, unit]);
+  }, [noun, kind, height, unit]);
   return <div ref={host} className="plot" />;
 }

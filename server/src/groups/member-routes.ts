@@ -164,6 +164,11 @@ export function memberRoutes(app: App, context: Context): void {
         querystring: Type.Object({
           ...PageQuery,
           as_of: Type.Optional(Type.String({ description: 'An instant of the past.' })),
+          nickname: Type.Optional(
+            Type.String({
+              description: `Of a group of up to ${service.MAX_SORTED} members: those whose nickname starts with this, in any case.`,
+            }),
+          ),
           ordering: Type.Optional(
             Type.String({
               description:
@@ -180,9 +185,13 @@ export function memberRoutes(app: App, context: Context): void {
       const application = await context.applications.get(request.params.client_id);
       const { as_of: asOf } = request.query;
       const ordering = service.readOrdering(request.query.ordering);
+      const nickname = request.query.nickname === '' ? undefined : request.query.nickname;
       if (asOf !== undefined) {
-        if (ordering !== '-membership_created_at')
-          throw invalid('ordering', 'The members at an instant of the past are listed by newest entry only.');
+        if (ordering !== '-membership_created_at' || nickname !== undefined)
+          throw invalid(
+            nickname === undefined ? 'ordering' : 'nickname',
+            'The members at an instant of the past are listed by newest entry only, and all of them.',
+          );
         const page = readPage(request, MEMBER_AS_OF_ORDER, MAX_LARGE_PAGE_SIZE);
         const { rows, count } = await service.listMembersAsOf(
           context,
@@ -195,7 +204,13 @@ export function memberRoutes(app: App, context: Context): void {
       }
       const order = MEMBER_ORDERS[ordering];
       const page = readPage(request, order, MAX_LARGE_PAGE_SIZE);
-      const { rows, count } = await service.listMembers(context, application, request.params.group, ordering, page);
+      const { rows, count } = await service.listMembers(
+        context,
+        application,
+        request.params.group,
+        { ordering, nickname },
+        page,
+      );
       return presentPage(request, page, order, rows, count, presentMember);
     },
   );

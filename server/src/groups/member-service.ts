@@ -134,7 +134,7 @@ export async function removeMembers(
   if (left === undefined) throw notFound();
 }
 
-/** A group of up to so many members can be listed by nickname: all of them are sorted for each page. */
+/** A group of up to so many members can be ordered and searched by nickname: all of them are read for each page. */
 export const MAX_SORTED = 10_000;
 
 /** As Django REST Framework has it: a field, with a minus downwards. */
@@ -151,7 +151,7 @@ export async function listMembers(
   context: Context,
   application: Application,
   text: string,
-  ordering: store.MemberOrdering,
+  query: store.MemberQuery,
   page: PageRequest,
 ): Promise<{ rows: store.Member[]; count: number | undefined }> {
   return context.db.transaction(
@@ -159,10 +159,19 @@ export async function listMembers(
       const group = await getGroup(tx, application.id, text);
       const head = await findHead(tx, group.id);
       if (!head) throw notFound();
-      if (ordering.endsWith('nickname') && head.profile_count > MAX_SORTED)
-        throw invalid('ordering', `Groups of more than ${MAX_SORTED} members cannot be ordered by nickname.`);
-      const rows = await store.pageOfMembers(tx, group.id, head.epoch, ordering, page);
-      return { rows, count: page.wantsCount ? head.profile_count : undefined };
+      const { nickname } = query;
+      if (store.isSorted(query) && head.profile_count > MAX_SORTED)
+        throw invalid(
+          nickname === undefined ? 'ordering' : 'nickname',
+          `Groups of more than ${MAX_SORTED} members cannot be ordered or searched by nickname.`,
+        );
+      const rows = await store.pageOfMembers(tx, group.id, head.epoch, query, page);
+      if (!page.wantsCount) return { rows, count: undefined };
+      const all = head.profile_count;
+      return {
+        rows,
+        count: nickname === undefined ? all : await store.countMembers(tx, group.id, head.epoch, nickname),
+      };
     },
     { isolation: 'repeatable read' },
   );

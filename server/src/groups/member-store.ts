@@ -1,4 +1,4 @@
-import { join, raw, sql, type Queryable, type Sql } from '../database/database.ts';
+import { empty, join, raw, sql, type Queryable, type Sql } from '../database/database.ts';
 import { pageClause, type Order, type PageRequest } from '../database/page.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { packed, unpacked } from './packed.ts';
@@ -49,21 +49,30 @@ export const MEMBER_ORDERS: Record<MemberOrdering, Order<Member>> = {
   '-nickname': { ...BY_NICKNAME, name: 'members-nickname-down', descending: true },
 };
 
+export interface MemberQuery {
+  ordering: MemberOrdering;
+  /** Only those whose nickname begins so, in any case. */
+  nickname: string | undefined;
+}
+
+/** Whether a page of it takes all members of the group together. */
+export const isSorted = ({ ordering, nickname }: MemberQuery): boolean =>
+  nickname !== undefined || MEMBER_ORDERS[ordering].columns === BY_NICKNAME.columns;
+
 /** A page of the members at this epoch, in the snapshot in which the epoch was read. */
 export async function pageOfMembers(
   tx: Queryable,
   groupId: string,
   epoch: number,
-  ordering: MemberOrdering,
+  { ordering, nickname }: MemberQuery,
   page: PageRequest,
 ): Promise<Member[]> {
   const { after, orderAndLimit } = pageClause(page, MEMBER_ORDERS[ordering]);
-  const visible = sql`m.group_id = ${groupId} and m.since_epoch <= ${epoch} and (m.until_epoch is null or m.until_epoch > ${epoch})`;
-  const isByNickname = MEMBER_ORDERS[ordering].columns === BY_NICKNAME.columns;
-  const rows = isByNickname
+  const visible = isVisible(groupId, epoch);
+  const rows = isSorted({ ordering, nickname })
     ? sql`select m.* from (
         select m.profile_id, m.since_epoch, m.entered_at, lower(p.nickname) collate "C" as lowered
-        from members m join profiles p on p.id = m.profile_id where ${visible}) m
+        from members m join profiles p on p.id = m.profile_id where ${visible}${beginsWith(nickname)}) m
       where true${after}${orderAndLimit}`
     : sql`select m.profile_id, m.since_epoch, m.entered_at, null::text as lowered from members m where ${visible}${after}${orderAndLimit}`;
   // Profiles lie by themselves, epochs by group: the page comes first, and each is asked for what is on it.
@@ -79,6 +88,20 @@ export async function pageOfMembers(
     ${orderOf(page, MEMBER_ORDERS[ordering])}`);
   return result.rows;
 }
+
+/** Of how many members the nickname begins so. */
+export async function countMembers(tx: Queryable, groupId: string, epoch: number, nickname: string): Promise<number> {
+  const { rows } = await tx.query<{ count: number }>(sql`
+    select count(*) as count from members m join profiles p on p.id = m.profile_id
+    where ${isVisible(groupId, epoch)}${beginsWith(nickname)}`);
+  return rows[0]?.count ?? 0;
+}
+
+const isVisible = (groupId: string, epoch: number): Sql =>
+  sql`m.group_id = ${groupId} and m.since_epoch <= ${epoch} and (m.until_epoch is null or m.until_epoch > ${epoch})`;
+
+const beginsWith = (nickname: string | undefined): Sql =>
+  nickname === undefined ? empty : sql` and starts_with(lower(p.nickname), ${nickname.toLowerCase()})`;
 
 const orderOf = (page: PageRequest, order: Order<Member>): Sql => {
   const direction = raw(order.descending === (page.cursor?.backwards === true) ? '' : ' desc');

@@ -253,6 +253,10 @@ describe('members of static groups', () => {
       400,
       { ordering: ['This must be one of: -membership_created_at, membership_created_at, nickname, -nickname.'] },
     ]);
+    const [one, other] = await pagesOf(groups.members(group, { nickname: 'AN', page_size: 1 }));
+    expect([one?.count, one?.results.map((member) => member.id)]).toEqual([2, [annaAgain]]);
+    expect([other?.count, other?.next, other?.results.map((member) => member.id)]).toEqual([2, null, [anna]]);
+    expect(await groups.members(group, { nickname: '%' }).all()).toEqual([]);
     const past = { ordering: 'nickname', as_of: new Date().toISOString() } as const;
     expect((await refusal(groups.members(group, past).all())).fields).toHaveProperty('ordering');
   });
@@ -265,8 +269,9 @@ describe('members of static groups', () => {
     const refused = await refusal(groups.members(group, { ordering: '-nickname' }).all());
     expect([refused.status, refused.fields]).toEqual([
       400,
-      { ordering: ['Groups of more than 10000 members cannot be ordered by nickname.'] },
+      { ordering: ['Groups of more than 10000 members cannot be ordered or searched by nickname.'] },
     ]);
+    expect((await refusal(groups.members(group, { nickname: 'a' }).all())).fields).toHaveProperty('nickname');
     expect(await groups.members(group, { ordering: 'membership_created_at' }).all()).toHaveLength(3);
   });
 

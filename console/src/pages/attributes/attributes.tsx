@@ -156,7 +156,7 @@ export function AttributesPage() {
                         </td>
                         <td className="muted wide name">
                           {one.description ||
-                            (one.derived_from ? derivationText(one.derived_from) : 'told by your systems')}
+                            (one.derived_from ? derivationText(one.derived_from) : 'Told by your systems.')}
                         </td>
                         <td className="fit">
                           <span className="row">

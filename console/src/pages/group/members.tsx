@@ -2,9 +2,9 @@
 
 import { useState } from 'react';
 import { IconDownload, IconPlus, IconUpload, IconUserMinus, IconUsers } from '@tabler/icons-react';
-import { Link, useSearchParams } from 'wouter';
+import { Link } from 'wouter';
 import { formatNumber, plural } from '../../format.ts';
-import { useGet, useInvalidate } from '../../queries.ts';
+import { useGet, useInvalidate, useSettled } from '../../queries.ts';
 import { useProfileSearch } from '../../search.ts';
 import { useApplication, useSession } from '../../session.tsx';
 import type { Group, Member, MembershipState, Page, Profile } from '../../types.ts';
@@ -12,6 +12,8 @@ import { Badge, Empty, Failed, Skeleton, SkeletonRows, Time } from '../../ui/bit
 import { Button, ButtonLink } from '../../ui/button.tsx';
 import { SearchField } from '../../ui/field.tsx';
 import { Pager } from '../../ui/pager.tsx';
+import { SortHead } from '../../ui/sort-head.tsx';
+import { useViewParams } from '../../view-params.ts';
 import { toast } from '../../ui/toast.tsx';
 import { messageOf } from '../../api.ts';
 import { AddMembers } from './add-members.tsx';
@@ -40,21 +42,26 @@ function useMembership(group: Group) {
   };
 }
 
+/** Larger groups are not sorted by nickname. */
+const MAX_SORTED = 10_000;
+
 export function GroupMembers({ group }: { group: Group }) {
   const application = useApplication();
-  const [params, setParams] = useSearchParams();
-  const [search, setSearch] = useState('');
+  const [params, set] = useViewParams();
+  const search = params.get('q') ?? '';
+  const ordering = params.get('ordering') ?? '';
   const [dialog, setDialog] = useState<'paste' | 'upload' | 'download' | undefined>(undefined);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const cursor = params.get('cursor') ?? '';
   const members = useGet<Page<Member>>(
     application.path(`profile-groups/${group.id}/members/`),
-    { cursor, page_size: 25 },
+    { cursor, ordering, page_size: 25 },
     { every: 10_000 },
   );
   const { remove } = useMembership(group);
   const editable = group.membership_type === 'static' && application.canWrite;
   const rows = members.data?.results;
+  const allChosen = rows !== undefined && rows.length > 0 && rows.every(({ id }) => chosen.has(id));
   const toggle = (id: string): void =>
     setChosen((before) =>
       before.has(id) ? new Set([...before].filter((one) => one !== id)) : new Set([...before, id]),
@@ -65,7 +72,7 @@ export function GroupMembers({ group }: { group: Group }) {
         <SearchField
           label="Find a profile by name, id or custom id"
           value={search}
-          onChange={(event) => setSearch(event.target.value)}
+          onChange={(event) => set({ q: event.target.value })}
         />
         <div className="row wrap" style={{ marginLeft: 'auto' }}>
           {chosen.size > 0 && editable && (
@@ -112,18 +119,36 @@ export function GroupMembers({ group }: { group: Group }) {
                   <tr>
                     {editable && (
                       <th scope="col" className="fit">
-                        <span className="visually-hidden">Choose</span>
+                        <input
+                          type="checkbox"
+                          aria-label="Choose all on this page"
+                          checked={allChosen}
+                          disabled={!rows}
+                          onChange={() => setChosen(allChosen ? new Set() : new Set(rows?.map(({ id }) => id)))}
+                        />
                       </th>
                     )}
-                    <th scope="col">Profile</th>
+                    <SortHead
+                      field={group.profile_count <= MAX_SORTED ? 'nickname' : undefined}
+                      ordering={ordering}
+                      onOrder={(next) => set({ ordering: next })}
+                    >
+                      Profile
+                    </SortHead>
                     <th scope="col" className="hide-phone">
                       Custom id
                     </th>
-                    <th scope="col" className="right">
+                    <SortHead
+                      field="membership_created_at"
+                      byDefault="-membership_created_at"
+                      ordering={ordering}
+                      className="right"
+                      onOrder={(next) => set({ ordering: next })}
+                    >
                       Since
-                    </th>
+                    </SortHead>
                     {editable && (
-                      <th scope="col" className="fit">
+                      <th scope="col" className="fit hide-phone">
                         <span className="visually-hidden">Actions</span>
                       </th>
                     )}
@@ -156,7 +181,7 @@ export function GroupMembers({ group }: { group: Group }) {
                           <Time at={row.membership_created_at} ago />
                         </td>
                         {editable && (
-                          <td className="fit">
+                          <td className="fit hide-phone">
                             <span className="over-link">
                               <Button
                                 look="quiet"
@@ -180,13 +205,7 @@ export function GroupMembers({ group }: { group: Group }) {
               </table>
             </div>
           )}
-          {members.data && (
-            <Pager
-              page={members.data}
-              noun="member"
-              onCursor={(next) => setParams(next === '' ? {} : { cursor: next })}
-            />
-          )}
+          {members.data && <Pager page={members.data} noun="member" onCursor={(next) => set({ cursor: next })} />}
         </section>
       )}
       {(dialog === 'paste' || dialog === 'upload') && (
@@ -224,7 +243,20 @@ function NoMembers({ group, editable, onAdd }: { group: Group; editable: boolean
 }
 
 function Found({ group, text, editable }: { group: Group; text: string; editable: boolean }) {
+  const application = useApplication();
   const found = useProfileSearch(text);
+  const settled = useSettled(text.trim(), 220);
+  const isSearchable = group.profile_count <= MAX_SORTED && settled !== '';
+  const members = useGet<Page<Member>>(isSearchable ? application.path(`profile-groups/${group.id}/members/`) : null, {
+    nickname: settled,
+    ordering: 'nickname',
+    page_size: 20,
+    count: false,
+  });
+  // Members first; then everybody else of that name, who may be added or asked about.
+  const inside = (isSearchable && members.data?.results) || [];
+  const known = new Set(inside.map(({ id }) => id));
+  const rows = found.data && [...inside, ...found.data.filter(({ id }) => !known.has(id))];
   if (found.isError && !found.data) {
     return (
       <section className="card">
@@ -234,7 +266,7 @@ function Found({ group, text, editable }: { group: Group; text: string; editable
   }
   return (
     <section className="card" aria-label="Profiles that match" aria-busy={found.isFetching}>
-      {found.data?.length === 0 ? (
+      {rows?.length === 0 ? (
         <Empty title="No profile matches">Try the beginning of a nickname, a whole custom id, or an id.</Empty>
       ) : (
         <table className="table">
@@ -248,10 +280,8 @@ function Found({ group, text, editable }: { group: Group; text: string; editable
             </tr>
           </thead>
           <tbody>
-            {found.data ? (
-              found.data.map((profile) => (
-                <FoundRow key={profile.id} group={group} profile={profile} editable={editable} />
-              ))
+            {rows ? (
+              rows.map((profile) => <FoundRow key={profile.id} group={group} profile={profile} editable={editable} />)
             ) : (
               <SkeletonRows rows={3} widths={['50%', 80, 60]} />
             )}
@@ -262,7 +292,9 @@ function Found({ group, text, editable }: { group: Group; text: string; editable
   );
 }
 
-function FoundRow({ group, profile, editable }: { group: Group; profile: Profile; editable: boolean }) {
+type Named = Pick<Profile, 'id' | 'nickname' | 'custom_id'>;
+
+function FoundRow({ group, profile, editable }: { group: Group; profile: Named; editable: boolean }) {
   const application = useApplication();
   const { add, remove } = useMembership(group);
   const membership = useGet<MembershipState>(application.path(`profile-groups/${group.id}/members/${profile.id}/`));

@@ -1,4 +1,3 @@
-import { useState } from 'react';
 import { Link } from 'wouter';
 import { formatNumber, formatSigned, millis } from '../../format.ts';
 import { useGet } from '../../queries.ts';
@@ -10,6 +9,8 @@ import { Failed, Skeleton, Time } from '../../ui/bits.tsx';
 import { Chart } from '../../ui/charts.tsx';
 import { Id } from '../../ui/copy.tsx';
 import { Choices } from '../../ui/field.tsx';
+import { Stat } from '../../ui/stat.tsx';
+import { useViewParams } from '../../view-params.ts';
 import { Changes } from './changes.tsx';
 
 type Range = '24h' | '7d' | '30d' | '1y';
@@ -23,7 +24,9 @@ const RANGES: Record<Range, { span: number; interval: 'hour' | 'day' }> = {
 
 export function GroupOverview({ group }: { group: Group }) {
   const application = useApplication();
-  const [range, setRange] = useState<Range>('30d');
+  const [params, setParams] = useViewParams();
+  const asked = params.get('period');
+  const range: Range = asked !== null && asked in RANGES ? (asked as Range) : '30d'; // one of its keys
   const { span, interval } = RANGES[range];
   const step = interval === 'hour' ? HOUR : 24 * HOUR;
   const since = new Date(Math.floor(Date.now() / step) * step - span + step).toISOString();
@@ -63,7 +66,7 @@ export function GroupOverview({ group }: { group: Group }) {
           <Choices<Range>
             label="Period"
             value={range}
-            onChange={setRange}
+            onChange={(period) => setParams({ period: period === '30d' ? '' : period })}
             choices={[
               { value: '24h', label: 'Day' },
               { value: '7d', label: 'Week' },
@@ -142,16 +145,6 @@ export function GroupOverview({ group }: { group: Group }) {
           </dl>
         </section>
       </div>
-    </div>
-  );
-}
-
-export function Stat({ label, figure, beside }: { label: string; figure: React.ReactNode; beside?: React.ReactNode }) {
-  return (
-    <div className="stat">
-      <div className="label">{label}</div>
-      <div className="figure truncate">{figure ?? <Skeleton width={70} height={20} />}</div>
-      {beside && <div className="beside">{beside}</div>}
     </div>
   );
 }

@@ -1,19 +1,20 @@
 import { useMemo, useState } from 'react';
 import { IconActivity, IconTrash } from '@tabler/icons-react';
-import { useQuery } from '@tanstack/react-query';
-import { readAll, useGet, useInvalidate } from '../../queries.ts';
+import type { ActivityCounts } from '@grandstand/sdk/server';
+import { messageOf } from '../../api.ts';
+import { millis, plural } from '../../format.ts';
+import { useGet, useInvalidate } from '../../queries.ts';
 import { useApplication, useSession } from '../../session.tsx';
 import type { Activity, ActivityType, Page, Profile } from '../../types.ts';
-import { Empty, Failed, SkeletonRows, Time } from '../../ui/bits.tsx';
+import { Empty, Failed, Skeleton, SkeletonRows, Time } from '../../ui/bits.tsx';
 import { Button } from '../../ui/button.tsx';
 import { Chart, type Point } from '../../ui/charts.tsx';
 import { Confirm } from '../../ui/dialog.tsx';
-import { SelectField } from '../../ui/field.tsx';
+import { Choices, SelectField } from '../../ui/field.tsx';
 import { Pager } from '../../ui/pager.tsx';
 import { toast } from '../../ui/toast.tsx';
 
 const DAY = 86_400_000;
-const MAX_CHARTED = 500;
 
 export function useActivityTypes(): ActivityType[] {
   const { path } = useApplication();
@@ -61,7 +62,7 @@ export function ProfileActivities({ profile }: { profile: Profile }) {
         </Empty>
       ) : (
         <>
-          <OverTime address={address} type={type} />
+          <OverTime address={application.path(`profiles/${profile.id}/activity-counts/`)} type={type} />
           <div className="table-wrap">
             <table className="table fold">
               <thead>
@@ -153,32 +154,44 @@ export function ProfileActivities({ profile }: { profile: Profile }) {
   );
 }
 
-/** Activities a day over the last thirty, of the newest few hundred. */
+type Period = '30d' | '90d' | '1y';
+const PERIODS: Record<Period, number> = { '30d': 30, '90d': 90, '1y': 365 };
+
+/** Activities a day, however many there are. */
 function OverTime({ address, type }: { address: string; type: string }) {
-  const { client } = useSession();
-  const start = Math.floor(Date.now() / DAY) * DAY - 29 * DAY;
-  const since = new Date(start).toISOString();
-  const recent = useQuery({
-    queryKey: [address, 'over time', type, since],
-    queryFn: () => readAll<Activity>(client, address, { type, since, page_size: 100, count: false }, MAX_CHARTED),
-    placeholderData: (before) => before,
-    staleTime: 30_000,
-  });
-  const points = useMemo<Point[]>(() => {
-    const days = new Map<number, number>();
-    for (const { occurred_at } of recent.data ?? []) {
-      const day = Math.floor(Date.parse(occurred_at) / DAY) * DAY;
-      days.set(day, (days.get(day) ?? 0) + 1);
-    }
-    return Array.from({ length: 30 }, (_, index) => ({
-      at: start + index * DAY,
-      value: days.get(start + index * DAY) ?? 0,
-    }));
-  }, [recent.data, start]);
+  const [period, setPeriod] = useState<Period>('30d');
+  const since = new Date((Math.floor(Date.now() / DAY) - PERIODS[period] + 1) * DAY).toISOString();
+  const counts = useGet<ActivityCounts>(address, { interval: 'day', since, type }, { every: 30_000 });
+  const results = counts.data?.results;
+  const points = useMemo<Point[]>(
+    () => (results ?? []).map(({ at, count }) => ({ at: millis(at), value: count })),
+    [results],
+  );
+  const total = points.reduce((sum, { value }) => sum + value, 0);
   return (
-    <div className="pad">
-      <Chart label="Activities a day" noun="activities" kind="bars" height={120} points={points} />
-      {(recent.data?.length ?? 0) >= MAX_CHARTED && <p className="faint small">Drawn from the newest {MAX_CHARTED}.</p>}
+    <div className="pad over-time">
+      <div className="row wrap spread">
+        <span className="muted small numeric">
+          {results && `${plural(total, 'activity', 'activities')} in this period`}
+        </span>
+        <Choices<Period>
+          label="Period"
+          value={period}
+          onChange={setPeriod}
+          choices={[
+            { value: '30d', label: '30 days' },
+            { value: '90d', label: '90 days' },
+            { value: '1y', label: 'Year' },
+          ]}
+        />
+      </div>
+      {counts.isError && !results ? (
+        <p className="muted">{messageOf(counts.error)}</p>
+      ) : results ? (
+        <Chart label="Activities a day" noun="activities" kind="bars" height={120} points={points} />
+      ) : (
+        <Skeleton width="100%" height={120} />
+      )}
     </div>
   );
 }

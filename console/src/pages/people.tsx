@@ -1,0 +1,246 @@
+// Who works on the application: producers, their roles, and invitations.
+
+import { useState } from 'react';
+import { IconUserPlus } from '@tabler/icons-react';
+import { fieldsOf, messageOf, restOf } from '../api.ts';
+import { useGet, useInvalidate, useSend } from '../queries.ts';
+import { useApplication, useSession } from '../session.tsx';
+import type { Role } from '../types.ts';
+import { Badge, Failed, SkeletonRows, Time } from '../ui/bits.tsx';
+import { Button } from '../ui/button.tsx';
+import { CopyButton } from '../ui/copy.tsx';
+import { Confirm, Dialog } from '../ui/dialog.tsx';
+import { SelectField, TextField } from '../ui/field.tsx';
+import { PageHead } from '../ui/page-head.tsx';
+import { toast } from '../ui/toast.tsx';
+
+interface Producer {
+  id: string;
+  email: string;
+  name: string;
+  role: Role;
+  created_at: string;
+}
+
+interface Invitation {
+  id: string;
+  email: string;
+  role: Role;
+  created_at: string;
+  expires_at: string;
+}
+
+const ROLES: [Role, string, string][] = [
+  ['owner', 'Owner', 'everything, keys and people included'],
+  ['editor', 'Editor', 'groups, profiles, attributes, activities'],
+  ['viewer', 'Viewer', 'looks, and changes nothing'],
+];
+
+export function PeoplePage() {
+  const application = useApplication();
+  const { client, state } = useSession();
+  const invalidate = useInvalidate();
+  const path = application.path('producers/');
+  const team = useGet<{ results: Producer[]; invitations: Invitation[] }>(path);
+  const [inviting, setInviting] = useState(false);
+  const [removing, setRemoving] = useState<Producer | undefined>(undefined);
+  const me = state.status === 'in' ? state.session.email : null;
+  const changeRole = (producer: Producer, role: Role): void => {
+    const set = (next: Role): Promise<void> =>
+      client.request(`${path}${producer.id}/`, { method: 'PATCH', body: { role: next } }).then(() => invalidate(path));
+    set(role).then(
+      () => toast(`${producer.name} is ${role} now.`, () => set(producer.role)),
+      (error: unknown) => {
+        toast(messageOf(error));
+        void invalidate(path);
+      },
+    );
+  };
+  return (
+    <>
+      <PageHead
+        title="People"
+        actions={
+          <Button look="primary" icon={<IconUserPlus size={16} aria-hidden />} onClick={() => setInviting(true)}>
+            Invite
+          </Button>
+        }
+      >
+        Who works on this application.
+      </PageHead>
+      <section className="card" aria-label="People">
+        {team.isError && !team.data ? (
+          <Failed error={team.error} retry={() => void team.refetch()} />
+        ) : (
+          <div className="table-wrap">
+            <table className="table fold">
+              <thead>
+                <tr>
+                  <th scope="col">Name</th>
+                  <th scope="col">Role</th>
+                  <th scope="col" className="fit">
+                    <span className="visually-hidden">Actions</span>
+                  </th>
+                </tr>
+              </thead>
+              <tbody>
+                {team.data?.results.map((producer) => (
+                  <tr key={producer.id}>
+                    <td>
+                      <strong className="name">{producer.name}</strong>{' '}
+                      {producer.email === me && <span className="muted">(you)</span>}
+                      <div className="muted small name">{producer.email}</div>
+                    </td>
+                    <td className="fit">
+                      <select
+                        className="select"
+                        aria-label={`Role of ${producer.name}`}
+                        value={producer.role}
+                        onChange={(event) => changeRole(producer, event.target.value as Role)}
+                      >
+                        {ROLES.map(([role, label]) => (
+                          <option key={role} value={role}>
+                            {label}
+                          </option>
+                        ))}
+                      </select>
+                    </td>
+                    <td className="fit">
+                      <Button small danger onClick={() => setRemoving(producer)}>
+                        Remove…
+                      </Button>
+                    </td>
+                  </tr>
+                ))}
+                {team.data?.invitations.map((invitation) => (
+                  <tr key={invitation.id}>
+                    <td>
+                      <span className="name">{invitation.email}</span>
+                      <div className="muted small">
+                        invited; the link works until <Time at={invitation.expires_at} />
+                      </div>
+                    </td>
+                    <td className="fit">
+                      <Badge>{invitation.role}, invited</Badge>
+                    </td>
+                    <td className="fit">
+                      <Button
+                        small
+                        onClick={() => {
+                          client
+                            .request(`${path}invitations/${invitation.id}/`, { method: 'DELETE' })
+                            .then(() => invalidate(path))
+                            .then(
+                              () => toast('The invitation was withdrawn.'),
+                              (error: unknown) => toast(messageOf(error)),
+                            );
+                        }}
+                      >
+                        Withdraw
+                      </Button>
+                    </td>
+                  </tr>
+                ))}
+                {!team.data && <SkeletonRows rows={3} widths={['50%', 90, 60]} />}
+              </tbody>
+            </table>
+          </div>
+        )}
+      </section>
+      {inviting && <Invite onClose={() => setInviting(false)} />}
+      {removing && (
+        <Confirm
+          title={`Remove ${removing.name}?`}
+          action="Remove"
+          onClose={() => setRemoving(undefined)}
+          run={async () => {
+            await client.request(`${path}${removing.id}/`, { method: 'DELETE' });
+            await invalidate(path);
+            toast(`${removing.name} no longer works here.`);
+          }}
+        >
+          They lose this application at once. Their account and other applications stay.
+        </Confirm>
+      )}
+    </>
+  );
+}
+
+function Invite({ onClose }: { onClose: () => void }) {
+  const application = useApplication();
+  const [email, setEmail] = useState('');
+  const [role, setRole] = useState<Role>('editor');
+  const [link, setLink] = useState<string | undefined>(undefined);
+  const invite = useSend<undefined, { link: string }>(
+    (client) => client.request(application.path('producers/invitations/'), { method: 'POST', body: { email, role } }),
+    () => [application.path('producers/')],
+  );
+  const errors = fieldsOf(invite.error);
+  const rest = restOf(invite.error, ['email', 'role']);
+  if (link !== undefined) {
+    return (
+      <Dialog
+        title="Pass on this link"
+        onClose={onClose}
+        foot={
+          <>
+            <CopyButton text={link} label="Copy the link" iconOnly={false} />
+            <Button look="primary" onClick={onClose}>
+              Done
+            </Button>
+          </>
+        }
+      >
+        <div className="stack">
+          <p className="muted name">Send it to {email}. It works once, within seven days, and is shown only here.</p>
+          <pre className="text-block" tabIndex={0} role="region" aria-label="Link of the invitation">
+            {link}
+          </pre>
+        </div>
+      </Dialog>
+    );
+  }
+  return (
+    <Dialog
+      title="Invite somebody"
+      onClose={onClose}
+      onSubmit={() => invite.mutate(undefined, { onSuccess: (answer) => setLink(answer.link) })}
+      foot={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button look="primary" type="submit" busy={invite.isPending}>
+            Make the link
+          </Button>
+        </>
+      }
+    >
+      <div className="stack">
+        <TextField
+          label="E-mail address"
+          type="email"
+          value={email}
+          errors={errors['email']}
+          autoFocus
+          onChange={(event) => setEmail(event.target.value)}
+        />
+        <SelectField
+          label="Role"
+          value={role}
+          errors={errors['role']}
+          onChange={(event) => setRole(event.target.value as Role)}
+        >
+          {ROLES.map(([value, label, text]) => (
+            <option key={value} value={value}>
+              {label}: {text}
+            </option>
+          ))}
+        </SelectField>
+        {rest && (
+          <p className="form-error" role="alert">
+            {rest}
+          </p>
+        )}
+      </div>
+    </Dialog>
+  );
+}
