@@ -4,7 +4,7 @@ import { type RuleTree } from '@grandstand/sdk/server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sql, type Queryable } from '../database/database.ts';
 import { formatInstant, MICROS_PER_SECOND } from '../instant.ts';
-import { NO_NEEDS, type RecentNeed } from '../rules/state.ts';
+import type { RecentNeed } from '../rules/state.ts';
 import { createBench, type BenchProfile, type EngineBench } from '../testing/engine.ts';
 import { CLIENT_ID } from '../testing/server.ts';
 import { findLastChanges } from './last-changes.ts';
@@ -37,6 +37,8 @@ describe('the statements of a cluster', () => {
       span: 30 * MICROS_PER_SECOND,
       count,
       sum: 0,
+      leastCount: 1,
+      leastSum: Infinity,
     });
     const needs = [
       need({ factId: 2, typeId: 2 }, 3),
@@ -45,11 +47,10 @@ describe('the statements of a cluster', () => {
       need({ factId: 2000, typeId: 2, where: { key: 'odd', equals: true } }, 2),
       need({ factId: 2001, typeId: 0, where: { key: 'odd', equals: false } }, 2),
     ];
-    const recent = new Map(needs.map((each) => [each.fact.factId, each]));
-    const lot = { ids: fans.map((fan) => fan.id), needs: { ...NO_NEEDS, recent } };
+    const asked = needs.map((each) => ({ ids: fans.map((fan) => fan.id), need: each, later: true }));
     const from = now - 5 * MICROS_PER_SECOND;
     const load = async (db: Queryable): Promise<RecentOf[]> =>
-      (await loadRecents(db, id, [lot], from, 2)).sort((a, b) =>
+      (await loadRecents(db, id, asked, from, 2)).sort((a, b) =>
         `${a.profileId} ${a.factId}` < `${b.profileId} ${b.factId}` ? -1 : 1,
       );
     const here = await load(oneNode());

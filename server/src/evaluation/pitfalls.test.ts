@@ -390,10 +390,15 @@ describe('pitfalls', () => {
       with made as (
         insert into profiles (id, application_id, ordinal, nickname, created_at, updated_at)
         select gen_random_uuid(), ${application}, 100000 + n, 'Many', ${formatInstant(at)}, ${formatInstant(at)} from generate_series(1, 10000) n
-        returning id, ordinal)
-      insert into activities (profile_id, id, application_id, ordinal, type_id, occurred_at, value)
-      select id, 'w', ${application}, ordinal, (select id from activity_types where type = 'chat-message-created' and application_id = 0),
-        ${formatInstant(at)}::timestamptz + ordinal * interval '90 microseconds', 1 from made`);
+        returning id, ordinal),
+      done as (
+        insert into activities (profile_id, id, application_id, ordinal, type_id, occurred_at, value)
+        select id, 'w', ${application}, ordinal, (select id from activity_types where type = 'chat-message-created' and application_id = 0),
+          ${formatInstant(at)}::timestamptz + ordinal * interval '90 microseconds', 1 from made
+        returning profile_id, ordinal, type_id, occurred_at)
+      insert into totals (profile_id, fact_id, application_id, ordinal, count, sum, first_at, last_at)
+      select profile_id, fact_id, ${application}, ordinal, 1, 1, occurred_at, occurred_at
+      from done cross join lateral (values (0), (type_id)) as f (fact_id)`);
     bench.clock.advance(20 * MICROS_PER_SECOND);
     await bench.tick();
     expect((await bench.show(group)).profile_count).toBe(10_000);

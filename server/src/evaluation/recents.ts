@@ -8,7 +8,7 @@ import { formatInstant, type Instant } from '../instant.ts';
 import { mergeRecent } from '../rules/operators/windows.ts';
 import type { Recent, RecentNeed } from '../rules/state.ts';
 import { BINARY_EPOCH, readInt8 } from './copy.ts';
-import { lotsInput, type Lot, type LotsInput } from './lots.ts';
+import { lotsInput } from './lots.ts';
 
 /** How many activities of a type are read at first; more only for profiles whose thresholds lie deeper. */
 export const FIRST_DEPTH = 256;
@@ -20,34 +20,35 @@ export interface RecentOf {
   recent: Recent;
 }
 
+/** Profiles, and what is wanted of each of them. */
+export interface Asked {
+  ids: readonly string[];
+  need: RecentNeed;
+  /** Whether some lie after `from`. */
+  later: boolean;
+}
+
 export async function loadRecents(
   db: Queryable,
   applicationId: number,
-  lots: readonly Lot[],
+  given: readonly Asked[],
   from: Instant,
   firstDepth: number,
 ): Promise<RecentOf[]> {
   const found = new Map<string, RecentOf>();
-  let asked = lots.map((lot): Asked => ({ ids: lot.ids, needs: [...lot.needs.recent.values()] }));
+  let asked = given;
   for (let depth = firstDepth; asked.length > 0; depth *= DEEPER) {
-    const shallow = new Map<RecentNeed, string[]>();
-    const loaded = await loadToDepth(db, applicationId, asked, from, depth);
-    for (const { need, ...one } of loaded) {
+    const shallow = new Map<Asked, string[]>();
+    for (const { of, ...one } of await loadToDepth(db, applicationId, asked, from, depth)) {
       found.set(`${one.profileId} ${one.factId}`, one);
-      if (isEnough(one.recent, need, from)) continue;
-      const ids = shallow.get(need);
+      if (isEnough(one.recent, of.need, from)) continue;
+      const ids = shallow.get(of);
       if (ids) ids.push(one.profileId);
-      else shallow.set(need, [one.profileId]);
+      else shallow.set(of, [one.profileId]);
     }
-    asked = [...shallow].map(([need, ids]) => ({ ids, needs: [need] }));
+    asked = [...shallow].map(([of, ids]) => ({ ...of, ids }));
   }
   return [...found.values()];
-}
-
-/** Profiles, and what is wanted of each of them. */
-interface Asked {
-  ids: readonly string[];
-  needs: readonly RecentNeed[];
 }
 
 /** Whether count and sum reach their ranks by activities up to `from`, or there is nothing more to read. */
@@ -65,15 +66,14 @@ function isEnough(recent: Recent, need: RecentNeed, from: Instant): boolean {
 
 interface RecentRow {
   place: number;
-  /** Of the need in its statement, from 0. */
-  need: number;
+  lot: number;
   /** The instants, int8 each, and the values, int4 each. */
   at: Buffer;
   value: Buffer | null;
 }
 
 interface Found extends RecentOf {
-  need: RecentNeed;
+  of: Asked;
 }
 
 async function loadToDepth(
@@ -85,27 +85,20 @@ async function loadToDepth(
 ): Promise<Found[]> {
   const kinds = [true, false].flatMap((conditional) =>
     [true, false].map((anyType) =>
-      asked
-        .map(({ ids, needs }) => ({
-          ids,
-          needs: needs.filter(
-            ({ fact }) => (fact.where !== undefined) === conditional && (fact.typeId === 0) === anyType,
-          ),
-        }))
-        .filter(({ needs }) => needs.length > 0),
+      asked.filter(
+        ({ need: { fact } }) => (fact.where !== undefined) === conditional && (fact.typeId === 0) === anyType,
+      ),
     ),
   );
   const loaded = await Promise.all(
     kinds.map(async (of) => {
       if (of.length === 0) return [];
-      const input = lotsInput(of);
-      const needs = of.flatMap((each, lot) => each.needs.map((need) => ({ lot, need })));
       const { rows } = await db.query<RecentRow>(
         db.isDistributed === true
-          ? clusterStatement(input, needs, from, depth)
-          : recentsStatement(applicationId, input, needs, from, depth),
+          ? clusterStatement(of, from, depth)
+          : recentsStatement(applicationId, of, from, depth),
       );
-      return collect(rows, input, needs, from, depth);
+      return collect(rows, of, from, depth);
     }),
   );
   return loaded.flat();
@@ -121,13 +114,7 @@ function limitOf(need: RecentNeed, depth: number): number | null {
  * One statement for facts of one kind: with or without a condition on the data (which leaves the covering index for
  * the rows), of a type or of any, which is every type that the profile has a total of, one after the other.
  */
-function recentsStatement(
-  applicationId: number,
-  { profiles }: LotsInput,
-  asked: readonly LotNeed[],
-  from: Instant,
-  depth: number,
-): Sql {
+function recentsStatement(applicationId: number, asked: readonly Asked[], from: Instant, depth: number): Sql {
   const fact = asked[0]?.need.fact;
   const conditional = fact?.where !== undefined;
   const anyType = fact?.typeId === 0;
@@ -136,7 +123,7 @@ function recentsStatement(
     ? sql`cross join lateral (
         select t.fact_id as type_id, t.last_at
         from totals t
-        where t.profile_id = q.id
+        where t.profile_id = p.id
           and t.fact_id = any(array(select id from activity_types where application_id in (0, ${applicationId})))
       ) t`
     : empty;
@@ -145,9 +132,8 @@ function recentsStatement(
   const later = anyType ? sql`and t.last_at > ${until}` : empty; // spares a look into the index for nearly every type
   const values = hasSums(asked) ? sql`string_agg(int4send(r.value), ''::bytea)` : sql`null::bytea`;
   return sql`
-    select p.place, f.need, r.at, r.value
-    from profiles q
-    join ${profiles} on p.id = q.id
+    select p.place, p.lot, r.at, r.value
+    from ${lotsInput(asked).profiles}
     join ${needed(asked, from, depth)} on f.lot = p.lot
     ${types}
     cross join lateral (
@@ -156,7 +142,7 @@ function recentsStatement(
         (
           select a.occurred_at, a.value
           from activities a
-          where a.profile_id = q.id and a.type_id = ${type} and a.occurred_at > f.since and a.occurred_at <= ${until}
+          where a.profile_id = p.id and a.type_id = ${type} and a.occurred_at > f.since and a.occurred_at <= ${until}
             ${data}
           order by a.occurred_at desc
           limit f.depth
@@ -164,36 +150,31 @@ function recentsStatement(
         union all
         select a.occurred_at, a.value
         from activities a
-        where a.profile_id = q.id and a.type_id = ${type} and a.occurred_at > ${until} ${data} ${later}
+        where a.profile_id = p.id and a.type_id = ${type} and a.occurred_at > ${until} and f.later ${data} ${later}
       ) r
     ) r
     where r.at is not null
   `;
 }
 
-interface LotNeed {
-  lot: number;
-  need: RecentNeed;
-}
+const hasSums = (asked: readonly Asked[]): boolean => asked.some(({ need }) => need.sum > 0);
 
-const hasSums = (asked: readonly LotNeed[]): boolean => asked.some(({ need }) => need.sum > 0);
-
-/** `f`: a row for each need. */
-function needed(asked: readonly LotNeed[], from: Instant, depth: number): Sql {
+/** `f`: a row for each lot. */
+function needed(asked: readonly Asked[], from: Instant, depth: number): Sql {
   const needs = asked.map(({ need }) => need);
   return sql`unnest(
-      ${packed(asked.map(({ lot }) => lot))}::int[],
+      ${packed([...asked.keys()])}::int[],
       ${packed(needs.map((need) => need.fact.typeId))}::int[],
       ${packed(needs.map((need) => formatInstant(from - need.span)))}::timestamptz[],
       ${packed(needs.map((need) => limitOf(need, depth) ?? 'null'))}::int[],
       ${needs.map((need) => need.fact.where?.key ?? null)}::text[],
       ${needs.map((need) => (need.fact.where ? JSON.stringify(need.fact.where.equals) : null))}::jsonb[],
-      ${packed(needs.map((_, index) => index))}::int[]
-    ) as f (lot, type_id, since, depth, key, equals, need)`;
+      ${packed(asked.map((each) => String(each.later)))}::boolean[]
+    ) as f (lot, type_id, since, depth, key, equals, later)`;
 }
 
 /** The same where a cluster refuses a limit for each profile: numbered within the window, which reads all of it. */
-function clusterStatement({ profiles }: LotsInput, asked: readonly LotNeed[], from: Instant, depth: number): Sql {
+function clusterStatement(asked: readonly Asked[], from: Instant, depth: number): Sql {
   const fact = asked[0]?.need.fact;
   const type = fact?.typeId === 0 ? empty : sql`and a.type_id = f.type_id`;
   const data = fact?.where === undefined ? empty : sql`and a.data -> f.key = f.equals`;
@@ -202,45 +183,38 @@ function clusterStatement({ profiles }: LotsInput, asked: readonly LotNeed[], fr
     ? sql`string_agg(int4send(r.value), ''::bytea order by r.occurred_at desc, r.rank)`
     : sql`null::bytea`;
   return sql`
-    select r.place, r.need, string_agg(timestamptz_send(r.occurred_at), ''::bytea order by r.occurred_at desc, r.rank) as at, ${values} as value
+    select r.place, r.lot, string_agg(timestamptz_send(r.occurred_at), ''::bytea order by r.occurred_at desc, r.rank) as at, ${values} as value
     from (
-      select a.profile_id, p.place, f.need, f.depth, a.type_id, a.occurred_at, a.value,
+      select a.profile_id, p.place, p.lot, f.depth, a.type_id, a.occurred_at, a.value,
         row_number() over (
-          partition by a.profile_id, p.place, f.need, a.type_id, (a.occurred_at > ${until}) order by a.occurred_at desc
+          partition by a.profile_id, p.place, a.type_id, (a.occurred_at > ${until}) order by a.occurred_at desc
         ) as rank
       from activities a
-      join ${profiles} on p.id = a.profile_id
+      join ${lotsInput(asked).profiles} on p.id = a.profile_id
       join ${needed(asked, from, depth)} on f.lot = p.lot and a.occurred_at > f.since ${type} ${data}
     ) r
     where r.occurred_at > ${until} or r.depth is null or r.rank <= r.depth
-    group by r.profile_id, r.place, r.need, r.type_id
+    group by r.profile_id, r.place, r.lot, r.type_id
   `;
 }
 
 /** The lists of each profile and fact, newest first; one as long as its limit may go on. */
-function collect(
-  rows: readonly RecentRow[],
-  { ids }: LotsInput,
-  needs: readonly LotNeed[],
-  from: Instant,
-  depth: number,
-): Found[] {
-  const byFact = new Map<string, { profileId: string; need: RecentNeed; recents: Recent[] }>();
+function collect(rows: readonly RecentRow[], asked: readonly Asked[], from: Instant, depth: number): Found[] {
+  const ids = asked.flatMap((each) => each.ids);
+  const byPlace = new Map<number, { of: Asked; recents: Recent[] }>();
   for (const row of rows) {
-    const profileId = ids[row.place - 1];
-    const need = needs[row.need]?.need;
-    if (profileId === undefined || !need) throw new RangeError('a row of something that was not asked for');
-    const recent = readRecent(row, from, limitOf(need, depth) ?? Infinity);
-    const key = `${row.place} ${row.need}`;
-    const known = byFact.get(key);
+    const of = asked[row.lot];
+    if (!of) throw new RangeError('a row of something that was not asked for');
+    const recent = readRecent(row, from, limitOf(of.need, depth) ?? Infinity);
+    const known = byPlace.get(row.place);
     if (known) known.recents.push(recent);
-    else byFact.set(key, { profileId, need, recents: [recent] });
+    else byPlace.set(row.place, { of, recents: [recent] });
   }
-  return [...byFact.values()].map(({ profileId, need, recents }) => ({
-    profileId,
-    factId: need.fact.factId,
+  return [...byPlace].map(([place, { of, recents }]) => ({
+    profileId: ids[place - 1] ?? '',
+    factId: of.need.fact.factId,
     recent: mergeRecent(recents),
-    need,
+    of,
   }));
 }
 

@@ -7,7 +7,7 @@ import type { Instant } from '../instant.ts';
 import type { Scalar } from '../rules/attribute.ts';
 import type { FactTotal, Needs, ProfileState } from '../rules/state.ts';
 import { lotsInput, type Lot, type LotsInput } from './lots.ts';
-import { FIRST_DEPTH, loadRecents } from './recents.ts';
+import { FIRST_DEPTH, loadRecents, type Asked } from './recents.ts';
 
 /**
  * The states of the profiles that exist, by id. They are good for evaluations at `from` and at any later instant.
@@ -38,14 +38,13 @@ export async function loadStatesOf(
   const some = (needs: (of: Needs) => ReadonlySet<unknown> | ReadonlyMap<unknown, unknown>): boolean =>
     lots.some((lot) => needs(lot.needs).size > 0);
   const input = lotsInput(lots);
-  const [states, totals, pairs, groups, recents] = await Promise.all([
+  const [states, totals, pairs, groups] = await Promise.all([
     loadProfiles(db, applicationId, input.ids),
-    some((needs) => needs.facts) ? loadTotals(db, input, lots) : [],
+    some((needs) => needs.facts) || some((needs) => needs.recent) ? loadTotals(db, input, lots) : [],
     some((needs) => needs.attributes) ? loadPairs(db, input, lots) : [],
     some((needs) => needs.groups)
       ? loadMemberships(db, input.ids, [...new Set(lots.flatMap((lot) => [...lot.needs.groups]))])
       : [],
-    some((needs) => needs.recent) ? loadRecents(db, applicationId, lots, from, depth) : [],
   ]);
   const stateAt = (place: number): ProfileState | undefined => states.get(input.ids[place - 1] ?? '');
   for (const row of totals) stateAt(row.place)?.totals.set(row.fact_id, totalOf(row));
@@ -57,8 +56,27 @@ export async function loadStatesOf(
     else attributes?.set(row.key, [pair]);
   }
   for (const row of groups) states.get(row.profile_id)?.groups.set(row.group_id, { member: true, flips: [] });
-  for (const { profileId, factId, recent } of recents) states.get(profileId)?.recent.set(factId, recent);
+  const asked = lots.flatMap((lot) => askedOf(lot, states, from));
+  for (const { profileId, factId, recent } of await loadRecents(db, applicationId, asked, from, depth))
+    states.get(profileId)?.recent.set(factId, recent);
   return states;
+}
+
+/**
+ * Of whom recent activities must be read: totals tell who never did enough for any window to matter, and who did nothing
+ * after `from`. They may lack what a condition on the data lets through, since such totals are gathered after the fact.
+ */
+function askedOf({ ids, needs }: Lot, states: ReadonlyMap<string, ProfileState>, from: Instant): Asked[] {
+  return [...needs.recent.values()].flatMap((need): Asked[] => {
+    if (need.fact.where) return [{ ids, need, later: true }];
+    const asked = [false, true].map((later) => ({ ids: [] as string[], need, later }));
+    for (const id of ids) {
+      const total = states.get(id)?.totals.get(need.fact.factId);
+      if (!total || (total.count < need.leastCount && total.sum < need.leastSum)) continue;
+      asked[Number((total.lastAt ?? from) > from)]?.ids.push(id);
+    }
+    return asked.filter((each) => each.ids.length > 0);
+  });
 }
 
 async function loadProfiles(
@@ -109,7 +127,10 @@ interface TotalRow {
 }
 
 async function loadTotals(db: Queryable, { profiles }: LotsInput, lots: readonly Lot[]): Promise<TotalRow[]> {
-  const facts = lots.flatMap(({ needs }, lot) => [...needs.facts].map((factId) => ({ lot, factId })));
+  const facts = lots.flatMap(({ needs }, lot) => {
+    const recent = [...needs.recent.values()].flatMap(({ fact }) => (fact.where ? [] : [fact.factId]));
+    return [...new Set([...needs.facts, ...recent])].map((factId) => ({ lot, factId }));
+  });
   const { rows } = await db.query<TotalRow>(sql`
     select p.place, t.fact_id, t.count, t.sum, t.first_at, t.last_at, t.state, t.state_at, t.state_activity, t.state_instant
     from ${profiles}

@@ -59,6 +59,9 @@ export interface RecentNeed {
   /** 0: the count is not asked for; Infinity: everything within the span. */
   count: number;
   sum: number;
+  /** Whoever never did so much in all has the same answer at any time; Infinity: it is not asked for. */
+  leastCount: number;
+  leastSum: number;
 }
 
 export interface Needs {
@@ -87,6 +90,8 @@ export function mergeNeeds(all: Iterable<Needs>): Needs {
         span: Math.max(need.span, known?.span ?? 0),
         count: Math.max(need.count, known?.count ?? 0),
         sum: Math.max(need.sum, known?.sum ?? 0),
+        leastCount: Math.min(need.leastCount, known?.leastCount ?? Infinity),
+        leastSum: Math.min(need.leastSum, known?.leastSum ?? Infinity),
       });
     }
   }

@@ -49,15 +49,25 @@ export function windowLeaf(leaf: RuleLeaf, { of, facts, exists }: Extract<Deriva
       return numberSet(reader, test, tally.values);
     },
     crossings: [{ source: { kind: 'activities', typeIds: typeIds(facts) }, offset: span }],
-    needs: recentNeeds(facts, of, span, highest),
-    explainNeeds: recentNeeds(facts, of, span, Infinity),
+    needs: recentNeeds(facts, of, span, highest, steps[0] ?? 0),
+    explainNeeds: recentNeeds(facts, of, span, Infinity, 1),
     depends: activityDepends(facts),
   };
 }
 
-function recentNeeds(facts: readonly FactRef[], of: 'count' | 'sum', span: Micros, rank: number): Needs {
+function recentNeeds(
+  facts: readonly FactRef[],
+  of: 'count' | 'sum',
+  span: Micros,
+  rank: number,
+  lowest: number,
+): Needs {
   if (rank === 0) return NO_NEEDS; // a constant: nothing that a profile does changes it
-  const ranks = of === 'sum' ? { count: 0, sum: rank } : { count: rank, sum: 0 };
+  const least = facts.length === 1 ? lowest : 1; // several add up
+  const ranks =
+    of === 'sum'
+      ? { count: 0, sum: rank, leastCount: Infinity, leastSum: least }
+      : { count: rank, sum: 0, leastCount: least, leastSum: Infinity };
   return { ...NO_NEEDS, recent: new Map(facts.map((fact) => [fact.factId, { fact, span, ...ranks }])) };
 }
 
