@@ -8,7 +8,9 @@ import { sql } from '../database/database.ts';
 import { ApiError } from '../errors.ts';
 import { formatInstant } from '../instant.ts';
 import type { IntakeAnswer } from './activity.ts';
+import { findOldestLive } from '../evaluation/queue.ts';
 import { nameTypes } from './activity-types.ts';
+import { createGate } from './gate.ts';
 import { ERASED_MEANWHILE, storeBatch, type Stored } from './intake-statement.ts';
 import { NO_PROFILE, readItems, type Columns, type ReadItems, type Rejected, type Sender } from './read-items.ts';
 
@@ -17,13 +19,16 @@ export interface Intake {
   receive(application: Application, sender: Sender, items: readonly unknown[]): Promise<IntakeAnswer>;
 }
 
-/** More at once only wait for each other's locks and take the processor from those that serve. */
-const AT_ONCE = 4;
 const MAX_ATTEMPTS = 6;
 
 export function createIntake(context: Context): Intake {
-  const enter = createGate(AT_ONCE);
   const meters = intakeMeters(context.metrics.registry);
+  const { enter } = createGate({
+    // Batches of evaluation are meant to wait.
+    findOldest: async () => (context.config.evaluationInterval > 0 ? undefined : findOldestLive(context.db)),
+    now: () => context.clock.now(),
+    onRest: (seconds) => meters.rested.inc(seconds),
+  });
 
   const store = async (application: Application, sender: Sender, items: readonly unknown[]): Promise<Outcome> => {
     let catalogue = await context.catalogues.get(application.id);
@@ -55,7 +60,7 @@ export function createIntake(context: Context): Intake {
   return {
     async receive(application, sender, items) {
       // Under an Idempotency-Key a connection is held already: whoever waits for a place with it could block those inside.
-      const leave = context.db.isTogether() ? () => {} : await enter();
+      const leave = context.db.isTogether() ? () => {} : await enter(items.length);
       const startedAt = performance.now();
       try {
         const { read, stored } = await store(application, sender, items);
@@ -117,11 +122,16 @@ async function knownAmong(context: Context, sender: Sender, late: Rejected[]): P
 interface Meters {
   activities: Counter<'result'>;
   seconds: Histogram;
+  rested: Counter;
 }
 
 /** One set a registry, however many intakes. */
 function intakeMeters(registry: Registry): Meters {
-  const [activities, seconds] = ['grandstand_activities_total', 'grandstand_intake_duration_seconds'] as const;
+  const [activities, seconds, rested] = [
+    'grandstand_activities_total',
+    'grandstand_intake_duration_seconds',
+    'grandstand_intake_rest_seconds_total',
+  ] as const;
   return {
     activities:
       (registry.getSingleMetric(activities) as Counter<'result'> | undefined) ?? // the only metric of that name
@@ -139,21 +149,12 @@ function intakeMeters(registry: Registry): Meters {
         buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
         registers: [registry],
       }),
-  };
-}
-
-/** Lets so many in at once, in the order in which they came; gives the function with which one leaves. */
-function createGate(places: number): () => Promise<() => void> {
-  const waiting: (() => void)[] = [];
-  let free = places;
-  const leave = (): void => {
-    const next = waiting.shift();
-    if (next) next();
-    else free++;
-  };
-  return async () => {
-    if (free > 0) free--;
-    else await new Promise<void>((resolve) => void waiting.push(resolve));
-    return leave;
+    rested:
+      (registry.getSingleMetric(rested) as Counter | undefined) ?? // likewise
+      new Counter({
+        name: rested,
+        help: 'Time for which intake stored nothing, so that the evaluation of what was acknowledged can follow.',
+        registers: [registry],
+      }),
   };
 }

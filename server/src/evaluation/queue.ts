@@ -1,7 +1,7 @@
 // The change queue: what waits for evaluation. Written in the transaction of the change itself; deleted by the worker
 // that evaluated it, exactly the rows it saw.
 
-import { sql, type Queryable, type Sql } from '../database/database.ts';
+import { sql, type Database, type Queryable, type Sql } from '../database/database.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 
 /** A lease covers one bucket of profiles. */
@@ -31,3 +31,14 @@ export const enqueueStatement = (entry: QueueEntry): Sql => sql`
     insert into queue (profile_id, bucket, application_id, cause, changed, queued_at)
     select ${entry.profileId}, ${entry.ordinal % BUCKETS}, ${entry.applicationId}, ${entry.cause}, ${entry.changed}, ${formatInstant(entry.now)}
     where exists (select from watched_keys w where w.application_id = ${entry.applicationId} and w.key = any (${entry.changed}::text[]))`;
+
+/** What waits longest of all that time did not put there. */
+export async function findOldestLive(
+  db: Pick<Database, 'quick'>,
+): Promise<{ seq: number; queuedAt: Instant } | undefined> {
+  const { rows } = await db.quick<{ seq: number; queued_at: Instant }>(
+    sql`select seq, queued_at from queue where cause <> 'clock' order by seq limit 1`,
+  );
+  const [row] = rows;
+  return row && { seq: row.seq, queuedAt: row.queued_at };
+}

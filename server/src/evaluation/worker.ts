@@ -57,6 +57,8 @@ export interface Worker {
 }
 
 const SLICE = 500;
+/** Where more waits: what costs the same for a slice of any size is shared by more rows. */
+const SLICE_OF_MANY = 1_500;
 const CLOCK_SLICE_WHILE_BUSY = 100;
 const SWEEP_EVERY_MS = 200;
 const BUSY_POLL_MS = 10;
@@ -96,6 +98,7 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
       throw error;
     });
 
+  let limit = SLICE;
   /** Live rows before clock rows; a little of the clock's all the same while there is much of the others. */
   const evaluateSome = async (): Promise<SliceResult[]> => {
     const buckets = own.buckets();
@@ -108,9 +111,11 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
         results.push(result);
       }
     };
-    const first = await listLiveRows(db, buckets, SLICE, interval === 0 ? undefined : batchAt);
+    const first = await listLiveRows(db, buckets, limit, interval === 0 ? undefined : batchAt);
+    const isBusy = first.length === limit;
+    limit = isBusy ? SLICE_OF_MANY : SLICE;
     if (first.length > 0) await take(first);
-    const clockRows = await listClockRows(db, buckets, first.length === SLICE ? CLOCK_SLICE_WHILE_BUSY : SLICE);
+    const clockRows = await listClockRows(db, buckets, isBusy ? CLOCK_SLICE_WHILE_BUSY : SLICE);
     if (clockRows.length > 0) await take(clockRows);
     return results;
   };

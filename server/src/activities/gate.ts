@@ -1,0 +1,112 @@
+// How much intake stores at once, so that evaluation can follow. What is acknowledged is to be true of every group within a
+// second; intake that takes all of the processor would keep acknowledging what nobody evaluates. So while the oldest row of
+// the queue has waited for long, less is stored at a time, and whoever stored something leaves its room empty for a while:
+// batches wait, their senders with them, and nothing is refused. Where evaluation does not move at all, waiting for it would
+// help nobody, and intake goes on as ever.
+
+import type { Instant } from '../instant.ts';
+
+export interface Waiting {
+  seq: number;
+  queuedAt: Instant;
+}
+
+export interface Gate {
+  /** Resolves when a batch of so many activities may be stored; to be told when it is done. */
+  enter(size: number): Promise<() => void>;
+}
+
+export interface GateOptions {
+  /** The oldest row that waits for evaluation, as asked of the database. */
+  findOldest(): Promise<Waiting | undefined>;
+  now(): Instant;
+  /** Milliseconds of a clock that nobody sets. */
+  elapsed?(): number;
+  /** Told how long room was left empty. */
+  onRest?: (seconds: number) => void;
+}
+
+/** More at once only wait for each other's locks and take the processor from those that serve. */
+const AT_ONCE = 4;
+/** Activities that are being stored at once; an empty gate lets a batch of any size in. */
+const ROOM = 2_000;
+const ROOM_WHILE_BEHIND = 500;
+const ASK_EVERY_MS = 100;
+const BEHIND_MS = 250;
+/** From here on room is left empty: for each activity so long, times how far beyond it evaluation is, in its own steps. */
+const FAR_BEHIND_MS = 400;
+const REST_MS = 0.1;
+const REST_STEP_MS = 100;
+const MOST_STEPS = 8;
+/** Evaluation that took nothing for so long does not run. */
+const STALLED_MS = 3_000;
+
+export function createGate(options: GateOptions): Gate {
+  const pace = createPace(options);
+  const waiting: { size: number; begin: () => void }[] = [];
+  let inside = 0;
+  let stored = 0;
+
+  const admit = (): void => {
+    const room = pace.behindMs() >= BEHIND_MS ? ROOM_WHILE_BEHIND : ROOM;
+    for (let next = waiting[0]; next; next = waiting[0]) {
+      if (inside >= AT_ONCE || (inside > 0 && stored + next.size > room)) return;
+      waiting.shift();
+      inside++;
+      stored += next.size;
+      next.begin();
+    }
+  };
+  const leave = (size: number): void => {
+    pace.ask();
+    const restMs = size * REST_MS * Math.min(MOST_STEPS, (pace.behindMs() - FAR_BEHIND_MS) / REST_STEP_MS);
+    const free = (): void => {
+      inside--;
+      stored -= size;
+      admit();
+    };
+    if (restMs < 1) return free();
+    options.onRest?.(restMs / 1000);
+    setTimeout(free, restMs);
+  };
+
+  return {
+    async enter(size) {
+      pace.ask();
+      await new Promise<void>((begin) => {
+        waiting.push({ size, begin });
+        admit();
+      });
+      return () => leave(size);
+    },
+  };
+}
+
+/** How far evaluation is behind, as known from an answer that is little older than `ASK_EVERY_MS` while anybody asks. */
+function createPace({ findOldest, now, elapsed = () => performance.now() }: GateOptions): {
+  ask(): void;
+  behindMs(): number;
+} {
+  let askedAt = -Infinity;
+  let asking = false;
+  let behindMs = 0;
+  let oldest: { seq: number; since: number } | undefined;
+  const answer = (found: Waiting | undefined): void => {
+    if (found?.seq !== oldest?.seq) oldest = found && { seq: found.seq, since: elapsed() };
+    const isStalled = oldest !== undefined && elapsed() - oldest.since > STALLED_MS;
+    behindMs = found && !isStalled ? (now() - found.queuedAt) / 1000 : 0;
+  };
+  return {
+    behindMs: () => behindMs,
+    ask() {
+      if (asking || elapsed() - askedAt < ASK_EVERY_MS) return;
+      asking = true;
+      void findOldest()
+        .then(answer, () => answer(undefined))
+        .finally(() => {
+          askedAt = elapsed();
+          asking = false;
+        });
+    },
+  };
+}
