@@ -1,10 +1,25 @@
 // Activities over HTTP in batches, on a loaded season, beside the bare statement on the same tables: the same inserts,
-// totals and queue rows sent straight to the database, with nothing checked. Profiles are drawn so that the hottest 5 %
-// make half. With `--groups 100` dynamic groups live, and the queue must not grow. `npm run build` first.
+// totals and queue rows sent straight to the database, with nothing checked and nothing evaluated. Profiles are drawn so that
+// the hottest 5 % make half. With `--groups 100` dynamic groups live, the queue must not grow: what is measured is how much
+// goes through intake and evaluation together, how fresh memberships are meanwhile, and whether the server still answers.
+// `npm run build` first. The season stays where `--season` says; a second run loads nothing.
 
 import { parseArgs } from 'node:util';
 import pg from 'pg';
-import { ADMIN_TOKEN, CLIENT_ID, paired, report, rounded, startGrandstand } from './lib.ts';
+import {
+  call,
+  freshness,
+  makeGroup,
+  peakMemory,
+  probeDuring,
+  quantile,
+  quantileOf,
+  sumOf,
+  untilCounted,
+  untilDrained,
+  untilLive,
+} from './client.ts';
+import { median, report, rounded, startGrandstand, type Process } from './lib.ts';
 import { prepareSeason } from './season.ts';
 
 const { values: options } = parseArgs({
@@ -16,11 +31,15 @@ const { values: options } = parseArgs({
     groups: { type: 'string', default: '100' },
     seconds: { type: 'string', default: '15' },
     rounds: { type: 'string', default: '3' },
+    season: { type: 'string' },
   },
 });
 const PROFILES = Number(options.profiles);
 const BATCH = Number(options.batch);
 const CONNECTIONS = Number(options.connections);
+const ROUNDS = Number(options.rounds);
+/** Long enough for its figure, short enough for what it queues to be evaluated soon. */
+const BARE_SECONDS = 4;
 
 const TYPES: [name: string, id: number][] = [
   ['comment-created', 2],
@@ -101,88 +120,147 @@ const BARE = `
   select count(*)::int as accepted from fresh`;
 
 async function main(): Promise<void> {
-  const season = await prepareSeason({ profiles: PROFILES, activities: Number(options.activities) });
+  const season = await prepareSeason({
+    profiles: PROFILES,
+    activities: Number(options.activities),
+    folder: options.season,
+  });
   const clients = Array.from({ length: 3 }, () => new pg.Client({ connectionString: season.url }));
-  await Promise.all(clients.map((client) => client.connect()));
-  const [first] = clients;
-  const { rows } = await first!.query<{ id: string }>(
-    'select id from profiles where application_id = $1 order by ordinal',
-    [season.applicationId],
-  );
-  const ids = rows.map((row) => row.id);
-  const server = await startGrandstand({ DATABASE_URL: season.url, ROLE: 'all' });
+  let server: Process | undefined;
   try {
-    const made = await makeGroups(server.url, Number(options.groups));
-    const queueLength = async (): Promise<number> => {
-      const result = await first!.query<{ count: number }>('select count(*)::int as count from queue');
-      return result.rows[0]?.count ?? 0;
-    };
-    const http = Array.from({ length: CONNECTIONS }, () => async (): Promise<void> => {
-      const activities = drawBatch(ids).map((item) => ({
-        id: item.id,
-        type: item.type[0],
-        profile_id: item.profileId,
-        occurred_at: item.at,
-      }));
-      const answer = await fetch(`${server.url}/api/v1/applications/${CLIENT_ID}/activities/`, {
-        method: 'POST',
-        headers: { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' },
-        body: JSON.stringify({ activities }),
-      });
-      const body = (await answer.json()) as { accepted?: number };
-      if (body.accepted !== BATCH) throw new Error(`${answer.status} ${JSON.stringify(body).slice(0, 300)}`);
-    });
-    const bare = clients.map((client) => async (): Promise<void> => {
-      const batch = drawBatch(ids);
-      const values = [
-        season.applicationId,
-        batch.map((item) => item.profileId),
-        batch.map((item) => item.id),
-        batch.map((item) => item.ordinal),
-        batch.map((item) => item.type[1]),
-        batch.map((item) => item.at),
-        new Date().toISOString(),
-      ];
-      await client.query({ name: 'bare', text: BARE, values });
-    });
-    const seconds = Number(options.seconds);
-    await measure(3, http); // warm
-    await measure(3, bare);
-    const queues: string[] = [];
-    const result = await paired(
-      Number(options.rounds),
-      async () => {
-        const before = await queueLength();
-        const rate = await measure(seconds, http);
-        queues.push(`${before}→${await queueLength()}`);
-        return rate;
-      },
-      () => measure(seconds, bare),
+    await Promise.all(clients.map((client) => client.connect()));
+    const [first] = clients;
+    if (!first) throw new Error('no connection');
+    const { rows } = await first.query<{ id: string }>(
+      'select id from profiles where application_id = $1 order by ordinal',
+      [season.applicationId],
     );
-    report(
-      `Intake in batches of ${BATCH} on ${options.profiles} profiles and ${options.activities} activities, ${made} dynamic groups`,
-      [
-        [
-          'over HTTP / the bare statement, activities a second',
-          `${rounded(result.a)} / ${rounded(result.b)}`,
-          result.ratio,
-          'at least 0.25',
-        ],
-        ['over HTTP, activities a second', rounded(result.a), '', 'at least 5,000, aim 10,000'],
-        ['queue before and after each round over HTTP', queues.join(', '), '', 'does not grow'],
-      ],
-    );
-  } finally {
+    const ids = rows.map((row) => row.id);
+    const bare = clients.map((client) => () => storeBare(client, season.applicationId, drawBatch(ids)));
+
+    server = await startGrandstand({ DATABASE_URL: season.url, ROLE: 'all' });
+    const made = await makeGroups(server, Number(options.groups));
+    await untilDrained(server);
     await server.stop();
+    await measure(2, bare); // warm
+    const bareRates: number[] = [];
+    for (let round = 0; round < ROUNDS; round++) bareRates.push(await measure(BARE_SECONDS, bare));
+
+    // What the bare statement queued tells how fast the evaluation is with nothing beside it.
+    const waiting = await queueOf(first);
+    server = await startGrandstand({ DATABASE_URL: season.url, ROLE: 'all' });
+    const drained = waiting.rows / (await untilDrained(server));
+
+    const rounds: Round[] = [];
+    await measure(5, overHttp(server, ids)); // warm
+    for (let round = 0; round < ROUNDS; round++) rounds.push(await measureHttp(server, first, ids));
+    show(made, bareRates, drained, rounds, peakMemory(server));
+  } finally {
+    await server?.stop();
     await Promise.all(clients.map((client) => client.end()));
     await season.stop();
   }
 }
 
+async function storeBare(client: pg.Client, applicationId: number, batch: Item[]): Promise<void> {
+  const values = [
+    applicationId,
+    batch.map((item) => item.profileId),
+    batch.map((item) => item.id),
+    batch.map((item) => item.ordinal),
+    batch.map((item) => item.type[1]),
+    batch.map((item) => item.at),
+    new Date().toISOString(),
+  ];
+  await client.query({ name: 'bare', text: BARE, values });
+}
+
+const overHttp = (server: Process, ids: readonly string[]): (() => Promise<void>)[] =>
+  Array.from({ length: CONNECTIONS }, () => async () => {
+    const activities = drawBatch(ids).map((item) => ({
+      id: item.id,
+      type: item.type[0],
+      profile_id: item.profileId,
+      occurred_at: item.at,
+    }));
+    const answer = await call<{ accepted: number }>(server, 'POST', '/activities/', { activities });
+    if (answer.accepted !== BATCH) throw new Error(JSON.stringify(answer).slice(0, 300));
+  });
+
+interface Round {
+  rate: number;
+  /** Rows in the queue before and after, and the age of the oldest after it, in seconds. */
+  queue: { before: number; after: number; age: number };
+  fresh: { p50: number; p99: number };
+  /** Milliseconds of small requests beside the load. */
+  probes: number[];
+}
+
+async function queueOf(client: pg.Client): Promise<{ rows: number; age: number }> {
+  const { rows } = await client.query<{ rows: number; age: number }>(`
+    select count(*)::int as rows, coalesce(extract(epoch from clock_timestamp() - min(queued_at)), 0)::float8 as age
+    from queue where cause <> 'clock'`);
+  return rows[0] ?? { rows: 0, age: 0 };
+}
+
+async function measureHttp(server: Process, client: pg.Client, ids: readonly string[]): Promise<Round> {
+  await untilCounted();
+  const before = { queue: await queueOf(client), fresh: await freshness(server) };
+  const running = measure(Number(options.seconds), overHttp(server, ids));
+  const probes = await probeDuring(server, '/profile-groups/custom:bench-0/', running);
+  const after = await queueOf(client);
+  const rate = await running;
+  await untilCounted();
+  const fresh = await freshness(server);
+  return {
+    rate,
+    queue: { before: before.queue.rows, after: after.rows, age: after.age },
+    fresh: { p50: quantile(before.fresh, fresh, 0.5) * 1000, p99: quantile(before.fresh, fresh, 0.99) * 1000 },
+    probes,
+  };
+}
+
+function show(groups: number, bare: number[], drained: number, rounds: Round[], memory: number): void {
+  const rate = median(rounds.map((round) => round.rate));
+  const probes = rounds.flatMap((round) => round.probes);
+  const each = (text: (round: Round) => string): string => rounds.map(text).join(', ');
+  report(
+    `Intake in batches of ${BATCH} on ${options.profiles} profiles and ${options.activities} activities, ${groups} dynamic groups`,
+    [
+      [
+        'activities a second over HTTP',
+        `${rounded(rate)} (${each((r) => rounded(r.rate))})`,
+        '',
+        'at least 5,000, aim 10,000',
+      ],
+      [
+        '… / the bare statement, nothing evaluated',
+        `${rounded(rate)} / ${rounded(median(bare))}`,
+        rate / median(bare),
+        'at least 0.25',
+      ],
+      ['queue before → after each round', each(({ queue }) => `${queue.before} → ${queue.after}`), '', 'does not grow'],
+      ['age of its oldest row after each', `${each(({ queue }) => rounded(queue.age))} s`, '', ''],
+      [
+        'freshness meanwhile, as /metrics tells it',
+        `p50 ${each(({ fresh }) => rounded(fresh.p50))}, p99 ${each(({ fresh }) => rounded(fresh.p99))} ms`,
+        '',
+        'p99 under 1,000',
+      ],
+      [
+        'a small GET meanwhile',
+        `p50 ${rounded(quantileOf(probes, 0.5))}, p99 ${rounded(quantileOf(probes, 0.99))} ms`,
+        '',
+        '',
+      ],
+      ['rows evaluated a second with no intake', rounded(drained), '', ''],
+      ['memory of the process at its most', `${rounded(memory)} MB`, '', 'under 600'],
+    ],
+  );
+}
+
 /** Groups that read what the load sends, of several kinds; those of an earlier run stay. */
-async function makeGroups(url: string, count: number): Promise<number> {
-  const api = `${url}/api/v1/applications/${CLIENT_ID}/profile-groups/`;
-  const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' };
+async function makeGroups(server: Process, count: number): Promise<number> {
   const attributes = [
     'total_comments_posted',
     'total_reactions_added',
@@ -190,6 +268,17 @@ async function makeGroups(url: string, count: number): Promise<number> {
     'total_poll_votes',
     'total_quiz_answers',
   ];
+  const known = new Set<string | null>();
+  for (let page = 1, more = true; more; page++) {
+    const answer = await call<{ results: { custom_id: string | null }[]; next: string | null }>(
+      server,
+      'GET',
+      `/profile-groups/?membership_type=dynamic&page_size=100&page=${page}`,
+    );
+    for (const group of answer.results) known.add(group.custom_id);
+    more = answer.next !== null;
+  }
+  const ids: string[] = [];
   for (let i = 0; i < count; i++) {
     const leaf = {
       attribute: attributes[i % attributes.length],
@@ -197,22 +286,12 @@ async function makeGroups(url: string, count: number): Promise<number> {
       value: 20 + i * 3,
       ...(i % 2 === 0 && { window: 'P7D' }),
     };
-    const body = {
-      name: `Bench ${i}`,
-      custom_id: `bench-${i}`,
-      membership_type: 'dynamic',
-      rule_tree: { operator: 'OR', children: [leaf] },
-    };
-    const answer = await fetch(api, { method: 'POST', headers, body: JSON.stringify(body) });
-    if (answer.status !== 201 && answer.status !== 409 && answer.status !== 400)
-      throw new Error(`${answer.status} ${await answer.text()}`);
+    const customId = `bench-${i}`;
+    if (!known.has(customId)) await makeGroup(server, { operator: 'OR', children: [leaf] }, customId);
+    ids.push(`custom:${customId}`);
   }
-  for (;;) {
-    const answer = await fetch(`${api}?membership_type=dynamic&page_size=100`, { headers });
-    const { results = [] } = (await answer.json()) as { results?: { evaluation?: { state: string } }[] };
-    if (results.every((group) => group.evaluation?.state === 'live')) return results.length;
-    await new Promise((resolve) => setTimeout(resolve, 500));
-  }
+  for (const id of ids) await untilLive(server, id);
+  return (await sumOf(server, 'grandstand_groups_filling')) === 0 ? ids.length : 0;
 }
 
 await main();
