@@ -107,7 +107,7 @@ export async function leaveGroup(
       order by m.profile_id ${rowLocks(tx, sql`for update of m`)}),
     moved as (
       delete from members m using leaving l where m.profile_id = l.profile_id and m.group_id = l.group_id
-        and m.since_epoch <= ${before.epoch} and (m.until_epoch is null or m.until_epoch > ${before.epoch})
+        and m.since_epoch + 0 <= ${before.epoch} and (m.until_epoch is null or m.until_epoch > ${before.epoch})
       returning m.profile_id, m.ordinal)
     ${MOVED} from moved`);
   const moved = readMoved(rows);

@@ -145,7 +145,7 @@ async function deleteMembers(
       where m.since_epoch <= c.epoch and (m.until_epoch is null or m.until_epoch > c.epoch)
       order by m.profile_id, m.group_id ${rowLocks(tx, sql`for update of m`)})
     delete from members m using leaving l
-    where m.profile_id = l.profile_id and m.group_id = l.group_id and m.since_epoch <= l.epoch and (m.until_epoch is null or m.until_epoch > l.epoch)
+    where m.profile_id = l.profile_id and m.group_id = l.group_id and m.since_epoch + 0 <= l.epoch and (m.until_epoch is null or m.until_epoch > l.epoch)
     returning m.group_id, m.profile_id`);
   return rows.map((row) => `${row.group_id} ${row.profile_id}`);
 }

@@ -1,7 +1,8 @@
 // The statements of a switch. Rows of the epoch that is being prepared are invisible to readers; each statement touches
 // a slice of them, in the order of their ids, as everybody locks them. Member rows are always reached from
 // a list of pairs, (profile, group): a constant group beside it would let the planner, whose statistics lag behind a switch,
-// read the whole group for each of them.
+// read the whole group for each of them. So would what a row is asked once more (row-locks.ts), were it not for the `+ 0`
+// and the `coalesce` there, which no index answers.
 
 import { to as copyTo } from 'pg-copy-streams';
 import { empty, raw, sql, type Database, type Queryable, type Sql } from '../database/database.ts';
@@ -93,12 +94,12 @@ export async function discardSlice(tx: Queryable, groupId: string, epoch: number
     with dead as materialized (
       select profile_id, group_id from members where group_id = ${groupId} and since_epoch > ${epoch}
       order by since_epoch desc, entered_at desc, profile_id desc limit ${size} ${lock})
-    delete from members m using dead d where m.profile_id = d.profile_id and m.group_id = d.group_id and m.since_epoch > ${epoch}`);
+    delete from members m using dead d where m.profile_id = d.profile_id and m.group_id = d.group_id and m.since_epoch + 0 > ${epoch}`);
   const leaving = await tx.query(sql`
     with kept as materialized (
       select profile_id, group_id from members where group_id = ${groupId} and until_epoch > ${epoch}
       order by until_epoch, profile_id limit ${size} ${lock})
-    update members m set until_epoch = null from kept k where m.profile_id = k.profile_id and m.group_id = k.group_id and m.until_epoch > ${epoch}`);
+    update members m set until_epoch = null from kept k where m.profile_id = k.profile_id and m.group_id = k.group_id and coalesce(m.until_epoch, 0) > ${epoch}`);
   const changes = await tx.query(sql`
     with dead as materialized (
       select group_id, epoch, number from changes where group_id = ${groupId} and epoch > ${epoch} order by epoch, number limit ${size})
@@ -114,7 +115,7 @@ export async function cleanSlice(db: Queryable, groupId: string, epoch: number, 
     with dead as materialized (
       select profile_id, group_id from members where group_id = ${groupId} and until_epoch <= ${epoch}
       order by until_epoch, profile_id limit ${raw(String(limit))} ${rowLocks(db, sql`for update`)})
-    delete from members m using dead d where m.profile_id = d.profile_id and m.group_id = d.group_id and m.until_epoch <= ${epoch}`);
+    delete from members m using dead d where m.profile_id = d.profile_id and m.group_id = d.group_id and coalesce(m.until_epoch, ${epoch + 1}::bigint) <= ${epoch}`);
   return count;
 }
 
@@ -190,7 +191,7 @@ export async function setUntil(tx: Queryable, groupId: string, ids: string[], un
 export async function deletePending(tx: Queryable, groupId: string, ids: string[], epoch: number): Promise<void> {
   if (ids.length === 0) return;
   await tx.query(sql`
-    delete from members m using ${pairs(groupId, ids)} where m.profile_id = i.id and m.group_id = i.group_id and m.since_epoch > ${epoch}`);
+    delete from members m using ${pairs(groupId, ids)} where m.profile_id = i.id and m.group_id = i.group_id and m.since_epoch + 0 > ${epoch}`);
 }
 
 /** Prepares entries; a profile that somebody else let enter meanwhile is not among the answer. */
