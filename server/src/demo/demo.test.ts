@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { totalsAndNaive } from '../activities/naive-totals.ts';
-import { parseInstant } from '../instant.ts';
+import { MICROS_PER_DAY, parseInstant } from '../instant.ts';
 import { CLIENT_ID, startTestServer, testClock, type TestServer } from '../testing/server.ts';
 import { runDemo } from './demo.ts';
 import { loadForBench } from './load-for-bench.ts';
@@ -21,6 +21,27 @@ describe('the demo', () => {
     expect(times).toEqual([...times].sort((a, b) => a - b));
     expect(times.at(-1)).toBeLessThanOrEqual(END);
     expect(createSeason(options).fan(17)).toEqual(createSeason(options).fan(17));
+  });
+
+  it('sleeps at night and plays on its match days, at whatever hour it ends', () => {
+    for (const end of ['2026-03-01T12:00:00Z', '2026-11-26T06:34:21Z', '2026-06-01T00:00:00Z']) {
+      const until = parseInstant(end) ?? 0;
+      const hours = new Array<number>(24).fill(0);
+      const days = new Array<number>(7).fill(0);
+      let last = 0;
+      for (const { at } of createSeason({ seed: 1, profiles: 200, activities: 8_000, end: until }).activities()) {
+        const date = new Date(at / 1000);
+        hours[date.getUTCHours()]!++; // there are 24
+        days[date.getUTCDay()]!++; // there are 7
+        last = at;
+      }
+      const of = (list: number[], from: number, to: number): number => list.slice(from, to).reduce((a, b) => a + b, 0);
+      expect(of(hours, 1, 6)).toBeLessThan(400);
+      expect(of(hours, 14, 22)).toBeGreaterThan(4_000);
+      expect((days[0] ?? 0) + (days[2] ?? 0) + (days[6] ?? 0)).toBeGreaterThan(4_800); // Sunday, Tuesday, Saturday
+      expect(last).toBeLessThanOrEqual(until);
+      expect(last).toBeGreaterThan(until - MICROS_PER_DAY);
+    }
   });
 
   it('lets the hottest twentieth do about half', () => {

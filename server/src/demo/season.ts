@@ -1,5 +1,6 @@
-// A season as fans live it: twenty weeks with three matches each, fans who come, stay and leave, a few who do most, and
-// what they do in the order in which it happened. The same seed and numbers give the same season, as far before its end.
+// A season as fans live it: up to twenty weeks with three matches each, fans who come, stay and leave, a few who do most,
+// and what they do in the order in which it happened. It begins on a Monday, so that evenings are evenings. The same seed,
+// numbers and end give the same season.
 
 import { MICROS_PER_DAY, type Instant } from '../instant.ts';
 import { makeFan, temperOf, type Fan } from './fans.ts';
@@ -37,7 +38,7 @@ const MATCH_SLOTS = 9;
 
 export function createSeason(options: SeasonOptions): Season {
   const { seed, profiles, end } = options;
-  const start = end - DAYS * MICROS_PER_DAY;
+  const start = findStart(end);
   const [from, until] = drawPresence(seed, profiles);
   const joinedAt = (index: number): Instant => {
     const part = from[index] ?? 0;
@@ -73,7 +74,7 @@ function* happen(
   const random = createRandom(seed, 5);
   const drawFan = fanDrawer(profiles);
   const stories = createStories(seed, profiles, (index) => temperOf(seed, index), options.lean ?? false);
-  const slots = slotWeights();
+  const slots = slotWeights(Math.floor((options.end - start) / SLOT));
   const total = slots.reduce((sum, weight) => sum + weight, 0);
   let slot = 0;
   let passed = 0;
@@ -142,10 +143,17 @@ function divisor(a: number, b: number): number {
   return b === 0 ? a : divisor(b, a % b);
 }
 
-/** How much happens in each quarter of an hour of the season. */
-function slotWeights(): Float64Array {
+/** The Monday from which the week of the end is the twentieth. */
+function findStart(end: Instant): Instant {
+  const day = Math.floor(end / MICROS_PER_DAY);
+  const sinceMonday = (((day + 3) % 7) + 7) % 7; // day 0 was a Thursday
+  return (day - sinceMonday - (WEEKS - 1) * 7) * MICROS_PER_DAY;
+}
+
+/** How much happens in each quarter of an hour of the twenty weeks, of which the first so many are over. */
+function slotWeights(over: number): Float64Array {
   const weights = new Float64Array(DAYS * 96);
-  for (let slot = 0; slot < weights.length; slot++) {
+  for (let slot = 0; slot < Math.min(over, weights.length); slot++) {
     const hour = (slot % 96) / 4;
     const awake = 0.08 + Math.max(0, Math.sin(((hour - 7) / 17) * Math.PI)) ** 1.5;
     const growth = 0.7 + (0.6 * slot) / weights.length;
