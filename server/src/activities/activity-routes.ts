@@ -112,7 +112,8 @@ export function activityRoutes(app: App, context: Context): void {
     async (request) => {
       const application = await context.applications.get(request.params.client_id);
       const { size } = readPage(request, { name: '', columns: [] }, MAX_BATCH);
-      const after = request.query.after === undefined ? undefined : readPosition(request.query.after);
+      const { after: text = '' } = request.query;
+      const after = text === '' ? undefined : readPosition(text);
       const { rows, next } = await service.followActivities(context, application.id, after, size);
       const url = new URL(request.url.replace(/^[a-z]+:\/\/[^/?]*/i, ''), request.origin); // never a host that the request line names
       url.searchParams.set('after', formatPosition(next));

@@ -268,6 +268,7 @@ describe('activities', () => {
       const tail = `applications/${CLIENT_ID}/activities/`;
       const first = await get(`${tail}?page_size=2`);
       expect(first.results.map((row) => row.id)).toEqual(['t1', 't2']);
+      expect((await get(`${tail}?after=&page_size=2`)).results).toEqual(first.results);
       expect((await get(first.next ?? '')).results).toEqual([]);
       await send([{ id: 't3', type: 'poll-voted', profile_id: profileId }]);
       const more = await get(first.next ?? '');

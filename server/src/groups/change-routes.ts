@@ -124,7 +124,7 @@ export function changeRoutes(app: App, context: Context): void {
 const NO_CURSOR = { name: 'changes', columns: [] };
 
 function readSequence(text: string | undefined): number {
-  if (text === undefined) return 0;
+  if (text === undefined || text === '') return 0;
   if (typeof text !== 'string' || !/^\d{1,15}$/.test(text))
     throw invalid('after', 'This must be a sequence: a whole number of 0 or more.');
   return Number(text);
