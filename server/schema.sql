@@ -363,11 +363,13 @@ create table profiles (
   created_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
   client_tokens_after timestamp with time zone,
+  has_activities boolean default false not null,
   constraint profiles_pkey PRIMARY KEY (id)
 );
 create index profiles_by_creation ON profiles USING btree (application_id, created_at DESC, id DESC);
 create index profiles_by_nickname ON profiles USING btree (application_id, lower(nickname) text_pattern_ops);
 create index profiles_by_ordinal ON profiles USING btree (application_id, ordinal);
+create index profiles_without_activities ON profiles USING btree (application_id, created_at) INCLUDE (ordinal) WHERE (NOT has_activities);
 
 create table queue (
   profile_id uuid not null,

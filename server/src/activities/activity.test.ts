@@ -170,15 +170,15 @@ describe('activities', () => {
       expect((await send([tier('three', 3)])).accepted).toBe(1);
     });
 
-    it('of the last one leaves no totals, and what nobody has is 404', async () => {
+    it('of the last one leaves no totals and no mark, and what nobody has is 404', async () => {
       const [profileId, other] = [await makeProfile(), await makeProfile()];
       await send([{ id: 'only', type: 'comment-created', profile_id: profileId }]);
       expect((await server.call('DELETE', `${of(other)}only/`)).status).toBe(404);
       expect((await server.call('DELETE', `${of(profileId)}only/`)).status).toBe(204);
-      const { rows } = await server.app.context.db.query(
-        sql`select * from totals where profile_id in (${profileId}, ${other})`,
-      );
-      expect(rows).toEqual([]);
+      const { rows } = await server.app.context.db.query(sql`
+        select t.fact_id, p.has_activities from profiles p left join totals t on t.profile_id = p.id
+        where p.id in (${profileId}, ${other})`);
+      expect(rows).toEqual(Array.from({ length: 2 }, () => ({ fact_id: null, has_activities: false })));
       expect((await server.call('DELETE', `${of('no-uuid')}only/`)).status).toBe(404);
     });
 

@@ -3,7 +3,8 @@
 // - An (profile, id) counts once. The first content wins; `fresh` holds exactly the rows that were new.
 // - Rows are locked in the order of their keys, activities before totals, so concurrent batches wait instead of deadlocking.
 // - A profile's totals row of fact 0 is the lock of its history: erasing, removing and rebuilding take it first
-//   (totals.ts). Where it was not there before, the profile may just have been erased; then the statement fails as a whole.
+//   (totals.ts). Where it was not there before, the profile is marked as one with activities; it may just have been erased
+//   instead, and then the statement fails as a whole.
 // - A batch that was read under other definitions than the database's stores nothing and says so.
 
 import { sql, empty, type Queryable, type Sql } from '../database/database.ts';
@@ -80,7 +81,7 @@ function batchStatement({ applicationId, version, columns, facts, now }: IntakeB
         union all select profile_id, -count from added where fact_id = 0) t
       group by t.profile_id having sum(t.count) = 0),
     confirmed as (
-      update profiles p set ordinal = p.ordinal from started s where p.id = s.profile_id returning p.id),
+      update profiles p set has_activities = true from started s where p.id = s.profile_id returning p.id),
     watched as materialized (
       select k.type_id, k.key
       from unnest(${plain(watchable)}::int[], ${texts(watchable.map((id) => dependency.activity(id)))}::text[]) as k (type_id, key)

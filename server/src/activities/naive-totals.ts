@@ -16,6 +16,8 @@ export interface TotalRow {
   state_at: Instant | null;
   state_activity: string | null;
   state_instant: Instant | null;
+  /** Of '*': whether the profile is marked as one with activities, which is a row of its own where there is no total. */
+  is_marked: boolean;
 }
 
 interface Raw {
@@ -31,7 +33,10 @@ interface Raw {
 /** Both sides, in the same order, ready for `toEqual`. */
 export async function totalsAndNaive(db: Queryable): Promise<{ totals: TotalRow[]; naive: TotalRow[] }> {
   const { rows: totals } = await db.query<TotalRow>(sql`
-    select profile_id, fact_id, ordinal, count, sum, first_at, last_at, state, state_at, state_activity, state_instant from totals`);
+    select t.profile_id, t.fact_id, t.ordinal, t.count, t.sum, t.first_at, t.last_at, t.state, t.state_at, t.state_activity,
+      t.state_instant, p.id is not null as is_marked
+    from totals t full join (select id, 0 as fact_id from profiles where has_activities) p
+      on p.id = t.profile_id and p.fact_id = t.fact_id`);
   const { rows: raw } = await db.query<Raw>(
     sql`select profile_id, id, ordinal, type_id, occurred_at, value, data from activities`,
   );
@@ -86,6 +91,7 @@ function add(totals: Map<string, TotalRow>, row: Raw, factId: number): TotalRow 
     state_at: null,
     state_activity: null,
     state_instant: null,
+    is_marked: factId === 0,
   };
   total.count++;
   total.sum += row.value;

@@ -31,7 +31,7 @@ export async function lockHistories(
     on conflict (profile_id, fact_id) do update set count = totals.count`);
 }
 
-/** Sets the totals of these profiles and facts to what the raw activities say. Needs the locks of the histories. */
+/** Sets the totals of these profiles and facts, and with '*' their mark, to what the raw activities say. Needs the locks of the histories. */
 export async function recomputeTotals(
   tx: Queryable,
   applicationId: number,
@@ -62,6 +62,20 @@ async function recount(
     on conflict (profile_id, fact_id) do update set count = excluded.count, sum = excluded.sum, first_at = excluded.first_at, last_at = excluded.last_at
     returning profile_id, fact_id`);
   await deleteOthers(tx, profileIds, ids, rows);
+  if (ids.includes(0)) {
+    await unmark(
+      tx,
+      profileIds,
+      rows.filter((row) => row.fact_id === 0).map((row) => row.profile_id),
+    );
+  }
+}
+
+/** Takes the mark of activities, which intake sets, off those of the profiles that have none any more. */
+async function unmark(tx: Queryable, profileIds: readonly string[], active: readonly string[]): Promise<void> {
+  await tx.query(sql`
+    update profiles set has_activities = false
+    where id = any (${profileIds}::uuid[]) and has_activities and not (id = any (${active}::uuid[]))`);
 }
 
 function typeCondition(facts: readonly CountedFact[]): ReturnType<typeof sql> {

@@ -32,6 +32,7 @@ export async function loadForBench(
     await loadActivities(client, applicationId, options, ids, progress);
     const step = progress.begin('Totals and indexes', bringBack.length + 1);
     await client.query(TOTALS, [applicationId]);
+    await client.query(UNMARK, [applicationId]);
     await client.query(CONDITIONS, [applicationId]);
     await client.query(STATES, [applicationId]);
     step.advance(1);
@@ -57,12 +58,12 @@ async function loadFans(
   const ids = Array.from({ length: options.profiles }, (_, index) => uuidOf(options.seed, index));
   await copy(
     client,
-    'profiles (id, application_id, ordinal, nickname, custom_id, created_at, updated_at)',
+    'profiles (id, application_id, ordinal, nickname, custom_id, created_at, updated_at, has_activities)',
     function* () {
       for (const [index, id] of ids.entries()) {
         const { nickname, customId, createdAt } = season.fan(index);
         const at = formatInstant(createdAt);
-        yield [id, applicationId, index, nickname, customId, at, at];
+        yield [id, applicationId, index, nickname, customId, at, at, 'true'];
         if (index % 1000 === 999) step.advance(1000);
       }
     },
@@ -155,6 +156,11 @@ const TOTALS = `
   select profile_id, case when grouping(type_id) = 1 then 0 else type_id end, application_id, ordinal, count(*), sum(value), min(occurred_at), max(occurred_at)
   from activities where application_id = $1
   group by grouping sets ((profile_id, application_id, ordinal, type_id), (profile_id, application_id, ordinal))`;
+
+/** Most have activities: all were marked, and the rest is not. */
+const UNMARK = `
+  update profiles p set has_activities = false
+  where application_id = $1 and not exists (select from totals t where t.profile_id = p.id and t.fact_id = 0)`;
 
 const CONDITIONS = `
   insert into totals (profile_id, fact_id, application_id, ordinal, count, sum, first_at, last_at)

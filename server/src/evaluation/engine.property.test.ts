@@ -470,7 +470,9 @@ describe('the engine', () => {
       expectFeed(head?.feed ?? [], members, () => `feed of ${group.id}: ${why()}`);
     }
     const { rows: totals } = await server.app.context.db.query<{ id: string; count: number; sum: number }>(sql`
-      select profile_id as id, count, sum from totals where fact_id = 0 and count > 0 order by 1`);
+      select p.id, t.count, t.sum
+      from (select * from totals where fact_id = 0 and count > 0) t
+      full join (select id from profiles where has_activities) p on p.id = t.profile_id order by 1`);
     const counted = model.profiles.filter((profile) => profile.activities.length > 0);
     expect(totals, `totals: ${why()}`).toEqual(
       counted

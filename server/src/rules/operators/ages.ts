@@ -3,7 +3,7 @@
 
 import { MICROS_PER_DAY, type Instant } from '../../instant.ts';
 import type { Derivation, FactRef } from '../attribute.ts';
-import { and, andNot, buildBitset, emptyBitset, or, type Bitset } from '../bitset.ts';
+import { and, andNot, emptyBitset, or, type Bitset } from '../bitset.ts';
 import { numberTest, thresholds, type ValueTest } from '../conditions.ts';
 import { dependency } from '../depends.ts';
 import type { Crossing, SetReader } from '../leaf.ts';
@@ -68,26 +68,19 @@ function createdWhere(reader: SetReader, condition: string): string {
   return `select ordinal from profiles where application_id = ${sqlInteger(reader.applicationId)} and ${condition}`;
 }
 
-/** Profiles by their last activity; with `orCreated` those that have none by their creation. */
+/**
+ * Profiles by their last activity; with `orCreated` those that have none by their creation. Those are marked: to find
+ * them as the rest of all profiles, every total and every profile would have to be read out.
+ */
 async function ageFromTotals(
   reader: SetReader,
   last: string,
   condition: (column: string) => string,
   orCreated: boolean,
 ): Promise<Bitset> {
-  if (!orCreated) return reader.ordinals(`select ordinal from (${last}) f where ${condition('v')}`);
-  const active = buildBitset();
-  const found = buildBitset();
-  // One integer says both: an ordinal where the condition holds, its bitwise complement where it does not.
-  await reader.each(
-    `select case when ${condition('v')} then ordinal else ~ordinal end as ordinal from (${last}) f`,
-    (signed) => {
-      active.add(signed < 0 ? ~signed : signed);
-      if (signed >= 0) found.add(signed);
-    },
-  );
-  const created = await reader.ordinals(createdWhere(reader, condition('created_at')));
-  return or(found.set, andNot(created, active.set));
+  const found = await reader.ordinals(`select ordinal from (${last}) f where ${condition('v')}`);
+  if (!orCreated) return found;
+  return or(found, await reader.ordinals(createdWhere(reader, `not has_activities and ${condition('created_at')}`)));
 }
 
 interface RawAge {

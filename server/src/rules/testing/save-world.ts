@@ -65,13 +65,14 @@ export async function saveDefinitions(db: Queryable, applicationId: number): Pro
 
 async function saveProfiles(db: Queryable, { catalogue, profiles }: World): Promise<void> {
   await db.query(sql`
-    insert into profiles (id, application_id, ordinal, nickname, custom_id, created_at, updated_at)
-    select id, ${catalogue.applicationId}, ordinal, nickname, custom_id, created_at, created_at
+    insert into profiles (id, application_id, ordinal, nickname, custom_id, created_at, updated_at, has_activities)
+    select id, ${catalogue.applicationId}, ordinal, nickname, custom_id, created_at, created_at, has_activities
     from unnest(
       ${profiles.map((row) => row.id)}::uuid[], ${profiles.map((row) => row.ordinal)}::integer[],
       ${profiles.map((row) => row.nickname)}::text[], ${profiles.map((row) => row.customId)}::text[],
-      ${profiles.map((row) => instant(row.createdAt))}::timestamptz[]
-    ) p (id, ordinal, nickname, custom_id, created_at)
+      ${profiles.map((row) => instant(row.createdAt))}::timestamptz[],
+      ${profiles.map((row) => row.activities.length > 0)}::boolean[]
+    ) p (id, ordinal, nickname, custom_id, created_at, has_activities)
   `);
   const pairs = profiles.flatMap((profile) =>
     profile.pairs.map((pair, position) => ({ ...pair, ...storedValue(pair), profile, position })),
