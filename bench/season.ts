@@ -82,12 +82,12 @@ async function fill(client: pg.Client, profiles: number, activities: number): Pr
   console.log(`loading ${profiles} profiles and ${activities} activities, once`);
   const app = `(select id from applications where client_id = '${CLIENT_ID}')`;
   const indexes = await takeIndexesAway(client);
-  await client.query('select setseed(0.5)');
+  await client.query("set work_mem = '256MB'; select setseed(0.5)");
   await step(
     'profiles',
     `
-    insert into profiles (id, application_id, ordinal, nickname, created_at, updated_at)
-    select md5('profile' || n)::uuid, ${app}, n, 'Fan ' || n, t, t
+    insert into profiles (id, application_id, ordinal, nickname, created_at, updated_at, has_activities)
+    select md5('profile' || n)::uuid, ${app}, n, 'Fan ' || n, t, t, true
     from (select n, timestamptz '${end}' - random() * interval '180 days' as t from generate_series(0, ${profiles - 1}) n) s`,
   );
   await step(
@@ -119,7 +119,8 @@ async function fill(client: pg.Client, profiles: number, activities: number): Pr
       select n, random() as pick,
         case when random() < 0.5 then floor(random() * ${Math.ceil(profiles / 20)})::int else floor(power(random(), 1.5) * ${profiles})::int end as ordinal,
         timestamptz '${end}' - power(random(), 1.3) * interval '90 days' as t
-      from generate_series(1, ${activities}) n) s`,
+      from generate_series(1, ${activities}) n) s
+    order by t`, // as they came in: what is of one time lies together
   );
   await step(
     'totals',
@@ -127,6 +128,12 @@ async function fill(client: pg.Client, profiles: number, activities: number): Pr
     insert into totals (profile_id, fact_id, application_id, ordinal, count, sum, first_at, last_at)
     select profile_id, case when grouping(type_id) = 1 then 0 else type_id end, application_id, ordinal, count(*), sum(value), min(occurred_at), max(occurred_at)
     from activities group by grouping sets ((profile_id, application_id, ordinal, type_id), (profile_id, application_id, ordinal))`,
+  );
+  await step(
+    'marks',
+    `
+    update profiles p set has_activities = false
+    where not exists (select from totals t where t.profile_id = p.id and t.fact_id = 0)`,
   );
   await step('indexes', indexes.join(';\n'));
   await step('vacuum', 'vacuum (analyze)');
