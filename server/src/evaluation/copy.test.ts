@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readInt8, readRecords, readRows, readUuid } from './copy.ts';
+import { readInt8, readIntegers, readRecords, readRows, readUuid } from './copy.ts';
 
 const header = Buffer.concat([Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1'), Buffer.alloc(8)]);
 const trailer = Buffer.from([0xff, 0xff]);
@@ -80,9 +80,23 @@ describe('a binary COPY', () => {
         const found: number[] = [];
         await readRecords(inChunks(whole, size), 4, (buffer, at) => found.push(buffer.readInt32BE(at)));
         expect(found).toEqual(expected);
+        const integers: number[] = [];
+        await readIntegers(inChunks(whole, size), (values) => integers.push(...values));
+        expect(integers).toEqual(expected);
       }
       const cut = whole.subarray(0, header.length + 4 + (expected.length > 0 ? 8 : 0));
       await expect(readRecords(inChunks(cut, 7), 4, () => {})).rejects.toThrow('ended early');
+      await expect(readIntegers(inChunks(cut, 7), () => {})).rejects.toThrow('ended early');
+    }
+  });
+
+  it('hands over many integers, each once and in order', async () => {
+    const expected = Array.from({ length: 20_000 }, (_, n) => (n * 2_654_435_761) | 0);
+    const whole = Buffer.concat([header, tuple(Buffer.concat(expected.map(int4))), trailer]);
+    for (const size of [whole.length, 65_536, 16_384, 16_383, 1_000]) {
+      const integers: number[] = [];
+      await readIntegers(inChunks(whole, size), (values) => integers.push(...values));
+      expect(integers).toEqual(expected);
     }
   });
 

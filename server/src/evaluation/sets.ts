@@ -10,7 +10,7 @@ import { buildBitset, type Bitset } from '../rules/bitset.ts';
 import { hasNot, treeSet, type CompiledRule } from '../rules/evaluate.ts';
 import type { SetReader } from '../rules/leaf.ts';
 import { sqlInteger } from '../rules/literals.ts';
-import { BINARY_EPOCH, readInt8, readRecords, readRows, readUuid } from './copy.ts';
+import { BINARY_EPOCH, readInt8, readIntegers, readRecords, readRows, readUuid } from './copy.ts';
 
 export interface SetReaderOptions {
   applicationId: number;
@@ -40,14 +40,14 @@ export function createSetReader(client: pg.ClientBase, options: SetReaderOptions
   const stream = (select: string): AsyncIterable<Buffer> =>
     client.query(copyTo(`copy (${select}) to stdout (format binary)`));
   const packed = (record: string, select: string): AsyncIterable<Buffer> =>
-    stream(`select string_agg(${record}, ''::bytea) from (${select}) s`);
+    stream(`select string_agg(${record}, null) from (${select}) s`);
   const allProfiles = (columns: string): string =>
     `select ${columns} from profiles where application_id = ${sqlInteger(applicationId)}`;
-  const each = (select: string, row: (ordinal: number) => void): Promise<void> =>
-    readRecords(packed('int4send(ordinal)', select), 4, (buffer, at) => row(buffer.readInt32BE(at)));
+  const each = (select: string, batch: (ordinals: Int32Array) => void): Promise<void> =>
+    readIntegers(packed('int4send(ordinal)', select), batch);
   const ordinals = async (select: string): Promise<Bitset> => {
     const found = buildBitset();
-    await each(select, found.add);
+    await each(select, found.addAll);
     return found.set;
   };
   let universe: Promise<Bitset> | undefined;

@@ -63,6 +63,9 @@ describe('bitsets', () => {
     const builder = buildBitset();
     for (const ordinal of [31, 63, 1_000_000, 31]) builder.add(ordinal);
     expect([...iterate(builder.set)]).toEqual([31, 63, 1_000_000]);
+    builder.addAll(Int32Array.of(5_000_031, 0, 31));
+    builder.addAll(new Int32Array());
+    expect([...iterate(builder.set)]).toEqual([0, 31, 63, 1_000_000, 5_000_031]);
     expect(popcount(fromOrdinals(Array.from({ length: 64 }, (_, n) => n)))).toBe(64);
   });
 });

@@ -10,21 +10,35 @@ export function emptyBitset(ordinals = 0): Bitset {
 /** A set that grows as ordinals come, in any order and however often. */
 export interface BitsetBuilder {
   add(ordinal: number): void;
+  addAll(ordinals: Int32Array): void;
   /** What has been added so far; adding more may leave it behind. */
   readonly set: Bitset;
 }
 
 export function buildBitset(ordinals = 0): BitsetBuilder {
   let set = emptyBitset(ordinals);
+  const growTo = (words: number): void => {
+    const grown = new Uint32Array(Math.max(words, set.length * 2, 128));
+    grown.set(set);
+    set = grown;
+  };
+  /* Below `!` reads within bounds: the set has been grown if need be. */
   return {
     add(ordinal) {
       const word = ordinal >>> 5;
-      if (word >= set.length) {
-        const grown = new Uint32Array(Math.max(word + 1, set.length * 2, 128));
-        grown.set(set);
-        set = grown;
+      if (word >= set.length) growTo(word + 1);
+      set[word]! |= 1 << (ordinal & 31);
+    },
+    addAll(all) {
+      let words = set;
+      for (let i = 0; i < all.length; i++) {
+        const ordinal = all[i]!;
+        if (ordinal >>> 5 >= words.length) {
+          growTo((ordinal >>> 5) + 1);
+          words = set;
+        }
+        words[ordinal >>> 5]! |= 1 << (ordinal & 31);
       }
-      set[word]! |= 1 << (ordinal & 31); // within the array, which has just been grown if need be
     },
     get set() {
       return set;

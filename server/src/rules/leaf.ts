@@ -39,8 +39,8 @@ export interface SetReader {
   universe(): Promise<Bitset>;
   /** The profiles of a select of `ordinal`. */
   ordinals(select: string): Promise<Bitset>;
-  /** The rows of a select of `ordinal`, one by one. */
-  each(select: string, row: (ordinal: number) => void): Promise<void>;
+  /** The rows of a select of `ordinal`, thousands at a time. Read at once: the array is filled again. */
+  each(select: string, batch: (ordinals: Int32Array) => void): Promise<void>;
   /** The rows of a select of `ordinal` and an integer `v`. */
   pairs(select: string, row: (ordinal: number, value: number) => void): Promise<void>;
   /** The rows of a select of `ordinal` and an instant. */

@@ -43,7 +43,7 @@ export function groupsLeaf(leaf: RuleLeaf, { resolveGroup }: CompileContext): Le
         const at = sqlInteger(epoch);
         const select = `select ordinal from members where group_id = ${sqlUuid(id)}
           and since_epoch <= ${at} and (until_epoch is null or until_epoch > ${at})`;
-        await reader.each(select, found.add);
+        await reader.each(select, found.addAll);
       }
       return negated ? andNot(await reader.universe(), found.set) : found.set;
     },

@@ -37,27 +37,67 @@ export async function scalarSet<T>(
   return missingMatches === test.negated ? rows : andNot(await reader.universe(), rows);
 }
 
+/** Numbers by ordinal. */
+export type Numbers = Uint16Array | Float64Array;
+
 /** Numbers by ordinal, growing as ordinals come. */
 export interface Tally {
   add(ordinal: number, value: number): void;
-  readonly values: Float64Array;
+  addAll(ordinals: Int32Array, value: number): void;
+  readonly values: Numbers;
 }
 
+/**
+ * Counts stay two bytes each for as long as they fit, and nothing but 1 is added: adding at random places of a large array
+ * costs what its size costs, not its arithmetic.
+ */
 export function createTally(): Tally {
-  let values = new Float64Array(1 << 12);
+  let values: Numbers = new Uint16Array(1 << 12);
+  const growTo = (length: number): void => {
+    const size = Math.max(length, values.length * 2);
+    const grown = values instanceof Uint16Array ? new Uint16Array(size) : new Float64Array(size);
+    grown.set(values);
+    values = grown;
+  };
+  const widen = (): Float64Array => {
+    if (values instanceof Uint16Array) values = new Float64Array(values);
+    return values as Float64Array; // the only other type
+  };
+  /* Below `!` reads within bounds. */
+  const add = (ordinal: number, value: number): void => {
+    if (ordinal >= values.length) growTo(ordinal + 1);
+    widen()[ordinal]! += value;
+  };
   return {
-    add(ordinal, value) {
-      if (ordinal >= values.length) {
-        const grown = new Float64Array(Math.max(ordinal + 1, values.length * 2));
-        grown.set(values);
-        values = grown;
+    add,
+    addAll(ordinals, value) {
+      let from = 0;
+      while (value === 1 && values instanceof Uint16Array) {
+        from = countFrom(values, ordinals, from);
+        const stuckAt = ordinals[from];
+        if (stuckAt === undefined) return;
+        if (stuckAt >= values.length) growTo(stuckAt + 1);
+        else widen();
       }
-      values[ordinal] = (values[ordinal] ?? 0) + value;
+      for (; from < ordinals.length; from++) add(ordinals[from]!, value);
     },
     get values() {
       return values;
     },
   };
+}
+
+const MOST = 0xffff;
+
+/** Adds one for each of the ordinals. Stops, and says where, at one that lies beyond the array or has as much as fits. */
+function countFrom(counts: Uint16Array, ordinals: Int32Array, from: number): number {
+  for (let i = from; i < ordinals.length; i++) {
+    const ordinal = ordinals[i]!;
+    const count = counts[ordinal] ?? MOST;
+    if (count === MOST) return i;
+    counts[ordinal] = count + 1;
+  }
+  return ordinals.length;
 }
 
 /** The profiles whose number passes; those without a row have 0. */

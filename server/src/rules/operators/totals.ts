@@ -1,6 +1,7 @@
 // Lifetime counts and sums, their differences and ratios. They change with activities alone, so they never flip.
 
 import type { Derivation, FactRef } from '../attribute.ts';
+import { andNot, emptyBitset, type Bitset } from '../bitset.ts';
 import { booleanTest, numberTest, type ValueTest } from '../conditions.ts';
 import type { SetReader } from '../leaf.ts';
 import { activityConditions, totalsCondition } from '../relations.ts';
@@ -14,6 +15,7 @@ import {
   scalarSet,
   tallySet,
   type LeafParts,
+  type Numbers,
   type Tally,
 } from './parts.ts';
 
@@ -61,7 +63,7 @@ export async function tallyActivities(
 ): Promise<void> {
   for (const where of conditions) {
     if (of === 'count') {
-      await reader.each(`select ordinal from activities where ${where}`, (ordinal) => tally.add(ordinal, factor));
+      await reader.each(`select ordinal from activities where ${where}`, (ordinals) => tally.addAll(ordinals, factor));
     } else {
       const select = `select ordinal, value as v from activities where ${where}`;
       await reader.pairs(select, (ordinal, value) => tally.add(ordinal, value * factor));
@@ -92,13 +94,17 @@ export function totalLeaf(leaf: RuleLeaf, { of, facts, exists }: Of<'total'>): L
 }
 
 /** The set of a test over one number each, 0 where nothing was tallied. */
-export function numberSet(
-  reader: SetReader,
-  test: ValueTest<number>,
-  values: Float64Array,
-): ReturnType<typeof tallySet> {
+export async function numberSet(reader: SetReader, test: ValueTest<number>, values: Numbers): Promise<Bitset> {
   const passes = (value: number): boolean => test.matches(value) !== test.negated;
-  return tallySet(reader, values.length, (ordinal) => passes(values[ordinal] ?? 0), passes(0));
+  const zeroPasses = passes(0);
+  const isOther = (value: number): boolean => passes(value) !== zeroPasses;
+  const small = Array.from({ length: 256 }, (_, value) => isOther(value)); // most are, and the test is a chain of calls
+  const found = emptyBitset(values.length);
+  for (let ordinal = 0; ordinal < values.length; ordinal++) {
+    const value = values[ordinal]!; // within the array; so is the word below
+    if (value !== 0 && (small[value] ?? isOther(value))) found[ordinal >>> 5]! |= 1 << (ordinal & 31);
+  }
+  return zeroPasses ? andNot(await reader.universe(), found) : found;
 }
 
 export function differenceLeaf(leaf: RuleLeaf, { terms, positive }: Of<'difference'>): LeafParts {
