@@ -92,7 +92,9 @@ interface State {
   swept: Instant | null;
   fills: { group_id: string; progress: number }[];
   failed: number;
-  verified: { at: Instant | null; checked: number; missing: number; extra: number };
+  /** Since when the group that was verified longest ago waits for its turn. */
+  unverified: Instant | null;
+  verified: { checked: number; missing: number; extra: number };
 }
 
 /** Gauges that read the database when they are collected, once a scrape. */
@@ -116,7 +118,9 @@ export function evaluationGauges(registry: Registry, { db, clock }: { db: Databa
       async collect() {
         const current = await read().catch(() => undefined);
         if (current) set(this, current);
-        else this.reset();
+        // Not 0, which would say that nothing waits.
+        else if (labelNames.length > 0) this.reset();
+        else this.set(NaN);
       },
     });
   };
@@ -152,8 +156,10 @@ export function evaluationGauges(registry: Registry, { db, clock }: { db: Databa
   gauge('grandstand_groups_failed', 'Groups whose evaluation failed and is tried again.', (it, { failed }) =>
     it.set(failed),
   );
-  gauge('grandstand_verify_age_seconds', 'Since the last nightly verification of any group.', (it, { verified }) =>
-    it.set(seconds(verified.at)),
+  gauge(
+    'grandstand_verify_age_seconds',
+    'Since the last nightly verification, or else the making, of the live group for which that is longest ago.',
+    (it, { unverified }) => it.set(seconds(unverified)),
   );
   gauge(
     'grandstand_verify_checked',
@@ -173,18 +179,22 @@ export function evaluationGauges(registry: Registry, { db, clock }: { db: Databa
 }
 
 async function readState(db: Database): Promise<State> {
-  const [queue, sweeps, fills, verified] = await Promise.all([
+  const [queue, sweeps, fills, unverified, verified] = await Promise.all([
     db.query<{ live: number; clock: number; oldest: Instant | null }>(sql`
       select count(*) filter (where cause <> 'clock') as live, count(*) filter (where cause = 'clock') as clock, min(queued_at) as oldest from queue`),
     db.query<{ swept: Instant | null }>(sql`select min(swept_until) as swept from sweeps`),
     db.query<{ group_id: string; progress: number; last_error: string | null }>(sql`
       select group_id, prepared::float8 / greatest(total, 1) as progress, last_error from fills
       where kind = 'rule' and stage <> 'clean' order by started_at limit 1000`),
-    db.query<{ at: Instant | null; checked: number; missing: number; extra: number }>(sql`
-      select max(v.at) as at, coalesce(sum(v.checked), 0)::float8 as checked, coalesce(sum(v.missing), 0)::float8 as missing,
+    db.query<{ since: Instant | null }>(sql`
+      with newest as materialized (select group_id, max(at) as at from verifications where nightly group by group_id)
+      select min(coalesce(v.at, g.created_at)) as since from groups g left join newest v on v.group_id = g.id
+      where g.membership_type = 'dynamic' and g.is_active and not g.is_paused`),
+    db.query<{ checked: number; missing: number; extra: number }>(sql`
+      select coalesce(sum(v.checked), 0)::float8 as checked, coalesce(sum(v.missing), 0)::float8 as missing,
         coalesce(sum(v.extra), 0)::float8 as extra
       from (
-        select distinct on (v.group_id) v.at, v.checked, v.missing, v.extra from verifications v join groups g on g.id = v.group_id
+        select distinct on (v.group_id) v.checked, v.missing, v.extra from verifications v join groups g on g.id = v.group_id
         where v.nightly order by v.group_id, v.at desc) v`),
   ]);
   const { live = 0, clock = 0, oldest = null } = queue.rows[0] ?? {};
@@ -194,6 +204,7 @@ async function readState(db: Database): Promise<State> {
     swept: sweeps.rows[0]?.swept ?? null,
     fills: fills.rows.filter((fill) => fill.last_error === null),
     failed: fills.rows.filter((fill) => fill.last_error !== null).length,
-    verified: verified.rows[0] ?? { at: null, checked: 0, missing: 0, extra: 0 },
+    unverified: unverified.rows[0]?.since ?? null,
+    verified: verified.rows[0] ?? { checked: 0, missing: 0, extra: 0 },
   };
 }
