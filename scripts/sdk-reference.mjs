@@ -65,7 +65,8 @@ function functionSection(symbol) {
 /** Calls of an object, and of the objects in it. */
 function methodSections(type, prefix) {
   return type.getProperties().flatMap((property) => {
-    const name = `${prefix}${property.name}`;
+    // The compiler numbers well-known symbols; the numbers change with every edit.
+    const name = `${prefix}${property.name.replace(/^__@(\w+)@\d+$/, '[Symbol.$1]')}`;
     const own = typeOf(property);
     if (own.getCallSignatures().length > 0)
       return [

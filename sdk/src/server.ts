@@ -212,8 +212,8 @@ function activityCalls(request: Request, root: string) {
 
 function tokenCalls(request: Request, root: string) {
   return {
-    list: async (): Promise<r.AdminToken[]> =>
-      (await request<{ results: r.AdminToken[] }>('GET', `${root}access-tokens/`)).results,
+    list: (filter: r.PageOptions = {}, options?: ListOptions): List<r.AdminToken> =>
+      list(request, `${root}access-tokens/`, query(filter), options),
     create: (fields: { name: string; read_only?: boolean; expires_at?: string | null }) =>
       request<r.AdminToken & { token: string }>('POST', `${root}access-tokens/`, { body: fields }),
     revoke: (id: string) => request<void>('DELETE', `${root}access-tokens/${path(id)}/`),

@@ -104,7 +104,7 @@ function AdminTokens() {
   const { client } = useSession();
   const invalidate = useInvalidate();
   const path = application.path('access-tokens/');
-  const tokens = useGet<{ results: AdminToken[] }>(path);
+  const tokens = useGet<{ results: AdminToken[] }>(`${path}?page_size=100`);
   const [creating, setCreating] = useState(false);
   const [revoking, setRevoking] = useState<AdminToken | undefined>(undefined);
   const rows = tokens.data?.results;

@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox';
 import type { Context } from '../context.ts';
+import { PageOf, PageQuery, presentPage, readPage } from '../database/page.ts';
 import { ApiError, ValidationError, notFound } from '../errors.ts';
 import { ClientIdParams, NoContent, Timestamp } from '../http/schemas.ts';
 import type { App } from '../http/route.ts';
@@ -9,8 +10,6 @@ import { nullable } from '../profiles/profile.ts';
 import { ApplicationResource, presentApplication } from './application.ts';
 import { createAdminToken, rotateClientSecret } from './application-service.ts';
 import * as store from './application-store.ts';
-
-const MAX_TOKENS = 100;
 
 const AdminToken = Type.Object({
   id: Type.String(),
@@ -99,13 +98,15 @@ export function applicationRoutes(app: App, context: Context): void {
         description: 'The application’s admin tokens that were not revoked, newest first; never the tokens themselves.',
         tags: ['Access tokens'],
         params: ClientIdParams,
-        response: { 200: Type.Object({ results: Type.Array(AdminToken) }) },
+        querystring: Type.Object(PageQuery),
+        response: { 200: PageOf(AdminToken) },
       },
     },
     async (request) => {
       const application = await context.applications.get(request.params.client_id);
-      const rows = await store.listAdminTokens(context.db, application.id, MAX_TOKENS);
-      return { results: rows.map(presentToken) };
+      const page = readPage(request, store.ADMIN_TOKEN_ORDER);
+      const { rows, count } = await store.pageOfAdminTokens(context.db, application.id, page);
+      return presentPage(request, page, store.ADMIN_TOKEN_ORDER, rows, count, presentToken);
     },
   );
 

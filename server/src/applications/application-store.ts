@@ -1,5 +1,6 @@
-import { sql, type Queryable } from '../database/database.ts';
-import type { Instant } from '../instant.ts';
+import { sql, type Database, type Queryable } from '../database/database.ts';
+import { pageClause, type Order, type PageRequest } from '../database/page.ts';
+import { formatInstant, type Instant } from '../instant.ts';
 
 export interface ApplicationRow {
   id: number;
@@ -116,6 +117,37 @@ export async function insertAdminToken(
     values (${row.id}, ${row.application_id}, ${row.name}, ${row.token_hash}, ${row.hint}, ${row.read_only}, ${row.now}, ${row.expires_at})
     on conflict (token_hash) do nothing`);
   return count === 1;
+}
+
+export const ADMIN_TOKEN_ORDER: Order<AdminTokenRow> = {
+  name: 'access-tokens',
+  columns: [
+    { column: 'created_at', type: 'timestamptz' },
+    { column: 'id', type: 'uuid' },
+  ],
+  descending: true,
+  key: (token) => [formatInstant(token.created_at), token.id],
+};
+
+/** Those that were not revoked; rows and count of one snapshot. */
+export async function pageOfAdminTokens(
+  db: Database,
+  applicationId: number,
+  page: PageRequest,
+): Promise<{ rows: AdminTokenRow[]; count: number | undefined }> {
+  const { after, orderAndLimit } = pageClause(page, ADMIN_TOKEN_ORDER);
+  const live = sql`application_id = ${applicationId} and revoked_at is null`;
+  return db.transaction(
+    async (tx) => {
+      const counted = page.wantsCount
+        ? await tx.query<{ count: number }>(sql`select count(*) as count from admin_tokens where ${live}`)
+        : undefined;
+      const { rows } = await tx.query<AdminTokenRow>(sql`
+        select ${TOKEN_COLUMNS} from admin_tokens where ${live}${after}${orderAndLimit}`);
+      return { rows, count: counted?.rows[0]?.count };
+    },
+    { isolation: 'repeatable read' },
+  );
 }
 
 export async function listAdminTokens(db: Queryable, applicationId: number, limit: number): Promise<AdminTokenRow[]> {

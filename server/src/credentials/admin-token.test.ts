@@ -13,6 +13,10 @@ import { forge } from './testing.ts';
 const SECOND = 1_000_000;
 const PATH = `applications/${CLIENT_ID}/access-tokens/`;
 
+interface Page {
+  next: string | null;
+  results: Made[];
+}
 interface Made {
   id: string;
   token: string;
@@ -95,6 +99,19 @@ describe('admin access tokens', () => {
     expect((await server.call('POST', `applications/${CLIENT_ID}/profile/`, { token: made.body.token })).status).toBe(
       201,
     );
+  });
+
+  it('are listed in pages like everything else, so that none is out of reach', async () => {
+    const names = Array.from({ length: 25 }, (_, index) => `one of many ${index}`);
+    const before = (await list()).length;
+    for (const name of names) await make({ name });
+    const first = await server.call<Page>('GET', `${PATH}?page_size=20`);
+    expect(first.body).toMatchObject({ count: 25 + before, previous: null });
+    const second = await (
+      await fetch(first.body.next ?? '', { headers: { authorization: `Bearer ${ADMIN_TOKEN}` } })
+    ).json();
+    const shown = [...first.body.results, ...(second as Page).results].map((token) => token.name);
+    expect(shown.slice(0, 25)).toEqual(names.toReversed());
   });
 
   it('die at the instant they were given', async () => {
