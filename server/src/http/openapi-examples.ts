@@ -97,4 +97,22 @@ function exampleString(schema: JsonSchema, name: string): string {
   return 'text'.slice(0, schema.maxLength ?? 4).padEnd(schema.minLength ?? 0, 'x');
 }
 
+const PROFILE_ID = '174cc6dd-c1da-42d2-886e-c48b2bf803a8';
+const GROUP_OF_PROFILE = {
+  group_id: '13a1fd98-24ca-4935-8791-5556586c0005',
+  group_name: 'Group1',
+  profile_count: 1,
+  is_active: true,
+  created_at: MOMENT,
+  custom_id: null,
+};
+const STREAMS: Record<string, string> = {
+  'application/x-ndjson': `"${PROFILE_ID}"\n"d4b24ed2-f242-4a5a-9ae1-d9b7834f5a98"\n`,
+  'text/csv': `profile_id\n${PROFILE_ID}\n`,
+  'text/event-stream': `event: groups\ndata: ${JSON.stringify([GROUP_OF_PROFILE])}\n\n`,
+};
+
+/** What a body or an answer of this media type looks like, where it is no JSON. */
+export const exampleOfStream = (type: string): string | undefined => STREAMS[type];
+
 const singular = (name: string): string => (name.endsWith('_ids') ? name.slice(0, -1) : name);

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ERRORS } from '../errors.ts';
 import { startTestServer, type TestServer } from '../testing/server.ts';
 import type { OpenApiDocument } from './openapi.ts';
+import { SESSION_COOKIE } from './schemas.ts';
 
 interface Media {
   schema: object;
@@ -78,20 +79,27 @@ describe('the OpenAPI document', () => {
     const ajv = new Ajv2020({ strict: false, validateFormats: false });
     const withComponents = (schema: object): object => ({ ...schema, components: document.components });
     const problems: string[] = [];
-    const check = (where: string, media: Media | undefined): void => {
-      if (media === undefined) return;
+    const check = (where: string, media: Media): void => {
       if (!('example' in media)) problems.push(`${where}: no example`);
       else if (!ajv.validate(withComponents(media.schema), media.example))
         problems.push(`${where}: ${ajv.errorsText()} in ${JSON.stringify(media.example)}`);
     };
     for (const { name, operation } of operations) {
-      check(`${name} body`, operation.requestBody?.content['application/json']);
+      for (const [type, media] of Object.entries(operation.requestBody?.content ?? {})) check(`${name} ${type}`, media);
       for (const [status, response] of Object.entries(operation.responses)) {
-        check(`${name} ${status}`, response.content?.['application/json']);
+        for (const [type, media] of Object.entries(response.content ?? {})) check(`${name} ${status} ${type}`, media);
         expect(response.description, `${name} ${status}`).toBeTruthy();
       }
     }
     expect(problems).toEqual([]);
+  });
+
+  it('names the cookie that a session has', () => {
+    expect(document.components.securitySchemes['producerSession']).toMatchObject({
+      type: 'apiKey',
+      in: 'cookie',
+      name: `__Host-${SESSION_COOKIE}`,
+    });
   });
 
   it('lists the answer and the errors of every operation', () => {

@@ -7,8 +7,9 @@ import { STATUS_CODES } from 'node:http';
 import type { FastifySchema, RouteOptions } from 'fastify';
 import type { Access } from '../credentials/credential.ts';
 import { ERRORS } from '../errors.ts';
-import { exampleOf, type Json, type JsonSchema } from './openapi-examples.ts';
+import { exampleOf, exampleOfStream, type Json, type JsonSchema } from './openapi-examples.ts';
 import type { App } from './route.ts';
+import { SESSION_COOKIE } from './schemas.ts';
 
 declare module 'fastify' {
   interface FastifySchema {
@@ -163,7 +164,7 @@ function requestBody(operation: Operation, hoist: Hoist): Json {
     return {
       requestBody: {
         required: true,
-        content: Object.fromEntries(types.map((type) => [type, { schema: { type: 'string' } }])),
+        content: streams(types),
       },
     };
   }
@@ -194,12 +195,17 @@ function responses(operation: Operation, hoist: Hoist): Json {
   }
   // An answer that is streamed has no schema.
   if (!Object.keys(described).some((status) => status.startsWith('2'))) {
-    const content = Object.fromEntries((schema.produces ?? []).map((type) => [type, { schema: { type: 'string' } }]));
-    described['200'] = { description: schema.summary ?? 'Done.', ...(schema.produces && { content }) };
+    described['200'] = {
+      description: schema.summary ?? 'Done.',
+      ...(schema.produces && { content: streams(schema.produces) }),
+    };
   }
   for (const status of errorStatuses(operation)) described[status] ??= errorResponse(status);
   return described;
 }
+
+const streams = (types: string[]): Json =>
+  Object.fromEntries(types.map((type) => [type, { schema: { type: 'string' }, example: exampleOfStream(type) }]));
 
 function errorStatuses({ method, access, path, schema, rawBody }: Operation): number[] {
   const hasBody = schema.body !== undefined || rawBody;
@@ -299,9 +305,8 @@ const SECURITY_SCHEMES: Json = {
   producerSession: {
     type: 'apiKey',
     in: 'cookie',
-    name: '__Host-session',
-    description:
-      'The session of a person who is signed in to the console; methods that change something need `X-CSRF-Token` as well.',
+    name: `__Host-${SESSION_COOKIE}`,
+    description: `The session of a person who is signed in to the console; methods that change something need \`X-CSRF-Token\` as well. Without https the cookie is \`${SESSION_COOKIE}\`.`,
   },
 };
 

@@ -6,6 +6,9 @@ export const ClientIdParams = Type.Object({ client_id: Type.String({ description
 export const ProfileParams = Type.Object({ profile_id: Type.String({ description: 'The profile’s id, a UUID.' }) });
 export const ClientProfileParams = Type.Object({ ...ClientIdParams.properties, ...ProfileParams.properties });
 
+/** The cookie of a producer's session; over https its name begins with `__Host-`. */
+export const SESSION_COOKIE = 'grandstand_session';
+
 export const Timestamp = (description: string) =>
   Type.String({ description, examples: ['2025-04-28T12:16:49.670053Z'] });
 

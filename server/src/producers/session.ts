@@ -6,6 +6,7 @@ import type { Context } from '../context.ts';
 import type { ProducerCredential } from '../credentials/credential.ts';
 import type { Queryable } from '../database/database.ts';
 import { denied } from '../errors.ts';
+import { SESSION_COOKIE } from '../http/schemas.ts';
 import { formatInstant } from '../instant.ts';
 import { hashToken, randomText, sameText } from '../secrets.ts';
 import { SESSION_IDLE, SESSION_LIFETIME } from './producer.ts';
@@ -13,12 +14,12 @@ import * as store from './producer-store.ts';
 
 const HOUR = 3_600_000_000;
 const SAFE = ['GET', 'HEAD', 'OPTIONS'];
-const NAME = 'grandstand_session';
 
 const isSecure = (request: FastifyRequest): boolean => request.origin.startsWith('https:');
 
 /** Over https the prefix makes browsers refuse the cookie from anybody but this very host over https. */
-const cookieName = (request: FastifyRequest): string => (isSecure(request) ? `__Host-${NAME}` : NAME);
+const cookieName = (request: FastifyRequest): string =>
+  isSecure(request) ? `__Host-${SESSION_COOKIE}` : SESSION_COOKIE;
 
 function readCookie(request: FastifyRequest): string | undefined {
   const wanted = `${cookieName(request)}=`;
