@@ -1,6 +1,8 @@
 // What the benchmarks of the engine ask of a running server: the API, its metrics, its memory.
 
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type pg from 'pg';
 import { ADMIN_TOKEN, CLIENT_ID, type Process } from './lib.ts';
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -108,4 +110,40 @@ export async function probeDuring(server: Process, path: string, work: Promise<u
   }
   await done;
   return samples;
+}
+
+/** Deletes every dynamic group, and waits until their members and changes are gone too. */
+export async function clearGroups(server: Process, client: pg.Client): Promise<void> {
+  for (;;) {
+    const path = '/profile-groups/?membership_type=dynamic&page_size=100';
+    const { results } = await call<{ results: { id: string }[] }>(server, 'GET', path);
+    if (results.length === 0) break;
+    for (const { id } of results) await call(server, 'DELETE', `/profile-groups/${id}/`);
+  }
+  for (;;) {
+    const { rowCount } = await client.query('select from group_deletions');
+    if (rowCount === 0) return;
+    await pause(200);
+  }
+}
+
+/** Processor time of the server and of the embedded database in this folder, until now. */
+export function processorSeconds(server: Process, folder: string): number {
+  const postmaster = Number(readFileSync(join(folder, 'postgres/postmaster.pid'), 'utf8').split('\n')[0]);
+  let ticks = 0;
+  for (const name of readdirSync('/proc')) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid)) continue;
+    let fields: string[];
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
+      fields = stat.slice(stat.lastIndexOf(')') + 2).split(' '); // from the third field on: state, parent, …
+    } catch {
+      continue; // it ended meanwhile
+    }
+    const field = (n: number): number => Number(fields[n - 3] ?? 0);
+    if (pid === server.pid || pid === postmaster || field(4) === postmaster) ticks += field(14) + field(15);
+    if (pid === postmaster) ticks += field(16) + field(17); // of connections that were closed
+  }
+  return ticks / 100;
 }

@@ -1,11 +1,26 @@
-// The engine over HTTP, as built (`npm run build` first): how fresh memberships are while activities come in, what groups
-// cost that do not read them, fills beside a bare `insert … select` of the same rows, and verify. Smaller numbers by
-// `--profiles`, `--activities`, `--groups`, `--seconds`; the previews are measured in preview.ts, intake in intake.ts.
+// The engine over HTTP, as built (`npm run build` first): fills beside a bare `insert … select` of the same rows and what
+// they do to intake, verify, how fresh memberships are while activities come in, and what groups cost that do not read
+// them. Smaller numbers by `--profiles`, `--activities`, `--groups`, `--seconds`. Previews are measured in preview.ts, intake at
+// full load in intake.ts. The season stays where `--season` says; groups are deleted in the end.
 
 import { parseArgs } from 'node:util';
 import pg from 'pg';
-import { ADMIN_TOKEN, CLIENT_ID, median, report, rounded, startGrandstand, type Process } from './lib.ts';
-import { prepareSeason } from './season.ts';
+import {
+  call,
+  clearGroups,
+  freshness,
+  makeGroup,
+  pause,
+  peakMemory,
+  processorSeconds,
+  quantile,
+  quantileOf,
+  untilCounted,
+  untilDrained,
+  untilLive,
+} from './client.ts';
+import { median, report, rounded, startGrandstand, type Process } from './lib.ts';
+import { prepareSeason, type Season } from './season.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -15,6 +30,7 @@ const { values: options } = parseArgs({
     rate: { type: 'string', default: '1000' },
     seconds: { type: 'string', default: '20' },
     rounds: { type: 'string', default: '3' },
+    season: { type: 'string' },
   },
 });
 const PROFILES = Number(options.profiles);
@@ -23,7 +39,8 @@ const RATE = Number(options.rate);
 const SECONDS = Number(options.seconds);
 const ROUNDS = Number(options.rounds);
 const READERS = Math.min(50, GROUPS);
-const PATH = `/api/v1/applications/${CLIENT_ID}`;
+const FEW = Math.min(100, GROUPS - READERS);
+const BATCHES_A_SECOND = 40;
 
 const leaf = {
   talkative: { attribute: 'total_comments_posted', condition: 'greater_than_or_equal', value: 10, window: 'P7D' },
@@ -42,98 +59,6 @@ const FIVE: [name: string, rule: unknown][] = [
     { operator: 'AND', children: [any(leaf.talkative, leaf.finishers), any(leaf.lions, leaf.inactive)] },
   ],
 ];
-
-async function call<T>(server: Process, method: string, path: string, body?: unknown): Promise<T> {
-  const response = await fetch(`${server.url}${PATH}${path}`, {
-    method,
-    headers: {
-      authorization: `Bearer ${ADMIN_TOKEN}`,
-      ...(body !== undefined && { 'content-type': 'application/json' }),
-    },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
-  });
-  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
-  return (response.status === 204 ? undefined : await response.json()) as T; // the caller knows the answer's shape
-}
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-const makeGroup = async (server: Process, rule: unknown): Promise<string> =>
-  (
-    await call<{ id: string }>(server, 'POST', '/profile-groups/', {
-      name: 'Bench',
-      membership_type: 'dynamic',
-      rule_tree: rule,
-    })
-  ).id;
-
-async function untilLive(server: Process, group: string): Promise<number> {
-  const started = performance.now();
-  for (;;) {
-    const shown = await call<{ evaluation: { state: string; last_error: string | null } }>(
-      server,
-      'GET',
-      `/profile-groups/${group}/`,
-    );
-    if (shown.evaluation.state === 'live') return (performance.now() - started) / 1000;
-    if (shown.evaluation.state === 'failed') throw new Error(`a fill failed: ${String(shown.evaluation.last_error)}`);
-    await pause(10);
-  }
-}
-
-/** A metric's samples by label set. */
-async function metric(server: Process, name: string): Promise<Map<string, number>> {
-  const text = await (await fetch(`${server.url}/metrics`)).text();
-  const lines = text.split('\n').filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
-  return new Map(lines.map((line) => [/\{(.*)\}/.exec(line)?.[1] ?? '', Number(line.slice(line.lastIndexOf(' ')))]));
-}
-
-const only = async (server: Process, name: string): Promise<number> =>
-  [...(await metric(server, name)).values()].reduce((a, b) => a + b, 0);
-
-/** A quantile of what a histogram counted between two readings, straight within its bucket. */
-function quantile(before: Map<string, number>, after: Map<string, number>, q: number): number {
-  const buckets = [...after].map(([labels, count]) => ({
-    bound: Number(/le="([^"]+)"/.exec(labels)?.[1]?.replace('+Inf', 'Infinity')),
-    count: count - (before.get(labels) ?? 0),
-  }));
-  buckets.sort((a, b) => a.bound - b.bound);
-  const wanted = (buckets.at(-1)?.count ?? 0) * q;
-  let low = { bound: 0, count: 0 };
-  for (const bucket of buckets) {
-    if (bucket.count >= wanted) {
-      return bucket.bound === Infinity
-        ? low.bound
-        : low.bound + ((wanted - low.count) / Math.max(1, bucket.count - low.count)) * (bucket.bound - low.bound);
-    }
-    low = bucket;
-  }
-  return NaN;
-}
-
-let sent = 0;
-/** Sends comments of random profiles at the given rate, twenty batches a second. */
-async function sendSteadily(server: Process, ids: string[], seconds: number): Promise<void> {
-  const perBatch = Math.max(1, Math.round(RATE / 20));
-  const waiting: Promise<unknown>[] = [];
-  const started = performance.now();
-  for (let batch = 0; batch < seconds * 20; batch++) {
-    await pause(Math.max(0, started + batch * 50 - performance.now()));
-    const activities = Array.from({ length: perBatch }, () => ({
-      id: `engine-${process.pid}-${++sent}`,
-      type: 'comment-created',
-      profile_id: ids[Math.floor(Math.random() * ids.length)],
-    }));
-    waiting.push(call(server, 'POST', '/activities/', { activities }));
-  }
-  await Promise.all(waiting);
-}
-
-async function untilDrained(server: Process): Promise<void> {
-  while ((await only(server, 'grandstand_queue_rows')) > 0) await pause(50);
-  await pause(1_000); // the counters of the worker's thread come twice a second
-}
-
 const READ = (n: number): unknown => ({
   attribute: 'total_comments_posted',
   condition: 'greater_than_or_equal',
@@ -146,42 +71,43 @@ const UNREAD = (n: number): unknown => ({
   value: 1 + n,
 });
 
-async function makeMany(server: Process, count: number, rule: (n: number) => unknown): Promise<void> {
-  const made: string[] = [];
-  for (let n = 0; n < count; n++) made.push(await makeGroup(server, rule(n)));
-  for (const group of made) await untilLive(server, group);
+type Row = Parameters<typeof report>[1][number];
+
+interface Bench {
+  server: Process;
+  client: pg.Client;
+  season: Season;
+  /** Profiles that activities are sent of. */
+  ids: string[];
 }
 
-interface Measured {
-  p50: number;
-  p99: number;
-  /** Processor milliseconds of the whole process for each activity. */
-  cpu: number;
+let sent = 0;
+
+/** Comments of random profiles at the given rate, as steadily as can be; milliseconds of each batch. */
+async function sendSteadily({ server, ids }: Bench, shouldGoOn: (elapsedMs: number) => boolean): Promise<number[]> {
+  const perBatch = Math.max(1, Math.round(RATE / BATCHES_A_SECOND));
+  const latencies: number[] = [];
+  const waiting: Promise<void>[] = [];
+  const started = performance.now();
+  for (let batch = 0; shouldGoOn(performance.now() - started); batch++) {
+    await pause(Math.max(0, started + (batch * 1000) / BATCHES_A_SECOND - performance.now()));
+    const activities = Array.from({ length: perBatch }, () => ({
+      id: `engine-${started.toString(36)}-${++sent}`,
+      type: 'comment-created',
+      profile_id: ids[Math.floor(Math.random() * ids.length)],
+    }));
+    const begun = performance.now();
+    waiting.push(
+      call(server, 'POST', '/activities/', { activities }).then(() => void latencies.push(performance.now() - begun)),
+    );
+  }
+  await Promise.all(waiting);
+  return latencies;
 }
 
-async function measureLive(server: Process, ids: string[]): Promise<Measured> {
-  await sendSteadily(server, ids, 3);
-  await untilDrained(server);
-  const before = {
-    fresh: await metric(server, 'grandstand_freshness_seconds_bucket'),
-    cpu: await only(server, 'process_cpu_seconds_total'),
-    sent,
-  };
-  await sendSteadily(server, ids, SECONDS);
-  await untilDrained(server);
-  const after = {
-    fresh: await metric(server, 'grandstand_freshness_seconds_bucket'),
-    cpu: await only(server, 'process_cpu_seconds_total'),
-    sent,
-  };
-  return {
-    p50: quantile(before.fresh, after.fresh, 0.5) * 1000,
-    p99: quantile(before.fresh, after.fresh, 0.99) * 1000,
-    cpu: ((after.cpu - before.cpu) * 1000) / (after.sent - before.sent),
-  };
-}
+const forSeconds = (seconds: number) => (elapsedMs: number) => elapsedMs < seconds * 1000;
 
-/** The same member and change rows written by one statement each, with the same indexes. */
+/** The same member and change rows written by one statement each, into tables with the same indexes; seconds. */
 async function bareCopy(client: pg.Client, group: string): Promise<number> {
   await client.query('drop table if exists bench_members, bench_changes');
   await client.query('create table bench_members (like members including indexes)');
@@ -195,90 +121,164 @@ async function bareCopy(client: pg.Client, group: string): Promise<number> {
   return (performance.now() - started) / 1000;
 }
 
+async function measureFills({ server, client }: Bench): Promise<Row[]> {
+  const rows: Row[] = [];
+  const sums = { fill: 0, bare: 0 };
+  for (const [name, rule] of FIVE) {
+    const times: number[] = [];
+    const bares: number[] = [];
+    let group = '';
+    for (let round = 0; round < ROUNDS; round++) {
+      if (group !== '') await call(server, 'DELETE', `/profile-groups/${group}/`);
+      const started = performance.now();
+      group = await makeGroup(server, rule);
+      await untilLive(server, group);
+      times.push((performance.now() - started) / 1000);
+      bares.push(await bareCopy(client, group));
+    }
+    sums.fill += median(times);
+    sums.bare += median(bares);
+    const started = performance.now();
+    const proof = await call<{ missing: number; extra: number }>(
+      server,
+      'POST',
+      `/profile-groups/${group}/verify/`,
+      {},
+    );
+    const seconds = (performance.now() - started) / 1000;
+    const { profile_count: size } = await call<{ profile_count: number }>(server, 'GET', `/profile-groups/${group}/`);
+    rows.push([
+      `fill: ${name}, ${size.toLocaleString('en')} members`,
+      `${rounded(median(times))} s, bare ${rounded(median(bares))} s`,
+      median(times) / median(bares),
+      '',
+    ]);
+    rows.push([
+      `verify: ${name}`,
+      `${rounded(seconds)} s, missing ${proof.missing}, extra ${proof.extra}`,
+      '',
+      'under 2 s for 100,000',
+    ]);
+    await call(server, 'DELETE', `/profile-groups/${group}/`);
+  }
+  rows.push([
+    'fill of the five, from the request until live',
+    `${rounded(sums.fill)} s, bare ${rounded(sums.bare)} s`,
+    sums.fill / sums.bare,
+    'at most 1.5',
+  ]);
+  return rows;
+}
+
+/** Intake at the given rate by itself, and while the five are filled again and again. */
+async function measureIntakeBesideFills(bench: Bench): Promise<Row[]> {
+  const { server } = bench;
+  await sendSteadily(bench, forSeconds(3));
+  const quiet = await sendSteadily(bench, forSeconds(SECONDS / 2));
+  let isFilling = true;
+  let fills = 0;
+  const filling = (async () => {
+    const until = performance.now() + (SECONDS / 2) * 1000;
+    while (performance.now() < until || fills < FIVE.length) {
+      const group = await makeGroup(server, FIVE[fills++ % FIVE.length]?.[1]);
+      await untilLive(server, group);
+      await call(server, 'DELETE', `/profile-groups/${group}/`);
+    }
+  })().finally(() => (isFilling = false));
+  const [beside] = await Promise.all([sendSteadily(bench, () => isFilling), filling]);
+  const p = (samples: number[]): string =>
+    `p50 ${rounded(quantileOf(samples, 0.5))}, p99 ${rounded(quantileOf(samples, 0.99))} ms`;
+  return [
+    [
+      `intake of ${RATE}/s beside ${fills} fills, and quiet`,
+      `${p(beside)}; ${p(quiet)}`,
+      quantileOf(beside, 0.99) / quantileOf(quiet, 0.99),
+      'p99 at most 2',
+    ],
+  ];
+}
+
+async function makeMany(server: Process, count: number, rule: (n: number) => unknown): Promise<void> {
+  const made: string[] = [];
+  for (let n = 0; n < count; n++) made.push(await makeGroup(server, rule(n)));
+  for (const group of made) await untilLive(server, group);
+}
+
+interface Live {
+  p50: number;
+  p99: number;
+  /** Milliseconds of server and database for each activity. */
+  cpu: number;
+}
+
+async function measureLive(bench: Bench): Promise<Live> {
+  const { server, season } = bench;
+  await sendSteadily(bench, forSeconds(3));
+  await untilDrained(server);
+  await untilCounted();
+  const read = async () => ({ fresh: await freshness(server), cpu: processorSeconds(server, season.folder), sent });
+  const before = await read();
+  await sendSteadily(bench, forSeconds(SECONDS));
+  await untilDrained(server);
+  await untilCounted();
+  const after = await read();
+  return {
+    p50: quantile(before.fresh, after.fresh, 0.5) * 1000,
+    p99: quantile(before.fresh, after.fresh, 0.99) * 1000,
+    cpu: ((after.cpu - before.cpu) * 1000) / (after.sent - before.sent),
+  };
+}
+
+async function measureManyGroups(bench: Bench): Promise<Row[]> {
+  const { server } = bench;
+  await makeMany(server, READERS, READ);
+  await makeMany(server, FEW, UNREAD);
+  const few = await measureLive(bench);
+  await makeMany(server, GROUPS - READERS - FEW, (n) => UNREAD(n + FEW));
+  const many = await measureLive(bench);
+  const fresh = ({ p50, p99 }: Live): string => `p50 ${rounded(p50)} ms, p99 ${rounded(p99)} ms`;
+  return [
+    [`freshness at ${RATE}/s, ${READERS} of ${READERS + FEW} groups read it`, fresh(few), '', ''],
+    [`freshness at ${RATE}/s, ${READERS} of ${GROUPS} groups read it`, fresh(many), '', 'p50 50, p99 250'],
+    [
+      `an activity, ${FEW} to ${GROUPS - READERS} groups that do not read it`,
+      `${rounded(few.cpu)} → ${rounded(many.cpu)} ms of processor`,
+      many.cpu / few.cpu,
+      'at most 1.1',
+    ],
+  ];
+}
+
 async function main(): Promise<void> {
-  const season = await prepareSeason({ profiles: PROFILES, activities: Number(options.activities) });
-  const server = await startGrandstand({ DATABASE_URL: season.url, ROLE: 'all' });
+  const season = await prepareSeason({
+    profiles: PROFILES,
+    activities: Number(options.activities),
+    folder: options.season,
+  });
   const client = new pg.Client({ connectionString: season.url });
-  await client.connect();
-  const rows: Parameters<typeof report>[1] = [];
+  let server: Process | undefined;
   try {
+    await client.connect();
+    server = await startGrandstand({ DATABASE_URL: season.url, ROLE: 'all' });
+    await clearGroups(server, client);
+    await untilDrained(server);
     const { rows: profiles } = await client.query<{ id: string }>(
       'select id from profiles where application_id = $1 and ordinal < 50000',
       [season.applicationId],
     );
-    const ids = profiles.map((profile) => profile.id);
-
-    const fills: number[] = [];
-    const bares: number[] = [];
-    let verified = '';
-    for (const [name, rule] of FIVE) {
-      const times: number[] = [];
-      let group = '';
-      for (let round = 0; round < ROUNDS; round++) {
-        if (group !== '') await call(server, 'DELETE', `/profile-groups/${group}/`);
-        group = await makeGroup(server, rule);
-        times.push(await untilLive(server, group));
-      }
-      const bare = median(await Promise.all([bareCopy(client, group)]));
-      fills.push(median(times));
-      bares.push(bare);
-      const started = performance.now();
-      const proof = await call<{ checked: number; missing: number; extra: number }>(
-        server,
-        'POST',
-        `/profile-groups/${group}/verify/`,
-        {},
-      );
-      const { profile_count: size } = await call<{ profile_count: number }>(server, 'GET', `/profile-groups/${group}/`);
-      verified = `${size} members: ${rounded((performance.now() - started) / 1000)} s, missing ${proof.missing}, extra ${proof.extra}`;
-      rows.push([
-        `fill: ${name}`,
-        `${rounded(median(times))} s, bare ${rounded(bare)} s (${size} members)`,
-        median(times) / bare,
-        'at most 1.5 for the five',
-      ]);
-      rows.push([`verify: ${name}`, verified, '', 'under 2 s for 100,000']);
-      await call(server, 'DELETE', `/profile-groups/${group}/`);
-    }
-    const sum = (of: number[]): number => of.reduce((a, b) => a + b, 0);
-    rows.push([
-      'fill of the five',
-      `${rounded(sum(fills))} s, bare ${rounded(sum(bares))} s`,
-      sum(fills) / sum(bares),
-      'at most 1.5',
-    ]);
-
-    await makeMany(server, READERS, READ);
-    await makeMany(server, Math.min(100, GROUPS - READERS), UNREAD);
-    const few = await measureLive(server, ids);
-    await makeMany(server, GROUPS - READERS - Math.min(100, GROUPS - READERS), (n) => UNREAD(n + 100));
-    const many = await measureLive(server, ids);
-    rows.push([
-      `freshness at ${RATE}/s, ${READERS} of ${GROUPS} groups read it`,
-      `p50 ${rounded(many.p50)} ms, p99 ${rounded(many.p99)} ms`,
-      '',
-      'p50 50, p99 250',
-    ]);
-    rows.push([
-      'cost of an activity, 100 unrelated groups to all',
-      `${rounded(few.cpu)} ms, ${rounded(many.cpu)} ms of processor`,
-      many.cpu / few.cpu,
-      'at most 1.1',
-    ]);
-    rows.push([
-      'memory of the process',
-      `${rounded((await only(server, 'process_resident_memory_bytes')) / 2 ** 20)} MB`,
-      '',
-      'under 600',
-    ]);
-    report(`engine, ${PROFILES} profiles`, rows);
+    const bench = { server, client, season, ids: profiles.map((profile) => profile.id) };
+    const rows = [
+      ...(await measureFills(bench)),
+      ...(await measureIntakeBesideFills(bench)),
+      ...(await measureManyGroups(bench)),
+    ];
+    rows.push(['memory of the process at its most', `${rounded(peakMemory(server))} MB`, '', 'under 600']);
+    report(`Engine, ${options.profiles} profiles and ${options.activities} activities`, rows);
+    await clearGroups(server, client);
   } finally {
     await client.query('drop table if exists bench_members, bench_changes').catch(() => {});
-    await client
-      .query('delete from groups where application_id = $1 and membership_type = $2', [season.applicationId, 'dynamic'])
-      .catch(() => {});
     await client.end();
-    await server.stop();
+    await server?.stop();
     await season.stop();
   }
 }
