@@ -60,7 +60,8 @@ const DefinitionBody = {
     visible_to: { type: 'string', enum: ['admin', 'owner', 'public'] },
     derived_from: {
       type: ['object', 'null'],
-      description: '`{fn: count | sum | exists | first | last | state, types, key?, where?: {key, equals}}`.',
+      description:
+        '`{fn: count | sum | exists | first | last | state, types, key?, where?: {key, equals}}`; a state needs `key`, the others may have `where`.',
     },
   },
 };

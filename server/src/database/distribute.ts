@@ -1,6 +1,7 @@
 // On Citus the tables become distributed and reference tables, once, right after they were made. Elsewhere: nothing.
 
 import type pg from 'pg';
+import { bringForeignKeysBack, setForeignKeysAside } from './foreign-keys.ts';
 
 const BY_PROFILE = [
   'profiles',
@@ -45,12 +46,17 @@ const BY_OWN: [table: string, column: string][] = [
 export async function distribute(client: pg.Client): Promise<boolean> {
   const { rowCount } = await client.query("select 1 from pg_extension where extname = 'citus'");
   if (!rowCount) return false;
-  const { rows } = await client.query<{ table_name: string }>('select table_name::text from citus_tables');
+  const { rows } = await client.query<{ table_name: string }>(
+    "select table_name::text from citus_tables where citus_table_type <> 'local'",
+  );
   const done = new Set(rows.map((row) => row.table_name));
   const once = async (table: string, text: string, values: string[]): Promise<void> => {
     if (!done.has(table)) await client.query(text, values);
   };
-  for (const table of REFERENCE) await once(table, 'select create_reference_table($1)', [table]);
+  const waiting = REFERENCE.filter((table) => !done.has(table));
+  if (waiting.length > 0) await setForeignKeysAside(client, waiting);
+  for (const table of waiting) await client.query('select create_reference_table($1)', [table]);
+  await bringForeignKeysBack(client);
   for (const table of BY_PROFILE) await distributeLike(once, table, column(table), 'profiles');
   for (const table of BY_GROUP) await distributeLike(once, table, 'group_id', 'group_heads');
   for (const [table, key] of BY_OWN) await distributeLike(once, table, key, table);
