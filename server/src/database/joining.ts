@@ -55,10 +55,11 @@ export function createJoining(): Joining {
 }
 
 async function behindSavepoint<T>(tx: Queryable, work: () => Promise<T>): Promise<T> {
-  await tx.query(sql`savepoint joined`);
+  // Not awaited: what follows on the connection goes out in the same round trip, and says what is wrong with it.
+  tx.query(sql`savepoint joined`).catch(() => {});
   try {
     const result = await work();
-    await tx.query(sql`release savepoint joined`);
+    tx.query(sql`release savepoint joined`).catch(() => {});
     return result;
   } catch (error) {
     await tx.query(sql`rollback to savepoint joined`);
