@@ -68,6 +68,9 @@ $('chat').addEventListener('submit', (event) => {
 
 for (const option of OPTIONS) {
   const button = document.createElement('button');
+  const share = document.createElement('progress');
+  share.setAttribute('aria-hidden', 'true'); // the number says it
+  button.append(share, element('span', option), element('span', '0'));
   button.addEventListener('click', () => {
     client.track('poll-voted', { data: { poll: 'player-of-the-match', option } });
     publish({ kind: 'vote', nickname: client.profile.nickname, option });
@@ -87,10 +90,8 @@ tabs.onmessage = ({ data }) => receive(data);
 function receive({ kind, nickname, text, option }) {
   if (kind === 'vote') state.votes[option] = (state.votes[option] ?? 0) + 1;
   if (kind === 'chat') {
-    const item = document.createElement('li');
-    const name = document.createElement('strong');
-    name.textContent = nickname;
-    item.append(name, ` ${text}`);
+    const item = element('li');
+    item.append(element('strong', nickname), ` ${text}`);
     $('messages').append(item);
     item.scrollIntoView({ block: 'nearest' });
   }
@@ -99,23 +100,35 @@ function receive({ kind, nickname, text, option }) {
 }
 
 function draw() {
+  const total = Object.values(state.votes).reduce((sum, votes) => sum + votes, 0);
   OPTIONS.forEach((option, i) => {
-    $('options').children[i].firstChild.textContent = `${option} · ${state.votes[option] ?? 0}`;
+    const votes = state.votes[option] ?? 0;
+    const [share, , count] = $('options').children[i].firstChild.children;
+    share.value = total === 0 ? 0 : votes / total;
+    count.textContent = votes;
   });
   const best = Object.entries(state.points).sort((a, b) => b[1] - a[1]);
-  $('board').replaceChildren(...best.slice(0, 10).map(([nickname, points]) => line(`${nickname} · ${points}`)));
+  $('no-points').hidden = best.length > 0;
+  $('board').replaceChildren(...best.slice(0, 10).map(([nickname, points]) => place(nickname, points)));
+}
+
+function place(nickname, points) {
+  const item = element('li');
+  if (nickname === client.profile?.nickname) item.className = 'mine';
+  item.append(element('span', nickname), element('span', points));
+  return item;
 }
 
 function showGroups({ groups, entered }) {
-  $('groups').replaceChildren(...groups.map((group) => line(group.group_name)));
+  $('groups').replaceChildren(...groups.map((group) => element('li', group.group_name)));
   $('no-groups').hidden = groups.length > 0;
   if (entered.length > 0) say(`Welcome to ${entered.map((group) => group.group_name).join(', ')}!`);
 }
 
-function line(text) {
-  const item = document.createElement('li');
-  item.textContent = text;
-  return item;
+function element(name, text = '') {
+  const made = document.createElement(name);
+  made.textContent = text;
+  return made;
 }
 
 function say(text) {
