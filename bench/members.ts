@@ -324,7 +324,13 @@ async function explain(url: string, group: string, cursor: string | null): Promi
         return { rows: [], count: 0 };
       },
     };
-    await pageOfMembers(explaining, group, Number(rows[0]?.epoch), page);
+    await pageOfMembers(
+      explaining,
+      group,
+      Number(rows[0]?.epoch),
+      { ordering: '-membership_created_at', nickname: undefined },
+      page,
+    );
     return plan
       ? `${plan['Shared Hit Blocks'] + plan['Shared Read Blocks']} blocks, cost ${Math.round(plan['Total Cost'])}`
       : '?';

@@ -279,29 +279,51 @@ describe.skipIf(!hasBrowser)('the console', () => {
     }
   }, 400_000);
 
-  test('dialogs are without violations', async () => {
+  test('dialogs are without violations, fit a phone, and leave their pictures', async () => {
+    const first = async (path: string): Promise<string> =>
+      (await server.call<{ results: { id: string }[] }>('GET', `applications/${CLIENT_ID}/${path}`)).body.results[0]
+        ?.id ?? '';
+    const group = await first('profile-groups/?membership_type=static');
+    const dynamic = await first('profile-groups/?membership_type=dynamic&name=Active');
+    const profile = await first(`profile-groups/${dynamic}/members/`);
+    const dialogs: [name: string, path: string, button: string][] = [
+      ['new-profile', 'profiles', 'New profile'],
+      ['by-attribute', 'profiles', 'Attribute…'],
+      ['edit-profile', `profiles/${profile}`, 'Edit'],
+      ['pin', `profiles/${profile}?why=${dynamic}`, 'Pin in…'],
+      ['new-attribute', 'attributes', 'New attribute'],
+      ['send-activity', 'activities', 'Send a test activity'],
+      ['new-type', 'activities/types', 'New type'],
+      ['add-members', `groups/${group}/members`, 'Add…'],
+      ['upload-members', `groups/${group}/members`, 'Upload…'],
+      ['download-members', `groups/${group}/members`, 'Download'],
+      ['new-token', 'keys', 'New token'],
+      ['rotate-secret', 'keys', 'Rotate…'],
+      ['invite', 'people', 'Invite'],
+      ['sign-out-everywhere', 'account', 'Sign out everywhere…'],
+    ];
+    for (const [scheme, width] of [
+      ['light', 1440],
+      ['dark', 390],
+    ] as const) {
+      await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
+      await page.setViewportSize({ width, height: width === 390 ? 844 : 900 });
+      for (const [name, path, button] of dialogs) {
+        await page.goto(at(path));
+        await page.getByRole('button', { name: button, exact: true }).click();
+        const dialog = page.getByRole('dialog');
+        await dialog.waitFor();
+        await page.screenshot({ path: `${SCREENSHOTS}/dialog-${name}-${scheme}-${width}.png` });
+        await expectAccessible(page, `dialog “${button}”, ${scheme}, ${width}`);
+        const room = await dialog.evaluate((it) => it.clientWidth - it.scrollWidth);
+        expect.soft(room, `width of the dialog “${button}” at ${width}`).toBe(0);
+        await page.keyboard.press('Escape');
+        await dialog.waitFor({ state: 'hidden' });
+      }
+    }
     await page.emulateMedia({ colorScheme: 'light' });
     await page.setViewportSize({ width: 1440, height: 900 });
-    const dialogs: [path: string, heading: string, button: string][] = [
-      ['profiles', 'Profiles', 'New profile'],
-      ['profiles', 'Profiles', 'Attribute…'],
-      ['attributes', 'Attributes', 'New attribute'],
-      ['activities', 'Activities', 'Send a test activity'],
-      ['activities/types', 'Activities', 'New type'],
-      ['keys', 'Keys and tokens', 'New token'],
-      ['keys', 'Keys and tokens', 'Rotate…'],
-      ['people', 'People', 'Invite'],
-      ['account', 'Your account', 'Sign out everywhere…'],
-    ];
-    for (const [path, heading, button] of dialogs) {
-      await open(path, heading);
-      await page.getByRole('button', { name: button, exact: true }).click();
-      await page.getByRole('dialog').waitFor();
-      await expectAccessible(page, `dialog “${button}”`);
-      await page.keyboard.press('Escape');
-      await page.getByRole('dialog').waitFor({ state: 'hidden' });
-    }
-  });
+  }, 300_000);
 
   test('signing out everywhere ends it, and the way back is the password', async () => {
     await open('account', 'Your account');

@@ -104,7 +104,11 @@ export function AddMembers({ group, from, onClose }: { group: Group; from: 'past
       setState({ step: 'done', outcome: await (mode === 'add' ? addAll() : replaceAll()) });
     } catch (error) {
       setState({ step: 'choose' });
-      setProblem(`${messageOf(error)} What was added before that stays; adding the same list again is harmless.`);
+      const rest =
+        mode === 'add'
+          ? 'What was added before that stays; adding the same list again is harmless.'
+          : 'Nothing was replaced.';
+      setProblem(`${messageOf(error)} ${rest}`);
     }
     await invalidate(path(`profile-groups/${group.id}/`));
   };
@@ -139,7 +143,9 @@ export function AddMembers({ group, from, onClose }: { group: Group; from: 'past
             <Button look="primary" type="submit" busy={running} danger={mode === 'replace'}>
               {mode === 'replace'
                 ? `Replace all members with ${formatNumber(read.ids.length)}`
-                : `Add ${formatNumber(read.ids.length)}`}
+                : read.ids.length === 0
+                  ? 'Add'
+                  : `Add ${formatNumber(read.ids.length)}`}
             </Button>
           </>
         )

@@ -74,7 +74,7 @@ export function GroupMembers({ group }: { group: Group }) {
           value={search}
           onChange={(event) => set({ q: event.target.value })}
         />
-        <div className="row wrap" style={{ marginLeft: 'auto' }}>
+        <div className="row wrap push">
           {chosen.size > 0 && editable && (
             <Button
               danger
