@@ -64,6 +64,21 @@ export class ValidationError extends Error {
   }
 }
 
+/** What each of the parts reads, or the problems of all of them at once. */
+export function readAll<T extends unknown[]>(...parts: { [K in keyof T]: () => T[K] }): T {
+  const errors: FieldErrors = {};
+  const read = parts.map((part: () => unknown) => {
+    try {
+      return part();
+    } catch (error) {
+      if (!(error instanceof ValidationError)) throw error;
+      return void Object.assign(errors, error.fields);
+    }
+  });
+  if (Object.keys(errors).length > 0) throw new ValidationError(errors);
+  return read as T; // each part gave its own
+}
+
 /** The database or the machine cannot serve right now: 503 with Retry-After. */
 export class Unavailable extends Error {}
 

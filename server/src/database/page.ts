@@ -3,7 +3,7 @@
 
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { ApiError, ValidationError } from '../errors.ts';
+import { ApiError, invalid, readAll } from '../errors.ts';
 import { parseInstant } from '../instant.ts';
 import { empty, join, raw, sql, type Sql } from './database.ts';
 
@@ -68,23 +68,28 @@ export function readPage(
   maxSize = MAX_PAGE_SIZE,
 ): PageRequest {
   const query = request.query as Query; // Fastify parses it to strings and lists of strings
-  const size = positive(query, 'page_size', DEFAULT_PAGE_SIZE);
-  const number = positive(query, 'page', 1);
-  const count = query['count'];
-  if (count !== undefined && count !== 'true' && count !== 'false')
-    throw new ValidationError({ count: ['This must be true or false.'] });
+  const [size, number, isCounted] = readAll(
+    () => positive(query, 'page_size', DEFAULT_PAGE_SIZE),
+    () => positive(query, 'page', 1),
+    () => readCount(query),
+  );
   const text = query['cursor'];
   const cursor = text === undefined ? undefined : decode(text, order);
   if (number > MAX_OFFSET / maxSize) throw new ApiError('not_found', { detail: 'Invalid page.' });
-  return { size: Math.min(size, maxSize), number, cursor, wantsCount: cursor === undefined && count !== 'false' };
+  return { size: Math.min(size, maxSize), number, cursor, wantsCount: cursor === undefined && isCounted };
+}
+
+function readCount(query: Query): boolean {
+  const { count = 'true' } = query;
+  if (count !== 'true' && count !== 'false') throw invalid('count', 'This must be true or false.');
+  return count === 'true';
 }
 
 function positive(query: Query, name: string, fallback: number): number {
   const text = query[name];
   if (text === undefined) return fallback;
-  if (typeof text !== 'string' || !/^\d{1,15}$/.test(text) || Number(text) < 1) {
-    throw new ValidationError({ [name]: ['This must be a whole number of 1 or more.'] });
-  }
+  if (typeof text !== 'string' || !/^\d+$/.test(text) || Number(text) < 1)
+    throw invalid(name, 'This must be a whole number of 1 or more.');
   return Number(text);
 }
 

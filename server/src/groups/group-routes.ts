@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import type { Context } from '../context.ts';
 import { actorName } from '../credentials/credential.ts';
 import { PageOf, PageQuery, presentPage, readPage } from '../database/page.ts';
-import { notFound } from '../errors.ts';
+import { notFound, readAll } from '../errors.ts';
 import { asPresented, ClientIdParams, ClientProfileParams, IfMatch, NoContent } from '../http/schemas.ts';
 import type { App } from '../http/route.ts';
 import { formatInstant } from '../instant.ts';
@@ -64,8 +64,11 @@ export function groupRoutes(app: App, context: Context): void {
     },
     async (request) => {
       const application = await context.applications.get(request.params.client_id);
-      const page = readPage(request, store.GROUP_ORDER);
-      const { rows, count } = await service.listGroups(context, application, readGroupFilter(request.query), page);
+      const [page, filter] = readAll(
+        () => readPage(request, store.GROUP_ORDER),
+        () => readGroupFilter(request.query),
+      );
+      const { rows, count } = await service.listGroups(context, application, filter, page);
       return presentPage(request, page, ROWS, rows, count, present);
     },
   );

@@ -4,7 +4,7 @@ import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
 import type { Credential } from '../credentials/credential.ts';
 import { PageOf, PageQuery, presentPage, readPage } from '../database/page.ts';
-import { ApiError, denied, notFound } from '../errors.ts';
+import { ApiError, denied, notFound, readAll } from '../errors.ts';
 import {
   asPresented,
   ClientIdParams,
@@ -325,8 +325,10 @@ export function profileRoutes(app: App, context: Context): void {
     },
     async (request) => {
       const application = await context.applications.get(request.params.client_id);
-      const page = readPage(request, store.PROFILE_ORDER);
-      const filter = readProfileFilter(request.query);
+      const [page, filter] = readAll(
+        () => readPage(request, store.PROFILE_ORDER),
+        () => readProfileFilter(request.query),
+      );
       const { rows, count } = await store.pageOfProfiles(context.db, application.id, filter, page);
       return presentPage(request, page, store.PROFILE_ORDER, rows, count, (profile) =>
         presentProfile(profile, application.client_id, request.origin),
