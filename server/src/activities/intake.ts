@@ -8,7 +8,7 @@ import { sql } from '../database/database.ts';
 import { ApiError } from '../errors.ts';
 import { formatInstant } from '../instant.ts';
 import type { IntakeAnswer } from './activity.ts';
-import { findOldestLive } from '../evaluation/queue.ts';
+import { createQueueStart, findOldestLive } from '../evaluation/queue.ts';
 import { nameTypes } from './activity-types.ts';
 import { createGate } from './gate.ts';
 import { ERASED_MEANWHILE, storeBatch, type Stored } from './intake-statement.ts';
@@ -23,9 +23,11 @@ const MAX_ATTEMPTS = 6;
 
 export function createIntake(context: Context): Intake {
   const meters = intakeMeters(context.metrics.registry);
+  const queueStart = createQueueStart();
   const { enter } = createGate({
     // Batches of evaluation are meant to wait.
-    findOldest: async () => (context.config.evaluationInterval > 0 ? undefined : findOldestLive(context.db)),
+    findOldest: async () =>
+      context.config.evaluationInterval > 0 ? undefined : findOldestLive(context.db, queueStart),
     now: () => context.clock.now(),
     onRest: (seconds) => meters.rested.inc(seconds),
   });

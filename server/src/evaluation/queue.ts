@@ -32,13 +32,52 @@ export const enqueueStatement = (entry: QueueEntry): Sql => sql`
     select ${entry.profileId}, ${entry.ordinal % BUCKETS}, ${entry.applicationId}, ${entry.cause}, ${entry.changed}, ${formatInstant(entry.now)}
     where exists (select from watched_keys w where w.application_id = ${entry.applicationId} and w.key = any (${entry.changed}::text[]))`;
 
+/**
+ * Where the queue is read from. Rows that were deleted stay in the index until a vacuum, and while a backup or a long read
+ * runs each of them must be looked at again: hundreds of thousands, for the few that follow. So who reads the queue
+ * again and again passes over what was seen to be gone. A row may become visible after others that were numbered later;
+ * therefore only what was gone five seconds ago is passed over, and once a second nothing is.
+ */
+export interface QueueStart {
+  /** Read what is numbered after this. */
+  after(): number;
+  /** The first row that was there. */
+  saw(seq: number | undefined): void;
+}
+
+const SETTLED_MS = 5_000;
+const WHOLE_EVERY_MS = 1_000;
+
+export function createQueueStart(elapsed: () => number = () => performance.now()): QueueStart {
+  let marks: { at: number; seq: number }[] = [];
+  let wholeAt = -Infinity;
+  return {
+    after() {
+      const now = elapsed();
+      if (now - wholeAt >= WHOLE_EVERY_MS) {
+        wholeAt = now;
+        return 0;
+      }
+      const settled = marks.findLastIndex((mark) => now - mark.at >= SETTLED_MS);
+      if (settled === -1) return 0;
+      marks = marks.slice(settled);
+      return Math.min(...marks.map((mark) => mark.seq)) - 1;
+    },
+    saw(seq) {
+      if (seq !== undefined) marks.push({ at: elapsed(), seq });
+    },
+  };
+}
+
 /** What waits longest of all that time did not put there. */
 export async function findOldestLive(
   db: Pick<Database, 'quick'>,
+  start: QueueStart,
 ): Promise<{ seq: number; queuedAt: Instant } | undefined> {
   const { rows } = await db.quick<{ seq: number; queued_at: Instant }>(
-    sql`select seq, queued_at from queue where cause <> 'clock' order by seq limit 1`,
+    sql`select seq, queued_at from queue where cause <> 'clock' and seq > ${start.after()} order by seq limit 1`,
   );
+  start.saw(rows[0]?.seq);
   const [row] = rows;
   return row && { seq: row.seq, queuedAt: row.queued_at };
 }

@@ -15,7 +15,7 @@ import { bucketOfGroup, listDueFills, runFill, type DueFill, type FillOutcome } 
 import { LEASE_TTL_MS, LeaseLost, leases, type LeaseOptions } from './leases.ts';
 import { evaluateSlice, type LiveContext, type SliceResult } from './live.ts';
 import { verifyNext } from './nightly.ts';
-import { BUCKETS } from './queue.ts';
+import { BUCKETS, createQueueStart, type QueueStart } from './queue.ts';
 import { rulesCache } from './rules-cache.ts';
 import { sweeper } from './sweep.ts';
 
@@ -99,6 +99,14 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
     });
 
   let limit = SLICE;
+  /** Where the queue is read from once the worker runs; ticks see all of it. Rows of other buckets may lie anywhere. */
+  let queueStart: { of: QueueStart; buckets: string } | undefined;
+  const startFor = (held: readonly number[]): QueueStart | undefined => {
+    const buckets = held.toSorted((a, b) => a - b).join();
+    if (queueStart && queueStart.buckets !== buckets) queueStart = { of: createQueueStart(), buckets };
+    return queueStart?.of;
+  };
+
   /** Live rows before clock rows; a little of the clock's all the same while there is much of the others. */
   const evaluateSome = async (): Promise<SliceResult[]> => {
     const buckets = own.buckets();
@@ -111,7 +119,9 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
         results.push(result);
       }
     };
-    const first = await listLiveRows(db, buckets, limit, interval === 0 ? undefined : batchAt);
+    const from = startFor(buckets);
+    const first = await listLiveRows(db, buckets, limit, from?.after() ?? 0, interval === 0 ? undefined : batchAt);
+    from?.saw(first[0]?.seq);
     const isBusy = first.length === limit;
     limit = isBusy ? SLICE_OF_MANY : SLICE;
     if (first.length > 0) await take(first);
@@ -218,6 +228,7 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
   };
 
   const start = (): void => {
+    if (interval === 0) queueStart = { of: createQueueStart(), buckets: '' };
     let sweptAt = -Infinity;
     let nightlyAt = -Infinity;
     const evaluate = async (): Promise<void> => {
@@ -268,11 +279,12 @@ async function listLiveRows(
   db: Database,
   buckets: readonly number[],
   limit: number,
+  after: number,
   until: Instant | undefined,
 ): Promise<QueueRow[]> {
   const { rows } = await db.query<QueueRow>(sql`
     select profile_id, seq, application_id, cause, changed, since, queued_at from queue
-    where cause <> 'clock' and bucket = any (${buckets}::smallint[])${until === undefined ? empty : sql` and queued_at <= ${formatInstant(until)}`}
+    where cause <> 'clock' and seq > ${after} and bucket = any (${buckets}::smallint[])${until === undefined ? empty : sql` and queued_at <= ${formatInstant(until)}`}
     order by seq limit ${limit}`);
   return rows;
 }
