@@ -69,6 +69,7 @@ export function activityTypeRoutes(app: App, context: Context): void {
     '/api/v1/applications/:client_id/activity-types/',
     {
       config: { access: 'admin' },
+      validatorCompiler: () => () => true, // read in one place, which names every problem
       schema: {
         operationId: 'registerActivityType',
         summary: 'Register an activity type',
@@ -114,6 +115,7 @@ export function activityTypeRoutes(app: App, context: Context): void {
     '/api/v1/applications/:client_id/activity-types/:type/',
     {
       config: { access: 'admin', optionalBody: true },
+      validatorCompiler: () => () => true, // likewise
       schema: {
         operationId: 'updateActivityType',
         summary: 'Change an activity type',

@@ -6,6 +6,7 @@ import { nextDefinitionId, raiseDefinitionsVersion } from '../attributes/definit
 import { conflict, denied, invalid, notFound, type FieldErrors, ValidationError } from '../errors.ts';
 import { formatInstant } from '../instant.ts';
 import type { ActivityType } from '../rules/attribute.ts';
+import { isRecord } from '../rules/fields.ts';
 import { FIRST_CUSTOM_ID } from '../rules/platform.ts';
 import { codePoints } from '../rules/values.ts';
 import { TYPE_PATTERN } from './activity.ts';
@@ -41,19 +42,20 @@ export async function nameTypes(
   });
 }
 
-export interface TypeFields {
-  type?: string;
-  label?: string;
-  client?: boolean;
+interface TypeFields {
+  type: string | undefined;
+  label: string | undefined;
+  client: boolean | undefined;
 }
 
 /** Registers a type; one that admins sent before becomes a registered one. */
-export async function registerType(context: Context, applicationId: number, fields: TypeFields): Promise<ActivityType> {
+export async function registerType(context: Context, applicationId: number, body: unknown): Promise<ActivityType> {
   const errors: FieldErrors = {};
+  const fields = readFields(body, errors);
   const type = fields.type ?? '';
-  if (fields.type === undefined) errors['type'] = ['This field is required.'];
+  if (fields.type === undefined) errors['type'] ??= ['This field is required.'];
   else if (!TYPE_PATTERN.test(type)) errors['type'] = ['This must be 1 to 64 characters of a-z, 0-9 and -.'];
-  const label = readLabel(fields.label, errors) ?? type;
+  const label = fields.label ?? type;
   if (Object.keys(errors).length > 0) throw new ValidationError(errors);
   return change(context, applicationId, async (tx) => {
     const known = await store.findTypeByName(tx, applicationId, type);
@@ -77,10 +79,11 @@ export async function changeType(
   context: Context,
   applicationId: number,
   type: string,
-  fields: TypeFields,
+  body: unknown,
 ): Promise<ActivityType> {
   const errors: FieldErrors = {};
-  const label = readLabel(fields.label, errors);
+  const fields = readFields(body, errors);
+  const { label } = fields;
   if (fields.type !== undefined && fields.type !== type) errors['type'] = ['Cannot be changed.'];
   if (Object.keys(errors).length > 0) throw new ValidationError(errors);
   return change(context, applicationId, async (tx) => {
@@ -124,10 +127,18 @@ async function change(
   return changed;
 }
 
-function readLabel(label: string | undefined, errors: FieldErrors): string | undefined {
-  const trimmed = label?.trim();
-  if (trimmed !== undefined && (trimmed === '' || codePoints(trimmed) > MAX_LABEL)) {
+/** Every problem at once, each under its field. */
+function readFields(body: unknown, errors: FieldErrors): TypeFields {
+  if (!isRecord(body)) throw invalid('non_field_errors', 'This must be an object.');
+  const { type, label, client } = body;
+  if (type !== undefined && typeof type !== 'string') errors['type'] = ['This must be a string.'];
+  if (client !== undefined && typeof client !== 'boolean') errors['client'] = ['This must be true or false.'];
+  const trimmed = typeof label === 'string' ? label.trim() : undefined;
+  if (label !== undefined && (trimmed === undefined || trimmed === '' || codePoints(trimmed) > MAX_LABEL))
     errors['label'] = [`This must have 1 to ${MAX_LABEL} characters.`];
-  }
-  return trimmed;
+  return {
+    type: typeof type === 'string' ? type : undefined,
+    label: trimmed,
+    client: typeof client === 'boolean' ? client : undefined,
+  };
 }

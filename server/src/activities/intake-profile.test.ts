@@ -112,6 +112,18 @@ describe('a profile’s own token', () => {
     expect(rows.body).toMatchObject({ count: 1, results: [{ id: 'a', type: 'cheered' }] });
   });
 
+  it('finds types registered only where every field of them is sound', async () => {
+    const types = `applications/${CLIENT_ID}/activity-types/`;
+    const refused = await server.call('POST', types, { body: { type: 'Not One', label: ' ', client: 'yes' } });
+    expect(refused.status).toBe(400);
+    expect(Object.keys(refused.body).sort()).toEqual(['client', 'label', 'type']);
+    expect((await server.call('POST', types, { body: { type: 5 } })).body).toEqual({
+      type: ['This must be a string.'],
+    });
+    expect((await server.call('POST', types, { body: [] })).status).toBe(400);
+    expect((await server.call('POST', types, { body: { client: null } })).body).toHaveProperty('type');
+  });
+
   it('cannot remove activities, follow the tail or read another’s list', async () => {
     const [fan, other] = [await makeProfile(), await makeProfile()];
     await send([{ id: 'a', type: 'comment-created' }], fan.access_token);
