@@ -101,6 +101,7 @@ export interface ProfileAttribute {
 
 /** All of an application's attributes, with what a rule builder needs besides. */
 export interface AttributeCatalogue {
+  count: number;
   results: ProfileAttribute[];
   /** What rules may read beside the catalogue: `profile_group` and `random_bucket`. */
   leaves: ProfileAttribute[];

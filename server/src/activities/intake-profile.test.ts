@@ -1,9 +1,9 @@
 // What a profile's own token may send.
 
+import { type AcceptedActivities, type NewActivity } from '@grandstand/sdk/server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { formatInstant, MICROS_PER_DAY } from '../instant.ts';
-import { CLIENT_ID, startTestServer, testClock, type TestClock, type TestServer } from '../testing/server.ts';
-import type { IntakeAnswer } from './activity.ts';
+import { pagesOf, refusal, startTestServer, testClock, type TestClock, type TestServer } from '../testing/server.ts';
 
 describe('a profile’s own token', () => {
   let server: TestServer;
@@ -14,15 +14,9 @@ describe('a profile’s own token', () => {
   });
   afterAll(() => server.close());
 
-  const path = `applications/${CLIENT_ID}/activities/`;
-  const send = (activities: unknown, token: string) =>
-    server.call<IntakeAnswer>('POST', path, { body: { activities }, token });
-  const makeProfile = async () =>
-    (
-      await server.call<{ id: string; access_token: string }>('POST', `applications/${CLIENT_ID}/profile/`, {
-        token: null,
-      })
-    ).body;
+  const send = (activities: NewActivity[], token: string): Promise<AcceptedActivities> =>
+    server.as(token).activities.send(activities);
+  const makeProfile = () => server.as(null).profiles.create();
 
   it('sends activities of its profile without naming it', async () => {
     const fan = await makeProfile();
@@ -33,13 +27,8 @@ describe('a profile’s own token', () => {
       ],
       fan.access_token,
     );
-    expect(answer.body).toEqual({ accepted: 2, duplicates: 0, rejected: [] });
-    const own = await server.call<{ count: number }>(
-      'GET',
-      `applications/${CLIENT_ID}/profiles/${fan.id}/activities/`,
-      { token: fan.access_token },
-    );
-    expect(own.body.count).toBe(2);
+    expect(answer).toEqual({ accepted: 2, duplicates: 0, rejected: [] });
+    expect(await pagesOf(server.as(fan.access_token).profiles.activities(fan.id))).toMatchObject([{ count: 2 }]);
   });
 
   it('cannot send another profile’s activities, server-only or unknown types, large values or old dates', async () => {
@@ -62,8 +51,8 @@ describe('a profile’s own token', () => {
       ],
       fan.access_token,
     );
-    expect(answer.body.accepted).toBe(1);
-    expect(answer.body.rejected.map(({ id, errors }) => [id, Object.keys(errors)])).toEqual([
+    expect(answer.accepted).toBe(1);
+    expect(answer.rejected.map(({ id, errors }) => [id, Object.keys(errors)])).toEqual([
       ['a', ['profile_id']],
       ['b', ['custom_id']],
       ['c', ['type']],
@@ -71,16 +60,8 @@ describe('a profile’s own token', () => {
       ['e', ['value']],
       ['f', ['occurred_at']],
     ]);
-    const types = await server.call<{ results: unknown[] }>(
-      'GET',
-      `applications/${CLIENT_ID}/activity-types/?registered=false`,
-    );
-    expect(types.body.results).toEqual([]);
-    const others = await server.call<{ count: number }>(
-      'GET',
-      `applications/${CLIENT_ID}/profiles/${other.id}/activities/`,
-    );
-    expect(others.body.count).toBe(0);
+    expect(await server.sdk.activities.types({ registered: false })).toEqual([]);
+    expect(await pagesOf(server.sdk.profiles.activities(other.id))).toMatchObject([{ count: 0 }]);
   });
 
   it('may repeat what it sent in time, also once that is long ago', async () => {
@@ -89,27 +70,25 @@ describe('a profile’s own token', () => {
     await send([item], fan.access_token);
     clock.advance(9 * MICROS_PER_DAY);
     const answer = await send([item, { ...item, id: 'b' }], fan.access_token);
-    expect(answer.body).toMatchObject({ accepted: 0, duplicates: 1, rejected: [{ index: 1, id: 'b' }] });
+    expect(answer).toMatchObject({ accepted: 0, duplicates: 1, rejected: [{ index: 1, id: 'b' }] });
   });
 
   it('sends types that were registered for clients, until they are unregistered', async () => {
     const fan = await makeProfile();
-    const types = `applications/${CLIENT_ID}/activity-types/`;
-    expect((await send([{ id: 'a', type: 'cheered' }], fan.access_token)).body.accepted).toBe(0);
-    expect(
-      (await server.call('POST', types, { body: { type: 'cheered', label: 'Cheered', client: true } })).status,
-    ).toBe(201);
-    expect((await send([{ id: 'a', type: 'cheered' }], fan.access_token)).body.accepted).toBe(1);
-    expect((await server.call('PATCH', `${types}cheered/`, { body: { client: false } })).body).toMatchObject({
-      client: false,
-      label: 'Cheered',
-    });
-    expect((await send([{ id: 'b', type: 'cheered' }], fan.access_token)).body.accepted).toBe(0);
-    expect((await server.call('DELETE', `${types}cheered/`)).status).toBe(204);
-    expect((await server.call('DELETE', `${types}cheered/`)).status).toBe(404);
-    expect((await server.call('DELETE', `${types}comment-created/`)).status).toBe(403);
-    const rows = await server.call('GET', `applications/${CLIENT_ID}/profiles/${fan.id}/activities/?type=cheered`);
-    expect(rows.body).toMatchObject({ count: 1, results: [{ id: 'a', type: 'cheered' }] });
+    const types = server.sdk.activities;
+    const cheer = async (id: string): Promise<number> =>
+      (await send([{ id, type: 'cheered' }], fan.access_token)).accepted;
+    expect(await cheer('a')).toBe(0);
+    await types.registerType({ type: 'cheered', label: 'Cheered', client: true });
+    expect(await cheer('a')).toBe(1);
+    expect(await types.updateType('cheered', { client: false })).toMatchObject({ client: false, label: 'Cheered' });
+    expect(await cheer('b')).toBe(0);
+    await types.unregisterType('cheered');
+    expect((await refusal(types.unregisterType('cheered'))).status).toBe(404);
+    expect((await refusal(types.unregisterType('comment-created'))).status).toBe(403);
+    expect(await pagesOf(server.sdk.profiles.activities(fan.id, { type: 'cheered' }))).toMatchObject([
+      { count: 1, results: [{ id: 'a', type: 'cheered' }] },
+    ]);
   });
 
   it('finds types registered only where every field of them is sound', async () => {
@@ -127,23 +106,22 @@ describe('a profile’s own token', () => {
   it('cannot remove activities, follow the tail or read another’s list', async () => {
     const [fan, other] = [await makeProfile(), await makeProfile()];
     await send([{ id: 'a', type: 'comment-created' }], fan.access_token);
-    const own = `applications/${CLIENT_ID}/profiles/${fan.id}/activities/`;
-    expect((await server.call('DELETE', `${own}a/`, { token: fan.access_token })).status).toBe(403);
-    expect((await server.call('GET', path, { token: fan.access_token })).status).toBe(403);
-    expect((await server.call('GET', own, { token: other.access_token })).status).toBe(403);
-    expect((await server.call('GET', own, { token: null })).status).toBe(401);
+    const own = server.as(fan.access_token);
+    expect((await refusal(own.activities.delete(fan.id, 'a'))).status).toBe(403);
+    expect((await refusal(own.activities.tail().next())).status).toBe(403);
+    expect((await refusal(server.as(other.access_token).profiles.activities(fan.id).all())).status).toBe(403);
+    expect((await refusal(server.as(null).profiles.activities(fan.id).all())).status).toBe(401);
   });
 
   it('is stopped when it floods', async () => {
     const fan = await makeProfile();
     const batch = (from: number, count: number) =>
       Array.from({ length: count }, (_, i) => ({ id: `${from + i}`, type: 'comment-created' }));
-    expect((await send(batch(0, 51), fan.access_token)).status).toBe(429);
-    expect((await send(batch(0, 40), fan.access_token)).body.accepted).toBe(40);
-    const refused = await send(batch(100, 11), fan.access_token);
-    expect(refused.status).toBe(429);
-    expect(refused.body).toMatchObject({ error_code: 'throttled' });
-    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
-    expect((await send(batch(100, 10), fan.access_token)).body.accepted).toBe(10);
+    expect((await refusal(send(batch(0, 51), fan.access_token))).status).toBe(429);
+    expect((await send(batch(0, 40), fan.access_token)).accepted).toBe(40);
+    const refused = await refusal(send(batch(100, 11), fan.access_token));
+    expect(refused).toMatchObject({ status: 429, code: 'throttled' });
+    expect(refused.retryAfter).toBeGreaterThan(0);
+    expect((await send(batch(100, 10), fan.access_token)).accepted).toBe(10);
   });
 });

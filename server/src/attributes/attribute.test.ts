@@ -1,35 +1,27 @@
+import { type AdminClient, type NewActivity, type ProfileAttributeOptions } from '@grandstand/sdk/server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { totalsAndNaive } from '../activities/naive-totals.ts';
 import { sql } from '../database/database.ts';
-import { CLIENT_ID, startTestServer, type TestServer } from '../testing/server.ts';
+import { CLIENT_ID, refusal, startTestServer, type TestServer } from '../testing/server.ts';
 import { createFactBuilder } from './build-facts.ts';
-
-interface Shown {
-  key: string;
-  type: string;
-  ready: boolean;
-  conditions: string[];
-}
 
 describe('attributes', () => {
   let server: TestServer;
+  let attributes: AdminClient['attributes'];
   beforeAll(async () => {
     server = await startTestServer();
+    ({ attributes } = server.sdk);
   });
   afterAll(() => server.close());
 
-  const path = `applications/${CLIENT_ID}/profile-attributes/`;
-  const define = (body: unknown) => server.call<Shown>('POST', path, { body });
-  const profile = async (body: unknown = {}) =>
-    (await server.call<{ id: string; access_token: string }>('POST', `applications/${CLIENT_ID}/profile/`, { body }))
-      .body;
-  const send = (activities: unknown[]) =>
-    server.call('POST', `applications/${CLIENT_ID}/activities/`, { body: { activities } });
+  const define = (fields: ProfileAttributeOptions & { key: string }) => attributes.define(fields);
+  const profile = () => server.sdk.profiles.create();
+  const send = (activities: NewActivity[]) => server.sdk.activities.send(activities);
   const getReady = async (key: string): Promise<void> => {
     const builder = createFactBuilder(server.app.context);
     for (;;) {
       await builder.tick();
-      if ((await server.call<Shown>('GET', `${path}${key}/`)).body.ready) return;
+      if ((await attributes.get(key)).ready) return;
       await server.app.context.catalogues.refresh((await server.app.context.applications.get(CLIENT_ID)).id);
     }
   };
@@ -45,12 +37,7 @@ describe('attributes', () => {
   };
 
   it('are all in the catalogue, with what a rule builder needs', async () => {
-    const { body } = await server.call<{
-      count: number;
-      results: Shown[];
-      leaves: Shown[];
-      conditions: { condition: string }[];
-    }>('GET', path);
+    const body = await attributes.catalogue();
     expect(body.count).toBe(64);
     expect(body.results[0]).toEqual({
       key: 'total_comments_posted',
@@ -89,8 +76,7 @@ describe('attributes', () => {
       choices: ['lions', 'tigers'],
       writable_by: 'profile',
     });
-    expect(made.status).toBe(201);
-    expect(made.body).toMatchObject({
+    expect(made).toMatchObject({
       key: 'favourite_team',
       source: 'custom',
       choices: ['lions', 'tigers'],
@@ -99,67 +85,42 @@ describe('attributes', () => {
       missing: null,
       ready: true,
     });
-    expect((await define({ key: 'favourite_team', type: 'string' })).status).toBe(400);
-    const changed = await server.call('PATCH', `${path}favourite_team/`, { body: { label: 'Team', choices: null } });
-    expect(changed.body).toMatchObject({ label: 'Team', type: 'string' });
-    expect(changed.body).not.toHaveProperty('choices');
-    expect((await server.call('PATCH', `${path}favourite_team/`, { body: { type: 'number' } })).status).toBe(400);
-    expect((await server.call('DELETE', `${path}favourite_team/`)).status).toBe(204);
-    expect((await server.call('GET', `${path}favourite_team/`)).status).toBe(404);
-    expect((await server.call('DELETE', `${path}nickname/`)).status).toBe(403);
+    expect((await refusal(define({ key: 'favourite_team', type: 'string' }))).status).toBe(400);
+    const changed = await attributes.update('favourite_team', { label: 'Team', choices: null });
+    expect(changed).toMatchObject({ label: 'Team', type: 'string' });
+    expect(changed).not.toHaveProperty('choices');
+    expect((await refusal(attributes.update('favourite_team', { type: 'number' }))).status).toBe(400);
+    await attributes.delete('favourite_team');
+    expect((await refusal(attributes.get('favourite_team'))).status).toBe(404);
+    expect((await refusal(attributes.delete('nickname'))).status).toBe(403);
   });
 
   it('that are no good are refused with every problem', async () => {
-    const answer = await define({
-      key: 'nickname',
-      type: 'color',
-      derived_from: { fn: 'median', types: ['nope'], extra: 1 },
-    });
-    expect(answer.status).toBe(400);
-    expect(Object.keys(answer.body).sort()).toEqual([
+    const refused = await refusal(
+      define({
+        key: 'nickname',
+        type: 'color' as 'string', // there is none
+        derived_from: { fn: 'median', types: ['nope'], extra: 1 },
+      }),
+    );
+    expect(refused.status).toBe(400);
+    expect(Object.keys(refused.fields).sort()).toEqual([
       'derived_from.extra',
       'derived_from.fn',
       'derived_from.types[0]',
       'key',
       'type',
     ]);
-    expect((await define([])).status).toBe(400);
+    expect((await server.call('POST', `applications/${CLIENT_ID}/profile-attributes/`, { body: [] })).status).toBe(400);
   });
 
   it('decide what profiles may write', async () => {
     await define({ key: 'vip', type: 'boolean' });
     const fan = await profile();
-    const own = `profiles/${fan.id}/`;
-    const refused = await server.call('PATCH', own, {
-      body: { attributes: [{ key: 'vip', value: 'true' }] },
-      token: fan.access_token,
-    });
-    expect(refused.status).toBe(400);
-    expect((await server.call('PATCH', own, { body: { attributes: [{ key: 'vip', value: 'maybe' }] } })).status).toBe(
-      400,
-    );
-    expect((await server.call('PATCH', own, { body: { attributes: [{ key: 'vip', value: 'true' }] } })).status).toBe(
-      200,
-    );
-  });
-
-  it('that only admins see cannot be guessed at by sending values back', async () => {
-    await define({ key: 'suspect', type: 'boolean', visible_to: 'admin' });
-    await define({ key: 'club', type: 'string' });
-    const fan = await profile();
-    const stored = [
-      { key: 'suspect', value: 'true' },
-      { key: 'club', value: 'north' },
-    ];
-    await server.call('PATCH', `profiles/${fan.id}/`, { body: { attributes: stored } });
-    const sendBack = (attributes: unknown[]) =>
-      server.call('PATCH', `profiles/${fan.id}/`, { body: { attributes }, token: fan.access_token });
-    const [right, wrong] = [await sendBack(stored), await sendBack([{ key: 'suspect', value: 'false' }])];
-    expect(right.status).toBe(400);
-    expect(right.body).toEqual(wrong.body);
-    // What it sees it may send back, as it came.
-    expect((await sendBack([{ key: 'club', value: 'north' }])).status).toBe(200);
-    expect((await server.call('GET', `profiles/${fan.id}/`)).body).toMatchObject({ attributes: stored });
+    const vip = (value: string) => ({ attributes: [{ key: 'vip', value }] });
+    expect((await refusal(server.as(fan.access_token).profiles.update(fan.id, vip('true')))).status).toBe(400);
+    expect((await refusal(server.sdk.profiles.update(fan.id, vip('maybe')))).status).toBe(400);
+    expect(await server.sdk.profiles.update(fan.id, vip('true'))).toMatchObject(vip('true'));
   });
 
   it('derived from activities read the past into their totals, while new activities come in', async () => {
@@ -168,7 +129,7 @@ describe('attributes', () => {
     const item = (i: number, round: string, sound = false) => ({
       id: `${round}${i}`,
       type: 'match-attended',
-      profile_id: fans[i % 12]?.id,
+      profile_id: fans[i % 12]?.id ?? '',
       occurred_at: `2026-01-${String((i % 27) + 1).padStart(2, '0')}T00:00:00Z`,
       value: i + 1,
       data: {
@@ -178,7 +139,7 @@ describe('attributes', () => {
       },
     });
     await send(Array.from({ length: 300 }, (_, i) => item(i, 'a')));
-    const definitions = [
+    const definitions: Parameters<typeof define>[0][] = [
       {
         key: 'north_visits',
         derived_from: { fn: 'count', types: ['match-attended'], where: { key: 'stand', equals: 'north' } },
@@ -191,7 +152,7 @@ describe('attributes', () => {
       for (let round = 0; round < 6; round++)
         await send(Array.from({ length: 50 }, (_, i) => item(i, `b${round}-`, true)));
     })();
-    for (const definition of definitions) expect((await define(definition)).status).toBe(201);
+    for (const definition of definitions) await define(definition);
     for (const { key } of definitions) await getReady(key);
     await sending;
     const { totals, naive } = await totalsAndNaive(server.app.context.db);
@@ -200,12 +161,10 @@ describe('attributes', () => {
   });
 
   it('read as one type cannot be read as another', async () => {
-    const answer = await define({
-      key: 'row_text',
-      type: 'string',
-      derived_from: { fn: 'state', types: ['match-attended'], key: 'row' },
-    });
-    expect(answer.status).toBe(400);
+    const refused = await refusal(
+      define({ key: 'row_text', type: 'string', derived_from: { fn: 'state', types: ['match-attended'], key: 'row' } }),
+    );
+    expect(refused.status).toBe(400);
   });
 
   it('may be defined anew, as another type, once they are deleted', async () => {
@@ -213,17 +172,17 @@ describe('attributes', () => {
     let sent = 0;
     const feel = async (mood: unknown): Promise<unknown[]> => {
       const activity = { id: `mood-${++sent}`, type: 'match-left', profile_id: fan.id, data: { mood } };
-      return (await send([activity])).body['rejected'] as unknown[];
+      return (await send([activity])).rejected;
     };
     expect(await feel('grim')).toEqual([]);
     const derived_from = { fn: 'state', types: ['match-left'], key: 'mood' };
-    expect((await define({ key: 'mood', type: 'number', derived_from })).status).toBe(201);
+    await define({ key: 'mood', type: 'number', derived_from });
     await getReady('mood');
     expect(await feel(5)).toEqual([]);
     expect(await feel('merry')).toHaveLength(1);
-    expect((await server.call('DELETE', `${path}mood/`)).status).toBe(204);
+    await attributes.delete('mood');
     expect(await feel('merry')).toEqual([]);
-    expect((await define({ key: 'mood', type: 'string', derived_from })).status).toBe(201);
+    await define({ key: 'mood', type: 'string', derived_from });
     await getReady('mood');
     expect(await feel(5)).toHaveLength(1);
     await untilTidy();
@@ -234,10 +193,10 @@ describe('attributes', () => {
 
   it('keep what others read of the same activities when one of them is deleted', async () => {
     const derived_from = { fn: 'count', types: ['match-attended'], where: { key: 'stand', equals: 'south' } };
-    for (const key of ['south_one', 'south_two']) expect((await define({ key, derived_from })).status).toBe(201);
+    for (const key of ['south_one', 'south_two']) await define({ key, derived_from });
     await getReady('south_two');
-    await server.call('DELETE', `${path}south_one/`);
-    expect((await server.call<Shown>('GET', `${path}south_two/`)).body.ready).toBe(true);
+    await attributes.delete('south_one');
+    expect((await attributes.get('south_two')).ready).toBe(true);
     await send([
       { id: 'one-more', type: 'match-attended', profile_id: (await profile()).id, data: { stand: 'south' } },
     ]);
@@ -247,7 +206,7 @@ describe('attributes', () => {
   });
 
   it('of a type that has no activities yet are ready as well', async () => {
-    await server.call('POST', `applications/${CLIENT_ID}/activity-types/`, { body: { type: 'never-sent' } });
+    await server.sdk.activities.registerType({ type: 'never-sent' });
     await define({
       key: 'never',
       derived_from: { fn: 'count', types: ['never-sent'], where: { key: 'a', equals: 1 } },
@@ -273,11 +232,12 @@ describe('attributes', () => {
     await db.query(
       sql`insert into group_heads (group_id, application_id, profile_count, epoch, last_number, base_sequence) values (${group}, ${id}, 0, 0, 0, 0)`,
     );
-    const refused = await server.call<{ detail: string }>('DELETE', `${path}level/`);
+    const refused = await refusal(attributes.delete('level'));
     expect(refused.status).toBe(409);
-    expect(refused.body.detail).toContain('High levels');
-    expect((await server.call('PATCH', `${path}level/`, { body: { writable_by: 'profile' } })).status).toBe(409);
+    expect(refused.message).toContain('High levels');
+    expect((await refusal(attributes.update('level', { writable_by: 'profile' }))).status).toBe(409);
     await db.query(sql`update groups set is_active = false where id = ${group}`);
-    expect((await server.call('DELETE', `${path}level/`)).status).toBe(204);
+    await attributes.delete('level');
+    expect((await refusal(attributes.get('level'))).status).toBe(404);
   });
 });

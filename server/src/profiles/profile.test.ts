@@ -1,90 +1,70 @@
+import { type AdminClient, type OwnProfile, type ProfileOptions } from '@grandstand/sdk/server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CLIENT_ID, startTestServer, type TestServer } from '../testing/server.ts';
+import { CLIENT_ID, pagesOf, refusal, startTestServer, type TestServer } from '../testing/server.ts';
 
 describe('profiles', () => {
   let server: TestServer;
+  let profiles: AdminClient['profiles'];
   beforeAll(async () => {
     server = await startTestServer();
+    ({ profiles } = server.sdk);
   });
   afterAll(() => server.close());
 
-  const create = async (body?: unknown, token: string | null = null) =>
-    server.call<{ id: string; access_token: string; nickname: string; attributes: { key: string; value: string }[] }>(
-      'POST',
-      `applications/${CLIENT_ID}/profile/`,
-      { body, token },
-    );
+  /** As a fan's app does, without a credential. */
+  const create = (fields?: ProfileOptions): Promise<OwnProfile> => server.as(null).profiles.create(fields);
 
   it('are made without a credential or a body, with a nickname and an access token', async () => {
-    const made = await create();
+    const made = await server.call<OwnProfile>('POST', `applications/${CLIENT_ID}/profile/`, { token: null });
     expect(made.status).toBe(201);
     expect(made.body.nickname).toMatch(/^\S+ \S+$/);
-    const own = await server.call('GET', `applications/${CLIENT_ID}/profile/`, { token: made.body.access_token });
-    expect(own.status).toBe(200);
-    const { access_token: _token, ...rest } = made.body;
-    expect(own.body).toEqual(rest);
+    const { access_token: token, ...rest } = made.body;
+    const { access_token: _passed, ...own } = await server.fan(token).getUserProfile({ accessToken: token });
+    expect(own).toEqual(rest);
   });
 
   it('cannot be given a custom id without an admin token', async () => {
-    const refused = await create({ custom_id: 'fan-1' });
-    expect(refused.status).toBe(400);
-    expect(refused.body).toEqual({ custom_id: ['Only an admin access token may set this.'] });
+    const refused = await refusal(server.as(null).profiles.create({ custom_id: 'fan-1' }));
+    expect(refused).toMatchObject({ status: 400, fields: { custom_id: ['Only an admin access token may set this.'] } });
+    expect(Object.keys(refused.fields)).toEqual(['custom_id']);
   });
 
   it('are found by custom id, which belongs to one profile', async () => {
-    const path = `profile-by-custom-id/${CLIENT_ID}/fan%2F7/`;
-    expect((await server.call('POST', path)).status).toBe(201);
-    const again = await server.call('POST', path);
-    expect(again.status).toBe(409);
-    expect(again.body).toEqual({ detail: "profile with custom_id 'fan/7' already exists.", error_code: 'conflict' });
-    expect((await server.call('GET', path)).body).toMatchObject({ custom_id: 'fan/7' });
+    await profiles.createByCustomId('fan/7');
+    expect(await refusal(profiles.createByCustomId('fan/7'))).toMatchObject({
+      status: 409,
+      code: 'conflict',
+      message: "profile with custom_id 'fan/7' already exists.",
+    });
+    expect(await profiles.getByCustomId('fan/7')).toMatchObject({ custom_id: 'fan/7' });
   });
 
   it('keep what an admin wrote when their own token replaces attributes', async () => {
     const made = await create({ attributes: [{ key: 'team', value: 'lions' }] });
-    const path = `profiles/${made.body.id}/`;
-    await server.call('PATCH', path, {
-      body: {
-        attributes: [
-          { key: 'team', value: 'lions' },
-          { key: 'vip', value: '1' },
-        ],
-      },
-    });
-    const removed = await server.call('PATCH', path, { token: made.body.access_token, body: { attributes: [] } });
-    expect(removed.body).toMatchObject({
-      attributes: [
-        { key: 'team', value: 'lions' },
-        { key: 'vip', value: '1' },
-      ],
-    });
+    const attributes = [
+      { key: 'team', value: 'lions' },
+      { key: 'vip', value: '1' },
+    ];
+    await profiles.update(made.id, { attributes });
+    const removed = await server.as(made.access_token).profiles.update(made.id, { attributes: [] });
+    expect(removed).toMatchObject({ attributes });
   });
 
   it('die with their tokens when erased', async () => {
     const made = await create();
-    expect((await server.call('DELETE', `profiles/${made.body.id}/`, { token: made.body.access_token })).status).toBe(
-      204,
-    );
-    expect(
-      (await server.call('GET', `applications/${CLIENT_ID}/profile/`, { token: made.body.access_token })).status,
-    ).toBe(401);
-    expect((await server.call('GET', `profiles/${made.body.id}/`)).status).toBe(404);
+    await server.as(made.access_token).profiles.erase(made.id);
+    const own = server.fan(made.access_token).getUserProfile({ accessToken: made.access_token });
+    expect(await refusal(own)).toMatchObject({ status: 401, name: 'InvalidTokenError' });
+    expect((await refusal(profiles.get(made.id))).status).toBe(404);
   });
 
   it('are listed newest first, in pages that cursors tie together', async () => {
     for (let i = 0; i < 5; i++) await create({ nickname: `Paged ${i}` });
-    const path = `applications/${CLIENT_ID}/profiles/?nickname=paged&page_size=2`;
-    const seen: string[] = [];
-    type List = { count: number; next: string | null; previous: string | null; results: { nickname: string }[] };
-    let page = await server.call<List>('GET', path);
-    expect(page.body.count).toBe(5);
-    for (;;) {
-      seen.push(...page.body.results.map((profile) => profile.nickname));
-      if (page.body.next === null) break;
-      page = await server.call<List>('GET', page.body.next);
-    }
+    const pages = await pagesOf(profiles.list({ nickname: 'paged', page_size: 2 }));
+    expect(pages[0]?.count).toBe(5);
+    const seen = pages.flatMap(({ results }) => results.map((profile) => profile.nickname));
     expect(seen).toEqual(['Paged 4', 'Paged 3', 'Paged 2', 'Paged 1', 'Paged 0']);
-    const back = await server.call<List>('GET', page.body.previous ?? '');
+    const back = await server.call<(typeof pages)[0]>('GET', pages.at(-1)?.previous ?? '');
     expect(back.body.results.map((profile) => profile.nickname)).toEqual(['Paged 2', 'Paged 1']);
     expect(back.body.count).toBe(5);
   });
