@@ -1,88 +1,89 @@
 // What happens to activities after intake: lists, the live tail, removal; and that totals follow whatever is done.
 
+import {
+  type ActivityFilter,
+  type AdminClient,
+  type NewActivity,
+  type Page,
+  type StoredActivity,
+} from '@grandstand/sdk/server';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sql } from '../database/database.ts';
-import { CLIENT_ID, startTestServer, testClock, type TestServer } from '../testing/server.ts';
-import type { ActivityResource, IntakeAnswer } from './activity.ts';
+import { CLIENT_ID, pagesOf, refusal, startTestServer, testClock, type TestServer } from '../testing/server.ts';
 import { totalsAndNaive } from './naive-totals.ts';
 
-interface List {
-  count: number | null;
-  next: string | null;
-  previous: string | null;
-  results: ActivityResource[];
+type CountOptions = NonNullable<Parameters<AdminClient['profiles']['activityCounts']>[1]>;
+
+function expectGone(error: unknown): void {
+  expect(error).toMatchObject({ status: 404 });
 }
 
 describe('activities', () => {
   let server: TestServer;
+  let sdk: AdminClient;
   beforeAll(async () => {
     server = await startTestServer({ clock: testClock('2026-03-01T12:00:00.000000Z') });
-    const attributes = `applications/${CLIENT_ID}/profile-attributes/`;
-    await server.call('POST', `applications/${CLIENT_ID}/activity-types/`, { body: { type: 'check-in' } });
-    for (const body of [
+    ({ sdk } = server);
+    await sdk.activities.registerType({ type: 'check-in' });
+    for (const definition of [
       {
         key: 'home_visits',
         derived_from: { fn: 'count', types: ['check-in'], where: { key: 'place', equals: 'home' } },
       },
       { key: 'visits_of_7', derived_from: { fn: 'sum', types: ['*'], where: { key: 'place', equals: 7 } } },
-      { key: 'place_state', type: 'string', derived_from: { fn: 'state', types: ['check-in'], key: 'name' } },
-      { key: 'until_state', type: 'datetime', derived_from: { fn: 'state', types: ['*'], key: 'until' } },
+      { key: 'place_state', type: 'string' as const, derived_from: { fn: 'state', types: ['check-in'], key: 'name' } },
+      { key: 'until_state', type: 'datetime' as const, derived_from: { fn: 'state', types: ['*'], key: 'until' } },
     ]) {
-      expect((await server.call('POST', attributes, { body })).status).toBe(201);
+      await sdk.attributes.define(definition);
     }
   });
   afterAll(() => server.close());
 
-  const send = async (activities: unknown[]): Promise<IntakeAnswer> => {
-    const answer = await server.call<IntakeAnswer>('POST', `applications/${CLIENT_ID}/activities/`, {
-      body: { activities },
-    });
-    expect(answer.status).toBe(200);
-    return answer.body;
-  };
-  const makeProfile = async (): Promise<string> =>
-    (await server.call<{ id: string }>('POST', `applications/${CLIENT_ID}/profile/`, { body: {} })).body.id;
+  const send = (activities: NewActivity[]) => sdk.activities.send(activities);
+  const makeProfile = async (): Promise<string> => (await sdk.profiles.create()).id;
   const of = (profileId: string): string => `applications/${CLIENT_ID}/profiles/${profileId}/activities/`;
-  const get = async (path: string): Promise<List> => (await server.call<List>('GET', path)).body;
+  const get = async (path: string): Promise<Page<StoredActivity>> =>
+    (await server.call<Page<StoredActivity>>('GET', path)).body;
 
   describe('counts over time', () => {
     it('have a row for each day or hour, upwards, also where nothing happened', async () => {
       const profileId = await makeProfile();
       await send(
-        [
-          ['a', 'comment-created', '2026-02-27T00:00:00Z', 2],
-          ['b', 'comment-created', '2026-02-27T23:59:59.999999Z', 1],
-          ['c', 'poll-voted', '2026-03-01T11:00:00Z', 5],
-        ].map(([id, type, occurred_at, value]) => ({ id, type, occurred_at, value, profile_id: profileId })),
+        (
+          [
+            ['a', 'comment-created', '2026-02-27T00:00:00Z', 2],
+            ['b', 'comment-created', '2026-02-27T23:59:59.999999Z', 1],
+            ['c', 'poll-voted', '2026-03-01T11:00:00Z', 5],
+          ] as const
+        ).map(([id, type, occurred_at, value]) => ({ id, type, occurred_at, value, profile_id: profileId })),
       );
-      const counts = async (query: string): Promise<[string, number, number][]> => {
-        const { body } = await server.call<{ results: { at: string; count: number; sum: number }[] }>(
-          'GET',
-          `applications/${CLIENT_ID}/profiles/${profileId}/activity-counts/?${query}`,
-        );
-        return body.results.map(({ at, count, sum }) => [at.slice(5, 13), count, sum]);
-      };
-      expect(await counts('interval=day&since=2026-02-27T10:00:00Z')).toEqual([
+      const counts = async (options: CountOptions = {}): Promise<[string, number, number][]> =>
+        (await sdk.profiles.activityCounts(profileId, options)).results.map(({ at, count, sum }) => [
+          at.slice(5, 13),
+          count,
+          sum,
+        ]);
+      expect(await counts({ interval: 'day', since: '2026-02-27T10:00:00Z' })).toEqual([
         ['02-27T00', 2, 3],
         ['02-28T00', 0, 0],
         ['03-01T00', 1, 5],
       ]);
-      expect(await counts('interval=day')).toHaveLength(30);
-      expect((await counts('')).filter(([, count]) => count > 0)).toEqual([['03-01T11', 1, 5]]);
-      expect(
-        await counts('interval=day&type=comment-created&since=2026-02-27T00:00:00Z&until=2026-02-28T00:00:00Z'),
-      ).toEqual([['02-27T00', 2, 3]]);
-      expect(await counts('interval=day&since=2030-01-01T00:00:00Z&until=2030-02-01T00:00:00Z')).toEqual([]);
+      expect(await counts({ interval: 'day' })).toHaveLength(30);
+      expect((await counts()).filter(([, count]) => count > 0)).toEqual([['03-01T11', 1, 5]]);
+      const day = { interval: 'day', since: '2026-02-27T00:00:00Z', until: '2026-02-28T00:00:00Z' } as const;
+      expect(await counts({ ...day, type: 'comment-created' })).toEqual([['02-27T00', 2, 3]]);
+      const later = { since: '2030-01-01T00:00:00Z', until: '2030-02-01T00:00:00Z' };
+      expect(await counts({ interval: 'day', ...later })).toEqual([]);
     });
 
     it('are for the profile itself and admins, and say what is wrong with a question', async () => {
       const profileId = await makeProfile();
-      const { body: other } = await server.call<{ access_token: string }>('POST', `applications/${CLIENT_ID}/profile/`);
-      const path = `applications/${CLIENT_ID}/profiles/${profileId}/activity-counts/`;
-      expect((await server.call('GET', path, { token: other.access_token })).status).toBe(403);
-      expect((await server.call('GET', `${path}?interval=week`)).body).toHaveProperty('interval');
-      expect((await server.call('GET', `${path}?type=nothing`)).body).toHaveProperty('type');
+      const other = await sdk.profiles.create();
+      expect((await refusal(server.as(other.access_token).profiles.activityCounts(profileId))).status).toBe(403);
+      const ask = (options: CountOptions) => refusal(sdk.profiles.activityCounts(profileId, options));
+      expect((await ask({ interval: 'week' as 'day' })).fields).toHaveProperty('interval'); // there is none
+      expect((await ask({ type: 'nothing' })).fields).toHaveProperty('type');
     });
   });
 
@@ -95,7 +96,7 @@ describe('activities', () => {
       await send(
         Array.from({ length: 25 }, (_, i) => ({
           id: `a${i}`,
-          type: types[i % 3],
+          type: types[i % 3] ?? '',
           profile_id: profileId,
           occurred_at: day(Math.floor(i / 2) + 1),
         })),
@@ -106,31 +107,25 @@ describe('activities', () => {
       const expected = Array.from({ length: 25 }, (_, i) => ({ id: `a${i}`, day: Math.floor(i / 2) }))
         .sort((a, b) => b.day - a.day || (a.id < b.id ? 1 : -1))
         .map(({ id }) => id);
-      const seen: string[] = [];
-      let page = await get(`${of(profileId)}?page_size=4`);
-      expect(page.count).toBe(25);
-      for (;;) {
-        seen.push(...page.results.map((row) => row.id));
-        if (page.next === null) break;
-        page = await get(page.next);
-        expect(page.count).toBe(25);
-      }
-      expect(seen).toEqual(expected);
-      const back = await get(page.previous ?? '');
+      const pages = await pagesOf(sdk.profiles.activities(profileId, { page_size: 4 }));
+      expect(new Set(pages.map(({ count }) => count))).toEqual(new Set([25]));
+      expect(pages.flatMap(({ results }) => results.map((row) => row.id))).toEqual(expected);
+      const back = await get(pages.at(-1)?.previous ?? '');
       expect(back.results.map((row) => row.id)).toEqual(expected.slice(20, 24));
       const third = await get(`${of(profileId)}?page_size=4&page=3`);
       expect(third.results.map((row) => row.id)).toEqual(expected.slice(8, 12));
     });
 
     it('are narrowed by type and by dates, half-open', async () => {
-      expect((await get(`${of(profileId)}?type=poll-voted`)).count).toBe(8);
-      const range = await get(`${of(profileId)}?since=${day(3)}&until=${day(5)}`);
-      expect(range.count).toBe(4);
-      expect(range.results.map((row) => row.id)).toEqual(['a7', 'a6', 'a5', 'a4']);
-      const both = await get(`${of(profileId)}?type=comment-created&since=${day(3)}&until=${day(5)}`);
-      expect(both).toMatchObject({ count: 1, results: [{ id: 'a6' }] });
-      expect((await server.call('GET', `${of(profileId)}?type=unheard-of`)).status).toBe(400);
-      expect((await server.call('GET', `${of(profileId)}?since=soon`)).status).toBe(400);
+      const list = async (filter: ActivityFilter) => (await pagesOf(sdk.profiles.activities(profileId, filter)))[0];
+      expect((await list({ type: 'poll-voted' }))?.count).toBe(8);
+      const days = { since: day(3), until: day(5) };
+      const range = await list(days);
+      expect(range?.count).toBe(4);
+      expect(range?.results.map((row) => row.id)).toEqual(['a7', 'a6', 'a5', 'a4']);
+      expect(await list({ type: 'comment-created', ...days })).toMatchObject({ count: 1, results: [{ id: 'a6' }] });
+      expect((await refusal(list({ type: 'unheard-of' }))).status).toBe(400);
+      expect((await refusal(list({ since: 'soon' }))).status).toBe(400);
     });
 
     it('of a profile without activities are empty', async () => {
@@ -155,9 +150,9 @@ describe('activities', () => {
         tier('three', 3),
         { id: 'other', type: 'comment-created', profile_id: profileId, occurred_at: '2026-01-02T00:00:00Z' },
       ]);
-      expect((await server.call('DELETE', `${of(profileId)}three/`)).status).toBe(204);
-      expect((await server.call('DELETE', `${of(profileId)}three/`)).status).toBe(404);
-      expect((await server.call('DELETE', `${of(profileId)}${encodeURIComponent('two/ü')}/`)).status).toBe(204);
+      await sdk.activities.delete(profileId, 'three');
+      expect((await refusal(sdk.activities.delete(profileId, 'three'))).status).toBe(404);
+      await sdk.activities.delete(profileId, 'two/ü');
       const { totals, naive } = await totalsAndNaive(server.app.context.db);
       expect(totals).toEqual(naive);
       const mine = totals.filter((row) => row.profile_id === profileId);
@@ -173,13 +168,13 @@ describe('activities', () => {
     it('of the last one leaves no totals and no mark, and what nobody has is 404', async () => {
       const [profileId, other] = [await makeProfile(), await makeProfile()];
       await send([{ id: 'only', type: 'comment-created', profile_id: profileId }]);
-      expect((await server.call('DELETE', `${of(other)}only/`)).status).toBe(404);
-      expect((await server.call('DELETE', `${of(profileId)}only/`)).status).toBe(204);
+      expect((await refusal(sdk.activities.delete(other, 'only'))).status).toBe(404);
+      await sdk.activities.delete(profileId, 'only');
       const { rows } = await server.app.context.db.query(sql`
         select t.fact_id, p.has_activities from profiles p left join totals t on t.profile_id = p.id
         where p.id in (${profileId}, ${other})`);
       expect(rows).toEqual(Array.from({ length: 2 }, () => ({ fact_id: null, has_activities: false })));
-      expect((await server.call('DELETE', `${of('no-uuid')}only/`)).status).toBe(404);
+      expect((await refusal(sdk.activities.delete('no-uuid', 'only'))).status).toBe(404);
     });
 
     it('queues the profile where somebody reads what changed', async () => {
@@ -189,7 +184,7 @@ describe('activities', () => {
       await db.query(
         sql`insert into watched_keys (application_id, key, group_id) select id, 'activity:*', ${profileId}::uuid from applications`,
       );
-      await server.call('DELETE', `${of(profileId)}a/`);
+      await sdk.activities.delete(profileId, 'a');
       const { rows } = await db.query<{ profile_id: string; cause: string }>(sql`select profile_id, cause from queue`);
       await db.query(sql`delete from watched_keys`);
       await db.query(sql`delete from queue`);
@@ -234,10 +229,10 @@ describe('activities', () => {
           const items = list.map(({ id, profile, second, ...rest }) => ({
             ...rest,
             id: prefix + id,
-            profile_id: profiles[profile],
+            profile_id: profiles[profile] ?? '',
             occurred_at: `2026-01-01T00:00:0${second}Z`,
           }));
-          const batches: unknown[][] = [];
+          const batches: NewActivity[][] = [];
           for (let at = 0; at < items.length; at += size) batches.push(items.slice(at, at + size));
           const answers = await Promise.all(batches.map(send));
           for (const answer of answers) expect(answer.rejected).toEqual([]);
@@ -246,7 +241,8 @@ describe('activities', () => {
           await Promise.all(
             removals.map((at) => {
               const item = items[at % items.length];
-              return server.call('DELETE', `${of(item?.profile_id ?? '')}${encodeURIComponent(item?.id ?? '')}/`);
+              // One that is drawn twice is gone by then.
+              return sdk.activities.delete(item?.profile_id ?? '', item?.id ?? '').catch(expectGone);
             }),
           );
           const { totals, naive } = await totalsAndNaive(server.app.context.db);
@@ -284,7 +280,7 @@ describe('activities', () => {
     it('of an application without activities starts at now', async () => {
       const empty = await startTestServer();
       try {
-        const tail = (await empty.call<List>('GET', `applications/${CLIENT_ID}/activities/`)).body;
+        const tail = (await empty.call<Page<StoredActivity>>('GET', `applications/${CLIENT_ID}/activities/`)).body;
         expect(tail.results).toEqual([]);
         expect(tail.next).toContain('after=');
       } finally {
@@ -311,7 +307,7 @@ describe('activities', () => {
             Array.from({ length: 3 }, (_unused, k) => ({
               id: `lane${lane}-${i}-${k}`,
               type: 'comment-created',
-              profile_id: profiles[(lane + i + k) % 5],
+              profile_id: profiles[(lane + i + k) % 5] ?? '',
             })),
           );
         }

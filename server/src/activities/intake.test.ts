@@ -1,8 +1,13 @@
+import {
+  type AcceptedActivities,
+  type NewActivity,
+  type OwnProfile,
+  type StoredActivity,
+} from '@grandstand/sdk/server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sql } from '../database/database.ts';
 import { formatInstant, MICROS_PER_DAY, MICROS_PER_SECOND } from '../instant.ts';
 import { CLIENT_ID, startTestServer, testClock, type TestClock, type TestServer } from '../testing/server.ts';
-import type { ActivityResource, IntakeAnswer } from './activity.ts';
 import { totalsAndNaive } from './naive-totals.ts';
 
 const MINUTE = 60 * MICROS_PER_SECOND;
@@ -17,23 +22,13 @@ describe('intake', () => {
   afterAll(() => server.close());
 
   const path = `applications/${CLIENT_ID}/activities/`;
-  const send = (activities: unknown, token?: string) =>
-    server.call<IntakeAnswer>('POST', path, { body: { activities }, ...(token !== undefined && { token }) });
-
-  const makeProfile = async (customId?: string): Promise<{ id: string; access_token: string }> => {
-    const made = await server.call<{ id: string; access_token: string }>('POST', `applications/${CLIENT_ID}/profile/`, {
-      body: { nickname: 'Fan', ...(customId !== undefined && { custom_id: customId }) },
-    });
-    return made.body;
-  };
-
-  const list = async (profileId: string, query = ''): Promise<ActivityResource[]> => {
-    const answer = await server.call<{ results: ActivityResource[] }>(
-      'GET',
-      `applications/${CLIENT_ID}/profiles/${profileId}/activities/${query}`,
-    );
-    return answer.body.results;
-  };
+  /** Some items are no activities at all. */
+  const send = (activities: unknown[]): Promise<AcceptedActivities> =>
+    server.sdk.activities.send(activities as NewActivity[]);
+  const makeProfile = (customId?: string): Promise<OwnProfile> =>
+    server.sdk.profiles.create({ nickname: 'Fan', ...(customId !== undefined && { custom_id: customId }) });
+  const list = (profileId: string, type?: string): Promise<StoredActivity[]> =>
+    server.sdk.profiles.activities(profileId, type === undefined ? {} : { type }).all();
 
   const total = async (profileId: string, factId: number) => {
     const { rows } = await server.app.context.db.query<{
@@ -61,8 +56,7 @@ describe('intake', () => {
         data: { 'a"\\,{}': [null, 'x'] },
       },
     ]);
-    expect(answer.status).toBe(200);
-    expect(answer.body).toEqual({ accepted: 2, duplicates: 0, rejected: [] });
+    expect(answer).toEqual({ accepted: 2, duplicates: 0, rejected: [] });
     const [second, first] = await list(fan.id);
     expect(first).toMatchObject({
       id: 'a',
@@ -84,9 +78,9 @@ describe('intake', () => {
   it('counts a repeat as a duplicate, in the same batch or however much later, and keeps the first content', async () => {
     const fan = await makeProfile();
     const first = { id: 'once', type: 'reward-earned', profile_id: fan.id, value: 5 };
-    expect((await send([first, { ...first, value: 9 }])).body).toEqual({ accepted: 1, duplicates: 1, rejected: [] });
+    expect(await send([first, { ...first, value: 9 }])).toEqual({ accepted: 1, duplicates: 1, rejected: [] });
     clock.advance(400 * MICROS_PER_DAY);
-    expect((await send([{ ...first, value: 9, type: 'comment-created' }])).body).toEqual({
+    expect(await send([{ ...first, value: 9, type: 'comment-created' }])).toEqual({
       accepted: 0,
       duplicates: 1,
       rejected: [],
@@ -98,7 +92,7 @@ describe('intake', () => {
   it('keeps the ids of different profiles apart', async () => {
     const [one, two] = [await makeProfile(), await makeProfile()];
     const answer = await send([one, two].map(({ id }) => ({ id: 'same', type: 'comment-created', profile_id: id })));
-    expect(answer.body.accepted).toBe(2);
+    expect(answer.accepted).toBe(2);
   });
 
   it('counts each activity once when the same batch is sent twenty times at once', async () => {
@@ -111,9 +105,8 @@ describe('intake', () => {
     }));
     const shuffled = (turn: number) => [...batch.slice(turn * 10), ...batch.slice(0, turn * 10)];
     const answers = await Promise.all(Array.from({ length: 20 }, (_, turn) => send(shuffled(turn))));
-    expect(answers.map((answer) => answer.status)).toEqual(Array.from({ length: 20 }, () => 200));
-    expect(answers.reduce((sum, { body }) => sum + body.accepted, 0)).toBe(200);
-    expect(answers.reduce((sum, { body }) => sum + body.duplicates, 0)).toBe(19 * 200);
+    expect(answers.reduce((sum, { accepted }) => sum + accepted, 0)).toBe(200);
+    expect(answers.reduce((sum, { duplicates }) => sum + duplicates, 0)).toBe(19 * 200);
     for (const fan of fans) expect(await total(fan.id, 0)).toMatchObject({ count: 20 });
     const { totals, naive } = await totalsAndNaive(server.app.context.db);
     expect(totals).toEqual(naive);
@@ -146,7 +139,7 @@ describe('intake', () => {
           occurred_at: formatInstant(clock.now() + 6 * MINUTE),
         },
       ]);
-      expect(answer.body).toEqual({
+      expect(answer).toEqual({
         accepted: 1,
         duplicates: 0,
         rejected: [{ index: 1, id: 'far', errors: { occurred_at: ['This may be at most 5 minutes ahead.'] } }],
@@ -204,9 +197,8 @@ describe('intake', () => {
         { id: 'both', type: 'comment-created', custom_id: 'nobody', profile_id: fan.id },
         { id: 'big', type: 'comment-created', profile_id: fan.id, value: 1_000_000_001 },
       ]);
-      expect(answer.status).toBe(200);
-      expect(answer.body.accepted).toBe(1);
-      const fields = answer.body.rejected.map(({ index, errors }) => [index, Object.keys(errors).sort()]);
+      expect(answer.accepted).toBe(1);
+      const fields = answer.rejected.map(({ index, errors }) => [index, Object.keys(errors).sort()]);
       expect(fields).toEqual([
         [1, ['id', 'profile_id', 'type']],
         [2, ['non_field_errors']],
@@ -232,7 +224,7 @@ describe('intake', () => {
         { id: '"\\ ,{}null', type: 'comment-created', profile_id: fan.id },
         { id: 'null', type: 'comment-created', profile_id: fan.id, data: { n: 1e308, deep: [[[{}]]] } },
       ]);
-      expect(answer.body).toMatchObject({ accepted: 3, rejected: [{ index: 1 }, { index: 2 }, { index: 3 }] });
+      expect(answer).toMatchObject({ accepted: 3, rejected: [{ index: 1 }, { index: 2 }, { index: 3 }] });
       const ids = (await list(fan.id)).map((row) => row.id);
       expect(ids.sort()).toEqual(['"\\ ,{}null', 'null', '😀'.repeat(128)].sort());
     });
@@ -240,7 +232,7 @@ describe('intake', () => {
     it('may not hold numbers beyond a double, NUL characters or prototypes', async () => {
       const fan = await makeProfile();
       const raw = (item: string) =>
-        server.call<IntakeAnswer>('POST', path, {
+        server.call<AcceptedActivities>('POST', path, {
           body: `{"activities":[${item}]}`,
           headers: { 'content-type': 'application/json' },
         });
@@ -270,7 +262,9 @@ describe('intake', () => {
         });
         expect(answer.status).toBe(400);
       }
-      expect((await send(Array(1000).fill({}))).body.rejected).toHaveLength(1000);
+      const most = await server.call<AcceptedActivities>('POST', path, { body: { activities: Array(1000).fill({}) } });
+      expect(most.status).toBe(200);
+      expect(most.body.rejected).toHaveLength(1000);
     });
   });
 
@@ -318,7 +312,7 @@ describe('intake', () => {
         { id: 'b', type: 'streak-updated', profile_id: id, data: { is_streak_active: 1 } },
         { id: 'c', type: 'comment-created', profile_id: id, data: { current_tier_rank: '5' } },
       ]);
-      expect(answer.body).toEqual({
+      expect(answer).toEqual({
         accepted: 1,
         duplicates: 0,
         rejected: [
@@ -352,14 +346,10 @@ describe('intake', () => {
     it('beyond the catalogue are taken from admins, and known from then on', async () => {
       const fan = await makeProfile();
       const item = (id: string) => ({ id, type: 'stadium-entered', profile_id: fan.id });
-      expect((await send([item('a'), item('b')])).body.accepted).toBe(2);
-      expect((await send([item('c')])).body.accepted).toBe(1);
-      expect(await list(fan.id, '?type=stadium-entered')).toHaveLength(3);
-      const types = await server.call<{ results: unknown[] }>(
-        'GET',
-        `applications/${CLIENT_ID}/activity-types/?registered=false`,
-      );
-      expect(types.body.results).toContainEqual({
+      expect((await send([item('a'), item('b')])).accepted).toBe(2);
+      expect((await send([item('c')])).accepted).toBe(1);
+      expect(await list(fan.id, 'stadium-entered')).toHaveLength(3);
+      expect(await server.sdk.activities.types({ registered: false })).toContainEqual({
         type: 'stadium-entered',
         label: 'stadium-entered',
         client: false,
@@ -377,12 +367,12 @@ describe('intake', () => {
           ),
         ),
       );
-      expect(answers.map(({ body }) => body.accepted)).toEqual(Array(12).fill(5));
+      expect(answers.map(({ accepted }) => accepted)).toEqual(Array(12).fill(5));
       const { rows } = await server.app.context.db.query<{ types: number; ids: number }>(
         sql`select count(distinct type) as types, count(distinct id) as ids from activity_types where type like 'race-%'`,
       );
       expect(rows).toEqual([{ types: 5, ids: 5 }]);
-      for (let t = 0; t < 5; t++) expect(await list(fan.id, `?type=race-${t}`)).toHaveLength(12);
+      for (let t = 0; t < 5; t++) expect(await list(fan.id, `race-${t}`)).toHaveLength(12);
     });
   });
 
@@ -399,7 +389,7 @@ describe('intake', () => {
       { id: 'a', type: 'comment-created', profile_id: fan.id, data: { mood: 'happy' } },
       { id: 'b', type: 'comment-created', profile_id: fan.id, data: { mood: 5 } },
     ]);
-    expect(answer.body).toMatchObject({ accepted: 1, rejected: [{ index: 1 }] });
+    expect(answer).toMatchObject({ accepted: 1, rejected: [{ index: 1 }] });
     expect(await total(fan.id, 5000)).toMatchObject({ count: 1, state: 'happy' });
     await db.query(sql`delete from facts where id = 5000`);
     await db.query(sql`delete from totals where fact_id = 5000`);
@@ -434,9 +424,7 @@ describe('intake', () => {
       const batches = Array.from({ length: 6 }, (_, i) =>
         send([{ id: `r${i}`, type: 'comment-created', custom_id: `erased-${turn}` }]),
       );
-      const [erased, ...sent] = await Promise.all([server.call('DELETE', `profiles/${fan.id}/`), ...batches]);
-      expect(erased.status).toBe(204);
-      expect(new Set(sent.map((answer) => answer.status))).toEqual(new Set([200]));
+      await Promise.all([server.sdk.profiles.erase(fan.id), ...batches]);
     }
     const { rows } = await db.query<{ activities: number; totals: number }>(sql`
       select (select count(*) from activities a where not exists (select from profiles p where p.id = a.profile_id)) as activities,
@@ -461,9 +449,8 @@ describe('intake', () => {
     });
     await started;
     let erased = false;
-    const erasing = server.call('DELETE', `profiles/${fan.id}/`).then((answer) => {
+    const erasing = server.sdk.profiles.erase(fan.id).then(() => {
       erased = true;
-      return answer;
     });
     const isWaiting = async (): Promise<boolean> => {
       const { rows } = await db.query(
@@ -474,7 +461,7 @@ describe('intake', () => {
     while (!erased && !(await isWaiting()));
     release();
     await intake;
-    expect((await erasing).status).toBe(204);
+    await erasing;
     const { rows } = await db.query(sql`
       select (select count(*) from activities where profile_id = ${fan.id}) as activities, (select count(*) from totals where profile_id = ${fan.id}) as totals`);
     expect(rows).toEqual([{ activities: 0, totals: 0 }]);
