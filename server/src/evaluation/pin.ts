@@ -29,7 +29,7 @@ const nullable = (description: string) => Type.Unsafe<string | null>({ type: ['s
 
 export const PinFields = Type.Object({
   pin: Type.Optional(Type.Unknown({ description: '`in` or `out`.' })),
-  reason: Type.Optional(Type.Unknown({ description: `Why, 1 to ${MAX_REASON} characters.` })),
+  reason: Type.Optional(Type.Unknown({ description: `Why, at most ${MAX_REASON} characters. Default: nothing.` })),
   expires_at: Type.Optional(
     Type.Unknown({ description: 'An instant to come; from then on the rule decides again. Default: never.' }),
   ),

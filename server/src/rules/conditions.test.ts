@@ -117,8 +117,8 @@ function textCases(attribute: Attribute): Case[] {
     { leaf: ask('contains', 'ol'), members: ['gold', 'ol'], others: ['GOLD', 'o l', ...nobody] },
     { leaf: ask('contains', '%_'), members: ['a%_b'], others: ['a%b', 'ab', ...nobody] },
     { leaf: ask('not_contains', 'ol'), members: ['GOLD', ...nobody], others: ['gold', 'ol'] },
-    { leaf: ask('starts_with', '🏆g'), members: ['🏆gold', '🏆g'], others: ['🏆', 'gold🏆', ...nobody] },
-    { leaf: ask('ends_with', 'd🏆'), members: ['gold🏆', 'd🏆'], others: ['🏆', '🏆gold', ...nobody] },
+    { leaf: ask('starts_with', '🏆g'), members: ['🏆gold', '🏆g'], others: ['🏆', '🏆Gold', 'gold🏆', ...nobody] },
+    { leaf: ask('ends_with', 'd🏆'), members: ['gold🏆', 'd🏆'], others: ['🏆', 'golD🏆', '🏆gold', ...nobody] },
     { leaf: ask('is_empty', true), members: nobody, others: ['gold'] },
     { leaf: ask('is_not_empty', true), members: ['gold'], others: nobody },
   ];
