@@ -22,7 +22,7 @@ export async function authenticate(context: Context, request: FastifyRequest): P
   if (header === undefined) return isPublic ? undefined : authenticateSession(context, request);
   const token = SCHEME.exec(header.trim())?.[1]?.trim() ?? '';
   // An admin token may have any form; only what names an issuer is taken for a JSON Web Token.
-  const issuer = isJwt(token) ? claimedIssuer(token) : undefined;
+  const issuer = context.tokens.isKnown(token) ? ISSUER : isJwt(token) ? claimedIssuer(token) : undefined;
   if (isPublic) return token === '' || issuer !== undefined ? undefined : findAdmin(context, token);
   const credential =
     token === ''

@@ -8,6 +8,7 @@ import { Unavailable } from '../errors.ts';
 import { createGate } from './gate.ts';
 import { destroy, watchHealth, type Health } from './health.ts';
 import { createJoining, type Joined, type Joining } from './joining.ts';
+import { openPipeline } from './pipeline.ts';
 import { parseTimestamptz } from './timestamptz.ts';
 
 export { sql, join, raw, empty };
@@ -184,7 +185,8 @@ export function openDatabase(options: DatabaseOptions): Database {
       if (!pipeline) return query<Row>(statement);
       health.check();
       try {
-        return await run<Row>(await pipeline.client(), statement, health);
+        const client = await pipeline.client().catch((error: unknown) => Promise.reject(translate(error, true)));
+        return await run<Row>(client, statement, health);
       } catch (error) {
         if (isConnectionFault(error)) health.suspect();
         throw translate(error);
@@ -315,52 +317,6 @@ async function outermost<T>(
       client.release(broken);
     }
   }
-}
-
-interface Pipeline {
-  client(): Promise<pg.Client>;
-  /** Gives the connection up, and all that waits on it. */
-  reset(): void;
-  close(): Promise<void>;
-}
-
-/** One pipelined connection, opened when first needed and again after it broke. */
-function openPipeline(settings: pg.ClientConfig, onError: (error: Error) => void): Pipeline {
-  let current: Promise<pg.Client> | undefined;
-  const open = async (): Promise<pg.Client> => {
-    const client = new pg.Client({ ...settings, pipeline: true });
-    const forget = (): void => {
-      if (current === opened) current = undefined;
-    };
-    client.on('error', (error) => {
-      forget();
-      onError(error);
-    });
-    client.on('end', forget);
-    const opened = current;
-    try {
-      await client.connect();
-    } catch (error) {
-      forget();
-      throw translate(error, true);
-    }
-    return client;
-  };
-  return {
-    client() {
-      current ??= Promise.resolve().then(open);
-      return current;
-    },
-    reset() {
-      void current?.then(destroy, () => {});
-      current = undefined;
-    },
-    async close() {
-      const client = await current?.catch(() => undefined);
-      current = undefined;
-      await client?.end();
-    },
-  };
 }
 
 function codeOf(error: unknown): string {
