@@ -1,6 +1,8 @@
 // Reading and making profiles over HTTP, against bare routes that do the same statements, and against parse-server 8 on
 // the same PostgreSQL (`npx tsx bench/http.ts --peers` installs it into bench/.peers first).
-// Prints requests a second and the median of the ratios of paired runs.
+// Prints requests a second and the median of the ratios of paired runs. The load generator shares the machine's cores and,
+// at our rates, takes more of them than at the peer's; so beside that stands what a request costs: milliseconds of CPU of the
+// server process and of PostgreSQL together, over a fixed number of requests.
 
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,6 +14,7 @@ import pg from 'pg';
 import { startEmbedded } from '../server/src/database/embedded.ts';
 import {
   CLIENT_ID,
+  cpuMilliseconds,
   load,
   paired,
   report,
@@ -50,6 +53,12 @@ const tokenId = (token: string): string =>
 async function residentMegabytes(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? NaN) / 1024;
+}
+
+/** The postmaster of the embedded database in this folder. */
+async function postmasterOf(folder: string): Promise<number> {
+  const file = await readFile(join(folder, 'postgres/postmaster.pid'), 'utf8');
+  return Number(file.split('\n', 1)[0]);
 }
 
 /** parse-server does not know unix sockets; the embedded database listens on one. */
@@ -129,6 +138,24 @@ async function main(): Promise<void> {
     };
     for (const target of [own, bareRead, create, bareCreate]) await load(target, { seconds: 2 });
 
+    const postmaster = await postmasterOf(folder.path);
+    const cost = (target: Parameters<typeof load>[0], pid: number, requests: number) => async (): Promise<number> => {
+      await load(target, { requests });
+      const before = await cpuMilliseconds(pid, postmaster);
+      const { errors } = await load(target, { requests });
+      if (errors > 0) throw new Error(`${errors} requests to ${target.url} failed`);
+      return ((await cpuMilliseconds(pid, postmaster)) - before) / requests;
+    };
+    const compareCost = async (
+      what: string,
+      own: () => Promise<number>,
+      other: () => Promise<number>,
+      aim: string,
+    ): Promise<void> => {
+      const { a, b, ratio } = await paired(3, own, other);
+      rows.push([`… ${what}`, `${a.toFixed(3)} / ${b.toFixed(3)} ms`, 1 / ratio, aim]);
+    };
+
     const reads = await paired(ROUNDS, speed(own), speed(bareRead));
     rows.push([
       'GET profile / a bare route with the same SELECT',
@@ -136,6 +163,7 @@ async function main(): Promise<void> {
       reads.ratio,
       'at least 0.7',
     ]);
+    await compareCost('CPU', cost(own, server.pid, 5000), cost(bareRead, bare.pid, 5000), 'for comparison');
     const creates = await paired(ROUNDS, speed(create), speed(bareCreate));
     rows.push([
       'POST profile / a bare route with the same INSERTs',
@@ -143,6 +171,8 @@ async function main(): Promise<void> {
       creates.ratio,
       'at least 0.7',
     ]);
+
+    await compareCost('CPU', cost(create, server.pid, 3000), cost(bareCreate, bare.pid, 3000), 'for comparison');
 
     if (process.argv.includes('--peers')) {
       const client = new pg.Client({ connectionString: database.url });
@@ -181,6 +211,7 @@ async function main(): Promise<void> {
           peerReads.ratio,
           '10 or more',
         ]);
+        await compareCost('CPU', cost(own, server.pid, 5000), cost(parseRead, parse.pid, 1000), '10 or more');
         const peerCreates = await paired(3, speed(create), speed(parseCreate));
         rows.push([
           'POST profile / parse-server anonymous sign-up',
@@ -188,6 +219,7 @@ async function main(): Promise<void> {
           peerCreates.ratio,
           '10 or more',
         ]);
+        await compareCost('CPU', cost(create, server.pid, 3000), cost(parseCreate, parse.pid, 500), '10 or more');
       } finally {
         await parse.stop();
         bridge.close();

@@ -1,7 +1,7 @@
 // What every benchmark shares: servers as processes of their own, load on them, pairs of runs and their medians.
 
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -86,11 +86,16 @@ export interface Figures {
   errors: number;
 }
 
-export async function load(target: Load, { connections = 32, seconds = 5 } = {}): Promise<Figures> {
+/** For some seconds, or, with `requests`, so many of them, however long that takes. */
+export async function load(
+  target: Load,
+  { connections = 32, seconds = 5, requests }: { connections?: number; seconds?: number; requests?: number } = {},
+): Promise<Figures> {
   const result = await autocannon({
     url: target.url,
     connections,
-    duration: seconds,
+    ...(requests === undefined ? { duration: seconds } : { amount: requests, timeout: 60 }),
+    idReplacement: target.body?.includes('[<id>]') === true,
     method: target.method ?? 'GET',
     ...(target.headers && { headers: target.headers }),
     ...(target.body !== undefined && { body: target.body }),
@@ -102,6 +107,19 @@ export async function load(target: Load, { connections = 32, seconds = 5 } = {})
     p99: result.latency.p99,
     errors: result.errors + result.non2xx,
   };
+}
+
+/** Milliseconds of CPU that a process and the children of another (the postmaster) have used so far. */
+export async function cpuMilliseconds(pid: number, parent: number): Promise<number> {
+  const TICK_MS = 10;
+  let sum = 0;
+  for (const entry of await readdir('/proc')) {
+    if (!/^\d+$/.test(entry)) continue;
+    const stat = await readFile(`/proc/${entry}/stat`, 'utf8').catch(() => '');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' '); // state, parent, …
+    if (Number(entry) === pid || Number(fields[1]) === parent) sum += Number(fields[11]) + Number(fields[12]);
+  }
+  return sum * TICK_MS;
 }
 
 export const median = (values: number[]): number => {

@@ -7,6 +7,7 @@ const require = createRequire(join(process.env.PEERS, 'package.json'));
 const express = require('express');
 const { ParseServer } = require('parse-server');
 
+process.chdir(process.env.PEERS); // it writes a folder of logs whatever it is told
 const app = express();
 const server = new ParseServer({
   databaseURI: process.env.PARSE_DATABASE,
