@@ -1,6 +1,11 @@
+import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sql, type Database, type Sql } from '../database/database.ts';
 import { formatInstant, MICROS_PER_SECOND } from '../instant.ts';
 import { createBench, type EngineBench } from '../testing/engine.ts';
+import { CLIENT_ID } from '../testing/server.ts';
+import { dynamicGroups } from './dynamic-groups.ts';
+import { createWorker } from './worker.ts';
 
 describe('a dynamic group', () => {
   let bench: EngineBench;
@@ -43,4 +48,55 @@ describe('a dynamic group', () => {
     ]);
     expect(changes[3]?.at).toBe(formatInstant((sent[0] ?? 0) + 5 * MICROS_PER_SECOND));
   });
+
+  it('may be deleted while a profile of it is being evaluated', async () => {
+    const fan = await bench.profile();
+    const rule = { attribute: 'total_poll_votes', condition: 'greater_than_or_equal', value: 1 };
+    const doomed = await bench.group(rule);
+    const kept = await bench.group(rule);
+    await bench.tick();
+    await bench.send(fan, 'poll-voted');
+    await bench.server.app.context.db.query(
+      sql`update leases set expires_at = '-infinity' where starts_with(name, 'heart:')`,
+    );
+    // After a slice compared its rules with the database's, and before it reads anything of the group.
+    const db = afterStatement(
+      bench.server.app.context.db,
+      /definitions_version as version.*sweeping_until as sweeping/,
+      () => bench.server.call('DELETE', `applications/${CLIENT_ID}/profile-groups/${doomed}/`),
+    );
+    const { clock } = bench;
+    const worker = createWorker({
+      db,
+      clock,
+      log: pino({ level: 'silent' }),
+      dynamicGroups: dynamicGroups({ db, clock }),
+    });
+    await worker.tick();
+    await worker.stop();
+    expect(await bench.members(kept)).toEqual([fan.id]);
+  });
 });
+
+/** A database on which something happens once, right after the first statement of a kind. */
+function afterStatement(real: Database, kind: RegExp, action: () => Promise<unknown>): Database {
+  let isDone = false;
+  return {
+    ...real,
+    transaction: (work, options) =>
+      real.transaction(
+        (tx) =>
+          work({
+            ...tx,
+            async query<Row>(statement: Sql) {
+              const result = await tx.query<Row>(statement);
+              if (isDone || !kind.test(statement.text)) return result;
+              isDone = true;
+              await action();
+              return result;
+            },
+          }),
+        options,
+      ),
+  };
+}

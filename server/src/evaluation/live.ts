@@ -228,6 +228,8 @@ async function loadHeads(tx: Queryable, { rules, heads }: Slice, groupIds: strin
     if (group && group.servedRulesetId !== head.served_ruleset_id) throw new StaleRules();
     heads.set(group_id, head);
   }
+  // Deleted since the rules were compared: what is to be decided would wait for its head for ever.
+  if (groupIds.some((id) => rules.groups.has(id) && !heads.has(id))) throw new StaleRules();
 }
 
 async function loadMembers(
