@@ -24,7 +24,19 @@ export async function createTestDatabase({ empty = false }: TestDatabaseOptions 
   await execute(server, `create database ${name} template ${empty ? 'template0' : template}`);
   const url = new URL(server);
   url.pathname = `/${name}`;
-  return { url: url.href, drop: () => execute(server, `drop database if exists ${name} with (force)`) };
+  return { url: url.href, drop: () => drop(server, name) };
+}
+
+const INSUFFICIENT_PRIVILEGE = '42501';
+
+/** An automatic vacuum belongs to the superuser: force may not end it, while a plain drop sends it away by itself. */
+async function drop(server: string, name: string): Promise<void> {
+  const statement = `drop database if exists ${name}`;
+  await execute(server, `${statement} with (force)`).catch((error: unknown) =>
+    error instanceof pg.DatabaseError && error.code === INSUFFICIENT_PRIVILEGE
+      ? execute(server, statement)
+      : Promise.reject(error),
+  );
 }
 
 async function execute(url: string, statement: string): Promise<void> {
