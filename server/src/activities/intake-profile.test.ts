@@ -3,7 +3,15 @@
 import { type AcceptedActivities, type NewActivity } from '@grandstand/sdk/server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { formatInstant, MICROS_PER_DAY } from '../instant.ts';
-import { pagesOf, refusal, startTestServer, testClock, type TestClock, type TestServer } from '../testing/server.ts';
+import {
+  CLIENT_ID,
+  pagesOf,
+  refusal,
+  startTestServer,
+  testClock,
+  type TestClock,
+  type TestServer,
+} from '../testing/server.ts';
 
 describe('a profile’s own token', () => {
   let server: TestServer;
