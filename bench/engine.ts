@@ -81,6 +81,9 @@ interface Bench {
   ids: string[];
 }
 
+/** What is done now: all of it takes minutes. */
+const tell = (what: string): void => console.log(`${new Date().toISOString().slice(11, 19)} ${what}`);
+
 let sent = 0;
 
 /** Comments of random profiles at the given rate, as steadily as can be; milliseconds of each batch. */
@@ -125,6 +128,7 @@ async function measureFills({ server, client }: Bench): Promise<Row[]> {
   const rows: Row[] = [];
   const sums = { fill: 0, bare: 0 };
   for (const [name, rule] of FIVE) {
+    tell(`filling: ${name}`);
     const times: number[] = [];
     const bares: number[] = [];
     let group = '';
@@ -160,6 +164,7 @@ async function measureFills({ server, client }: Bench): Promise<Row[]> {
       'under 2 s for 100,000',
     ]);
     await call(server, 'DELETE', `/profile-groups/${group}/`);
+    for (const [what, figures] of rows.slice(-2)) tell(`${what}: ${figures}`);
   }
   rows.push([
     'fill of the five, from the request until live',
@@ -173,6 +178,7 @@ async function measureFills({ server, client }: Bench): Promise<Row[]> {
 /** Intake at the given rate by itself, and while the five are filled again and again. */
 async function measureIntakeBesideFills(bench: Bench): Promise<Row[]> {
   const { server } = bench;
+  tell('intake by itself, and beside fills');
   await sendSteadily(bench, forSeconds(3));
   const quiet = await sendSteadily(bench, forSeconds(SECONDS / 2));
   let isFilling = true;
@@ -231,10 +237,14 @@ async function measureLive(bench: Bench): Promise<Live> {
 
 async function measureManyGroups(bench: Bench): Promise<Row[]> {
   const { server } = bench;
+  tell(`making ${READERS + FEW} groups`);
   await makeMany(server, READERS, READ);
   await makeMany(server, FEW, UNREAD);
+  tell('freshness');
   const few = await measureLive(bench);
+  tell(`making ${GROUPS - READERS - FEW} more`);
   await makeMany(server, GROUPS - READERS - FEW, (n) => UNREAD(n + FEW));
+  tell('freshness again');
   const many = await measureLive(bench);
   const fresh = ({ p50, p99 }: Live): string => `p50 ${rounded(p50)} ms, p99 ${rounded(p99)} ms`;
   return [
@@ -260,6 +270,7 @@ async function main(): Promise<void> {
   try {
     await client.connect();
     server = await startGrandstand({ DATABASE_URL: season.url, ROLE: 'all' });
+    tell('deleting the groups of other runs');
     await clearGroups(server, client);
     await untilDrained(server);
     const { rows: profiles } = await client.query<{ id: string }>(
