@@ -47,10 +47,12 @@ export async function addToGroup(
 async function isAnyThere(db: Queryable, profileIds: readonly string[], groupId: string): Promise<boolean> {
   const step = Math.ceil(profileIds.length / SAMPLE);
   const sample = profileIds.filter((_, index) => index % step === 0);
-  const { rows } = await db.query(sql`
-    select from (select i.id, ${groupId}::uuid as group_id from unnest(${packed(sample)}::uuid[]) as i (id) offset 0) i
-    join members m on m.profile_id = i.id and m.group_id = i.group_id limit 1`);
-  return rows.length > 0;
+  // Without a limit: hoping to find one soon, the planner would read all members of all groups.
+  const { rows } = await db.query<{ count: number }>(sql`
+    select count(*) as count
+    from (select i.id, ${groupId}::uuid as group_id from unnest(${packed(sample)}::uuid[]) as i (id) offset 0) i
+    join members m on m.profile_id = i.id and m.group_id = i.group_id`);
+  return rows[0]?.count !== 0;
 }
 
 /** In the caller's transaction; `fresh`: no profile has a row in the group, seen or not, else a unique violation ends it. */
