@@ -118,6 +118,8 @@ export async function cpuMilliseconds(pid: number, parent: number): Promise<numb
     const stat = await readFile(`/proc/${entry}/stat`, 'utf8').catch(() => '');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' '); // state, parent, …
     if (Number(entry) === pid || Number(fields[1]) === parent) sum += Number(fields[11]) + Number(fields[12]);
+    // Of its children that have ended: connections that were closed meanwhile.
+    if (Number(entry) === parent) sum += Number(fields[13]) + Number(fields[14]);
   }
   return sum * TICK_MS;
 }
