@@ -241,6 +241,8 @@ export interface AdminToken {
 }
 
 export interface ProfileFilter {
+  /** At most 100. */
+  id?: string[];
   /** Begins with it, in any case. */
   nickname?: string;
   custom_id?: string;

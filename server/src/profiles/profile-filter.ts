@@ -2,6 +2,7 @@
 
 import { Type } from 'typebox';
 import { ValidationError, type FieldErrors } from '../errors.ts';
+import { readUuid } from '../ids.ts';
 import { formatInstant, parseInstant } from '../instant.ts';
 import type { ProfileFilter } from './profile-store.ts';
 
@@ -18,7 +19,18 @@ export const AttributesQuery = Type.Optional(
   }),
 );
 
+const MAX_IDS = 100;
+
 export const ProfileFilterQuery = {
+  id: Type.Optional(
+    Type.Unsafe<string | string[]>({
+      type: ['string', 'array'],
+      items: { type: 'string' },
+      maxItems: MAX_IDS,
+      description: `The profiles with these ids; given up to ${MAX_IDS} times.`,
+      examples: ['174cc6dd-c1da-42d2-886e-c48b2bf803a8'],
+    }),
+  ),
   nickname: text('Nicknames that start with this, in any case.'),
   custom_id: text('The profile with this custom id.'),
   attributes: AttributesQuery,
@@ -38,7 +50,11 @@ export function readProfileFilter(query: Query): ProfileFilter | undefined {
     return parsed === undefined ? undefined : formatInstant(parsed);
   };
   const filter: ProfileFilter = { attributes: readAttributeFilters(query['attributes'], errors) };
-  const { nickname, custom_id: customId } = query;
+  const { nickname, custom_id: customId, id } = query;
+  if (id !== undefined) {
+    filter.ids = [id].flat().flatMap((one) => readUuid(one) ?? []);
+    if (filter.ids.length < [id].flat().length) errors['id'] = ['This must be the UUID of a profile.'];
+  }
   if (typeof nickname === 'string' && nickname !== '') filter.nickname = nickname;
   if (typeof customId === 'string') filter.customId = customId;
   const [createdSince, createdUntil] = [instant('created_since'), instant('created_until')];

@@ -149,6 +149,7 @@ export async function replaceAttributes(
 }
 
 export interface ProfileFilter {
+  ids?: string[];
   nickname?: string;
   customId?: string;
   attributes: { key: string; value: string }[];
@@ -160,6 +161,7 @@ export interface ProfileFilter {
 
 function where(applicationId: number, filter: ProfileFilter): Sql {
   const terms: Sql[] = [sql`p.application_id = ${applicationId}`];
+  if (filter.ids !== undefined) terms.push(sql`p.id = any (${filter.ids}::uuid[])`);
   if (filter.nickname !== undefined)
     terms.push(sql`lower(p.nickname) like ${likePrefix(filter.nickname.toLowerCase())}`);
   if (filter.customId !== undefined) {
@@ -224,10 +226,15 @@ export async function pageOfProfiles(
 
 /** Without a filter from kept counts. */
 export async function countProfiles(db: Queryable, applicationId: number, filter?: ProfileFilter): Promise<number> {
+  const [pair] = filter?.attributes ?? [];
+  // A pair stands once in a profile that has it, so that the index of pairs alone knows how many have it.
+  const isOnePair = pair !== undefined && filter?.attributes.length === 1 && Object.keys(filter).length === 1;
   const { rows } = await db.query<{ count: number }>(
-    filter
-      ? sql`select count(*) as count from profiles p where ${where(applicationId, filter)}`
-      : sql`select coalesce(sum(profiles), 0)::bigint as count from statistics where application_id = ${applicationId}`,
+    isOnePair
+      ? sql`select count(*) as count from profile_attributes where application_id = ${applicationId} and key = ${pair.key} and value = ${pair.value}`
+      : filter
+        ? sql`select count(*) as count from profiles p where ${where(applicationId, filter)}`
+        : sql`select coalesce(sum(profiles), 0)::bigint as count from statistics where application_id = ${applicationId}`,
   );
   return rows[0]?.count ?? 0;
 }

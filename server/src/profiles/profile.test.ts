@@ -68,4 +68,36 @@ describe('profiles', () => {
     expect(back.body.results.map((profile) => profile.nickname)).toEqual(['Paged 2', 'Paged 1']);
     expect(back.body.count).toBe(5);
   });
+
+  it('are found by several ids at once, and by what they have, with the exact count', async () => {
+    const made: { id: string }[] = [];
+    for (const team of ['lions', 'lions', 'bears'])
+      made.push(
+        (
+          await server.call<{ id: string }>('POST', `applications/${CLIENT_ID}/profile/`, {
+            body: {
+              attributes: [
+                { key: 'counted_team', value: team },
+                { key: 'other', value: 'lions' },
+              ],
+            },
+          })
+        ).body,
+      );
+    const [one, two, three] = made.map(({ id }) => id);
+    const list = async (query: string): Promise<[number | null, string[]]> => {
+      const { body } = await server.call<{ count: number | null; results: { id: string }[] }>(
+        'GET',
+        `applications/${CLIENT_ID}/profiles/?${query}`,
+      );
+      return [body.count, body.results.map(({ id }) => id)];
+    };
+    expect(await list(`id=${one}&id=${three?.toUpperCase()}&id=${crypto.randomUUID()}`)).toEqual([2, [three, one]]);
+    expect(await list('attributes=counted_team:lions&page_size=1')).toEqual([2, [two]]);
+    expect(await list('attributes=counted_team:lions&attributes=other:bears')).toEqual([0, []]);
+    expect(await list(`attributes=counted_team:lions&id=${one}`)).toEqual([1, [one]]);
+    expect((await server.call('GET', `applications/${CLIENT_ID}/profiles/?id=${one}&id=nobody`)).body).toEqual({
+      id: ['This must be the UUID of a profile.'],
+    });
+  });
 });
