@@ -50,6 +50,19 @@ export class ApiError extends Error {
 /** Field → what is wrong with it, all at once; between fields under `non_field_errors`. */
 export type FieldErrors = Record<string, string[]>;
 
+/** The field of the request that a path leads into: `rule_tree` of `rule_tree.children[0].value`. */
+export const fieldOf = (path: string): string => /^[^.[]*/.exec(path)?.[0] ?? path;
+
+/** Adds what was found of other fields; whatever else is said of a field that failed already follows from that. */
+export function addOthers(found: FieldErrors, more: FieldErrors): void {
+  const failed = new Set(Object.keys(found).map(fieldOf));
+  for (const [path, messages] of Object.entries(more)) if (!failed.has(fieldOf(path))) found[path] = messages;
+}
+
+/** Of what was sent, the fields that did not fail. */
+export const soundFields = (sent: object, failed: ReadonlySet<string>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(sent).filter(([name]) => !failed.has(name)));
+
 /** 400 with the fields' own messages as the body. */
 export class ValidationError extends Error {
   readonly fields: FieldErrors;
@@ -77,6 +90,11 @@ export function readAll<T extends unknown[]>(...parts: { [K in keyof T]: () => T
   });
   if (Object.keys(errors).length > 0) throw new ValidationError(errors);
   return read as T; // each part gave its own
+}
+
+/** Throws what was found, if anything was. */
+export function throwFound(errors: FieldErrors): void {
+  if (Object.keys(errors).length > 0) throw new ValidationError(errors);
 }
 
 /** The database or the machine cannot serve right now: 503 with Retry-After. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ADJECTIVES, NOUNS } from './nickname-words.ts';
-import { generateNickname } from './nickname.ts';
+import { generateNickname, nicknameProblem } from './nickname.ts';
 
 /** Parts that make a word rude wherever they stand, within a word or across the two. */
 const RUDE = `
@@ -49,4 +49,41 @@ describe('generated nicknames', () => {
     expect(new Set(drawn.map((name) => name.split(' ')[1])).size).toBe(NOUNS.length);
     expect(drawn.filter((name) => name.split(' ').length !== 2)).toEqual([]);
   });
+});
+
+it('refuses nicknames that nobody sees and those that turn the text around them', () => {
+  for (const bad of [
+    '',
+    '\u200b',
+    '\u200d\u2060\ufeff',
+    '\u00ad',
+    '\u3164',
+    '\u2800 \u115f',
+    '\u{e0061}\u{e007f}',
+    '\ufe0f',
+    '\u2003\u200b',
+    ...[...'\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069'].map((override) => `a${override}b`),
+    'a\u0007',
+    'a\u0085b',
+    'x'.repeat(101),
+  ]) {
+    expect(nicknameProblem(bad), JSON.stringify(bad)).toEqual(expect.any(String));
+  }
+});
+
+it('takes nicknames in every script, with joiners, and of symbols that are newer than we', () => {
+  for (const good of [
+    'שלום',
+    'مرحبا 7',
+    'می\u200cخواهم',
+    'a\u200f\u200eb',
+    '👩‍👩‍👧‍👦',
+    '🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}',
+    '❤️',
+    '\u{1faff}',
+    'क्‍ष',
+    '𝄞'.repeat(100),
+  ]) {
+    expect(nicknameProblem(good), good).toBeUndefined();
+  }
 });

@@ -5,20 +5,20 @@ import { lockHistories } from '../activities/totals.ts';
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
 import type { Queryable } from '../database/database.ts';
-import { ApiError, ValidationError, conflict, notFound, type FieldErrors } from '../errors.ts';
+import { ApiError, conflict, notFound, throwFound, type FieldErrors } from '../errors.ts';
 import { lockForErasing } from '../groups/erasing.ts';
 import { removeFromGroups } from '../groups/membership.ts';
 import { newId } from '../ids.ts';
 import { formatInstant, parseInstant, type Instant } from '../instant.ts';
 import { enqueue, type QueueEntry } from '../evaluation/queue.ts';
 import { dependency } from '../rules/depends.ts';
+import type { Catalogue } from '../rules/attribute.ts';
 import { parseNumber } from '../rules/values.ts';
 import { readAttributes } from './attribute-pairs.ts';
-import { generateNickname } from './nickname.ts';
+import { generateNickname, nicknameProblem } from './nickname.ts';
 import {
   MAX_CUSTOM_DATA_BYTES,
   MAX_CUSTOM_ID,
-  MAX_NICKNAME,
   type AttributePair,
   type Profile,
   type ProfileFields,
@@ -36,20 +36,17 @@ function readFields(
   fields: ProfileFields,
   writer: Writer,
   errors: FieldErrors,
+  before?: Pick<Profile, 'custom_id'>,
 ): { nickname?: string; customId?: string | null; customData?: string | null } {
   const read: { nickname?: string; customId?: string | null; customData?: string | null } = {};
   if (fields.nickname != null) {
     const nickname = fields.nickname.trim();
-    const length = [...nickname].length;
-    if (length < 1 || length > MAX_NICKNAME)
-      errors['nickname'] = [`This must have 1 to ${MAX_NICKNAME} characters after trimming.`];
-    // eslint-disable-next-line no-control-regex -- control characters are exactly what is looked for
-    else if (/[\u0000-\u001f\u007f-\u009f]/.test(nickname))
-      errors['nickname'] = ['This may not contain control characters.'];
+    const problem = nicknameProblem(nickname);
+    if (problem) errors['nickname'] = [problem];
     else read.nickname = nickname;
   }
   if (fields.custom_id !== undefined) {
-    const problem = customIdProblem(fields.custom_id, writer);
+    const problem = customIdProblem(fields.custom_id, writer, before);
     if (problem) errors['custom_id'] = [problem];
     else read.customId = fields.custom_id;
   }
@@ -61,7 +58,13 @@ function readFields(
   return read;
 }
 
-function customIdProblem(customId: string | null, writer: Writer): string | undefined {
+function customIdProblem(
+  customId: string | null,
+  writer: Writer,
+  before: Pick<Profile, 'custom_id'> | undefined,
+): string | undefined {
+  // Clients send whole objects back.
+  if (before && customId === before.custom_id) return undefined;
   if (writer !== 'admin') return 'Only an admin access token may set this.';
   if (customId === null) return undefined;
   const length = [...customId].length;
@@ -93,6 +96,30 @@ export async function createProfile(
   return created;
 }
 
+/** What a new profile is made of; throws with every problem. */
+export async function readNewProfile(
+  context: Context,
+  application: Application,
+  fields: ProfileFields,
+  writer: Writer,
+) {
+  const errors: FieldErrors = {};
+  const read = readFields(fields, writer, errors);
+  const catalogue = await context.catalogues.get(application.id);
+  const pairs = readAttributes(fields.attributes ?? [], writer, [], catalogue, errors);
+  throwFound(errors);
+  return { read, pairs };
+}
+
+/** What a profile changes to; throws with every problem. */
+export function readChange(catalogue: Catalogue, before: Profile, fields: ProfileFields, writer: Writer) {
+  const errors: FieldErrors = {};
+  const read = readFields(fields, writer, errors, before);
+  const pairs = fields.attributes && readAttributes(fields.attributes, writer, before.attributes, catalogue, errors);
+  throwFound(errors);
+  return { read, pairs };
+}
+
 /** As createProfile, but undefined where the custom id is taken. */
 export async function tryCreateProfile(
   context: Context,
@@ -100,12 +127,7 @@ export async function tryCreateProfile(
   fields: ProfileFields,
   writer: Writer,
 ): Promise<CreatedProfile | undefined> {
-  const errors: FieldErrors = {};
-  const read = readFields(fields, writer, errors);
-  const catalogue = await context.catalogues.get(application.id);
-  const pairs = readAttributes(fields.attributes ?? [], writer, [], catalogue, errors);
-  if (Object.keys(errors).length > 0) throw new ValidationError(errors);
-
+  const { read, pairs } = await readNewProfile(context, application, fields, writer);
   const now = context.clock.now();
   const id = newId();
   const tokenId = newId();
@@ -171,15 +193,12 @@ export async function updateProfile(
   writer: Writer,
   ifMatch?: string,
 ): Promise<Profile> {
-  const errors: FieldErrors = {};
-  const read = readFields(fields, writer, errors);
   const catalogue = await context.catalogues.get(application.id);
   return context.db.transaction(async (tx) => {
     const before = await store.lockProfile(tx, application.id, id);
     if (!before) throw notFound();
     requireMatch(ifMatch, before.updated_at);
-    const pairs = fields.attributes && readAttributes(fields.attributes, writer, before.attributes, catalogue, errors);
-    if (Object.keys(errors).length > 0) throw new ValidationError(errors);
+    const { read, pairs } = readChange(catalogue, before, fields, writer);
     if (read.customId !== undefined && read.customId !== before.custom_id) {
       if (before.custom_id !== null) await store.releaseCustomId(tx, application.id, before.custom_id);
       if (read.customId !== null && !(await store.reserveCustomId(tx, application.id, read.customId, id)))

@@ -29,6 +29,28 @@ describe('profiles', () => {
     expect(Object.keys(refused.fields)).toEqual(['custom_id']);
   });
 
+  it('may send their own custom id back, as whole objects do, but not another', async () => {
+    const made = await profiles.createByCustomId('sent-back');
+    const own = `applications/${CLIENT_ID}/profile/`;
+    for (const path of [own, `profiles/${made.id}/`]) {
+      const change = (body: unknown) => server.call('PATCH', path, { token: made.access_token, body });
+      const { body: whole } = await server.call('GET', path, { token: made.access_token });
+      expect(await change({ ...whole, nickname: 'Anew' })).toMatchObject({
+        status: 200,
+        body: { nickname: 'Anew', custom_id: 'sent-back' },
+      });
+      for (const customId of ['another', null]) {
+        expect(await change({ custom_id: customId })).toMatchObject({
+          status: 400,
+          body: { custom_id: ['Only an admin access token may set this.'] },
+        });
+      }
+    }
+    const nameless = await create();
+    const back = await server.call('PATCH', own, { token: nameless.access_token, body: { custom_id: null } });
+    expect(back.status).toBe(200);
+  });
+
   it('are found by custom id, which belongs to one profile', async () => {
     await profiles.createByCustomId('fan/7');
     expect(await refusal(profiles.createByCustomId('fan/7'))).toMatchObject({
