@@ -2,13 +2,16 @@ import { Type } from 'typebox';
 import type { FastifyRequest } from 'fastify';
 import type { Context } from '../context.ts';
 import { PageOf, PageQuery, presentPage, readPage } from '../database/page.ts';
-import { ApiError, ValidationError, notFound, type FieldErrors } from '../errors.ts';
+import { ApiError, ValidationError, notFound, readAll, throwFound, type FieldErrors } from '../errors.ts';
+import { UNSTORABLE } from '../http/all-problems.ts';
+import { unstorable as findUnstorable } from '../http/body.ts';
 import { SteppedRangeFields, SteppedRangeQuery, readSteppedRange } from '../http/range.ts';
 import { ClientIdParams, ClientProfileParams, NoContent, Timestamp } from '../http/schemas.ts';
 import { LARGE_BODY_LIMIT, type App } from '../http/route.ts';
 import { readUuid } from '../ids.ts';
 import { formatInstant, parseInstant } from '../instant.ts';
 import { reachToChange } from '../profiles/profile-routes.ts';
+import type { Catalogue } from '../rules/attribute.ts';
 import { isRecord } from '../rules/fields.ts';
 import {
   ActivityResource,
@@ -23,7 +26,7 @@ import * as service from './activity-service.ts';
 import * as store from './activity-store.ts';
 import { createFloodGate } from './flood.ts';
 import { createIntake } from './intake.ts';
-import type { Sender } from './read-items.ts';
+import type { Sender, UnstorableText } from './read-items.ts';
 import { formatPosition, readPosition } from './tail-position.ts';
 
 export function activityRoutes(app: App, context: Context): void {
@@ -42,31 +45,31 @@ export function activityRoutes(app: App, context: Context): void {
     return rows.map((row) => presentActivity(row, typeName));
   };
 
-  const readFilter = async (
-    applicationId: number,
-    query: { type?: string | undefined; since?: string; until?: string },
-  ): Promise<store.ActivityFilter> => {
-    const errors: FieldErrors = {};
-    const instant = (name: 'since' | 'until'): string | undefined => {
-      const text = query[name];
-      const at = text === undefined ? undefined : parseInstant(String(text));
-      if (text !== undefined && at === undefined)
-        errors[name] = ['This must be an ISO 8601 date and time, such as 2025-04-28T12:16:49Z.'];
-      return at === undefined ? undefined : formatInstant(at);
-    };
-    const { types } = await context.catalogues.get(applicationId);
-    const typeId = query.type === undefined ? undefined : types.get(query.type)?.id;
-    if (query.type !== undefined && typeId === undefined) errors['type'] = ['There is no such activity type.'];
-    const filter = { typeId, since: instant('since'), until: instant('until') };
-    if (Object.keys(errors).length > 0) throw new ValidationError(errors);
-    return filter;
+  const readList = async (request: FastifyRequest) => {
+    const { types } = await catalogueOf(request);
+    return readAll(
+      () => readPage(request, store.ACTIVITY_ORDER),
+      () => readFilter(types, request.query as FilterQuery), // of strings
+    );
+  };
+  const readCounts = async (request: FastifyRequest) => {
+    const { types } = await catalogueOf(request);
+    const query = request.query as FilterQuery; // likewise
+    return readAll(
+      () => readSteppedRange({ ...query }, context.clock.now()),
+      () => readFilter(types, { type: query.type }),
+    );
+  };
+  const catalogueOf = async ({ params }: FastifyRequest): Promise<Catalogue> => {
+    const application = await context.applications.get((params as { client_id: string }).client_id); // of the path
+    return context.catalogues.get(application.id);
   };
 
   app.post(
     '/api/v1/applications/:client_id/activities/',
     {
       bodyLimit: LARGE_BODY_LIMIT,
-      config: { access: 'any' },
+      config: { access: 'any', readsUnstorable: true },
       // Only the envelope can be wrong as a whole, and the handler reads it; the schema is for the documentation.
       validatorCompiler: () => () => true,
       schema: {
@@ -83,10 +86,10 @@ export function activityRoutes(app: App, context: Context): void {
     },
     async (request) => {
       const application = await context.applications.get(request.params.client_id);
-      const items = readEnvelope(request.body);
+      const { items, unstorable } = readEnvelope(request);
       const sender = senderOf(request);
       if (sender.kind === 'profile') flood(sender.profile.id, items.length);
-      return intake.receive(application, sender, items);
+      return intake.receive(application, sender, items, unstorable);
     },
   );
 
@@ -124,7 +127,7 @@ export function activityRoutes(app: App, context: Context): void {
   app.get(
     '/api/v1/applications/:client_id/profiles/:profile_id/activities/',
     {
-      config: { access: 'any' },
+      config: { access: 'any', check: readList },
       schema: {
         operationId: 'listActivities',
         summary: 'List the activities of a profile',
@@ -143,8 +146,7 @@ export function activityRoutes(app: App, context: Context): void {
     async (request) => {
       const { application, profile } = await reachToChange(context, request);
       if (application.client_id !== request.params.client_id) throw notFound();
-      const page = readPage(request, store.ACTIVITY_ORDER);
-      const filter = await readFilter(application.id, request.query);
+      const [page, filter] = await readList(request);
       const { rows, count } = await store.pageOfActivities(context.db, profile.id, filter, page);
       const typeName = await typeNames(application.id, rows);
       return presentPage(request, page, store.ACTIVITY_ORDER, rows, count, (row) => presentActivity(row, typeName));
@@ -154,7 +156,7 @@ export function activityRoutes(app: App, context: Context): void {
   app.get(
     '/api/v1/applications/:client_id/profiles/:profile_id/activity-counts/',
     {
-      config: { access: 'any' },
+      config: { access: 'any', check: readCounts },
       schema: {
         operationId: 'countActivities',
         summary: 'Count the activities of a profile over time',
@@ -172,8 +174,7 @@ export function activityRoutes(app: App, context: Context): void {
     async (request) => {
       const { application, profile } = await reachToChange(context, request);
       if (application.client_id !== request.params.client_id) throw notFound();
-      const range = readSteppedRange(request.query, context.clock.now());
-      const { typeId } = await readFilter(application.id, { type: request.query.type });
+      const [range, { typeId }] = await readCounts(request);
       const results = await service.countOverTime(context, profile.id, typeId, range);
       return {
         interval: range.interval,
@@ -210,6 +211,28 @@ export function activityRoutes(app: App, context: Context): void {
   );
 }
 
+interface FilterQuery {
+  type?: string | undefined;
+  since?: string;
+  until?: string;
+}
+
+function readFilter(types: Catalogue['types'], query: FilterQuery): store.ActivityFilter {
+  const errors: FieldErrors = {};
+  const instant = (name: 'since' | 'until'): string | undefined => {
+    const text = query[name];
+    const at = text === undefined ? undefined : parseInstant(String(text));
+    if (text !== undefined && at === undefined)
+      errors[name] = ['This must be an ISO 8601 date and time, such as 2025-04-28T12:16:49Z.'];
+    return at === undefined ? undefined : formatInstant(at);
+  };
+  const typeId = query.type === undefined ? undefined : types.get(query.type)?.id;
+  if (query.type !== undefined && typeId === undefined) errors['type'] = ['There is no such activity type.'];
+  const filter = { typeId, since: instant('since'), until: instant('until') };
+  throwFound(errors);
+  return filter;
+}
+
 const CountsAnswer = Type.Object(
   {
     ...SteppedRangeFields,
@@ -236,7 +259,9 @@ function senderOf({ credential }: FastifyRequest): Sender {
   return credential.kind === 'profile' ? { kind: 'profile', profile: credential.profile } : { kind: 'admin' };
 }
 
-function readEnvelope(body: unknown): unknown[] {
+/** The items, and which text of which of them cannot be stored: that rejects an item, and the envelope only around them. */
+function readEnvelope(request: FastifyRequest): { items: unknown[]; unstorable: UnstorableText } {
+  const { body } = request;
   if (!isRecord(body)) throw new ValidationError({ non_field_errors: ['The body must be an object with activities.'] });
   const { activities } = body;
   const problem =
@@ -248,5 +273,14 @@ function readEnvelope(body: unknown): unknown[] {
           ? `This must have 1 to ${MAX_BATCH} items.`
           : undefined;
   if (problem !== undefined) throw new ValidationError({ activities: [problem] });
-  return activities as unknown[]; // no problem: a list
+  const items = activities as unknown[]; // no problem: a list
+  const unstorable = new Map<number, string[]>();
+  if (request.unstorable === undefined) return { items, unstorable };
+  const around = findUnstorable({ ...body, activities: null });
+  throwFound(Object.fromEntries(around.map((path) => [path, [UNSTORABLE]])));
+  items.forEach((item, index) => {
+    const paths = findUnstorable(item);
+    if (paths.length > 0) unstorable.set(index, paths);
+  });
+  return { items, unstorable };
 }

@@ -229,7 +229,7 @@ describe('intake', () => {
       expect(ids.sort()).toEqual(['"\\ ,{}null', 'null', '😀'.repeat(128)].sort());
     });
 
-    it('may not hold numbers beyond a double, NUL characters or prototypes', async () => {
+    it('may not hold numbers beyond a double or prototypes', async () => {
       const fan = await makeProfile();
       const raw = (item: string) =>
         server.call<AcceptedActivities>('POST', path, {
@@ -241,10 +241,40 @@ describe('intake', () => {
         accepted: 0,
         rejected: [{ errors: { data: [expect.any(String)] } }],
       });
-      expect((await raw(`${start},"data":{"a":"\\u0000"}}`)).status).toBe(400);
-      expect((await raw(`${start},"data":{"a":"\\ud800"}}`)).status).toBe(400);
       expect((await raw(`${start},"__proto__":{"value":5}}`)).status).toBe(400);
       expect(await list(fan.id)).toEqual([]);
+    });
+
+    it('are rejected by themselves, and by path, for text that cannot be stored', async () => {
+      const fan = await makeProfile();
+      const raw = (body: string) =>
+        server.call<AcceptedActivities>('POST', path, { body, headers: { 'content-type': 'application/json' } });
+      const item = (id: string, more: string) =>
+        `{"id":"${id}","type":"comment-created","profile_id":"${fan.id}"${more}}`;
+      const items = [
+        item('good', ''),
+        item('nul', ',"value":0,"data":{"a":["x","\\u0000"],"b":"\\ud800"}'),
+        item('n\\u0000', ''),
+        item('key', ',"data":{"\\udc00":1}'),
+        '"\\u0000"',
+      ];
+      const reason = ['NUL characters and lone surrogates are not allowed.'];
+      expect((await raw(`{"activities":[${items.join(',')}]}`)).body).toEqual({
+        accepted: 1,
+        duplicates: 0,
+        rejected: [
+          { index: 1, id: 'nul', errors: { 'data.a[1]': reason, 'data.b': reason, value: [expect.any(String)] } },
+          { index: 2, id: null, errors: { id: reason } },
+          { index: 3, id: 'key', errors: { data: reason } },
+          { index: 4, id: null, errors: { non_field_errors: ['This must be an object.'] } },
+        ],
+      });
+      expect((await list(fan.id)).map((row) => row.id)).toEqual(['good']);
+      // Around the items it is the envelope that is bad.
+      expect(await raw(`{"activities":[${items.join(',')}],"more":"\\u0000"}`)).toMatchObject({
+        status: 400,
+        body: { more: reason },
+      });
     });
 
     it('are a 400 as a whole only where the envelope is bad', async () => {

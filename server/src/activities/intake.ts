@@ -12,11 +12,24 @@ import { createQueueStart, findOldestLive } from '../evaluation/queue.ts';
 import { nameTypes } from './activity-types.ts';
 import { createGate } from './gate.ts';
 import { ERASED_MEANWHILE, storeBatch, type Stored } from './intake-statement.ts';
-import { NO_PROFILE, readItems, type Columns, type ReadItems, type Rejected, type Sender } from './read-items.ts';
+import {
+  NO_PROFILE,
+  readItems,
+  type Columns,
+  type ReadItems,
+  type Rejected,
+  type Sender,
+  type UnstorableText,
+} from './read-items.ts';
 
 export interface Intake {
   /** Stores a batch; resolves once it is durable. */
-  receive(application: Application, sender: Sender, items: readonly unknown[]): Promise<IntakeAnswer>;
+  receive(
+    application: Application,
+    sender: Sender,
+    items: readonly unknown[],
+    unstorable?: UnstorableText,
+  ): Promise<IntakeAnswer>;
 }
 
 const MAX_ATTEMPTS = 6;
@@ -32,12 +45,17 @@ export function createIntake(context: Context): Intake {
     onRest: (seconds) => meters.rested.inc(seconds),
   });
 
-  const store = async (application: Application, sender: Sender, items: readonly unknown[]): Promise<Outcome> => {
+  const store = async (
+    application: Application,
+    sender: Sender,
+    items: readonly unknown[],
+    unstorable: UnstorableText,
+  ): Promise<Outcome> => {
     let catalogue = await context.catalogues.get(application.id);
     let refusedTypes: ReadonlySet<string> = new Set();
     for (let attempt = 1; ; attempt++) {
       const now = context.clock.now();
-      const read = readItems(items, { sender, catalogue, now, refusedTypes });
+      const read = readItems(items, { unstorable, sender, catalogue, now, refusedTypes });
       if (read.unknownTypes.size > 0) {
         // Apart, since the catalogue that is read next is everybody's.
         refusedTypes = await context.db.apart(() => nameTypes(context, application.id, read.unknownTypes));
@@ -60,12 +78,12 @@ export function createIntake(context: Context): Intake {
   };
 
   return {
-    async receive(application, sender, items) {
+    async receive(application, sender, items, unstorable = new Map()) {
       // Under an Idempotency-Key a connection is held already: whoever waits for a place with it could block those inside.
       const leave = context.db.isTogether() ? () => {} : await enter(items.length);
       const startedAt = performance.now();
       try {
-        const { read, stored } = await store(application, sender, items);
+        const { read, stored } = await store(application, sender, items, unstorable);
         const rejected = [...read.rejected, ...unknownProfiles(read.columns, stored.unknown)];
         const repeated = read.late.length === 0 ? new Set<Rejected>() : await knownAmong(context, sender, read.late);
         for (const late of read.late) if (!repeated.has(late)) rejected.push(late);

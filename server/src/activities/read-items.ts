@@ -2,6 +2,7 @@
 // hand and in one pass, since it runs for every activity: a schema compiler would take longer than the database.
 
 import type { FieldErrors } from '../errors.ts';
+import { UNSTORABLE } from '../http/all-problems.ts';
 import { readUuid } from '../ids.ts';
 import { formatInstant, parseInstant, type Instant } from '../instant.ts';
 import type { ActivityType, Catalogue, Fact } from '../rules/attribute.ts';
@@ -51,7 +52,11 @@ export interface ReadItems {
 
 const FIELDS = new Set(['id', 'type', 'profile_id', 'custom_id', 'occurred_at', 'value', 'data']);
 
+/** By index of the item: where in it text stands that the database cannot hold. */
+export type UnstorableText = ReadonlyMap<number, string[]>;
+
 export interface ReadOptions {
+  unstorable: UnstorableText;
   sender: Sender;
   catalogue: Catalogue;
   now: Instant;
@@ -92,6 +97,8 @@ function readItem(reading: Reading, item: unknown, index: number): void {
   }
   const problems = new Problems();
   for (const field in item) if (!FIELDS.has(field)) problems.add(field, 'This field is not known.');
+  const unstorable = reading.unstorable.get(index);
+  if (unstorable) for (const field of unstorable) problems.add(field, UNSTORABLE);
   const { id } = item;
   if (id === undefined) problems.add('id', 'This field is required.');
   else if (
@@ -108,7 +115,7 @@ function readItem(reading: Reading, item: unknown, index: number): void {
   const data = readData(reading, item['data'], type, problems);
   const occurredAt = readOccurredAt(reading, item['occurred_at'], problems);
   if (problems.fields || occurredAt === undefined) {
-    const shown = typeof id === 'string' ? id.slice(0, MAX_ACTIVITY_ID * 2) : null;
+    const shown = typeof id === 'string' && !unstorable?.includes('id') ? id.slice(0, MAX_ACTIVITY_ID * 2) : null;
     if (!problems.fields) {
       late.push({ index, id: shown, errors: { occurred_at: ['This may be at most 7 days back.'] } });
     } else rejected.push({ index, id: shown, errors: problems.fields });

@@ -1,11 +1,11 @@
 import { Type, type Static } from 'typebox';
 import type { Context } from '../context.ts';
 import { PageOf, PageQuery, presentPage, readPage } from '../database/page.ts';
-import { ApiError, ValidationError, notFound } from '../errors.ts';
+import { ApiError, invalid, notFound } from '../errors.ts';
 import { ClientIdParams, NoContent, Timestamp } from '../http/schemas.ts';
 import type { App } from '../http/route.ts';
 import { readUuid } from '../ids.ts';
-import { formatInstant, parseInstant } from '../instant.ts';
+import { formatInstant, parseInstant, type Instant } from '../instant.ts';
 import { nullable } from '../profiles/profile.ts';
 import { ApplicationResource, presentApplication } from './application.ts';
 import { createAdminToken, rotateClientSecret } from './application-service.ts';
@@ -22,6 +22,13 @@ const AdminToken = Type.Object({
 });
 
 export function applicationRoutes(app: App, context: Context): void {
+  const readExpiry = (text: string | null = null): Instant | null => {
+    const at = text === null ? null : parseInstant(text);
+    if (at === undefined || (at !== null && at <= context.clock.now()))
+      throw invalid('expires_at', 'This must be an ISO 8601 date and time in the future.');
+    return at;
+  };
+
   app.get(
     '/api/v1/applications/:client_id/',
     {
@@ -113,7 +120,10 @@ export function applicationRoutes(app: App, context: Context): void {
   app.post(
     '/api/v1/applications/:client_id/access-tokens/',
     {
-      config: { access: 'owner' },
+      config: {
+        access: 'owner',
+        check: ({ body }) => readExpiry((body as { expires_at?: string | null }).expires_at), // it met the schema
+      },
       schema: {
         operationId: 'createAdminToken',
         summary: 'Make an admin access token',
@@ -132,11 +142,8 @@ export function applicationRoutes(app: App, context: Context): void {
     },
     async (request, reply) => {
       const application = await context.applications.get(request.params.client_id);
-      const { name, read_only: readOnly = false, expires_at: expires = null } = request.body;
-      const expiresAt = expires === null ? null : parseInstant(expires);
-      if (expiresAt === undefined || (expiresAt !== null && expiresAt <= context.clock.now())) {
-        throw new ValidationError({ expires_at: ['This must be an ISO 8601 date and time in the future.'] });
-      }
+      const { name, read_only: readOnly = false } = request.body;
+      const expiresAt = readExpiry(request.body.expires_at);
       const made = await createAdminToken(context, application.id, { name, readOnly, expiresAt });
       reply.header('cache-control', 'no-store').code(201);
       return {

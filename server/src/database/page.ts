@@ -60,23 +60,28 @@ export const PageOf = <T extends Parameters<typeof Type.Array>[0]>(item: T) =>
     results: Type.Array(item),
   });
 
-type Query = Record<string, string | string[] | undefined>;
+export type Query = Record<string, string | string[] | undefined>;
 
 export function readPage(
   request: FastifyRequest,
   order: Pick<Order<never>, 'name' | 'columns'>,
   maxSize = MAX_PAGE_SIZE,
 ): PageRequest {
+  const [size, number, isCounted] = readNumbers(request);
+  const text = (request.query as Query)['cursor']; // as there
+  const cursor = text === undefined ? undefined : decode(text, order);
+  if (number > MAX_OFFSET / maxSize) throw new ApiError('not_found', { detail: 'Invalid page.' });
+  return { size: Math.min(size, maxSize), number, cursor, wantsCount: cursor === undefined && isCounted };
+}
+
+/** What a page asks for beside its cursor, which belongs to an order that may not be known yet. */
+export function readNumbers(request: FastifyRequest): [size: number, number: number, isCounted: boolean] {
   const query = request.query as Query; // Fastify parses it to strings and lists of strings
-  const [size, number, isCounted] = readAll(
+  return readAll(
     () => positive(query, 'page_size', DEFAULT_PAGE_SIZE),
     () => positive(query, 'page', 1),
     () => readCount(query),
   );
-  const text = query['cursor'];
-  const cursor = text === undefined ? undefined : decode(text, order);
-  if (number > MAX_OFFSET / maxSize) throw new ApiError('not_found', { detail: 'Invalid page.' });
-  return { size: Math.min(size, maxSize), number, cursor, wantsCount: cursor === undefined && isCounted };
 }
 
 function readCount(query: Query): boolean {

@@ -12,6 +12,7 @@ import {
 } from '../database/page.ts';
 import { actorName } from '../credentials/credential.ts';
 import { notFound, ValidationError } from '../errors.ts';
+import { parseRule } from '../groups/dynamic.ts';
 import { GroupResource, presentGroup } from '../groups/group.ts';
 import { GroupParams } from '../groups/group-routes.ts';
 import { getGroup, updateGroup } from '../groups/group-service.ts';
@@ -87,7 +88,14 @@ export function evaluationRoutes(app: App, context: Context): void {
   app.post(
     `${GROUPS}preview/`,
     {
-      config: { access: 'admin', reads: true },
+      config: {
+        access: 'admin',
+        reads: true,
+        check: async ({ params, body }) => {
+          const application = await context.applications.get((params as { client_id: string }).client_id); // of the path
+          await parseRule(context.db, application.id, (body as { rule_tree?: unknown }).rule_tree); // it met the schema
+        },
+      },
       schema: {
         operationId: 'previewRule',
         summary: 'Preview a rule',

@@ -1,9 +1,9 @@
 import { Type } from 'typebox';
 import type { FastifyRequest } from 'fastify';
 import type { Context } from '../context.ts';
-import { DEFAULT_PAGE_SIZE, MAX_LARGE_PAGE_SIZE, PageOf, readPage } from '../database/page.ts';
-import { ApiError, invalid } from '../errors.ts';
-import { SteppedRangeFields, SteppedRangeQuery, readSteppedRange } from '../http/range.ts';
+import { DEFAULT_PAGE_SIZE, MAX_LARGE_PAGE_SIZE, PageOf, readPage, type Query } from '../database/page.ts';
+import { ApiError, invalid, readAll } from '../errors.ts';
+import { SteppedRangeFields, SteppedRangeQuery, readSteppedRange, type SteppedRange } from '../http/range.ts';
 import { Timestamp } from '../http/schemas.ts';
 import type { App } from '../http/route.ts';
 import { formatInstant } from '../instant.ts';
@@ -53,10 +53,13 @@ const SizeResource = Type.Object({
 });
 
 export function changeRoutes(app: App, context: Context): void {
+  const readRange = (request: FastifyRequest): SteppedRange =>
+    readSteppedRange(request.query as Query, context.clock.now());
+
   app.get(
     '/api/v1/applications/:client_id/profile-groups/:group/changes/',
     {
-      config: { access: 'admin' },
+      config: { access: 'admin', check: readPosition },
       schema: {
         operationId: 'listChanges',
         summary: 'Follow the members of a group',
@@ -71,8 +74,7 @@ export function changeRoutes(app: App, context: Context): void {
     },
     async (request) => {
       const application = await context.applications.get(request.params.client_id);
-      const { size, number } = readPage(request, NO_CURSOR, MAX_LARGE_PAGE_SIZE);
-      const after = readSequence(request.query.after);
+      const [{ size, number }, after] = readPosition(request);
       // Sequences have no gaps, so a page by number begins where it would by counting.
       const from = after + (number - 1) * size;
       const { count, changes, hasMore } = await listChanges(context, application, request.params.group, from, size);
@@ -95,7 +97,7 @@ export function changeRoutes(app: App, context: Context): void {
   app.get(
     '/api/v1/applications/:client_id/profile-groups/:group/size/',
     {
-      config: { access: 'admin' },
+      config: { access: 'admin', check: readRange },
       schema: {
         operationId: 'getGroupSize',
         summary: 'Get the size of a group over time',
@@ -108,7 +110,7 @@ export function changeRoutes(app: App, context: Context): void {
     },
     async (request) => {
       const application = await context.applications.get(request.params.client_id);
-      const range = readSteppedRange(request.query, context.clock.now());
+      const range = readRange(request);
       const sizes = await listSizes(context, application, request.params.group, range);
       return {
         interval: range.interval,
@@ -122,6 +124,12 @@ export function changeRoutes(app: App, context: Context): void {
 
 /** The feed goes on by sequence; a cursor can only come from another list. */
 const NO_CURSOR = { name: 'changes', columns: [] };
+
+const readPosition = (request: FastifyRequest) =>
+  readAll(
+    () => readPage(request, NO_CURSOR, MAX_LARGE_PAGE_SIZE),
+    () => readSequence((request.query as { after?: string }).after),
+  );
 
 function readSequence(text: string | undefined): number {
   if (text === undefined || text === '') return 0;

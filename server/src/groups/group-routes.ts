@@ -1,7 +1,8 @@
 import { Type } from 'typebox';
+import type { FastifyRequest } from 'fastify';
 import type { Context } from '../context.ts';
 import { actorName } from '../credentials/credential.ts';
-import { PageOf, PageQuery, presentPage, readPage } from '../database/page.ts';
+import { PageOf, PageQuery, presentPage, readPage, type Query } from '../database/page.ts';
 import { notFound, readAll } from '../errors.ts';
 import { asPresented, ClientIdParams, ClientProfileParams, IfMatch, NoContent } from '../http/schemas.ts';
 import type { App } from '../http/route.ts';
@@ -25,10 +26,20 @@ export function groupRoutes(app: App, context: Context): void {
   app.setSerializerCompiler(asPresented);
   const present = ({ group, dynamic }: service.PresentedGroup): GroupResource => presentGroup(group, dynamic);
 
+  const checkNew = async ({ params, body }: FastifyRequest, failed: ReadonlySet<string>): Promise<void> => {
+    const application = await context.applications.get((params as { client_id: string }).client_id); // of the path
+    await service.checkNewGroup(context, application, body as GroupFields, failed); // only what met the schema
+  };
+  const checkChange = async ({ params, body }: FastifyRequest): Promise<void> => {
+    const { client_id: clientId, group } = params as { client_id: string; group: string }; // of the path
+    const application = await context.applications.get(clientId);
+    await service.checkGroupChange(context, application, group, body as GroupFields); // as above
+  };
+
   app.post(
     GROUPS,
     {
-      config: { access: 'admin' },
+      config: { access: 'admin', check: checkNew },
       schema: {
         operationId: 'createGroup',
         summary: 'Make a profile group',
@@ -51,7 +62,7 @@ export function groupRoutes(app: App, context: Context): void {
   app.get(
     GROUPS,
     {
-      config: { access: 'admin' },
+      config: { access: 'admin', check: readList },
       schema: {
         operationId: 'listGroups',
         summary: 'List profile groups',
@@ -64,10 +75,7 @@ export function groupRoutes(app: App, context: Context): void {
     },
     async (request) => {
       const application = await context.applications.get(request.params.client_id);
-      const [page, filter] = readAll(
-        () => readPage(request, store.GROUP_ORDER),
-        () => readGroupFilter(request.query),
-      );
+      const [page, filter] = readList(request);
       const { rows, count } = await service.listGroups(context, application, filter, page);
       return presentPage(request, page, ROWS, rows, count, present);
     },
@@ -95,7 +103,7 @@ export function groupRoutes(app: App, context: Context): void {
   app.patch(
     GROUP,
     {
-      config: { access: 'admin', optionalBody: true },
+      config: { access: 'admin', optionalBody: true, check: checkChange },
       schema: {
         operationId: 'updateGroup',
         summary: 'Change a profile group',
@@ -194,6 +202,12 @@ export function groupRoutes(app: App, context: Context): void {
     },
   );
 }
+
+const readList = (request: FastifyRequest) =>
+  readAll(
+    () => readPage(request, store.GROUP_ORDER),
+    () => readGroupFilter(request.query as Query),
+  );
 
 const ROWS = { ...store.GROUP_ORDER, key: ({ group }: service.PresentedGroup) => store.GROUP_ORDER.key(group) };
 

@@ -6,7 +6,7 @@ import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
 import { isUniqueViolation, type Queryable } from '../database/database.ts';
 import type { PageRequest } from '../database/page.ts';
-import { ValidationError, conflict, invalid, notFound, type FieldErrors } from '../errors.ts';
+import { ValidationError, conflict, invalid, notFound, throwFound, type FieldErrors } from '../errors.ts';
 import { newId, readUuid } from '../ids.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { requireMatch } from '../profiles/profile-service.ts';
@@ -121,10 +121,36 @@ function readFields(fields: GroupFields, errors: FieldErrors): store.GroupChange
   return read;
 }
 
+const NO_RULE = 'Only a group of membership_type "dynamic" has a rule.';
+
 const customIdTaken = (error: unknown, customId: string | null | undefined): never => {
   if (isUniqueViolation(error)) throw conflict(`profile group with custom_id '${customId}' already exists.`);
   throw error;
 };
+
+/** Reads a new group's fields but for the rule itself. */
+function readNew(fields: GroupFields, errors: FieldErrors, isDynamic: boolean): store.GroupChange {
+  const read = readFields(fields, errors);
+  if (read.name === undefined) errors['name'] = ['This field is required.'];
+  if (isDynamic && fields.rule_tree === undefined) errors['rule_tree'] = ['This field is required of a dynamic group.'];
+  if (!isDynamic && fields.rule_tree != null) errors['rule_tree'] = [NO_RULE];
+  return read;
+}
+
+/** Throws what is wrong with the fields that met the schema; which kind of group is meant may be among the others. */
+export async function checkNewGroup(
+  context: Context,
+  application: Application,
+  fields: GroupFields,
+  failed: ReadonlySet<string>,
+): Promise<void> {
+  const errors: FieldErrors = {};
+  const isDynamic = fields.membership_type === 'dynamic' || (failed.has('membership_type') && fields.rule_tree != null);
+  readNew(fields, errors, isDynamic);
+  if (isDynamic && fields.rule_tree !== undefined)
+    await collect(errors, () => parseRule(context.db, application.id, fields.rule_tree));
+  throwFound(errors);
+}
 
 export async function createGroup(
   context: Context,
@@ -133,12 +159,8 @@ export async function createGroup(
   actor: string,
 ): Promise<PresentedGroup> {
   const errors: FieldErrors = {};
-  const read = readFields(fields, errors);
   const isDynamic = fields.membership_type === 'dynamic';
-  if (read.name === undefined) errors['name'] = ['This field is required.'];
-  if (isDynamic && fields.rule_tree === undefined) errors['rule_tree'] = ['This field is required of a dynamic group.'];
-  if (!isDynamic && fields.rule_tree != null)
-    errors['rule_tree'] = ['Only a group of membership_type "dynamic" has a rule.'];
+  const read = readNew(fields, errors, isDynamic);
   if (!isDynamic && Object.keys(errors).length > 0) throw new ValidationError(errors);
 
   const now = context.clock.now();
@@ -203,6 +225,39 @@ async function collect<T>(errors: FieldErrors, work: () => Promise<T>): Promise<
   }
 }
 
+/** What a group changes to; throws with every problem. */
+async function readChange(
+  tx: Queryable,
+  before: Group,
+  fields: GroupFields,
+): Promise<{ read: store.GroupChange; tree: RuleNode | undefined }> {
+  const errors: FieldErrors = {};
+  const read = readFields(fields, errors);
+  const isDynamic = before.membership_type === 'dynamic';
+  if (fields.membership_type !== undefined && fields.membership_type !== before.membership_type) {
+    errors['membership_type'] = ['This cannot change.'];
+  }
+  if (!isDynamic && fields.rule_tree != null) errors['rule_tree'] = [NO_RULE];
+  if (!isDynamic && fields.is_paused === true)
+    errors['is_paused'] = ['Only a group of membership_type "dynamic" can be paused.'];
+  const hasRule = isDynamic && fields.rule_tree !== undefined;
+  const tree = hasRule
+    ? await collect(errors, () => parseRule(tx, before.application_id, fields.rule_tree, before.id))
+    : undefined;
+  throwFound(errors);
+  return { read, tree };
+}
+
+/** Throws what is wrong with the fields that met the schema. */
+export async function checkGroupChange(
+  context: Context,
+  application: Application,
+  text: string,
+  fields: GroupFields,
+): Promise<void> {
+  await readChange(context.db, await getGroup(context.db, application.id, text), fields);
+}
+
 /** Changes the given fields. Everything but texts and attributes is a change of what rules may read. */
 export async function updateGroup(
   context: Context,
@@ -212,8 +267,6 @@ export async function updateGroup(
   actor: string,
   ifMatch?: string,
 ): Promise<PresentedGroup> {
-  const errors: FieldErrors = {};
-  const read = readFields(fields, errors);
   const touchesRules =
     fields.is_active === false ||
     fields.rule_tree !== undefined ||
@@ -226,18 +279,7 @@ export async function updateGroup(
       if (!before.is_active) throw notFound();
       requireMatch(ifMatch, before.updated_at);
       const dynamic = before.membership_type === 'dynamic';
-      if (fields.membership_type !== undefined && fields.membership_type !== before.membership_type) {
-        errors['membership_type'] = ['This cannot change.'];
-      }
-      if (!dynamic && fields.rule_tree != null)
-        errors['rule_tree'] = ['Only a group of membership_type "dynamic" has a rule.'];
-      if (!dynamic && fields.is_paused === true)
-        errors['is_paused'] = ['Only a group of membership_type "dynamic" can be paused.'];
-      const hasRule = dynamic && fields.rule_tree !== undefined;
-      const tree = hasRule
-        ? await collect(errors, () => parseRule(tx, application.id, fields.rule_tree, before.id))
-        : undefined;
-      if (Object.keys(errors).length > 0) throw new ValidationError(errors);
+      const { read, tree } = await readChange(tx, before, fields);
 
       if (fields.is_active === false) await requireNoReaders(tx, before, 'deactivated');
       if (read.custom_id !== undefined && read.custom_id !== before.custom_id) await requireUnnamed(tx, before);

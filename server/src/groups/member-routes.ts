@@ -1,8 +1,9 @@
 import { Readable } from 'node:stream';
 import { Type, type Static } from 'typebox';
+import type { FastifyRequest } from 'fastify';
 import type { Context } from '../context.ts';
-import { MAX_LARGE_PAGE_SIZE, PageOf, PageQuery, presentPage, readPage } from '../database/page.ts';
-import { invalid, notFound } from '../errors.ts';
+import { MAX_LARGE_PAGE_SIZE, PageOf, PageQuery, presentPage, readNumbers, readPage } from '../database/page.ts';
+import { invalid, notFound, readAll } from '../errors.ts';
 import { NoContent, Timestamp } from '../http/schemas.ts';
 import { LARGE_BODY_LIMIT, LONGEST_UPLOAD_MS, type App } from '../http/route.ts';
 import { formatInstant } from '../instant.ts';
@@ -153,7 +154,7 @@ export function memberRoutes(app: App, context: Context): void {
   app.get(
     MEMBERS,
     {
-      config: { access: 'admin' },
+      config: { access: 'admin', check: readOrder },
       schema: {
         operationId: 'listMembers',
         summary: 'List members',
@@ -184,7 +185,7 @@ export function memberRoutes(app: App, context: Context): void {
     async (request) => {
       const application = await context.applications.get(request.params.client_id);
       const { as_of: asOf } = request.query;
-      const ordering = service.readOrdering(request.query.ordering);
+      const ordering = readOrder(request);
       const nickname = request.query.nickname === '' ? undefined : request.query.nickname;
       if (asOf !== undefined) {
         if (ordering !== '-membership_created_at' || nickname !== undefined)
@@ -246,6 +247,15 @@ export function memberRoutes(app: App, context: Context): void {
       };
     },
   );
+}
+
+/** With the problems of the page, whose cursor can be read only once the order is known. */
+function readOrder(request: FastifyRequest): ReturnType<typeof service.readOrdering> {
+  const { ordering } = request.query as { ordering?: string }; // of strings
+  return readAll(
+    () => service.readOrdering(ordering),
+    () => readNumbers(request),
+  )[0];
 }
 
 function presentMember(member: {

@@ -4,7 +4,7 @@
 import { TextDecoder } from 'node:util';
 import type { FastifyRequest } from 'fastify';
 import secureJson from 'secure-json-parse';
-import { ApiError, ValidationError, invalid } from '../errors.ts';
+import { ApiError, invalid } from '../errors.ts';
 import { noteBody } from './idempotency.ts';
 import type { App } from './route.ts';
 
@@ -18,7 +18,7 @@ export function registerBodies(app: App): void {
     (request, body, done) => {
       if (isEncoded(request)) return done(unsupported('Send the body without a Content-Encoding.'));
       noteBody(request, body as Buffer); // parseAs: 'buffer'
-      settle(() => parseJson(body as Buffer), done); // likewise
+      settle(() => parseJson(request, body as Buffer), done); // likewise
     },
   );
   // No Content-Type at all, or any other: routes opt in; the rest is 415.
@@ -33,7 +33,7 @@ export function registerBodies(app: App): void {
     collect(payload, request.routeOptions.bodyLimit).then(
       (body) => {
         noteBody(request, body);
-        settle(() => parseJson(body), done);
+        settle(() => parseJson(request, body), done);
       },
       (error: unknown) => done(error as Error), // collect rejects with errors only
     );
@@ -67,16 +67,15 @@ async function collect(payload: AsyncIterable<Buffer>, limit: number): Promise<B
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** The value of a JSON text; undefined where there are no bytes. Throws a ValidationError. */
-export function parseJson(body: Buffer): unknown {
+/** The value of a JSON text; undefined where there are no bytes. Throws a ValidationError. Notes what cannot be stored. */
+function parseJson(request: FastifyRequest, body: Buffer): unknown {
   if (body.length === 0) return undefined;
   const text = decode(body);
   if (isTooDeep(text)) throw invalid('non_field_errors', `JSON may be at most ${MAX_DEPTH} levels deep.`);
   const value = parse(text);
   if (/\\u(0000|d[89a-f])/i.test(text)) {
-    const field = unstorable(value);
-    if (field !== undefined)
-      throw new ValidationError({ [field]: ['NUL characters and lone surrogates are not allowed.'] });
+    const found = unstorable(value);
+    if (found.length > 0) request.unstorable = found;
   }
   return value;
 }
@@ -118,14 +117,19 @@ function isTooDeep(text: string): boolean {
 
 const bad = (text: string): boolean => text.includes('\0') || !text.isWellFormed();
 
-/** The path of the first string that cannot be stored, `a.b[0]`, or undefined. */
-export function unstorable(value: unknown, path = ''): string | undefined {
-  if (typeof value === 'string') return bad(value) ? path || 'non_field_errors' : undefined;
-  if (typeof value !== 'object' || value === null) return undefined;
+const MAX_FOUND = 100;
+
+/** The paths of strings that cannot be stored, `a.b[0]`; of a key the path of what holds it. */
+export function unstorable(value: unknown, path = '', found: string[] = []): string[] {
+  const add = (): void => {
+    const field = path || 'non_field_errors';
+    if (found.length < MAX_FOUND && !found.includes(field)) found.push(field);
+  };
+  if (typeof value === 'string' && bad(value)) add();
+  if (typeof value !== 'object' || value === null || found.length >= MAX_FOUND) return found;
   for (const [key, item] of Object.entries(value)) {
-    if (bad(key)) return path || 'non_field_errors';
-    const found = unstorable(item, Array.isArray(value) ? `${path}[${key}]` : path ? `${path}.${key}` : key);
-    if (found !== undefined) return found;
+    if (bad(key)) add();
+    else unstorable(item, Array.isArray(value) ? `${path}[${key}]` : path ? `${path}.${key}` : key, found);
   }
-  return undefined;
+  return found;
 }

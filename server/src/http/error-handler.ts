@@ -5,17 +5,10 @@ import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import findMyWay from 'find-my-way';
-import type { FastifyError, FastifyReply, FastifyRequest, FastifySchemaValidationError } from 'fastify';
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import type { Context } from '../context.ts';
-import {
-  ApiError,
-  ERRORS,
-  Unavailable,
-  ValidationError,
-  invalid,
-  type ErrorCode,
-  type FieldErrors,
-} from '../errors.ts';
+import { ApiError, ERRORS, Unavailable, ValidationError, invalid, type ErrorCode } from '../errors.ts';
+import { explainAll } from './all-problems.ts';
 import type { App } from './route.ts';
 
 const RETRY_AFTER = 2;
@@ -25,7 +18,13 @@ export const EXPOSED_HEADERS = ['X-Request-Id', 'Retry-After', 'Idempotent-Repla
 
 export function registerErrors(app: App, context: Context): void {
   const methods = methodTable(app);
-  app.setErrorHandler((error: unknown, request, reply) => send(context, error, request, reply));
+  app.setErrorHandler((error: unknown, request, reply) => {
+    if (!isFastifyError(error) || !error.validation) return send(context, error, request, reply);
+    return explainAll(request, error.validation, error.validationContext).then(
+      (fields) => send(context, new ValidationError(fields), request, reply),
+      (failure: unknown) => send(context, failure, request, reply),
+    );
+  });
   app.setNotFoundHandler(async (request, reply) => {
     reply.header('x-request-id', request.id);
     const path = request.url.split('?', 1)[0] ?? '/';
@@ -124,7 +123,6 @@ function recognise(error: unknown): ApiError | ValidationError {
   if (error instanceof ApiError || error instanceof ValidationError) return error;
   if (error instanceof Unavailable) return new ApiError('unavailable', { retryAfter: RETRY_AFTER, cause: error });
   if (!isFastifyError(error)) return new ApiError('internal_error', { cause: error });
-  if (error.validation) return new ValidationError(explain(error.validation, error.validationContext));
   switch (error.code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return new ApiError('payload_too_large');
@@ -151,60 +149,4 @@ function recognise(error: unknown): ApiError | ValidationError {
 
 function isFastifyError(error: unknown): error is FastifyError {
   return error instanceof Error && 'code' in error;
-}
-
-const MAX_MESSAGES = 100;
-
-/** Ajv's findings as field → messages, with the paths that a caller wrote. */
-function explain(findings: FastifySchemaValidationError[], context = 'body'): FieldErrors {
-  const fields: FieldErrors = {};
-  for (const finding of findings.slice(0, MAX_MESSAGES)) {
-    const { keyword, params } = finding;
-    const inner =
-      keyword === 'required'
-        ? String(params['missingProperty'])
-        : keyword === 'additionalProperties'
-          ? String(params['additionalProperty'])
-          : '';
-    const path = toPath(finding.instancePath, inner);
-    const field = path === '' ? 'non_field_errors' : path;
-    (fields[field] ??= []).push(message(finding, path === '' ? `The ${context}` : 'This field'));
-  }
-  return fields;
-}
-
-function toPath(pointer: string, inner: string): string {
-  const parts = pointer
-    .split('/')
-    .slice(1)
-    .map((part) => part.replace(/~1/g, '/').replace(/~0/g, '~'));
-  if (inner !== '') parts.push(inner);
-  return parts.reduce(
-    (path, part) => (/^\d+$/.test(part) && path !== '' ? `${path}[${part}]` : path === '' ? part : `${path}.${part}`),
-    '',
-  );
-}
-
-function message({ keyword, params, message: fallback }: FastifySchemaValidationError, subject: string): string {
-  switch (keyword) {
-    case 'required':
-      return 'This field is required.';
-    case 'additionalProperties':
-      return 'This field is not known.';
-    case 'type':
-      return `${subject} must be ${[params['type']].flat().join(' or ')}.`;
-    case 'enum':
-      return `${subject} must be one of: ${[params['allowedValues']].flat().join(', ')}.`;
-    case 'minLength':
-    case 'maxLength':
-      return `${subject} must have at ${keyword === 'minLength' ? 'least' : 'most'} ${String(params['limit'])} characters.`;
-    case 'minItems':
-    case 'maxItems':
-      return `${subject} must have at ${keyword === 'minItems' ? 'least' : 'most'} ${String(params['limit'])} items.`;
-    case 'minimum':
-    case 'maximum':
-      return `${subject} must be at ${keyword === 'minimum' ? 'least' : 'most'} ${String(params['limit'])}.`;
-    default:
-      return `${subject} ${fallback ?? 'is not valid'}.`;
-  }
 }

@@ -33,9 +33,9 @@ type Query = Record<string, string | string[] | undefined>;
 /** Whole steps, UTC: `since` is taken back to the start of its step. */
 export function readSteppedRange(query: Query, now: Instant): SteppedRange {
   const errors: FieldErrors = {};
-  const interval = query['interval'] ?? 'hour';
-  if (interval !== 'hour' && interval !== 'day')
-    throw new ValidationError({ interval: ['This must be one of: hour, day.'] });
+  const sentInterval = query['interval'] ?? 'hour';
+  const interval = sentInterval === 'day' ? 'day' : 'hour';
+  if (sentInterval !== interval) errors['interval'] = ['This must be one of: hour, day.'];
   const read = (name: string): Instant | undefined => {
     const value = query[name];
     if (value === undefined) return undefined;
@@ -46,6 +46,7 @@ export function readSteppedRange(query: Query, now: Instant): SteppedRange {
   const step = STEP[interval];
   const [sent, until = now] = [read('since'), read('until')];
   const since = Math.floor((sent ?? until - (DEFAULT_STEPS[interval] - 1) * step) / step) * step;
+  if (errors['interval'] !== undefined) throw new ValidationError(errors);
   if (until <= since) errors['until'] = ['This must be after since.'];
   else if ((until - since) / step > MAX_STEPS) errors['since'] = [`At most ${MAX_STEPS} steps are given at once.`];
   if (Object.keys(errors).length > 0) throw new ValidationError(errors);

@@ -27,8 +27,17 @@ declare module 'fastify' {
     anyContentType?: boolean;
     /** No body is an empty object. */
     optionalBody?: boolean;
+    /**
+     * What no schema can say of body or query: throws a ValidationError. Runs only where the schema was not met, over the
+     * fields that are not in `failed`, so that the answer names every problem (http/all-problems.ts).
+     */
+    check?: (request: FastifyRequest, failed: ReadonlySet<string>) => unknown;
+    /** Refuses text that cannot be stored itself, item by item. */
+    readsUnstorable?: boolean;
   }
   interface FastifyRequest {
+    /** Where in the body text stands that cannot be stored, as far as anybody looked. */
+    unstorable: string[] | undefined;
     credential: Credential | undefined;
     /** `https://host`, for absolute URLs. */
     origin: string;

@@ -10,7 +10,8 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Context } from '../context.ts';
 import { authorize, type Credential } from '../credentials/credential.ts';
-import { ApiError, ValidationError, invalid } from '../errors.ts';
+import { ApiError, ValidationError, invalid, throwFound, type FieldErrors } from '../errors.ts';
+import { UNSTORABLE, explainUnstorable } from './all-problems.ts';
 import { registerBodies, unstorable } from './body.ts';
 import { registerDocs } from './docs.ts';
 import { EXPOSED_HEADERS, answerClientError, answerFrameworkError, registerErrors } from './error-handler.ts';
@@ -55,6 +56,7 @@ export async function createHttp(context: Context, options: HttpOptions): Promis
 
   app.decorateRequest('credential', undefined);
   app.decorateRequest('origin', '');
+  app.decorateRequest('unstorable', undefined);
   registerErrors(app, context);
   registerBodies(app);
   registerMeasures(app, context);
@@ -171,8 +173,10 @@ function registerGuards(app: App, context: Context, options: HttpOptions): void 
     if (credential?.kind === 'profile') limits.profile(credential.profile.id);
   });
   app.addHook('preValidation', (request, _reply, done) => {
-    if (request.routeOptions.config.optionalBody === true) request.body ??= {};
-    done();
+    const { optionalBody, readsUnstorable } = request.routeOptions.config;
+    if (optionalBody === true) request.body ??= {};
+    if (request.unstorable === undefined || readsUnstorable === true) return done();
+    explainUnstorable(request, request.unstorable).then((fields) => done(new ValidationError(fields)), done);
   });
 }
 
@@ -193,11 +197,11 @@ function refuseUnstorable(request: FastifyRequest): void {
   if (query !== -1 && request.url.includes('%', query) && !isDecodable(request.url.slice(query + 1))) {
     throw invalid('non_field_errors', 'The query is not valid percent-encoded UTF-8.');
   }
+  const errors: FieldErrors = {};
   for (const part of [request.params, request.query]) {
-    const field = unstorable(part);
-    if (field !== undefined)
-      throw new ValidationError({ [field]: ['NUL characters and lone surrogates are not allowed.'] });
+    for (const field of unstorable(part)) errors[field] = [UNSTORABLE];
   }
+  throwFound(errors);
 }
 
 function isDecodable(text: string): boolean {

@@ -72,7 +72,7 @@ export function producerRoutes(app: App, context: Context): void {
   app.post(
     '/api/v1/applications/:client_id/producers/invitations/',
     {
-      config: { access: 'owner' },
+      config: { access: 'owner', check: ({ body }) => service.readAddress((body as { email?: string }).email) }, // it met the schema
       schema: {
         operationId: 'inviteProducer',
         summary: 'Invite a producer',

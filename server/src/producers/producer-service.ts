@@ -87,13 +87,18 @@ async function invite(
   return { token, id: hashToken(token).toString('hex'), createdAt, expiresAt };
 }
 
+export function readAddress(text = ''): string {
+  const email = readEmail(text);
+  if (email === undefined) throw invalid('email', 'This must be an e-mail address.');
+  return email;
+}
+
 export async function inviteProducer(
   context: Context,
   application: Application,
   fields: { email: string; role: ProducerRole },
 ): Promise<NewInvitation & { email: string }> {
-  const email = readEmail(fields.email);
-  if (email === undefined) throw invalid('email', 'This must be an e-mail address.');
+  const email = readAddress(fields.email);
   return context.db.transaction(async (tx) => {
     await store.deleteInvitationsOf(tx, application.id, email);
     return { ...(await invite(context, tx, application.id, fields.role, email)), email };
@@ -147,8 +152,7 @@ export async function acceptInvitation(
 ): Promise<NewSession> {
   const invitation = await getInvitation(context, fields.token);
   const email = invitation.email ?? readEmail(fields.email ?? '');
-  if (email === undefined) throw invalid('email', 'This must be an e-mail address.');
-  if (invitation.hasAccount) {
+  if (email !== undefined && invitation.hasAccount) {
     await guessing.attempt(email, address);
     const producer = await store.findProducerByEmail(context.db, email);
     if (!producer || !(await isPassword(fields.password, producer.password_hash))) {
@@ -160,7 +164,7 @@ export async function acceptInvitation(
       return openSession(context, tx, producer.id);
     });
   }
-  const { name } = checkPerson({ email, name: fields.name ?? '', password: fields.password });
+  const person = checkPerson({ email: email ?? '', name: fields.name ?? '', password: fields.password });
   const passwordHash = await hashPassword(fields.password);
   return context.db.transaction(async (tx) => {
     if (invitation.email === null) {
@@ -170,8 +174,7 @@ export async function acceptInvitation(
     const id = newId();
     const made = await store.insertProducer(tx, {
       id,
-      email,
-      name,
+      ...person,
       password_hash: passwordHash,
       now: formatInstant(context.clock.now()),
     });

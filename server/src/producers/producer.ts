@@ -66,6 +66,16 @@ export function checkPerson(fields: { email: string; name: string; password: str
   return { email, name };
 }
 
+/** As checkPerson, of the fields that were sent: the others were found wrong already. */
+export function checkPart({ email, name, password }: { email?: string; name?: string; password?: string }): void {
+  const sound = { email: 'a@b', name: 'a', password: 'a sound one' };
+  checkPerson({
+    email: email ?? sound.email,
+    name: name ?? sound.name,
+    password: password ?? sound.password,
+  });
+}
+
 export function passwordProblem(password: string, email: string): string | undefined {
   const length = [...password].length;
   if (length < MIN_PASSWORD) return `A password has ${MIN_PASSWORD} characters or more.`;

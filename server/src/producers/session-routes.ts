@@ -9,7 +9,7 @@ import { NoContent } from '../http/schemas.ts';
 import type { App } from '../http/route.ts';
 import { formatInstant } from '../instant.ts';
 import { guessing } from './guessing.ts';
-import { MAX_NAME, MIN_PASSWORD, Role, SessionResource } from './producer.ts';
+import { MAX_NAME, MIN_PASSWORD, Role, SessionResource, checkPart } from './producer.ts';
 import * as service from './producer-service.ts';
 import * as store from './producer-store.ts';
 import { giveCookie, sessionDetails, takeCookie, type NewSession } from './session.ts';
@@ -106,7 +106,7 @@ export function sessionRoutes(app: App, context: Context): void {
   app.post(
     '/api/v1/producers/password/',
     {
-      config: { access: 'producer' },
+      config: { access: 'producer', check: ({ body }) => checkPart(body as { password?: string }) }, // likewise
       schema: {
         operationId: 'changePassword',
         summary: 'Change your password',
@@ -168,7 +168,7 @@ export function sessionRoutes(app: App, context: Context): void {
   app.post(
     '/api/v1/producers/invitations/accept/',
     {
-      config: { access: 'public' },
+      config: { access: 'public', check: ({ body }) => checkPart(body as Partial<service.Acceptance>) }, // it met the schema
       schema: {
         operationId: 'acceptInvitation',
         summary: 'Accept an invitation',

@@ -5,9 +5,9 @@ import { Compile } from 'typebox/compile';
 import { Type } from 'typebox';
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
-import { ApiError, ValidationError, type FieldErrors } from '../errors.ts';
+import { addOthers, ApiError, ValidationError, fieldOf, soundFields, type FieldErrors } from '../errors.ts';
 import { ProfileFields } from './profile.ts';
-import { tryCreateProfile, updateProfile } from './profile-service.ts';
+import { readNewProfile, tryCreateProfile, updateProfile } from './profile-service.ts';
 import { findProfileIdByCustomId } from './profile-store.ts';
 
 export interface BulkResult {
@@ -54,8 +54,9 @@ function customIdOf(item: unknown): string | null {
 async function upsert(context: Context, application: Application, item: unknown, index: number): Promise<BulkResult> {
   const customId = customIdOf(item);
   const base = { index, custom_id: customId };
-  if (!Item.Check(item)) return { ...base, status: 'rejected', id: null, errors: problems(item) };
   try {
+    if (!Item.Check(item))
+      return { ...base, status: 'rejected', id: null, errors: await problems(context, application, item) };
     for (let attempt = 0; attempt < 5; attempt++) {
       const id = await findProfileIdByCustomId(context.db.own, application.id, item.custom_id);
       if (id !== undefined) {
@@ -79,18 +80,24 @@ async function upsert(context: Context, application: Application, item: unknown,
   }
 }
 
-function problems(item: unknown): FieldErrors {
+/** What the schema finds, and of the other fields what it cannot say. */
+async function problems(context: Context, application: Application, item: unknown): Promise<FieldErrors> {
   if (typeof item !== 'object' || item === null || Array.isArray(item))
     return { non_field_errors: ['This must be an object.'] };
-  if (!('custom_id' in item)) return { custom_id: ['This field is required.'] };
   const errors: FieldErrors = {};
+  if (!('custom_id' in item)) errors['custom_id'] = ['This field is required.'];
   for (const error of Item.Errors(item)) {
     const field =
       error.instancePath
         .slice(1)
         .replace(/\/(\d+)/g, '[$1]')
         .replace(/\//g, '.') || 'non_field_errors';
-    (errors[field] ??= []).push(`This ${error.message}.`);
+    if (field !== 'non_field_errors' || 'custom_id' in item) (errors[field] ??= []).push(`This ${error.message}.`);
   }
+  const sound = soundFields(item, new Set(Object.keys(errors).map(fieldOf)));
+  await readNewProfile(context, application, sound, 'admin').catch((error: unknown) => {
+    if (!(error instanceof ValidationError)) throw error;
+    addOthers(errors, error.fields);
+  });
   return errors;
 }

@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
 import type { Credential } from '../credentials/credential.ts';
-import { PageOf, PageQuery, presentPage, readPage } from '../database/page.ts';
+import { PageOf, PageQuery, presentPage, readPage, type Query } from '../database/page.ts';
 import { ApiError, denied, notFound, readAll } from '../errors.ts';
 import {
   asPresented,
@@ -48,10 +48,26 @@ export function profileRoutes(app: App, context: Context): void {
     );
   };
 
+  const checkNew = async ({ credential, params, body }: FastifyRequest): Promise<void> => {
+    const { client_id: clientId, custom_id: customId } = params as { client_id: string; custom_id?: string }; // of both paths
+    const application = await context.applications.get(clientId);
+    const fields = { ...(body as ProfileFields), ...(customId !== undefined && { custom_id: customId }) }; // only what met the schema
+    const writer = customId === undefined ? makerOf(credential, application) : 'admin';
+    await service.readNewProfile(context, application, fields, writer);
+  };
+  const checkChange = async (
+    { application, profile }: { application: Application; profile: Profile },
+    body: unknown,
+    writer: Writer,
+  ): Promise<void> => {
+    const catalogue = await context.catalogues.get(application.id);
+    service.readChange(catalogue, profile, body as ProfileFields, writer); // likewise
+  };
+
   app.post(
     '/api/v1/applications/:client_id/profile/',
     {
-      config: { access: 'public', optionalBody: true },
+      config: { access: 'public', optionalBody: true, check: checkNew },
       schema: {
         operationId: 'createProfile',
         summary: 'Make a profile',
@@ -65,7 +81,7 @@ export function profileRoutes(app: App, context: Context): void {
     },
     async (request, reply) => {
       const application = await context.applications.get(request.params.client_id);
-      const writer = request.credential?.kind === 'admin' ? adminOf(request.credential, application) : 'profile';
+      const writer = makerOf(request.credential, application);
       const { profile, accessToken } = await service.createProfile(context, application, request.body, writer);
       reply.code(201);
       return { ...(await present(request, application, profile)), access_token: accessToken };
@@ -94,7 +110,11 @@ export function profileRoutes(app: App, context: Context): void {
   app.patch(
     '/api/v1/applications/:client_id/profile/',
     {
-      config: { access: 'profile', optionalBody: true },
+      config: {
+        access: 'profile',
+        optionalBody: true,
+        check: ({ credential, body }) => checkChange(own(credential), body, 'profile'),
+      },
       schema: {
         operationId: 'updateOwnProfile',
         summary: 'Change the profile of the token',
@@ -149,7 +169,16 @@ export function profileRoutes(app: App, context: Context): void {
   app.patch(
     '/api/v1/profiles/:profile_id/',
     {
-      config: { access: 'any', optionalBody: true },
+      config: {
+        access: 'any',
+        optionalBody: true,
+        check: async (request) =>
+          checkChange(
+            await reachToChange(context, request as ProfileRequest),
+            request.body,
+            writerOf(request.credential),
+          ),
+      },
       schema: {
         operationId: 'updateProfile',
         summary: 'Change a profile',
@@ -268,7 +297,7 @@ export function profileRoutes(app: App, context: Context): void {
   app.post(
     '/api/v1/profile-by-custom-id/:client_id/:custom_id/',
     {
-      config: { access: 'admin', optionalBody: true },
+      config: { access: 'admin', optionalBody: true, check: checkNew },
       schema: {
         operationId: 'createProfileByCustomId',
         summary: 'Make a profile with a custom id',
@@ -312,7 +341,7 @@ export function profileRoutes(app: App, context: Context): void {
   app.get(
     '/api/v1/applications/:client_id/profiles/',
     {
-      config: { access: 'admin' },
+      config: { access: 'admin', check: readList },
       schema: {
         operationId: 'listProfiles',
         summary: 'List profiles',
@@ -325,10 +354,7 @@ export function profileRoutes(app: App, context: Context): void {
     },
     async (request) => {
       const application = await context.applications.get(request.params.client_id);
-      const [page, filter] = readAll(
-        () => readPage(request, store.PROFILE_ORDER),
-        () => readProfileFilter(request.query),
-      );
+      const [page, filter] = readList(request);
       const { rows, count } = await store.pageOfProfiles(context.db, application.id, filter, page);
       return presentPage(request, page, store.PROFILE_ORDER, rows, count, (profile) =>
         presentProfile(profile, application.client_id, request.origin),
@@ -356,6 +382,14 @@ export function profileRoutes(app: App, context: Context): void {
   );
 }
 
+type ProfileRequest = FastifyRequest<{ Params: { profile_id: string } }>;
+
+const readList = (request: FastifyRequest) =>
+  readAll(
+    () => readPage(request, store.PROFILE_ORDER),
+    () => readProfileFilter(request.query as Query),
+  );
+
 const ProfileOrPublic = {
   type: 'object',
   description: 'For other profiles only `id`, `nickname`, `created_at`, `url` and public attributes.',
@@ -379,6 +413,9 @@ const BulkAnswer = Type.Object({
 /** Which of the two kinds of writers a credential is. */
 export const writerOf = (credential: Credential | undefined): Writer =>
   credential?.kind === 'profile' ? 'profile' : 'admin';
+
+const makerOf = (credential: Credential | undefined, application: Application): Writer =>
+  credential?.kind === 'admin' ? adminOf(credential, application) : 'profile';
 
 function adminOf(credential: Extract<Credential, { kind: 'admin' }>, application: Application): Writer {
   if (credential.application.id !== application.id) throw denied('This access token belongs to another application.');
@@ -414,7 +451,7 @@ export async function reach(
 /** As reach, for what only the profile itself and admins may do. */
 export async function reachToChange(
   context: Context,
-  request: FastifyRequest<{ Params: { profile_id: string } }>,
+  request: ProfileRequest,
 ): Promise<{ application: Application; profile: Profile }> {
   const { credential } = request;
   const found = await reach(context, credential, request.params.profile_id);
