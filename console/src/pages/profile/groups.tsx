@@ -4,7 +4,7 @@ import { useState } from 'react';
 import { IconChevronDown, IconPin, IconPinnedOff, IconUsersGroup } from '@tabler/icons-react';
 import { Link, useSearchParams } from 'wouter';
 import { fieldsOf, messageOf, restOf } from '../../api.ts';
-import { formatMoment, formatSpan, millis } from '../../format.ts';
+import { formatMoment, formatNumber, formatSpan, millis } from '../../format.ts';
 import { useGet, useInvalidate, useSend, useSettled } from '../../queries.ts';
 import { Explanation } from '../../rules/explanation.tsx';
 import { fromLocalInput } from '../../rules/value-input.tsx';
@@ -18,15 +18,18 @@ import { Dialog } from '../../ui/dialog.tsx';
 import { Choices, TextField } from '../../ui/field.tsx';
 import { toast } from '../../ui/toast.tsx';
 
+/** Each asks for its own reasons, so that not all of them are shown at once. */
+const SHOWN = 10;
 const MAX_SHOWN = 100;
 
 export function ProfileGroups({ profile }: { profile: Profile }) {
   const application = useApplication();
   const [params, setParams] = useSearchParams();
   const asked = params.get('why');
+  const [shown, setShown] = useState(SHOWN);
   const groups = useGet<Page<GroupOfProfile>>(
     application.path(`profiles/${profile.id}/profile-groups/`),
-    { page_size: MAX_SHOWN },
+    { page_size: shown },
     { every: 10_000 },
   );
   const rows = groups.data?.results;
@@ -68,9 +71,16 @@ export function ProfileGroups({ profile }: { profile: Profile }) {
               </Empty>
             </li>
           )}
-          {groups.data && groups.data.count !== null && groups.data.count > MAX_SHOWN && (
+          {groups.data?.next && shown < MAX_SHOWN && (
+            <li className="pad">
+              <Button small onClick={() => setShown(MAX_SHOWN)}>
+                Show more of {formatNumber(groups.data.count ?? MAX_SHOWN)}
+              </Button>
+            </li>
+          )}
+          {shown === MAX_SHOWN && groups.data && groups.data.count !== null && groups.data.count > MAX_SHOWN && (
             <li className="pad muted">
-              The newest {MAX_SHOWN} of {groups.data.count} are shown. Choose any other above.
+              The newest {MAX_SHOWN} of {formatNumber(groups.data.count)} are shown. Choose any other above.
             </li>
           )}
         </ul>
@@ -118,7 +128,7 @@ interface MembershipItemProps {
 function MembershipItem({ groupId, name, profile, open, onToggle }: MembershipItemProps) {
   const { path, href } = useApplication();
   const now = useNow(10_000);
-  const group = useGet<Group>(path(`profile-groups/${groupId}/`));
+  const group = useGet<Group>(open || name === undefined ? path(`profile-groups/${groupId}/`) : null);
   const membership = useGet<MembershipState>(
     path(`profile-groups/${groupId}/members/${profile.id}/`),
     {},
