@@ -1,10 +1,11 @@
 // The process: environment in, signals, nothing else.
 
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { createApp, type GrandstandApp } from './app.ts';
 import { ConfigError, VARIABLES, readConfig, type Config } from './config.ts';
+import { makeFolders } from './database/make-folders.ts';
 import { MigrationError } from './database/migrate.ts';
 import { EmbeddedError } from './database/embedded.ts';
 
@@ -120,7 +121,7 @@ async function show(config: Config, name: string, title: string, what: string, t
     return;
   }
   const file = join(config.dataDir, name);
-  await mkdir(config.dataDir, { recursive: true });
+  makeFolders(config.dataDir, 0o755);
   await writeFile(file, text, { mode: 0o600 });
   process.stdout.write(`${what} in ${file}\n`);
 }

@@ -7,13 +7,14 @@
 
 import { randomBytes } from 'node:crypto';
 import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
-import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { type ArchiveWriter, type Description, readArchive, writeArchive } from './backup-archive.ts';
 import { findInstalledBinaries } from './embedded-binaries.ts';
 import { EmbeddedError, errorCode, fileError } from './embedded-error.ts';
+import { makeFolders } from './make-folders.ts';
 import { CONNECTION_FILE, giveTo, type Place, preparePlace, readConnection } from './embedded-place.ts';
 import type { Log } from './embedded-postmaster.ts';
 import { lockPlace, logFileOf, setAsideForgotten, silent, startEmbedded } from './embedded.ts';
@@ -254,7 +255,7 @@ async function unpack(file: string, place: Place): Promise<{ description: Descri
     );
   };
   try {
-    await mkdir(unfinished, { recursive: true, mode: 0o700 });
+    makeFolders(unfinished, 0o700);
     const archive = await readArchive(file, unfinished, check);
     if (!existsSync(join(unfinished, CLUSTER, 'PG_VERSION')))
       throw new EmbeddedError('bad-backup', `${file} holds no database.`);

@@ -45,9 +45,13 @@ export function fileError(error: unknown, path: string): EmbeddedError {
       error,
     );
   }
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || code === 'ENOTDIR' || code === 'EEXIST') {
-    const advice = 'Make it writable for the user that starts the server, or set DATA_DIR to another folder.';
-    return new EmbeddedError('not-writable', `The data directory ${path} cannot be used: ${reason}. ${advice}`, error);
-  }
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || code === 'ENOTDIR' || code === 'EEXIST')
+    return notWritable(error, path);
   return new EmbeddedError('start-failed', `The database in ${path} could not be prepared: ${reason}.`, error);
+}
+
+export function notWritable(error: unknown, path: string): EmbeddedError {
+  const reason = error instanceof Error ? error.message : String(error);
+  const advice = 'Make it writable for the user that starts the server, or set DATA_DIR to another folder.';
+  return new EmbeddedError('not-writable', `The data directory ${path} cannot be used: ${reason}. ${advice}`, error);
 }

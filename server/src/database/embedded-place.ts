@@ -21,6 +21,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { EmbeddedError, fileError } from './embedded-error.ts';
+import { makeFolders } from './make-folders.ts';
 
 export interface Owner {
   uid: number;
@@ -94,7 +95,7 @@ export function makeElsewhere(place: Place): void {
 
 function makeDataDir(requested: string): string {
   try {
-    mkdirSync(requested, { recursive: true, mode: process.getuid?.() === 0 ? 0o755 : 0o700 });
+    makeFolders(requested, process.getuid?.() === 0 ? 0o755 : 0o700);
     const dataDir = realpathSync(requested);
     accessSync(dataDir, constants.R_OK | constants.W_OK | constants.X_OK);
     return dataDir;

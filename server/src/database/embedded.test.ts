@@ -204,6 +204,14 @@ describe('a start is refused', () => {
     expect((await failure(start(file))).code).toBe('not-writable');
   });
 
+  test.runIf(process.platform === 'linux')('for a folder below one that takes none, at once', async () => {
+    for (const folder of ['/proc/nope', '/proc/nope/deeper'])
+      expect(await failure(start(folder))).toMatchObject({
+        code: 'not-writable',
+        message: expect.stringContaining('DATA_DIR') as string,
+      });
+  });
+
   test.runIf(isRoot)('for a folder that the user may not write', async () => {
     const dataDir = makeFolder(0o755);
     const held = await hold(join(dataDir, 'data'), ORDINARY_USER);
