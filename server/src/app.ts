@@ -145,24 +145,27 @@ async function composeApp(
     const firstOwnerToken = config.role === 'worker' ? undefined : await inviteFirstOwner(context);
     const http = await createHttp(context, {
       authenticate: (request) => authenticate(context, request),
-      routes: [
-        operationsRoutes,
-        consoleRoutes,
-        exampleRoutes,
-        applicationRoutes,
-        profileRoutes,
-        groupRoutes,
-        memberRoutes,
-        changeRoutes,
-        evaluationRoutes,
-        activityRoutes,
-        activityTypeRoutes,
-        (scope) => attributeRoutes(scope, context, factBuilder),
-        ownGroupsRoutes,
-        sessionRoutes,
-        producerRoutes,
-        statisticsRoutes,
-      ],
+      routes:
+        config.role === 'worker'
+          ? [operationsRoutes]
+          : [
+              operationsRoutes,
+              consoleRoutes,
+              exampleRoutes,
+              applicationRoutes,
+              profileRoutes,
+              groupRoutes,
+              memberRoutes,
+              changeRoutes,
+              evaluationRoutes,
+              activityRoutes,
+              activityTypeRoutes,
+              (scope) => attributeRoutes(scope, context, factBuilder),
+              ownGroupsRoutes,
+              sessionRoutes,
+              producerRoutes,
+              statisticsRoutes,
+            ],
     });
     chores.wake();
     factBuilder.start();

@@ -50,7 +50,7 @@ export const VARIABLES = {
   BOOTSTRAP_CLIENT_ID: 'Client id of an application to create at start unless it exists.',
   BOOTSTRAP_CLIENT_SECRET: 'Its client secret, 32 characters or more.',
   BOOTSTRAP_ADMIN_TOKEN: 'An admin token to create in it unless it exists, 22 characters or more.',
-  ROLE: '`all` (default), `api` (answers requests) or `worker` (evaluates groups).',
+  ROLE: '`all` (default), `api` (answers requests) or `worker` (evaluates groups, answers only `/healthz`, `/readyz` and `/metrics`).',
   EVALUATION_INTERVAL:
     '`0` (default): groups follow at once. An ISO 8601 duration such as `PT15M` evaluates at that interval.',
   RATE_LIMIT_ADDRESS: 'Requests a minute from one address. Default `6000`; `0` turns it off.',

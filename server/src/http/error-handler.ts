@@ -7,7 +7,7 @@ import type { Socket } from 'node:net';
 import findMyWay from 'find-my-way';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import type { Context } from '../context.ts';
-import { ApiError, ERRORS, Unavailable, ValidationError, invalid, type ErrorCode } from '../errors.ts';
+import { ApiError, ERRORS, Unavailable, ValidationError, invalid, notFound, type ErrorCode } from '../errors.ts';
 import { explainAll } from './all-problems.ts';
 import type { App } from './route.ts';
 
@@ -16,8 +16,11 @@ const RETRY_AFTER = 2;
 /** What pages of other origins may read of an answer, beside its body. */
 export const EXPOSED_HEADERS = ['X-Request-Id', 'Retry-After', 'Idempotent-Replayed'];
 
+const IS_WORKER = 'This process is a worker (ROLE=worker): it answers /healthz, /readyz and /metrics only.';
+
 export function registerErrors(app: App, context: Context): void {
   const methods = methodTable(app);
+  const nowhere = notFound(context.config.role === 'worker' ? IS_WORKER : undefined);
   app.setErrorHandler((error: unknown, request, reply) => {
     if (!isFastifyError(error) || !error.validation) return send(context, error, request, reply);
     return explainAll(request, error.validation, error.validationContext).then(
@@ -29,7 +32,7 @@ export function registerErrors(app: App, context: Context): void {
     reply.header('x-request-id', request.id);
     const path = request.url.split('?', 1)[0] ?? '/';
     const allowed = methods(path);
-    if (allowed.length === 0) return send(context, new ApiError('not_found'), request, reply);
+    if (allowed.length === 0) return send(context, nowhere, request, reply);
     const detail = `${request.method} is not allowed here; ${allowed.join(', ')} ${allowed.length === 1 ? 'is' : 'are'}.`;
     return send(
       context,

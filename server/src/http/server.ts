@@ -81,10 +81,13 @@ export async function createHttp(context: Context, options: HttpOptions): Promis
   });
   registerGuards(app, context, options);
   registerIdempotency(app, context);
-  registerDocs(app);
+  if (config.role !== 'worker') registerDocs(app);
   for (const routes of options.routes) await app.register(async (scope) => routes(scope as App, context));
   return app;
 }
+
+/** What /metrics calls everything that is no operation of the API: the console, health, paths that are not ours. */
+const OUTSIDE = 'other';
 
 function registerMeasures(app: App, context: Context): void {
   // Hooks that wait for nothing call `done`: a promise each would cost every request.
@@ -94,8 +97,9 @@ function registerMeasures(app: App, context: Context): void {
   });
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'unknown';
-    const seconds = reply.elapsedTime / 1000;
-    context.metrics.requests.observe({ method: request.method, route, status: reply.statusCode }, seconds);
+    const operation = request.routeOptions.schema?.operationId ?? OUTSIDE;
+    context.metrics.requestSeconds.observe({ operation }, reply.elapsedTime / 1000);
+    context.metrics.requests.inc({ operation, status: `${Math.floor(reply.statusCode / 100)}xx` });
     if (reply.statusCode >= 500 || context.log.isLevelEnabled('debug')) {
       request.log[reply.statusCode >= 500 ? 'error' : 'debug'](
         { method: request.method, route, status: reply.statusCode, ms: Math.round(reply.elapsedTime * 10) / 10 },
