@@ -5,13 +5,14 @@ import { IconUserPlus } from '@tabler/icons-react';
 import { fieldsOf, messageOf, restOf } from '../api.ts';
 import { useGet, useInvalidate, useSend } from '../queries.ts';
 import { useApplication, useSession } from '../session.tsx';
-import type { Role } from '../types.ts';
+import type { Page, Role } from '../types.ts';
 import { Badge, Failed, SkeletonRows, Time } from '../ui/bits.tsx';
 import { Button } from '../ui/button.tsx';
 import { CopyButton } from '../ui/copy.tsx';
 import { Confirm, Dialog } from '../ui/dialog.tsx';
 import { SelectField, TextField } from '../ui/field.tsx';
 import { PageHead } from '../ui/page-head.tsx';
+import { Pager } from '../ui/pager.tsx';
 import { toast } from '../ui/toast.tsx';
 
 interface Producer {
@@ -30,6 +31,12 @@ interface Invitation {
   expires_at: string;
 }
 
+interface Team extends Page<Producer> {
+  invitations: Invitation[];
+}
+
+const PAGE_SIZE = 100;
+
 const ROLES: [Role, string, string][] = [
   ['owner', 'Owner', 'everything, keys and people included'],
   ['editor', 'Editor', 'groups, profiles, attributes, activities'],
@@ -41,7 +48,8 @@ export function PeoplePage() {
   const { client, state } = useSession();
   const invalidate = useInvalidate();
   const path = application.path('producers/');
-  const team = useGet<{ results: Producer[]; invitations: Invitation[] }>(path);
+  const [cursor, setCursor] = useState<string | undefined>(undefined);
+  const team = useGet<Team>(path, { page_size: PAGE_SIZE, cursor });
   const [inviting, setInviting] = useState(false);
   const [removing, setRemoving] = useState<Producer | undefined>(undefined);
   const me = state.status === 'in' ? state.session.email : null;
@@ -146,6 +154,7 @@ export function PeoplePage() {
             </table>
           </div>
         )}
+        {team.data && <Pager page={team.data} noun="person" plural="people" onCursor={setCursor} />}
       </section>
       {inviting && <Invite onClose={() => setInviting(false)} />}
       {removing && (

@@ -3,6 +3,7 @@
 import { Type } from 'typebox';
 import type { Context } from '../context.ts';
 import type { Credential } from '../credentials/credential.ts';
+import { PageOf, PageQuery, presentPage, readPage } from '../database/page.ts';
 import { denied, notFound } from '../errors.ts';
 import { ClientIdParams, NoContent, Timestamp } from '../http/schemas.ts';
 import type { App } from '../http/route.ts';
@@ -12,7 +13,15 @@ import { Role } from './producer.ts';
 import * as service from './producer-service.ts';
 import * as store from './producer-store.ts';
 
-const MAX_LISTED = 1000;
+const MAX_INVITATIONS = 1000;
+
+const Producer = Type.Object({
+  id: Type.String(),
+  email: Type.String(),
+  name: Type.String(),
+  role: Role,
+  created_at: Timestamp('Since when.'),
+});
 
 const Invitation = Type.Object({
   id: Type.String(),
@@ -32,32 +41,26 @@ export function producerRoutes(app: App, context: Context): void {
       schema: {
         operationId: 'listProducers',
         summary: 'List producers',
-        description: 'Who works on the application, and who is invited.',
+        description: 'Who works on the application, by e-mail address, and beside every page who is invited.',
         tags: ['Producers'],
         params: ClientIdParams,
+        querystring: Type.Object(PageQuery),
         response: {
-          200: Type.Object({
-            results: Type.Array(
-              Type.Object({
-                id: Type.String(),
-                email: Type.String(),
-                name: Type.String(),
-                role: Role,
-                created_at: Timestamp('Since when.'),
-              }),
-            ),
-            invitations: Type.Array(Invitation),
-          }),
+          200: Type.Object({ ...PageOf(Producer).properties, invitations: Type.Array(Invitation) }),
         },
       },
     },
     async (request) => {
       const application = await context.applications.get(request.params.client_id);
       const now = formatInstant(context.clock.now());
-      const producers = await store.listProducers(context.db, application.id, MAX_LISTED);
-      const invitations = await store.listInvitations(context.db, application.id, now, MAX_LISTED);
+      const page = readPage(request, store.PRODUCER_ORDER);
+      const { rows, count } = await store.pageOfProducers(context.db, application.id, page);
+      const invitations = await store.listInvitations(context.db, application.id, now, MAX_INVITATIONS);
       return {
-        results: producers.map((row) => ({ ...row, created_at: formatInstant(row.created_at) })),
+        ...presentPage(request, page, store.PRODUCER_ORDER, rows, count, (row) => ({
+          ...row,
+          created_at: formatInstant(row.created_at),
+        })),
         invitations: invitations.map(({ id, email, role, created_at, expires_at }) => ({
           id,
           email: email ?? '',

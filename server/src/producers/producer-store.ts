@@ -1,5 +1,6 @@
 import type { ProducerRole } from '../credentials/credential.ts';
-import { sql, type Queryable } from '../database/database.ts';
+import { sql, type Database, type Queryable } from '../database/database.ts';
+import { pageClause, type Order, type PageRequest } from '../database/page.ts';
 import type { Instant } from '../instant.ts';
 
 export interface ProducerRow {
@@ -161,15 +162,33 @@ export interface ProducerOfApplication {
   created_at: Instant;
 }
 
-export async function listProducers(
-  db: Queryable,
+export const PRODUCER_ORDER: Order<ProducerOfApplication> = {
+  name: 'producers',
+  columns: [{ column: 'p.email', type: 'text' }],
+  descending: false,
+  key: ({ email }) => [email],
+};
+
+/** Rows and count of one snapshot. */
+export async function pageOfProducers(
+  db: Database,
   applicationId: number,
-  limit: number,
-): Promise<ProducerOfApplication[]> {
-  const { rows } = await db.query<ProducerOfApplication>(sql`
-    select p.id, p.email, p.name, r.role, r.created_at from producer_roles r join producers p on p.id = r.producer_id
-    where r.application_id = ${applicationId} order by p.email limit ${limit}`);
-  return rows;
+  page: PageRequest,
+): Promise<{ rows: ProducerOfApplication[]; count: number | undefined }> {
+  const { after, orderAndLimit } = pageClause(page, PRODUCER_ORDER);
+  return db.transaction(
+    async (tx) => {
+      const counted = page.wantsCount
+        ? await tx.query<{ count: number }>(sql`
+            select count(*) as count from producer_roles where application_id = ${applicationId}`)
+        : undefined;
+      const { rows } = await tx.query<ProducerOfApplication>(sql`
+        select p.id, p.email, p.name, r.role, r.created_at from producer_roles r join producers p on p.id = r.producer_id
+        where r.application_id = ${applicationId}${after}${orderAndLimit}`);
+      return { rows, count: counted?.rows[0]?.count };
+    },
+    { isolation: 'repeatable read' },
+  );
 }
 
 /** The application's producers with their roles, locked, so that two cannot take the last owner away from each other. */

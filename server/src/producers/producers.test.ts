@@ -243,6 +243,36 @@ test('an owner sees the client secret; an admin token does not, and invites nobo
   expect(invitation.status).toBe(403);
 });
 
+test('producers are listed by address in pages, with who is invited beside each', async () => {
+  const owner = await firstOwner();
+  await join('paged-1@example.com', 'viewer');
+  await join('paged-2@example.com', 'editor');
+  const path = `applications/${CLIENT_ID}/producers/`;
+  await as(owner, 'POST', `${path}invitations/`, { email: 'invited@example.com', role: 'viewer' });
+  interface Listed {
+    count: number | null;
+    next: string | null;
+    previous: string | null;
+    results: { email: string }[];
+    invitations: { email: string }[];
+  }
+  const whole = (await as<Listed>(owner, 'GET', path)).body;
+  expect(whole).toMatchObject({ count: whole.results.length, next: null, previous: null });
+  const emails = whole.results.map(({ email }) => email);
+  expect(emails).toEqual(expect.arrayContaining(['owner@example.com', 'paged-1@example.com', 'paged-2@example.com']));
+  const seen: string[] = [];
+  for (let next: string | null = `${path}?page_size=1`; next !== null;) {
+    const { body }: { body: Listed } = await as<Listed>(owner, 'GET', next);
+    expect(body.results).toHaveLength(1);
+    expect(body.count).toBe(emails.length);
+    expect(body.invitations.map(({ email }) => email)).toContain('invited@example.com');
+    seen.push(...body.results.map(({ email }) => email));
+    next = body.next;
+  }
+  expect(seen).toEqual(emails);
+  expect((await as(owner, 'GET', `${path}?page_size=0`)).status).toBe(400);
+});
+
 test('an address is locked after five wrong passwords, the same whether or not somebody has it', async () => {
   await join('locked@example.com', 'viewer');
   for (const email of ['locked@example.com', 'nobody@example.com']) {
