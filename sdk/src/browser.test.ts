@@ -11,6 +11,7 @@ import {
   watchErrors,
   type Site,
 } from './testing/browser.ts';
+import { chooseSeed } from '../../server/src/testing/random.ts';
 import { CLIENT_ID, countProfiles, startTestServer, type TestServer } from './testing/sdk.ts';
 
 declare const Grandstand: typeof Sdk; // the script tag's global, inside pages
@@ -237,7 +238,7 @@ describe.skipIf(!hasBrowser)('in Chromium', () => {
   });
 
   it('gets through a network that loses, delays and answers at random', async () => {
-    const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
+    const seed = chooseSeed();
     console.info(`seed ${seed}`);
     let state = seed;
     const random = (n: number): number => (state = (state * 48_271 + 11) % 2_147_483_647) % n;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { describe, expect, it } from 'vitest';
 import { startEmbedded, type EmbeddedDatabase } from '../src/database/embedded.ts';
-import { chooseSeed, createRandom } from '../src/rules/testing/random.ts';
+import { chooseSeed, createRandom } from '../src/testing/random.ts';
 import { checkTruth, createWorld, sendAgain, startLoad, unrest, WINDOW_SECONDS, type World } from './engine-load.ts';
 import { BOOTSTRAP, SECRET_KEY, eventually, startProcess, withFolder, type ServerProcess } from './server-process.ts';
 

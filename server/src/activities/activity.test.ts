@@ -10,6 +10,7 @@ import {
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sql } from '../database/database.ts';
+import { chooseSeed, propertyRuns } from '../testing/random.ts';
 import { CLIENT_ID, pagesOf, refusal, startTestServer, testClock, type TestServer } from '../testing/server.ts';
 import { totalsAndNaive } from './naive-totals.ts';
 
@@ -249,10 +250,7 @@ describe('activities', () => {
           expect(totals).toEqual(naive);
         },
       ),
-      {
-        numRuns: Number(process.env['PROPERTY_RUNS'] ?? 30),
-        ...(process.env['SEED'] !== undefined && { seed: Number(process.env['SEED']) }),
-      },
+      { numRuns: propertyRuns(30), seed: chooseSeed() },
     );
   });
 

@@ -17,6 +17,7 @@ import {
   randomNumbers,
   start,
 } from '../testing/embedded-harness.ts';
+import { chooseSeed } from '../testing/random.ts';
 
 describe('after a kill -9', () => {
   test('of the server, PostgreSQL stops by itself and the next start has every committed row', async () => {
@@ -75,7 +76,7 @@ describe('after a kill -9', () => {
   });
 
   test('of this or that at any moment under load, no acknowledged row is missing', async () => {
-    const seed = Number(process.env['TEST_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+    const seed = chooseSeed();
     const random = randomNumbers(seed);
     const dataDir = makeFolder();
     let acknowledged = 0;

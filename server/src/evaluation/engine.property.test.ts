@@ -10,7 +10,7 @@ import { sql } from '../database/database.ts';
 import { formatInstant, MICROS_PER_DAY, MICROS_PER_SECOND, parseInstant, type Instant } from '../instant.ts';
 import { leavesOf, normalise, type RuleTree } from '../rules/tree.ts';
 import { randomLeaf, randomTree } from '../rules/testing/random-rule.ts';
-import { chooseSeed, createRandom } from '../rules/testing/random.ts';
+import { chooseSeed, createRandom } from '../testing/random.ts';
 import { saveDefinitions } from '../rules/testing/save-world.ts';
 import { ALL_TYPES, createActivity, NUMBERS, TEXTS, type Profile } from '../rules/testing/world.ts';
 import { CLIENT_ID, startTestServer, type TestServer } from '../testing/server.ts';

@@ -9,7 +9,7 @@ import { isMember, nextChangeAt, type CompiledRule } from '../rules/evaluate.ts'
 import { explainRule } from '../rules/explain.ts';
 import { parseRuleTree } from '../rules/parse.ts';
 import { saveWorld } from '../rules/testing/save-world.ts';
-import { createRandom } from '../rules/testing/random.ts';
+import { createRandom } from '../testing/random.ts';
 import { createWorld, testCatalogue, type Profile, type World } from '../rules/testing/world.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { createSetReader, inSnapshot, readRuleSet } from './sets.ts';

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { sql } from '../database/database.ts';
 import { formatInstant } from '../instant.ts';
 import { newId } from '../ids.ts';
+import { chooseSeed } from '../testing/random.ts';
 import { CLIENT_ID, startTestServer, type TestServer } from '../testing/server.ts';
 import { insertHead } from './head.ts';
 import { changeMembership } from './membership.ts';
@@ -120,7 +121,7 @@ describe('the watch over own groups', () => {
   });
 
   it('agrees with the membership after any interleaving of changes, looks and arrivals', async () => {
-    const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
+    const seed = chooseSeed();
     console.info(`seed ${seed}`);
     let state = seed;
     const random = (n: number): number => (state = (state * 48_271 + 11) % 2_147_483_647) % n;

@@ -12,6 +12,7 @@ import { fromOrdinals } from '../rules/bitset.ts';
 import { deriveSecrets } from '../secrets.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { insertProfiles } from '../testing/profiles.ts';
+import { chooseSeed, propertyRuns } from '../testing/random.ts';
 import { testClock } from '../testing/server.ts';
 import { groupChores } from './group-chores.ts';
 import { insertHead } from './head.ts';
@@ -110,7 +111,6 @@ describe('a switch', () => {
   );
 
   it('interleaves with live changes in any way, and readers always find one truth', { timeout: 300_000 }, async () => {
-    const runs = Number(process.env['RUNS'] ?? 40);
     await fc.assert(
       fc.asyncProperty(
         fc.array(step, { minLength: 5, maxLength: 40 }),
@@ -129,8 +129,8 @@ describe('a switch', () => {
         },
       ),
       {
-        numRuns: runs,
-        ...(process.env['SEED'] && { seed: Number(process.env['SEED']) }),
+        numRuns: propertyRuns(40),
+        seed: chooseSeed(),
         endOnFailure: process.env['SHRINK'] === undefined,
       },
     );

@@ -13,7 +13,7 @@ import {
   take,
   xor,
 } from './bitset.ts';
-import { chooseSeed, createRandom } from './testing/random.ts';
+import { chooseSeed, createRandom } from '../testing/random.ts';
 
 const seed = chooseSeed();
 

@@ -16,7 +16,7 @@ import { parseRuleTree } from './parse.ts';
 import type { ProfileState } from './state.ts';
 import { holdsNaively } from './testing/naive.ts';
 import { randomTree } from './testing/random-rule.ts';
-import { chooseSeed, createRandom, propertyRuns, type Random } from './testing/random.ts';
+import { chooseSeed, createRandom, propertyRuns, type Random } from '../testing/random.ts';
 import { saveWorld } from './testing/save-world.ts';
 import { createWorld, stateInMemory, type Profile, type World } from './testing/world.ts';
 import { leavesOf, type RuleNode } from './tree.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { chooseSeed, createRandom } from '../testing/random.ts';
+import { chooseSeed, createRandom } from '../../testing/random.ts';
 import { createTally } from './parts.ts';
 
 const seed = chooseSeed();

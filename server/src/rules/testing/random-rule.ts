@@ -4,7 +4,7 @@ import { formatInstant, MICROS_PER_DAY } from '../../instant.ts';
 import type { Attribute, Condition } from '../attribute.ts';
 import { findAttribute } from '../catalogue.ts';
 import type { RuleLeaf, RuleTree, RuleValue } from '../tree.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../../testing/random.ts';
 import { DEFINITIONS, TEXTS, type World } from './world.ts';
 
 export function randomTree(random: Random, world: World, levels = 3): RuleTree {

@@ -8,7 +8,7 @@ import { buildCatalogue, type DefinitionRow } from '../catalogue.ts';
 import { PLATFORM_TYPES } from '../platform.ts';
 import type { FactTotal, ProfileState, StoredValue } from '../state.ts';
 import { compareText, parseNumber } from '../values.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../../testing/random.ts';
 
 export interface Activity {
   id: string;
