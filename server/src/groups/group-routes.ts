@@ -9,6 +9,7 @@ import type { App } from '../http/route.ts';
 import { formatInstant } from '../instant.ts';
 import { reachToChange } from '../profiles/profile-routes.ts';
 import { GroupFields, GroupResource, ProfileGroupResource, presentGroup, type Group } from './group.ts';
+import { NEW_GROUP_EXAMPLES } from './group-examples.ts';
 import { GroupFilterQuery, readGroupFilter } from './group-filter.ts';
 import * as service from './group-service.ts';
 import * as store from './group-store.ts';
@@ -47,7 +48,7 @@ export function groupRoutes(app: App, context: Context): void {
           'A new group has no members. `membership_type: "dynamic"` with a `rule_tree` makes one whose members follow a rule.',
         tags,
         params: ClientIdParams,
-        body: GroupFields,
+        body: Type.Object(GroupFields.properties, { examples: NEW_GROUP_EXAMPLES }),
         response: { 201: GroupResource },
       },
     },

@@ -3,6 +3,7 @@
 import { Type, type Static } from 'typebox';
 import type { Instant } from '../instant.ts';
 import { formatInstant } from '../instant.ts';
+import { GROUP_EXAMPLES } from './group-examples.ts';
 import { presentTree, type RuleNode } from '../rules/tree.ts';
 
 export const MAX_NAME = 255;
@@ -117,7 +118,7 @@ export const GroupResource = Type.Object(
     is_paused: Type.Optional(Type.Boolean({ description: 'Of a dynamic group: frozen; pins still act.' })),
     evaluation: Type.Optional(Evaluation),
   },
-  { $id: 'ProfileGroup' },
+  { $id: 'ProfileGroup', examples: GROUP_EXAMPLES },
 );
 export type GroupResource = Static<typeof GroupResource>;
 

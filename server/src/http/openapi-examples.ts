@@ -53,6 +53,18 @@ const BY_NAME: Record<string, unknown> = {
 const MOMENT = '2025-04-28T12:16:49.670053Z';
 const URL_FIELD = /(^|_)url(_template)?$/;
 
+/** By this field the kinds of a resource are told apart. */
+const KIND = 'membership_type';
+
+/** What stands beside the schema of a body or an answer: one example, or one of each kind by name. */
+export function examplesOf(schema: JsonSchema, role: 'request' | 'answer'): Json {
+  const kinds = (schema.examples ?? []).filter(
+    (example): example is Json => typeof example === 'object' && example !== null && KIND in example,
+  );
+  if (kinds.length < 2) return { example: exampleOf(schema, '', role) };
+  return { examples: Object.fromEntries(kinds.map((value) => [String(value[KIND]), { value }])) };
+}
+
 /** A request shows what it must hold and what its schema gives examples for; an answer shows everything. */
 export function exampleOf(schema: JsonSchema, name: string, role: 'request' | 'answer' = 'answer'): unknown {
   if (schema.examples && schema.examples.length > 0) return schema.examples[0];
@@ -65,11 +77,16 @@ export function exampleOf(schema: JsonSchema, name: string, role: 'request' | 'a
   if (types.includes('null') && !(name in BY_NAME && name !== 'custom_id')) return null;
   if (types.includes('object') || schema.properties) return exampleObject(schema, role);
   if (types.includes('array'))
-    return schema.items && schema.maxItems !== 0 ? [exampleOf(schema.items, singular(name), role)] : [];
+    return schema.items && schema.maxItems !== 0 ? exampleItems(schema.items, singular(name), role) : [];
   if (types.includes('boolean')) return true;
   if (types.includes('integer') || types.includes('number')) return schema.minimum ?? 1;
   if (types.includes('string')) return exampleString(schema, name);
   return types.includes('null') ? null : (BY_NAME[name] ?? 'anything');
+}
+
+/** A list of what has several kinds shows them all. */
+function exampleItems(items: JsonSchema, name: string, role: 'request' | 'answer'): unknown[] {
+  return 'examples' in examplesOf(items, role) ? (items.examples ?? []) : [exampleOf(items, name, role)];
 }
 
 function exampleObject(schema: JsonSchema, role: 'request' | 'answer'): Json {

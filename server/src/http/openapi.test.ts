@@ -1,13 +1,14 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ERRORS } from '../errors.ts';
-import { startTestServer, type TestServer } from '../testing/server.ts';
+import { CLIENT_ID, startTestServer, type TestServer } from '../testing/server.ts';
 import type { OpenApiDocument } from './openapi.ts';
 import { SESSION_COOKIE } from './schemas.ts';
 
 interface Media {
   schema: object;
   example?: unknown;
+  examples?: Record<string, { value: unknown }>;
 }
 
 interface DescribedOperation {
@@ -75,14 +76,28 @@ describe('the OpenAPI document', () => {
     expect(bare).toEqual([]);
   });
 
+  it('shows a static and a dynamic group, each with what it has and nothing of the other', async () => {
+    const { operation } = operations.find(({ operation: { operationId } }) => operationId === 'createGroup') ?? {};
+    const sent = operation?.requestBody?.content['application/json']?.examples ?? {};
+    const shown = operation?.responses['201']?.content?.['application/json']?.examples ?? {};
+    for (const kind of ['static', 'dynamic']) {
+      const made = await server.call('POST', `applications/${CLIENT_ID}/profile-groups/`, { body: sent[kind]?.value });
+      expect(made.status, JSON.stringify(made.body)).toBe(201);
+      expect(Object.keys(shown[kind]?.value as object), kind).toEqual(Object.keys(made.body));
+    }
+  });
+
   it('has an example of every body and every answer, which its own schema accepts', () => {
     const ajv = new Ajv2020({ strict: false, validateFormats: false });
     const withComponents = (schema: object): object => ({ ...schema, components: document.components });
     const problems: string[] = [];
     const check = (where: string, media: Media): void => {
-      if (!('example' in media)) problems.push(`${where}: no example`);
-      else if (!ajv.validate(withComponents(media.schema), media.example))
-        problems.push(`${where}: ${ajv.errorsText()} in ${JSON.stringify(media.example)}`);
+      const shown = media.examples ? Object.values(media.examples).map(({ value }) => value) : [media.example];
+      if (!('example' in media) && shown.length < 2) problems.push(`${where}: no example`);
+      for (const example of shown) {
+        if (!ajv.validate(withComponents(media.schema), example))
+          problems.push(`${where}: ${ajv.errorsText()} in ${JSON.stringify(example)}`);
+      }
     };
     for (const { name, operation } of operations) {
       for (const [type, media] of Object.entries(operation.requestBody?.content ?? {})) check(`${name} ${type}`, media);

@@ -7,7 +7,7 @@ import { STATUS_CODES } from 'node:http';
 import type { FastifySchema, RouteOptions } from 'fastify';
 import type { Access } from '../credentials/credential.ts';
 import { ERRORS } from '../errors.ts';
-import { exampleOf, exampleOfStream, type Json, type JsonSchema } from './openapi-examples.ts';
+import { exampleOf, exampleOfStream, examplesOf, type Json, type JsonSchema } from './openapi-examples.ts';
 import type { App } from './route.ts';
 import { SESSION_COOKIE } from './schemas.ts';
 
@@ -169,9 +169,9 @@ function requestBody(operation: Operation, hoist: Hoist): Json {
     };
   }
   if (schema.body === undefined) return {};
-  const example = exampleOf(JSON.parse(JSON.stringify(schema.body)) as JsonSchema, '', 'request'); // routes give schemas
+  const shown = examplesOf(JSON.parse(JSON.stringify(schema.body)) as JsonSchema, 'request'); // routes give schemas
   return {
-    requestBody: { required: !optionalBody, content: { 'application/json': { schema: hoist(schema.body), example } } },
+    requestBody: { required: !optionalBody, content: { 'application/json': { schema: hoist(schema.body), ...shown } } },
   };
 }
 
@@ -188,7 +188,7 @@ function responses(operation: Operation, hoist: Hoist): Json {
             content: {
               'application/json': {
                 schema: hoist(response),
-                example: exampleOf(JSON.parse(JSON.stringify(response)) as JsonSchema, ''),
+                ...examplesOf(JSON.parse(JSON.stringify(response)) as JsonSchema, 'answer'),
               },
             },
           }; // a schema stays one
