@@ -25,10 +25,10 @@ function tellAboutKey(hasSecretKey: boolean): void {
 
 export const backupCommand = defineCommand({
   meta: { name: 'backup', description: 'Write the embedded database to a file, also while the server runs.' },
-  args: { file },
+  args: { file, force: { type: 'boolean', default: false, description: 'Replace the file where there is one.' } },
   async run({ args }) {
     const target = resolve(args.file);
-    const { files, hasSecretKey } = await backup(embeddedDataDir(), target);
+    const { files, hasSecretKey } = await backup(embeddedDataDir(), target, { force: args.force });
     process.stdout.write(`${files} files are in ${target}\n`);
     tellAboutKey(hasSecretKey);
   },

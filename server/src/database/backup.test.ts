@@ -135,6 +135,20 @@ describe('a backup', () => {
     await expect(backup(dataDir, join(makeFolder(), 'none', 'x'))).rejects.toMatchObject({ code: 'not-writable' });
   });
 
+  test('does not replace a file unless told to', async () => {
+    const dataDir = makeFolder();
+    await start(dataDir);
+    const file = join(makeFolder(), 'backup.tar.gz');
+    writeFileSync(file, 'older');
+    await expect(backup(dataDir, file)).rejects.toMatchObject({
+      code: 'not-empty',
+      message: expect.stringContaining('--force') as string,
+    });
+    expect(readFileSync(file, 'utf8')).toBe('older');
+    await backup(dataDir, file, { force: true });
+    expect(readFileSync(file).length).toBeGreaterThan(1000);
+  });
+
   test('that fails half way leaves the older one and nothing else', async () => {
     const dataDir = makeFolder();
     const database = await start(dataDir);
@@ -142,7 +156,7 @@ describe('a backup', () => {
     const file = join(folder, 'backup.tar.gz');
     writeFileSync(file, 'older');
     await query(database.url, 'create table kept as select n, md5(n::text) from generate_series(1, 300000) n');
-    const failed = backup(dataDir, file).catch((error: unknown) => error);
+    const failed = backup(dataDir, file, { force: true }).catch((error: unknown) => error);
     const backend = `select pid from pg_stat_activity where application_name = 'grandstand backup'`;
     await expect.poll(() => query(database.superuserUrl, backend), { interval: 5 }).toHaveLength(1);
     await query(database.superuserUrl, `select pg_terminate_backend(pid) from (${backend}) b`);

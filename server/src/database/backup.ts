@@ -40,11 +40,21 @@ export interface BackupSummary {
 
 interface Options {
   log?: Log;
+  /** Replaces the file where there is one. */
+  force?: boolean;
 }
 
-/** Writes a backup of the database in `dataDir` to `targetFile`, replacing an older one only when the new one is whole. */
+/**
+ * Writes a backup of the database in `dataDir` to `targetFile`. An older one is replaced only with `force`, and only when
+ * the new one is whole.
+ */
 export async function backup(dataDir: string, targetFile: string, options: Options = {}): Promise<BackupSummary> {
   const target = resolve(targetFile);
+  if (options.force !== true && existsSync(target))
+    throw new EmbeddedError(
+      'not-empty',
+      `${target} is there already. Choose another name, or replace it with --force.`,
+    );
   const source = await openSource(dataDir, options).catch((error: unknown) => {
     throw backupError(error, target);
   });
