@@ -18,6 +18,7 @@ import { profileTokens } from './credentials/token.ts';
 import { openDatabase } from './database/database.ts';
 import { startEmbedded, type EmbeddedDatabase } from './database/embedded.ts';
 import { migrate } from './database/migrate.ts';
+import { readFirstOwnerToken } from './first-owner.ts';
 import { dynamicGroups } from './evaluation/dynamic-groups.ts';
 import { countSlice, evaluationGauges, evaluationMeters, noCounts } from './evaluation/meters.ts';
 import { startEvaluation } from './evaluation/thread.ts';
@@ -142,7 +143,8 @@ async function composeApp(
       onFill: (_fill, outcome, seconds) => meters.add({ ...noCounts(), fills: [{ outcome, seconds }] }),
     });
     const firstStart = await bootstrap(context, options.firstStart ?? true);
-    const firstOwnerToken = config.role === 'worker' ? undefined : await inviteFirstOwner(context);
+    const firstOwnerToken =
+      config.role === 'worker' ? undefined : await inviteFirstOwner(context, await readFirstOwnerToken(config.dataDir));
     const http = await createHttp(context, {
       authenticate: (request) => authenticate(context, request),
       routes:

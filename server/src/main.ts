@@ -8,6 +8,7 @@ import { ConfigError, VARIABLES, readConfig, type Config } from './config.ts';
 import { makeFolders } from './database/make-folders.ts';
 import { MigrationError } from './database/migrate.ts';
 import { EmbeddedError } from './database/embedded.ts';
+import { FIRST_OWNER_FILE, readFirstOwnerToken } from './first-owner.ts';
 
 export async function main({ demo = false } = {}): Promise<void> {
   let app: GrandstandApp | undefined;
@@ -107,22 +108,32 @@ async function announce(app: GrandstandApp, config: Config, address: string): Pr
     const link = `${origin}/invitation#${app.firstOwnerToken}\n`;
     await show(
       config,
-      'first-owner.txt',
+      FIRST_OWNER_FILE,
       'This link makes the first owner of the console:',
       'the link that makes the first owner of the console is',
       link,
+      (await readFirstOwnerToken(config.dataDir)) === app.firstOwnerToken,
     );
   }
 }
 
-async function show(config: Config, name: string, title: string, what: string, text: string): Promise<void> {
+async function show(
+  config: Config,
+  name: string,
+  title: string,
+  what: string,
+  text: string,
+  isWritten = false,
+): Promise<void> {
   if (process.stdout.isTTY) {
     process.stdout.write(`\n${title}\n\n${text}\n`);
     return;
   }
   const file = join(config.dataDir, name);
-  makeFolders(config.dataDir, 0o755);
-  await writeFile(file, text, { mode: 0o600 });
+  if (!isWritten) {
+    makeFolders(config.dataDir, 0o755);
+    await writeFile(file, text, { mode: 0o600 });
+  }
   process.stdout.write(`${what} in ${file}\n`);
 }
 

@@ -105,12 +105,20 @@ export async function inviteProducer(
   });
 }
 
-/** The token of a link that makes the first owner; undefined once there is a producer, or while there is no application. */
-export async function inviteFirstOwner(context: Pick<Context, 'db' | 'clock'>): Promise<string | undefined> {
+/**
+ * The token of a link that makes the first owner; undefined once there is a producer, or while there is no application.
+ * `kept`, which an earlier start or another process wrote down, is given again as long as it is good.
+ */
+export async function inviteFirstOwner(
+  context: Pick<Context, 'db' | 'clock'>,
+  kept?: string,
+): Promise<string | undefined> {
   if (await store.hasProducers(context.db)) return undefined;
   const [applicationId] = await store.listApplicationIds(context.db);
   if (applicationId === undefined) return undefined;
-  await store.deleteFirstOwnerInvitations(context.db, formatInstant(context.clock.now()));
+  const now = formatInstant(context.clock.now());
+  if (kept !== undefined && (await store.findInvitation(context.db, hashToken(kept), now))?.email === null) return kept;
+  await store.deleteFirstOwnerInvitations(context.db, now);
   return (await invite(context, context.db, applicationId, 'owner', null)).token;
 }
 

@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createApplication } from '../applications/application-service.ts';
 import { CLIENT_ID, startTestServer, testClock, type Answer, type TestServer } from '../testing/server.ts';
@@ -89,6 +92,32 @@ test('the first link makes one owner of every application, and never a second on
   ]);
   const body = { token: server.app.firstOwnerToken, email: 'second@example.com', name: 'Second', password: PASSWORD };
   expect((await server.call('POST', 'producers/invitations/accept/', { token: null, body })).status).toBe(404);
+});
+
+test('a second server on the same folder gives the link that stands there, as long as it is good', async () => {
+  const dataDir = await mkdtemp(path.join(tmpdir(), 'first-owner-'));
+  const kept = (token: string) => writeFile(path.join(dataDir, 'first-owner.txt'), `http://x/invitation#${token}\n`);
+  const options = { env: { DATA_DIR: dataDir } };
+  const fresh = await startTestServer(options);
+  const others: TestServer[] = [];
+  const tokenOfAnother = async (): Promise<string | undefined> => {
+    const other = await startTestServer({ ...options, databaseUrl: fresh.databaseUrl });
+    others.push(other);
+    return other.app.firstOwnerToken;
+  };
+  try {
+    const token = fresh.app.firstOwnerToken ?? '';
+    await kept(token);
+    expect(await tokenOfAnother()).toBe(token);
+    await kept('a'.repeat(43));
+    const another = await tokenOfAnother();
+    expect(another).toMatch(/^\w{43}$/);
+    expect([token, 'a'.repeat(43)]).not.toContain(another);
+  } finally {
+    for (const other of others) await other.close();
+    await fresh.close();
+    await rm(dataDir, { recursive: true });
+  }
 });
 
 test('ten people who open the first link at once make one owner', async () => {
