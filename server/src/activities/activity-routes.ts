@@ -10,7 +10,7 @@ import { ClientIdParams, ClientProfileParams, NoContent, Timestamp } from '../ht
 import { LARGE_BODY_LIMIT, type App } from '../http/route.ts';
 import { readUuid } from '../ids.ts';
 import { formatInstant, parseInstant } from '../instant.ts';
-import { reachToChange } from '../profiles/profile-routes.ts';
+import { reachToChange } from '../profiles/reach.ts';
 import type { Catalogue } from '../rules/attribute.ts';
 import { isRecord } from '../rules/fields.ts';
 import {

@@ -7,7 +7,7 @@ import { notFound, readAll } from '../errors.ts';
 import { asPresented, ClientIdParams, ClientProfileParams, IfMatch, NoContent } from '../http/schemas.ts';
 import type { App } from '../http/route.ts';
 import { formatInstant } from '../instant.ts';
-import { reachToChange } from '../profiles/profile-routes.ts';
+import { reachToChange } from '../profiles/reach.ts';
 import { GroupFields, GroupResource, ProfileGroupResource, presentGroup, type Group } from './group.ts';
 import { NEW_GROUP_EXAMPLES } from './group-examples.ts';
 import { GroupFilterQuery, readGroupFilter } from './group-filter.ts';

@@ -6,7 +6,7 @@ import type { Context } from '../context.ts';
 import { ApiError, notFound } from '../errors.ts';
 import { ClientProfileParams } from '../http/schemas.ts';
 import type { App } from '../http/route.ts';
-import { reachToChange } from '../profiles/profile-routes.ts';
+import { reachToChange } from '../profiles/reach.ts';
 import { watchOwnGroups, type OwnGroup } from './own-groups-watch.ts';
 
 const HEARTBEAT_MS = 15_000;

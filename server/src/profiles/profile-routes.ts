@@ -14,7 +14,6 @@ import {
   ProfileParams,
 } from '../http/schemas.ts';
 import { LARGE_BODY_LIMIT, type App } from '../http/route.ts';
-import { readUuid } from '../ids.ts';
 import { upsertProfiles } from './bulk.ts';
 import {
   MAX_BULK,
@@ -30,6 +29,7 @@ import {
 import { ProfileFilterQuery, readProfileFilter } from './profile-filter.ts';
 import * as service from './profile-service.ts';
 import * as store from './profile-store.ts';
+import { reach, reachToChange, type ProfileRequest } from './reach.ts';
 
 export function profileRoutes(app: App, context: Context): void {
   /** What this credential sees of the profile. */
@@ -382,8 +382,6 @@ export function profileRoutes(app: App, context: Context): void {
   );
 }
 
-type ProfileRequest = FastifyRequest<{ Params: { profile_id: string } }>;
-
 const readList = (request: FastifyRequest) =>
   readAll(
     () => readPage(request, store.PROFILE_ORDER),
@@ -426,43 +424,4 @@ function adminOf(credential: Extract<Credential, { kind: 'admin' }>, application
 function own(credential: Credential | undefined): { application: Application; profile: Profile } {
   if (credential?.kind !== 'profile') throw new ApiError('internal_error');
   return credential;
-}
-
-/** The profile in the path, if this credential may see it at all: another application's is 404. */
-export async function reach(
-  context: Context,
-  credential: Credential | undefined,
-  profileId: string,
-): Promise<{ application: Application; profile: Profile }> {
-  const id = readUuid(profileId);
-  if (!id || !credential) throw notFound();
-  if (credential.kind === 'profile' && credential.profile.id === id) return credential;
-  const profile = await store.findProfileAnywhere({ query: context.db.quick }, id);
-  if (!profile) throw notFound();
-  const application = await context.applications.getById(profile.application_id);
-  const isOwn =
-    credential.kind === 'producer'
-      ? credential.roles.has(application.client_id)
-      : credential.application.id === application.id;
-  if (!isOwn) throw notFound();
-  return { application, profile };
-}
-
-/** As reach, for what only the profile itself and admins may do. */
-export async function reachToChange(
-  context: Context,
-  request: ProfileRequest,
-): Promise<{ application: Application; profile: Profile }> {
-  const { credential } = request;
-  const found = await reach(context, credential, request.params.profile_id);
-  if (credential?.kind === 'profile' && credential.profile.id !== found.profile.id)
-    throw denied('This is not the profile of the access token.');
-  if (
-    credential?.kind === 'producer' &&
-    request.method !== 'GET' &&
-    credential.roles.get(found.application.client_id)?.role === 'viewer'
-  ) {
-    throw denied('Viewers may look, not change.');
-  }
-  return found;
 }
