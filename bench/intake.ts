@@ -113,6 +113,9 @@ const BARE = `
     from fresh f cross join lateral (values (0), (f.type_id)) as k (fact_id) group by 1, 2, 4 order by 1, 2
     on conflict (profile_id, fact_id) do update set count = totals.count + excluded.count, sum = totals.sum + excluded.sum,
       first_at = least(totals.first_at, excluded.first_at), last_at = greatest(totals.last_at, excluded.last_at)),
+  marked as (
+    update profiles p set has_activities = true from (select distinct profile_id from fresh) f
+    where p.id = f.profile_id and not p.has_activities),
   queued as (
     insert into queue (profile_id, bucket, application_id, cause, changed, queued_at)
     select f.profile_id, f.ordinal % 64, $1, 'activity', array_agg(distinct w.key), $7::timestamptz
