@@ -54,13 +54,13 @@ export function createQueueStart(elapsed: () => number = () => performance.now()
   return {
     after() {
       const now = elapsed();
+      const settled = marks.findLastIndex((mark) => now - mark.at >= SETTLED_MS);
+      if (settled > 0) marks = marks.slice(settled);
       if (now - wholeAt >= WHOLE_EVERY_MS) {
         wholeAt = now;
         return 0;
       }
-      const settled = marks.findLastIndex((mark) => now - mark.at >= SETTLED_MS);
       if (settled === -1) return 0;
-      marks = marks.slice(settled);
       return Math.min(...marks.map((mark) => mark.seq)) - 1;
     },
     saw(seq) {
