@@ -52,6 +52,7 @@ rmSync(report, { force: true });
 if (!check('build and types', process.execPath, ['scripts/build.mjs']))
   process.stdout.write('the build failed; what follows may be stale\n');
 if (only.length === 0) {
+  check('types of tests and benchmarks', 'npx', ['tsc', '-p', '.']);
   check('lint', 'npx', ['eslint', '.', '--max-warnings', '0']);
   check('formatting', 'npx', ['prettier', '--check', '--log-level', 'warn', '.']);
   check('import boundaries', 'npx', [
