@@ -54,6 +54,7 @@ export default defineConfig({
     sourcemap: false,
     assetsInlineLimit: 0,
     reportCompressedSize: false,
+    chunkSizeWarningLimit: Infinity, // the limit is on what a first visit downloads
     modulePreload: { polyfill: false },
   },
   server: { port: 7071, proxy: { '/api': 'http://127.0.0.1:7070', '/readyz': 'http://127.0.0.1:7070' } },

@@ -1,8 +1,7 @@
-// Lines over time: a word-sized one for lists, and a chart with axes that loads its library when it is first shown.
+// Lines over time: a word-sized one for lists, and a chart with axes.
 
-import { lazy, Suspense } from 'react';
 import { formatCompact } from '../format.ts';
-import { Skeleton } from './bits.tsx';
+import { Plot } from './plot.tsx';
 
 export interface Point {
   /** Milliseconds. */
@@ -48,8 +47,6 @@ export function Sparkline({
   );
 }
 
-const Plot = lazy(() => import('./plot.tsx'));
-
 export interface ChartProps {
   /** What is drawn, for those who cannot see it. */
   label: string;
@@ -75,9 +72,7 @@ export function Chart(props: ChartProps) {
     <figure className="chart">
       <figcaption className="visually-hidden">{summary}</figcaption>
       <div style={{ height }} aria-hidden>
-        <Suspense fallback={<Skeleton width="100%" height={height} />}>
-          <Plot {...props} height={height} />
-        </Suspense>
+        <Plot {...props} height={height} />
       </div>
     </figure>
   );

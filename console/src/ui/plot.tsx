@@ -1,3 +1,6 @@
+// The plot of a chart, on a canvas. It comes with the first load: as a chunk of its own it arrived a round trip after its
+// figures, and React holds back what replaces a fallback for 300 ms more.
+
 import { useEffect, useRef } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
@@ -35,7 +38,7 @@ type Data = [xs: number[], ys: number[]];
 
 const toData = (points: Point[]): Data => [points.map(({ at }) => at / 1000), points.map(({ value }) => value)];
 
-export default function Plot({ points, noun, kind = 'line', height = 200, unit = 'day' }: ChartProps) {
+export function Plot({ points, noun, kind = 'line', height = 200, unit = 'day' }: ChartProps) {
   const host = useRef<HTMLDivElement>(null);
   const shown = useRef<{ plot: uPlot | undefined; data: Data }>({ plot: undefined, data: [[], []] });
   // Declared first, so that a plot is made with the points of the same moment. A new figure moves; the plot stays.
