@@ -41,3 +41,14 @@ export function chooseSeed(): number {
 export function propertyRuns(usual: number): number {
   return Number(process.env['GRANDSTAND_PROPERTY_RUNS'] ?? usual);
 }
+
+const SECONDS = Number(process.env['GRANDSTAND_PROPERTY_SECONDS'] ?? 0);
+
+/** A seed for each run of a property: as many as are usual or asked for, and for GRANDSTAND_PROPERTY_SECONDS. */
+export function* runSeeds(first: number, usual: number): Generator<number> {
+  const end = performance.now() + SECONDS * 1000;
+  for (let run = 0; run < propertyRuns(usual) || performance.now() < end; run++) yield first + run;
+}
+
+/** Until a property that takes its seeds from `runSeeds` hangs, in milliseconds. */
+export const propertyTimeout = (): number => 5 * 60_000 + SECONDS * 1000 + propertyRuns(0) * 10_000;
