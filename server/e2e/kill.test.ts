@@ -12,6 +12,8 @@ import { BOOTSTRAP, SECRET_KEY, eventually, startProcess, withFolder, type Serve
 const ROUNDS = Number(process.env['KILL_ROUNDS'] ?? 3);
 const WRITERS = 6;
 const ENOUGH = 40;
+/** All of it comes from one address. */
+const UNLIMITED = { RATE_LIMIT_ADDRESS: '0', RATE_LIMIT_APPLICATION: '0' };
 const APPLICATION = `/api/v1/applications/${BOOTSTRAP.BOOTSTRAP_CLIENT_ID}/`;
 const headers = { authorization: `Bearer ${BOOTSTRAP.BOOTSTRAP_ADMIN_TOKEN}`, 'content-type': 'application/json' };
 
@@ -62,7 +64,9 @@ async function listAll(url: string): Promise<{ count: number; ids: Set<string> }
   const ids = new Set<string>();
   let count = 0;
   for (let next: string | null = url; next !== null;) {
-    const list = (await call(next)).body as unknown as List; // the shape of every list
+    const { status, body } = await call(next);
+    expect(status, JSON.stringify(body)).toBe(200);
+    const list = body as unknown as List; // the shape of every list
     count = list.count;
     for (const { id } of list.results) ids.add(id);
     next = list.next;
@@ -127,7 +131,7 @@ async function rounds(
 describe('kill -9 under write load', () => {
   it('of an embedded server and its database loses nothing that was acknowledged', { timeout: 600_000 }, async () => {
     await withFolder(async (folder) => {
-      const env = { DATA_DIR: join(folder, 'data'), ...BOOTSTRAP, LOG_LEVEL: 'warn' };
+      const env = { DATA_DIR: join(folder, 'data'), ...BOOTSTRAP, ...UNLIMITED, LOG_LEVEL: 'warn' };
       const last = await rounds(await startProcess(env), async (server) => {
         server.kill('SIGKILL');
         expect(await server.exit).toBe('SIGKILL');
@@ -149,7 +153,7 @@ describe('kill -9 under write load', () => {
       await withFolder(async (folder) => {
         const postgres = await preparePostgres(bin, join(folder, 'postgres'));
         let child = await postgres.start();
-        const env = { DATABASE_URL: postgres.url, SECRET_KEY, ...BOOTSTRAP, LOG_LEVEL: 'silent' };
+        const env = { DATABASE_URL: postgres.url, SECRET_KEY, ...BOOTSTRAP, ...UNLIMITED, LOG_LEVEL: 'silent' };
         const last = await rounds(await startProcess(env), async (server) => {
           child.kill('SIGKILL');
           await new Promise((resolve) => child.once('exit', resolve));
