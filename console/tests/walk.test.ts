@@ -1,7 +1,7 @@
 // A producer's first hour, in a browser: from the link that makes the first owner to a group that fills itself and a
 // member who is explained. Everything is found as people find it, by roles and labels.
 
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page, Request } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CLIENT_ID, type TestServer } from '../../server/src/testing/server.ts';
 import {
@@ -114,6 +114,20 @@ describe.skipIf(!hasBrowser)('the console', () => {
     await page.getByRole('navigation', { name: 'Group' }).waitFor();
     await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Overview' }).click();
     await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor();
+  });
+
+  test('the list of groups learns from one answer how each of them grew', async () => {
+    const asked: string[] = [];
+    const note = (request: Request): unknown => /\/sizes?\//.test(request.url()) && asked.push(request.url());
+    page.on('request', note);
+    await open('groups', 'Groups');
+    const list = page.getByRole('region', { name: 'List of groups' });
+    const lines = list.getByRole('img', { name: /members 30 days ago/ });
+    await lines.first().waitFor();
+    expect(await lines.count()).toBe(await list.locator('tbody tr').count());
+    expect(await lines.count()).toBeGreaterThan(2);
+    expect(asked).toHaveLength(1);
+    page.off('request', note);
   });
 
   async function expectFocus(name: string): Promise<void> {
@@ -271,7 +285,7 @@ describe.skipIf(!hasBrowser)('the console', () => {
       for (const [name, path] of pages) {
         await page.goto(at(path));
         await page.getByRole('heading', { level: 1 }).waitFor();
-        await page.waitForFunction(() => document.querySelector('main .skeleton') === null).catch(() => {});
+        await page.locator('main:not(:has(.skeleton))').waitFor();
         await page.screenshot({ path: `${SCREENSHOTS}/${name}-${scheme}-${width}.png` });
         await expectNoSidewaysScroll(page, `${name} at ${width}`);
         if (width === 1440 || scheme === 'light') await expectAccessible(page, `${name}, ${scheme}, ${width}`);

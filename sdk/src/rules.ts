@@ -112,3 +112,12 @@ export interface Sizes {
   /** `at`: the start of the hour or day; `size`: at its end. */
   results: { at: string; size: number; entered: number; left: number }[];
 }
+
+/** The sizes of groups over time, for lists that show how each moves. */
+export interface SizesOfGroups {
+  interval: 'hour' | 'day';
+  since: string;
+  until: string;
+  /** `sizes`: at the end of each hour or day, from `since` on; the last one is of now. Groups that are gone are left out. */
+  results: { group_id: string; sizes: number[] }[];
+}

@@ -1,9 +1,11 @@
+import { useMemo } from 'react';
 import { IconPlus, IconUsersGroup } from '@tabler/icons-react';
+import type { SizesOfGroups } from '@grandstand/sdk/server';
 import { Link } from 'wouter';
 import { formatNumber } from '../format.ts';
 import { useGet, useSettled } from '../queries.ts';
 import { useApplication } from '../session.tsx';
-import type { Group, Page, SizePoint } from '../types.ts';
+import type { Group, Page } from '../types.ts';
 import { Empty, EvaluationBadge, Failed, Skeleton, SkeletonRows, Time } from '../ui/bits.tsx';
 import { Button, ButtonLink } from '../ui/button.tsx';
 import { Sparkline } from '../ui/charts.tsx';
@@ -27,6 +29,7 @@ export function GroupsPage() {
     { every: 15_000 },
   );
   const page = groups.data;
+  const sizesOf = useSizes(page?.results);
   const filtered = name !== '' || type !== '';
   const create = application.canWrite && (
     <ButtonLink look="primary" icon={<IconPlus size={16} aria-hidden />} href={application.href('groups/new')}>
@@ -73,7 +76,7 @@ export function GroupsPage() {
               </thead>
               <tbody>
                 {page ? (
-                  page.results.map((group) => <GroupRow key={group.id} group={group} />)
+                  page.results.map((group) => <GroupRow key={group.id} group={group} sizes={sizesOf(group)} />)
                 ) : (
                   <SkeletonRows widths={['55%', 48, 96, 60, 90]} />
                 )}
@@ -87,7 +90,7 @@ export function GroupsPage() {
   );
 }
 
-function GroupRow({ group }: { group: Group }) {
+function GroupRow({ group, sizes }: { group: Group; sizes: number[] | undefined }) {
   const { href } = useApplication();
   return (
     <tr className="linked">
@@ -98,7 +101,7 @@ function GroupRow({ group }: { group: Group }) {
         {group.description && <div className="muted small clamp name">{group.description}</div>}
       </td>
       <td className="right numeric">{formatNumber(group.profile_count)}</td>
-      <td className="fit hide-narrow">{group.is_active ? <GroupSpark group={group} /> : null}</td>
+      <td className="fit hide-narrow">{group.is_active ? <Spark group={group} sizes={sizes} /> : null}</td>
       <td className="fit">
         {group.is_active ? (
           <EvaluationBadge evaluation={group.evaluation} membership={group.membership_type} />
@@ -118,20 +121,25 @@ const DAY = 86_400_000;
 /** The start of the day 30 days ago, so that the address is the same all day and the answer is kept. */
 const monthAgo = (): string => new Date(Math.floor(Date.now() / DAY) * DAY - 29 * DAY).toISOString();
 
-function GroupSpark({ group }: { group: Group }) {
+/** How the groups shown grew, by their ids, in one answer; none while it is on its way. */
+function useSizes(groups: Group[] | undefined): (group: Group) => number[] | undefined {
   const { path } = useApplication();
-  const size = useGet<Page<SizePoint>>(
-    path(`profile-groups/${group.id}/size/`),
-    { interval: 'day', since: monthAgo() },
+  const ids = groups?.map(({ id }) => id) ?? [];
+  const { data, isPending, isPlaceholderData } = useGet<SizesOfGroups>(
+    ids.length > 0 ? path('profile-groups/sizes/') : null,
+    { id: ids, interval: 'day', since: monthAgo() },
     { staleMs: 300_000 },
   );
-  if (size.isError) return null;
-  if (!size.data) return <Skeleton width={96} />;
-  const values = size.data.results.map((point) => point.size);
+  const sizes = useMemo(() => new Map(data?.results.map((one) => [one.group_id, one.sizes])), [data]);
+  return ({ id }) => sizes.get(id) ?? (isPending || isPlaceholderData ? undefined : []);
+}
+
+function Spark({ group, sizes }: { group: Group; sizes: number[] | undefined }) {
+  if (!sizes) return <Skeleton width={96} />;
   return (
     <Sparkline
-      values={values}
-      label={`${formatNumber(values[0] ?? 0)} members 30 days ago, ${formatNumber(group.profile_count)} now`}
+      values={sizes}
+      label={`${formatNumber(sizes[0] ?? 0)} members 30 days ago, ${formatNumber(group.profile_count)} now`}
     />
   );
 }

@@ -4,10 +4,11 @@ import type { Context } from '../context.ts';
 import { DEFAULT_PAGE_SIZE, MAX_LARGE_PAGE_SIZE, PageOf, readPage, type Query } from '../database/page.ts';
 import { ApiError, invalid, readAll } from '../errors.ts';
 import { SteppedRangeFields, SteppedRangeQuery, readSteppedRange, type SteppedRange } from '../http/range.ts';
-import { Timestamp } from '../http/schemas.ts';
+import { ClientIdParams, Timestamp } from '../http/schemas.ts';
+import { readUuid } from '../ids.ts';
 import type { App } from '../http/route.ts';
 import { formatInstant } from '../instant.ts';
-import { listChanges, listSizes } from './change-service.ts';
+import { listChanges, listSizes, listSizesOfMany } from './change-service.ts';
 import { GroupParams } from './group-routes.ts';
 
 const CAUSES = ['activity', 'clock', 'profile', 'group', 'rule', 'pin', 'manual', 'import', 'erased'];
@@ -52,9 +53,42 @@ const SizeResource = Type.Object({
   ),
 });
 
+const MAX_GROUPS = 100;
+
+const SizesResource = Type.Object({
+  ...SteppedRangeFields,
+  results: Type.Array(
+    Type.Object({
+      group_id: Type.String(),
+      sizes: Type.Array(Type.Integer(), {
+        description:
+          'Members at the end of each hour or day, from `since` on; of the last one that has begun, members now.',
+      }),
+    }),
+  ),
+});
+
+const SizesQuery = Type.Object({
+  id: Type.Optional(
+    Type.Unsafe<string | string[]>({
+      type: ['string', 'array'],
+      items: { type: 'string' },
+      maxItems: MAX_GROUPS,
+      description: `Required: the ids of groups; given up to ${MAX_GROUPS} times.`,
+      examples: ['13a1fd98-24ca-4935-8791-5556586c0005'],
+    }),
+  ),
+  ...SteppedRangeQuery,
+});
+
 export function changeRoutes(app: App, context: Context): void {
   const readRange = (request: FastifyRequest): SteppedRange =>
     readSteppedRange(request.query as Query, context.clock.now());
+  const readMany = (request: FastifyRequest): [string[], SteppedRange] =>
+    readAll(
+      () => readGroupIds(request.query as Query),
+      () => readRange(request),
+    );
 
   app.get(
     '/api/v1/applications/:client_id/profile-groups/:group/changes/',
@@ -120,6 +154,47 @@ export function changeRoutes(app: App, context: Context): void {
       };
     },
   );
+
+  app.get(
+    '/api/v1/applications/:client_id/profile-groups/sizes/',
+    {
+      config: { access: 'admin', check: readMany },
+      schema: {
+        operationId: 'listGroupSizes',
+        summary: 'Get the sizes of many groups over time',
+        description:
+          'For lists that show how each group moves: the numbers alone, in the order of the ids. Deleted and deactivated groups are left out.',
+        tags: ['Profile groups'],
+        params: ClientIdParams,
+        querystring: SizesQuery,
+        response: { 200: SizesResource },
+      },
+    },
+    async (request) => {
+      const application = await context.applications.get(request.params.client_id);
+      const [ids, range] = readMany(request);
+      const sizes = await listSizesOfMany(context, application, ids, range);
+      return {
+        interval: range.interval,
+        since: formatInstant(range.since),
+        until: formatInstant(range.until),
+        results: ids.flatMap((id) => {
+          const steps = sizes.get(id);
+          return steps ? [{ group_id: id, sizes: steps.map(({ size }) => size) }] : [];
+        }),
+      };
+    },
+  );
+}
+
+function readGroupIds({ id }: Query): string[] {
+  if (id === undefined) throw invalid('id', 'This field is required.');
+  const read = (text: string): string => {
+    const uuid = readUuid(text);
+    if (uuid === undefined) throw invalid('id', `'${text}' is not the UUID of a group.`);
+    return uuid;
+  };
+  return [...new Set([id].flat().map(read))];
 }
 
 /** The feed goes on by sequence; a cursor can only come from another list. */

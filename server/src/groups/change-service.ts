@@ -2,12 +2,14 @@
 
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
+import type { Queryable } from '../database/database.ts';
 import { notFound } from '../errors.ts';
 import { STEP, type SteppedRange } from '../http/range.ts';
-import { formatInstant } from '../instant.ts';
+import { formatInstant, type Instant } from '../instant.ts';
 import * as store from './change-store.ts';
 import { getGroup } from './group-service.ts';
-import { findHead } from './head.ts';
+import { findGroupIdsByReference } from './group-store.ts';
+import { findHead, findHeads } from './head.ts';
 
 export interface ChangesPage {
   /** All changes after the one asked for. */
@@ -41,36 +43,74 @@ export interface SizeAt extends store.SizeStep {
   size: number;
 }
 
-/** One row a step, without gaps, up to the step that holds the last instant before `until` and has begun by now. */
 export async function listSizes(
   context: Context,
   application: Application,
   text: string,
   range: SteppedRange,
 ): Promise<SizeAt[]> {
-  const { interval, since, until } = range;
-  const step = STEP[interval];
-  const end = Math.min(until, context.clock.now() + 1);
   return context.db.transaction(
     async (tx) => {
-      const group = await getGroup(tx, application.id, text);
-      const limit = Math.ceil(end / step) * step;
-      if (limit <= since) return [];
-      let size = await store.findSize(tx, group.id, formatInstant(since));
-      const steps = new Map(
-        (await store.listSizeSteps(tx, group.id, interval, formatInstant(since), formatInstant(limit))).map((row) => [
-          row.at,
-          row,
-        ]),
-      );
-      const sizes: SizeAt[] = [];
-      for (let at = since; at < limit; at += step) {
-        const { entered, left } = steps.get(at) ?? { entered: 0, left: 0 };
-        size += entered - left;
-        sizes.push({ at, size, entered, left });
-      }
-      return sizes;
+      const { id } = await getGroup(tx, application.id, text);
+      const sizes = await readSizes(tx, [id], range, context.clock.now());
+      return sizes.get(id) ?? [];
     },
     { isolation: 'repeatable read' },
+  );
+}
+
+/** The sizes of groups by their ids; ids of none that is active are left out. */
+export async function listSizesOfMany(
+  context: Context,
+  application: Application,
+  ids: string[],
+  range: SteppedRange,
+): Promise<Map<string, SizeAt[]>> {
+  return context.db.transaction(
+    async (tx) => {
+      const groups = await findGroupIdsByReference(tx, application.id, ids, []);
+      return readSizes(
+        tx,
+        groups.map(({ id }) => id),
+        range,
+        context.clock.now(),
+      );
+    },
+    { isolation: 'repeatable read' },
+  );
+}
+
+/**
+ * One row a step, without gaps, up to the step that holds the last instant before `until` and has begun by now. Reckoned
+ * back from the size of the present, so that what lies before the range is never read, however old the group is.
+ */
+async function readSizes(
+  tx: Queryable,
+  groupIds: string[],
+  { interval, since, until }: SteppedRange,
+  now: Instant,
+): Promise<Map<string, SizeAt[]>> {
+  const step = STEP[interval];
+  const limit = Math.ceil(Math.min(until, now + 1) / step) * step;
+  const heads = await findHeads(tx, groupIds);
+  const moved = new Map<string, Map<Instant, store.SizeStep>>();
+  for (const row of await store.listSizeSteps(tx, groupIds, interval, formatInstant(since))) {
+    const steps = moved.get(row.group_id);
+    if (steps) steps.set(row.at, row);
+    else moved.set(row.group_id, new Map([[row.at, row]]));
+  }
+  return new Map(
+    groupIds.map((id) => {
+      const steps = moved.get(id) ?? new Map<Instant, store.SizeStep>();
+      let size = heads.get(id)?.profile_count ?? 0;
+      for (const { at, entered, left } of steps.values()) if (at >= limit) size -= entered - left;
+      const sizes: SizeAt[] = [];
+      for (let at = limit - step; at >= since; at -= step) {
+        const { entered, left } = steps.get(at) ?? { entered: 0, left: 0 };
+        sizes.push({ at, size, entered, left });
+        size -= entered - left;
+      }
+      return [id, sizes.reverse()];
+    }),
   );
 }

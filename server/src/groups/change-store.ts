@@ -92,24 +92,16 @@ export interface SizeStep {
   left: number;
 }
 
-/** Entries and leaves by hour or day (UTC) of a half-open range; those without any are left out. */
+/** Entries and leaves of groups by hour or day (UTC) from an instant to now; steps without any are left out. */
 export async function listSizeSteps(
   tx: Queryable,
-  groupId: string,
+  groupIds: string[],
   interval: 'hour' | 'day',
   since: string,
-  until: string,
-): Promise<SizeStep[]> {
-  const { rows } = await tx.query<SizeStep>(sql`
-    select date_trunc(${interval}::text, hour, 'UTC') as at, sum(entered)::bigint as entered, sum("left")::bigint as left
-    from group_sizes where group_id = ${groupId} and hour >= ${since}::timestamptz and hour < ${until}::timestamptz
-    group by 1 order by 1`);
+): Promise<(SizeStep & { group_id: string })[]> {
+  const { rows } = await tx.query<SizeStep & { group_id: string }>(sql`
+    select group_id, date_trunc(${interval}::text, hour, 'UTC') as at, sum(entered)::bigint as entered, sum("left")::bigint as left
+    from group_sizes where group_id = any (${groupIds}::uuid[]) and hour >= ${since}::timestamptz
+    group by 1, 2`);
   return rows;
-}
-
-/** The size at an instant that is a full hour. */
-export async function findSize(tx: Queryable, groupId: string, at: string): Promise<number> {
-  const { rows } = await tx.query<{ size: number }>(sql`
-    select coalesce(sum(entered - "left"), 0)::bigint as size from group_sizes where group_id = ${groupId} and hour < ${at}::timestamptz`);
-  return rows[0]?.size ?? 0;
 }

@@ -128,6 +128,56 @@ describe('the history of a group', () => {
     }
   });
 
+  it('gives the sizes of many groups in one answer, as each group gives its own', async () => {
+    clock.set('2026-04-01T08:30:00Z');
+    const [first, second, quiet, gone] = [
+      await createGroup(),
+      await createGroup(),
+      await createGroup(),
+      await createGroup(),
+    ];
+    await add(first, profiles.slice(0, 6));
+    clock.set('2026-04-02T09:00:00Z');
+    await add(second, profiles.slice(0, 3));
+    await remove(first, profiles.slice(0, 2));
+    await groups.update(gone, { is_active: false });
+    clock.set('2026-04-04T10:00:00Z');
+    await add(first, profiles.slice(0, 1));
+
+    const ids = [second, quiet, gone, crypto.randomUUID(), first, second];
+    const days = { interval: 'day', since: '2026-04-01', until: '2026-04-03' } as const;
+    expect(await groups.sizes(ids, days)).toEqual({
+      interval: 'day',
+      since: '2026-04-01T00:00:00.000000Z',
+      until: '2026-04-03T00:00:00.000000Z',
+      results: [
+        { group_id: second, sizes: [0, 3] },
+        { group_id: quiet, sizes: [0, 0] },
+        { group_id: first, sizes: [6, 4] },
+      ],
+    });
+    // What came before the range counts though it is not read, and a range that is still running ends with the present.
+    for (const options of [{}, { interval: 'day' }, { interval: 'day', since: '2026-04-03' }] as const) {
+      const { results } = await groups.sizes([first, second], options);
+      for (const { group_id: id, sizes } of results)
+        expect(sizes).toEqual((await groups.size(id, options)).results.map(({ size }) => size));
+      expect(results.map(({ sizes }) => sizes.at(-1))).toEqual([5, 3]);
+    }
+  });
+
+  it('refuses to give the sizes of groups that nobody named, or of too many', async () => {
+    const id = crypto.randomUUID();
+    for (const [bad, fields] of [
+      ['', ['id']],
+      ['id=custom:x', ['id']],
+      ['id=x&interval=week', ['id', 'interval']],
+      [Array.from({ length: 101 }, () => `id=${id}`).join('&'), ['id']],
+    ] as const) {
+      const { status, body } = await server.call<object>('GET', `${GROUPS}sizes/?${bad}`);
+      expect([status, Object.keys(body)], bad).toEqual([400, fields]);
+    }
+  });
+
   it('keeps a group that a rule reads, and names the readers', async () => {
     const group = await createGroup();
     const rule: RuleTree = { attribute: 'profile_group', condition: 'in', value: [group] };
