@@ -75,8 +75,16 @@ export interface Load {
   method?: 'GET' | 'POST';
   headers?: Record<string, string>;
   body?: string;
-  /** A different request each time. */
+  /** A different request each time: every connection has its share, and the next run goes on where this one stopped. */
   requests?: { path: string; headers?: Record<string, string> }[];
+}
+
+const positions = new WeakMap<object, number>();
+
+/** The requests of one connection of many, from the place on that earlier runs reached. */
+function shareOf(requests: NonNullable<Load['requests']>, connection: number, connections: number): typeof requests {
+  const start = positions.get(requests) ?? 0;
+  return [...requests.slice(start), ...requests.slice(0, start)].filter((_, i) => i % connections === connection);
 }
 
 export interface Figures {
@@ -91,6 +99,8 @@ export async function load(
   target: Load,
   { connections = 32, seconds = 5, requests }: { connections?: number; seconds?: number; requests?: number } = {},
 ): Promise<Figures> {
+  const { requests: different } = target;
+  let started = 0;
   const result = await autocannon({
     url: target.url,
     connections,
@@ -99,8 +109,11 @@ export async function load(
     method: target.method ?? 'GET',
     ...(target.headers && { headers: target.headers }),
     ...(target.body !== undefined && { body: target.body }),
-    ...(target.requests && { requests: target.requests }),
+    ...(different && { setupClient: (client) => client.setRequests(shareOf(different, started++, connections)) }),
   });
+  if (different) {
+    positions.set(different, ((positions.get(different) ?? 0) + result.requests.total) % different.length);
+  }
   return {
     perSecond: result.requests.average,
     p50: result.latency.p50,
@@ -132,23 +145,27 @@ export const median = (values: number[]): number => {
     : ((sorted[middle - 1] ?? NaN) + (sorted[middle] ?? NaN)) / 2;
 };
 
-/** Runs both in turn, A B B A …, and returns each one's values and the median of the ratios A/B, pair by pair. */
+/** Runs all in turn, A B C, C B A, …, and returns each one's values, in the order of the rounds. */
+export async function inTurns(rounds: number, works: (() => Promise<number>)[]): Promise<number[][]> {
+  const values = works.map((): number[] => []);
+  for (let round = 0; round < rounds; round++) {
+    const order = [...works.keys()];
+    for (const i of round % 2 === 0 ? order : order.toReversed()) values[i]?.push((await works[i]?.()) ?? NaN);
+  }
+  return values;
+}
+
+/** The median of the ratios, round by round. */
+export const medianRatio = (a: number[], b: number[]): number => median(a.map((value, i) => value / (b[i] ?? NaN)));
+
+/** Runs both in turn, A B B A …, and returns each one's median and the median of the ratios A/B, pair by pair. */
 export async function paired(
   rounds: number,
   a: () => Promise<number>,
   b: () => Promise<number>,
 ): Promise<{ a: number; b: number; ratio: number }> {
-  const pairs: [number, number][] = [];
-  for (let round = 0; round < rounds; round++) {
-    const first = round % 2 === 0 ? await a() : await b();
-    const second = round % 2 === 0 ? await b() : await a();
-    pairs.push(round % 2 === 0 ? [first, second] : [second, first]);
-  }
-  return {
-    a: median(pairs.map((pair) => pair[0])),
-    b: median(pairs.map((pair) => pair[1])),
-    ratio: median(pairs.map(([x, y]) => x / y)),
-  };
+  const [as = [], bs = []] = await inTurns(rounds, [a, b]);
+  return { a: median(as), b: median(bs), ratio: medianRatio(as, bs) };
 }
 
 export function report(
