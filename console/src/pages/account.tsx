@@ -2,6 +2,7 @@ import { useState } from 'react';
 import { fieldsOf, restOf } from '../api.ts';
 import { useSend } from '../queries.ts';
 import { useSession } from '../session.tsx';
+import { Problem } from '../ui/bits.tsx';
 import { Button } from '../ui/button.tsx';
 import { Confirm } from '../ui/dialog.tsx';
 import { TextField } from '../ui/field.tsx';
@@ -75,11 +76,7 @@ export function AccountPage() {
             errors={mismatch ? ['The two are not the same.'] : undefined}
             onChange={(event) => setFields({ ...fields, again: event.target.value })}
           />
-          {rest && (
-            <p className="form-error" role="alert">
-              {rest}
-            </p>
-          )}
+          <Problem>{rest}</Problem>
           <div>
             <Button look="primary" type="submit" busy={change.isPending}>
               Change the password

@@ -6,12 +6,13 @@ import { formatNumber } from '../format.ts';
 import { useGet, useSettled } from '../queries.ts';
 import { useApplication } from '../session.tsx';
 import type { Group, Page } from '../types.ts';
-import { Empty, EvaluationBadge, Failed, Skeleton, SkeletonRows, Time } from '../ui/bits.tsx';
+import { Empty, EvaluationBadge, Skeleton, Time } from '../ui/bits.tsx';
 import { Button, ButtonLink } from '../ui/button.tsx';
 import { Sparkline } from '../ui/charts.tsx';
 import { Choices, SearchField } from '../ui/field.tsx';
 import { PageHead } from '../ui/page-head.tsx';
 import { Pager } from '../ui/pager.tsx';
+import { Table, type Column } from '../ui/table.tsx';
 import { useViewParams } from '../view-params.ts';
 
 type TypeFilter = '' | 'static' | 'dynamic' | 'inactive';
@@ -56,39 +57,27 @@ export function GroupsPage() {
         />
       </div>
       <section className="card" aria-label="List of groups" aria-busy={groups.isFetching}>
-        {groups.isError && !page ? (
-          <Failed error={groups.error} retry={() => void groups.refetch()} />
-        ) : page?.results.length === 0 ? (
-          <NoGroups filtered={filtered} onClear={() => set({ name: '', type: '' })} />
-        ) : (
-          <div className="table-wrap">
-            <table className="table fold">
-              <thead>
-                <tr>
-                  <th scope="col">Name</th>
-                  <th scope="col" className="right">
-                    Members
-                  </th>
-                  <th scope="col">30 days</th>
-                  <th scope="col">State</th>
-                  <th scope="col">Changed</th>
-                </tr>
-              </thead>
-              <tbody>
-                {page ? (
-                  page.results.map((group) => <GroupRow key={group.id} group={group} sizes={sizesOf(group)} />)
-                ) : (
-                  <SkeletonRows widths={['55%', 48, 96, 60, 90]} />
-                )}
-              </tbody>
-            </table>
-          </div>
-        )}
+        <Table
+          columns={COLUMNS}
+          rows={page?.results}
+          of={groups}
+          empty={<NoGroups filtered={filtered} onClear={() => set({ name: '', type: '' })} />}
+        >
+          {(group) => <GroupRow key={group.id} group={group} sizes={sizesOf(group)} />}
+        </Table>
         {page && <Pager page={page} noun="group" onCursor={(next) => set({ cursor: next })} />}
       </section>
     </>
   );
 }
+
+const COLUMNS: Column[] = [
+  { head: 'Name', skeleton: '55%' },
+  { head: 'Members', skeleton: 48, className: 'right' },
+  { head: '30 days', skeleton: 96 },
+  { head: 'State', skeleton: 60 },
+  { head: 'Changed', skeleton: 90 },
+];
 
 function GroupRow({ group, sizes }: { group: Group; sizes: number[] | undefined }) {
   const { href } = useApplication();

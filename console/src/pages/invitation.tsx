@@ -5,7 +5,7 @@ import { useLocation } from 'wouter';
 import { ApiError, createClient, fieldsOf, messageOf, restOf } from '../api.ts';
 import { useSession } from '../session.tsx';
 import type { Role } from '../types.ts';
-import { Skeleton } from '../ui/bits.tsx';
+import { Problem, Skeleton } from '../ui/bits.tsx';
 import { Button } from '../ui/button.tsx';
 import { TextField } from '../ui/field.tsx';
 import { Gate } from './sign-in.tsx';
@@ -135,11 +135,7 @@ export function InvitationPage() {
                 onChange={(event) => set({ again: event.target.value })}
               />
             )}
-            {rest && (
-              <p className="form-error" role="alert">
-                {rest}
-              </p>
-            )}
+            <Problem>{rest}</Problem>
             <Button look="primary" type="submit" busy={busy}>
               {invitation.has_account ? 'Accept' : 'Make the account'}
             </Button>

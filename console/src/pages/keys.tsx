@@ -7,14 +7,15 @@ import { useGet, useInvalidate, useSend } from '../queries.ts';
 import { fromLocalInput } from '../rules/value-input.tsx';
 import { useApplication, useSession } from '../session.tsx';
 import type { AdminToken } from '../types.ts';
-import { Badge, Empty, Failed, SkeletonRows, Time } from '../ui/bits.tsx';
+import { Badge, Empty, Time } from '../ui/bits.tsx';
 import { Button } from '../ui/button.tsx';
 import { CopyButton } from '../ui/copy.tsx';
 import { Confirm, Dialog } from '../ui/dialog.tsx';
 import { CheckField, TextField } from '../ui/field.tsx';
 import { PageHead } from '../ui/page-head.tsx';
+import { ACTIONS, Table, type Column } from '../ui/table.tsx';
 import { toast } from '../ui/toast.tsx';
-import { TokenDialog } from './profile/token.tsx';
+import { ShownOnce } from '../ui/shown-once.tsx';
 
 export function KeysPage() {
   const application = useApplication();
@@ -99,6 +100,15 @@ function ClientSecret() {
   );
 }
 
+const TOKEN_COLUMNS: Column[] = [
+  { head: 'Name', skeleton: '40%' },
+  { head: 'May', skeleton: 70 },
+  { head: 'Ends in', skeleton: 50 },
+  { head: 'Last used', skeleton: 80 },
+  { head: 'Expires', skeleton: 60 },
+  ACTIONS,
+];
+
 function AdminTokens() {
   const application = useApplication();
   const { client } = useSession();
@@ -107,7 +117,6 @@ function AdminTokens() {
   const tokens = useGet<{ results: AdminToken[] }>(`${path}?page_size=100`);
   const [creating, setCreating] = useState(false);
   const [revoking, setRevoking] = useState<AdminToken | undefined>(undefined);
-  const rows = tokens.data?.results;
   return (
     <section className="card" aria-labelledby="tokens-heading">
       <div className="card-head">
@@ -116,63 +125,43 @@ function AdminTokens() {
           New token
         </Button>
       </div>
-      {tokens.isError && !rows ? (
-        <Failed error={tokens.error} retry={() => void tokens.refetch()} />
-      ) : rows?.length === 0 ? (
-        <Empty icon={<IconKey size={30} aria-hidden />} title="No admin tokens">
-          Your back end needs one to manage groups and to send activities for any profile.
-        </Empty>
-      ) : (
-        <div className="table-wrap">
-          <table className="table fold">
-            <thead>
-              <tr>
-                <th scope="col">Name</th>
-                <th scope="col">May</th>
-                <th scope="col">Ends in</th>
-                <th scope="col">Last used</th>
-                <th scope="col">Expires</th>
-                <th scope="col" className="fit">
-                  <span className="visually-hidden">Actions</span>
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {rows ? (
-                rows.map((token) => (
-                  <tr key={token.id}>
-                    <td>
-                      <strong className="name">{token.name}</strong>
-                      <div className="muted small">
-                        made <Time at={token.created_at} ago />
-                      </div>
-                    </td>
-                    <td className="fit">
-                      {token.read_only ? <Badge>Read only</Badge> : <Badge tone="info">Everything</Badge>}
-                    </td>
-                    <td className="fit hide-narrow">
-                      <code>…{token.hint}</code>
-                    </td>
-                    <td className="fit muted hide-narrow">
-                      {token.last_used_at ? <Time at={token.last_used_at} ago /> : 'never'}
-                    </td>
-                    <td className="fit muted hide-narrow">
-                      {token.expires_at ? <Time at={token.expires_at} ago /> : 'never'}
-                    </td>
-                    <td className="fit">
-                      <Button small danger onClick={() => setRevoking(token)}>
-                        Revoke…
-                      </Button>
-                    </td>
-                  </tr>
-                ))
-              ) : (
-                <SkeletonRows rows={3} widths={['40%', 70, 50, 80, 60, 60]} />
-              )}
-            </tbody>
-          </table>
-        </div>
-      )}
+      <Table
+        columns={TOKEN_COLUMNS}
+        rows={tokens.data?.results}
+        of={tokens}
+        loading={3}
+        empty={
+          <Empty icon={<IconKey size={30} aria-hidden />} title="No admin tokens">
+            Your back end needs one to manage groups and to send activities for any profile.
+          </Empty>
+        }
+      >
+        {(token) => (
+          <tr key={token.id}>
+            <td>
+              <strong className="name">{token.name}</strong>
+              <div className="muted small">
+                made <Time at={token.created_at} ago />
+              </div>
+            </td>
+            <td className="fit">
+              {token.read_only ? <Badge>Read only</Badge> : <Badge tone="info">Everything</Badge>}
+            </td>
+            <td className="fit hide-narrow">
+              <code>…{token.hint}</code>
+            </td>
+            <td className="fit muted hide-narrow">
+              {token.last_used_at ? <Time at={token.last_used_at} ago /> : 'never'}
+            </td>
+            <td className="fit muted hide-narrow">{token.expires_at ? <Time at={token.expires_at} ago /> : 'never'}</td>
+            <td className="fit">
+              <Button small danger onClick={() => setRevoking(token)}>
+                Revoke…
+              </Button>
+            </td>
+          </tr>
+        )}
+      </Table>
       {creating && <NewToken onClose={() => setCreating(false)} />}
       {revoking && (
         <Confirm
@@ -209,9 +198,9 @@ function NewToken({ onClose }: { onClose: () => void }) {
   const rest = restOf(create.error, ['name', 'read_only', 'expires_at']);
   if (token !== undefined) {
     return (
-      <TokenDialog title="The admin token" token={token} onClose={onClose}>
+      <ShownOnce title="The admin token" noun="token" text={token} onClose={onClose}>
         It is shown here and nowhere else. Copy it now and keep it where your back end keeps its secrets.
-      </TokenDialog>
+      </ShownOnce>
     );
   }
   return (
@@ -219,44 +208,32 @@ function NewToken({ onClose }: { onClose: () => void }) {
       title="New admin token"
       onClose={onClose}
       onSubmit={() => create.mutate(undefined, { onSuccess: (answer) => setToken(answer.token) })}
-      foot={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button look="primary" type="submit" busy={create.isPending}>
-            Make the token
-          </Button>
-        </>
-      }
+      action="Make the token"
+      busy={create.isPending}
+      problem={rest}
     >
-      <div className="stack">
-        <TextField
-          label="Name"
-          hint="What uses it, such as “season import”."
-          value={fields.name}
-          errors={errors['name']}
-          autoFocus
-          onChange={(event) => setFields({ ...fields, name: event.target.value })}
-        />
-        <CheckField
-          label="Read only"
-          hint="It may look, preview and verify, and change nothing."
-          checked={fields.readOnly}
-          onChange={(event) => setFields({ ...fields, readOnly: event.target.checked })}
-        />
-        <TextField
-          label="Expires"
-          type="datetime-local"
-          hint="Optional, in your time zone. Empty: never."
-          value={fields.expires}
-          errors={errors['expires_at']}
-          onChange={(event) => setFields({ ...fields, expires: event.target.value })}
-        />
-        {rest && (
-          <p className="form-error" role="alert">
-            {rest}
-          </p>
-        )}
-      </div>
+      <TextField
+        label="Name"
+        hint="What uses it, such as “season import”."
+        value={fields.name}
+        errors={errors['name']}
+        autoFocus
+        onChange={(event) => setFields({ ...fields, name: event.target.value })}
+      />
+      <CheckField
+        label="Read only"
+        hint="It may look, preview and verify, and change nothing."
+        checked={fields.readOnly}
+        onChange={(event) => setFields({ ...fields, readOnly: event.target.checked })}
+      />
+      <TextField
+        label="Expires"
+        type="datetime-local"
+        hint="Optional, in your time zone. Empty: never."
+        value={fields.expires}
+        errors={errors['expires_at']}
+        onChange={(event) => setFields({ ...fields, expires: event.target.value })}
+      />
     </Dialog>
   );
 }

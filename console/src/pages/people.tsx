@@ -6,13 +6,14 @@ import { fieldsOf, messageOf, restOf } from '../api.ts';
 import { useGet, useInvalidate, useSend } from '../queries.ts';
 import { useApplication, useSession } from '../session.tsx';
 import type { Page, Role } from '../types.ts';
-import { Badge, Failed, SkeletonRows, Time } from '../ui/bits.tsx';
+import { Badge, Time } from '../ui/bits.tsx';
 import { Button } from '../ui/button.tsx';
-import { CopyButton } from '../ui/copy.tsx';
 import { Confirm, Dialog } from '../ui/dialog.tsx';
 import { SelectField, TextField } from '../ui/field.tsx';
 import { PageHead } from '../ui/page-head.tsx';
 import { Pager } from '../ui/pager.tsx';
+import { ACTIONS, Table, type Column } from '../ui/table.tsx';
+import { ShownOnce } from '../ui/shown-once.tsx';
 import { toast } from '../ui/toast.tsx';
 
 interface Producer {
@@ -43,6 +44,8 @@ const ROLES: [Role, string, string][] = [
   ['viewer', 'Viewer', 'looks, and changes nothing'],
 ];
 
+const COLUMNS: Column[] = [{ head: 'Name', skeleton: '50%' }, { head: 'Role', skeleton: 90 }, ACTIONS];
+
 export function PeoplePage() {
   const application = useApplication();
   const { client, state } = useSession();
@@ -64,6 +67,63 @@ export function PeoplePage() {
       },
     );
   };
+  const producerRow = (producer: Producer) => (
+    <tr key={producer.id}>
+      <td>
+        <strong className="name">{producer.name}</strong>{' '}
+        {producer.email === me && <span className="muted">(you)</span>}
+        <div className="muted small name">{producer.email}</div>
+      </td>
+      <td className="fit">
+        <select
+          className="select"
+          aria-label={`Role of ${producer.name}`}
+          value={producer.role}
+          onChange={(event) => changeRole(producer, event.target.value as Role)}
+        >
+          {ROLES.map(([role, label]) => (
+            <option key={role} value={role}>
+              {label}
+            </option>
+          ))}
+        </select>
+      </td>
+      <td className="fit">
+        <Button small danger onClick={() => setRemoving(producer)}>
+          Remove…
+        </Button>
+      </td>
+    </tr>
+  );
+  const invitationRow = (invitation: Invitation) => (
+    <tr key={invitation.id}>
+      <td>
+        <span className="name">{invitation.email}</span>
+        <div className="muted small">
+          invited; the link works until <Time at={invitation.expires_at} />
+        </div>
+      </td>
+      <td className="fit">
+        <Badge>{invitation.role}, invited</Badge>
+      </td>
+      <td className="fit">
+        <Button
+          small
+          onClick={() => {
+            client
+              .request(`${path}invitations/${invitation.id}/`, { method: 'DELETE' })
+              .then(() => invalidate(path))
+              .then(
+                () => toast('The invitation was withdrawn.'),
+                (error: unknown) => toast(messageOf(error)),
+              );
+          }}
+        >
+          Withdraw
+        </Button>
+      </td>
+    </tr>
+  );
   return (
     <>
       <PageHead
@@ -77,83 +137,15 @@ export function PeoplePage() {
         Who works on this application.
       </PageHead>
       <section className="card" aria-label="People">
-        {team.isError && !team.data ? (
-          <Failed error={team.error} retry={() => void team.refetch()} />
-        ) : (
-          <div className="table-wrap">
-            <table className="table fold">
-              <thead>
-                <tr>
-                  <th scope="col">Name</th>
-                  <th scope="col">Role</th>
-                  <th scope="col" className="fit">
-                    <span className="visually-hidden">Actions</span>
-                  </th>
-                </tr>
-              </thead>
-              <tbody>
-                {team.data?.results.map((producer) => (
-                  <tr key={producer.id}>
-                    <td>
-                      <strong className="name">{producer.name}</strong>{' '}
-                      {producer.email === me && <span className="muted">(you)</span>}
-                      <div className="muted small name">{producer.email}</div>
-                    </td>
-                    <td className="fit">
-                      <select
-                        className="select"
-                        aria-label={`Role of ${producer.name}`}
-                        value={producer.role}
-                        onChange={(event) => changeRole(producer, event.target.value as Role)}
-                      >
-                        {ROLES.map(([role, label]) => (
-                          <option key={role} value={role}>
-                            {label}
-                          </option>
-                        ))}
-                      </select>
-                    </td>
-                    <td className="fit">
-                      <Button small danger onClick={() => setRemoving(producer)}>
-                        Remove…
-                      </Button>
-                    </td>
-                  </tr>
-                ))}
-                {team.data?.invitations.map((invitation) => (
-                  <tr key={invitation.id}>
-                    <td>
-                      <span className="name">{invitation.email}</span>
-                      <div className="muted small">
-                        invited; the link works until <Time at={invitation.expires_at} />
-                      </div>
-                    </td>
-                    <td className="fit">
-                      <Badge>{invitation.role}, invited</Badge>
-                    </td>
-                    <td className="fit">
-                      <Button
-                        small
-                        onClick={() => {
-                          client
-                            .request(`${path}invitations/${invitation.id}/`, { method: 'DELETE' })
-                            .then(() => invalidate(path))
-                            .then(
-                              () => toast('The invitation was withdrawn.'),
-                              (error: unknown) => toast(messageOf(error)),
-                            );
-                        }}
-                      >
-                        Withdraw
-                      </Button>
-                    </td>
-                  </tr>
-                ))}
-                {!team.data && <SkeletonRows rows={3} widths={['50%', 90, 60]} />}
-              </tbody>
-            </table>
-          </div>
-        )}
+        <Table
+          columns={COLUMNS}
+          rows={team.data && [...team.data.results, ...team.data.invitations]}
+          of={team}
+          loading={3}
+          empty={null}
+        >
+          {(one) => ('expires_at' in one ? invitationRow(one) : producerRow(one))}
+        </Table>
         {team.data && <Pager page={team.data} noun="person" plural="people" onCursor={setCursor} />}
       </section>
       {inviting && <Invite onClose={() => setInviting(false)} />}
@@ -188,25 +180,9 @@ function Invite({ onClose }: { onClose: () => void }) {
   const rest = restOf(invite.error, ['email', 'role']);
   if (link !== undefined) {
     return (
-      <Dialog
-        title="Pass on this link"
-        onClose={onClose}
-        foot={
-          <>
-            <CopyButton text={link} label="Copy the link" iconOnly={false} />
-            <Button look="primary" onClick={onClose}>
-              Done
-            </Button>
-          </>
-        }
-      >
-        <div className="stack">
-          <p className="muted name">Send it to {email}. It works once, within seven days, and is shown only here.</p>
-          <pre className="text-block" tabIndex={0} role="region" aria-label="Link of the invitation">
-            {link}
-          </pre>
-        </div>
-      </Dialog>
+      <ShownOnce title="Pass on this link" noun="link" text={link} onClose={onClose}>
+        Send it to {email}. It works once, within seven days, and is shown only here.
+      </ShownOnce>
     );
   }
   return (
@@ -214,42 +190,30 @@ function Invite({ onClose }: { onClose: () => void }) {
       title="Invite somebody"
       onClose={onClose}
       onSubmit={() => invite.mutate(undefined, { onSuccess: (answer) => setLink(answer.link) })}
-      foot={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button look="primary" type="submit" busy={invite.isPending}>
-            Make the link
-          </Button>
-        </>
-      }
+      action="Make the link"
+      busy={invite.isPending}
+      problem={rest}
     >
-      <div className="stack">
-        <TextField
-          label="E-mail address"
-          type="email"
-          value={email}
-          errors={errors['email']}
-          autoFocus
-          onChange={(event) => setEmail(event.target.value)}
-        />
-        <SelectField
-          label="Role"
-          value={role}
-          errors={errors['role']}
-          onChange={(event) => setRole(event.target.value as Role)}
-        >
-          {ROLES.map(([value, label, text]) => (
-            <option key={value} value={value}>
-              {label}: {text}
-            </option>
-          ))}
-        </SelectField>
-        {rest && (
-          <p className="form-error" role="alert">
-            {rest}
-          </p>
-        )}
-      </div>
+      <TextField
+        label="E-mail address"
+        type="email"
+        value={email}
+        errors={errors['email']}
+        autoFocus
+        onChange={(event) => setEmail(event.target.value)}
+      />
+      <SelectField
+        label="Role"
+        value={role}
+        errors={errors['role']}
+        onChange={(event) => setRole(event.target.value as Role)}
+      >
+        {ROLES.map(([value, label, text]) => (
+          <option key={value} value={value}>
+            {label}: {text}
+          </option>
+        ))}
+      </SelectField>
     </Dialog>
   );
 }

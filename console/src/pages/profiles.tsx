@@ -6,13 +6,14 @@ import { useGet, useSend } from '../queries.ts';
 import { useProfileSearch } from '../search.ts';
 import { useApplication } from '../session.tsx';
 import type { Page, Profile } from '../types.ts';
-import { Badge, Empty, Failed, SkeletonRows, Time } from '../ui/bits.tsx';
+import { Badge, Empty, Time } from '../ui/bits.tsx';
 import { Button } from '../ui/button.tsx';
 import { Dialog } from '../ui/dialog.tsx';
 import { SearchField, TextField } from '../ui/field.tsx';
 import { PageHead } from '../ui/page-head.tsx';
 import { Pager } from '../ui/pager.tsx';
-import { TokenDialog } from './profile/token.tsx';
+import { ShownOnce } from '../ui/shown-once.tsx';
+import { Table, type Column } from '../ui/table.tsx';
 
 export function ProfilesPage() {
   const application = useApplication();
@@ -78,41 +79,25 @@ export function ProfilesPage() {
         ))}
       </div>
       <section className="card" aria-label="List of profiles" aria-busy={active.isFetching}>
-        {active.isError && !rows ? (
-          <Failed error={active.error} retry={() => void active.refetch()} />
-        ) : rows?.length === 0 ? (
-          search !== '' || attributes.length > 0 ? (
-            <Empty icon={<IconUsers size={34} aria-hidden />} title="No profile matches">
-              Nicknames are found by their beginning, in any case; ids, custom ids and attributes only whole.
-            </Empty>
-          ) : (
-            <Empty icon={<IconUsers size={34} aria-hidden />} title="No profiles yet">
-              A profile is made when an app starts for the first time, when one of your accounts signs in, or when your
-              back end makes it. You can make one here to try things out.
-            </Empty>
-          )
-        ) : (
-          <div className="table-wrap">
-            <table className="table fold">
-              <thead>
-                <tr>
-                  <th scope="col">Nickname</th>
-                  <th scope="col">Custom id</th>
-                  <th scope="col">Attributes</th>
-                  <th scope="col">Last active</th>
-                  <th scope="col">Made</th>
-                </tr>
-              </thead>
-              <tbody>
-                {rows ? (
-                  rows.map((profile) => <ProfileRow key={profile.id} profile={profile} />)
-                ) : (
-                  <SkeletonRows widths={['60%', 110, '70%', 80, 80]} />
-                )}
-              </tbody>
-            </table>
-          </div>
-        )}
+        <Table
+          columns={COLUMNS}
+          rows={rows}
+          of={active}
+          empty={
+            search !== '' || attributes.length > 0 ? (
+              <Empty icon={<IconUsers size={34} aria-hidden />} title="No profile matches">
+                Nicknames are found by their beginning, in any case; ids, custom ids and attributes only whole.
+              </Empty>
+            ) : (
+              <Empty icon={<IconUsers size={34} aria-hidden />} title="No profiles yet">
+                A profile is made when an app starts for the first time, when one of your accounts signs in, or when
+                your back end makes it. You can make one here to try things out.
+              </Empty>
+            )
+          }
+        >
+          {(profile) => <ProfileRow key={profile.id} profile={profile} />}
+        </Table>
         {search.trim() === '' && list.data && (
           <Pager page={list.data} noun="profile" onCursor={(next) => set((params) => params.set('cursor', next))} />
         )}
@@ -132,6 +117,14 @@ export function ProfilesPage() {
     </>
   );
 }
+
+const COLUMNS: Column[] = [
+  { head: 'Nickname', skeleton: '60%' },
+  { head: 'Custom id', skeleton: 110 },
+  { head: 'Attributes', skeleton: '70%' },
+  { head: 'Last active', skeleton: 80 },
+  { head: 'Made', skeleton: 80 },
+];
 
 function ProfileRow({ profile }: { profile: Profile }) {
   const { href } = useApplication();
@@ -189,14 +182,17 @@ function NewProfile({ onClose }: { onClose: () => void }) {
   const rest = restOf(create.error, ['nickname', 'custom_id']);
   if (made) {
     return (
-      <TokenDialog
+      <ShownOnce
         title="The profile was made"
-        token={made.access_token}
+        noun="token"
+        text={made.access_token}
         onClose={() => {
           onClose();
           navigate(application.href(`profiles/${made.id}`));
         }}
-      />
+      >
+        This is its access token. It is shown here and nowhere else: copy it now if you need it.
+      </ShownOnce>
     );
   }
   return (
@@ -204,37 +200,25 @@ function NewProfile({ onClose }: { onClose: () => void }) {
       title="New profile"
       onClose={onClose}
       onSubmit={() => create.mutate(undefined, { onSuccess: setMade })}
-      foot={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button look="primary" type="submit" busy={create.isPending}>
-            Make the profile
-          </Button>
-        </>
-      }
+      action="Make the profile"
+      busy={create.isPending}
+      problem={rest}
     >
-      <div className="stack">
-        <TextField
-          label="Nickname"
-          hint="Empty: one is made up."
-          value={nickname}
-          errors={errors['nickname']}
-          autoFocus
-          onChange={(event) => setNickname(event.target.value)}
-        />
-        <TextField
-          label="Custom id"
-          hint="Optional. The id of this fan in your own system."
-          value={customId}
-          errors={errors['custom_id']}
-          onChange={(event) => setCustomId(event.target.value)}
-        />
-        {rest && (
-          <p className="form-error" role="alert">
-            {rest}
-          </p>
-        )}
-      </div>
+      <TextField
+        label="Nickname"
+        hint="Empty: one is made up."
+        value={nickname}
+        errors={errors['nickname']}
+        autoFocus
+        onChange={(event) => setNickname(event.target.value)}
+      />
+      <TextField
+        label="Custom id"
+        hint="Optional. The id of this fan in your own system."
+        value={customId}
+        errors={errors['custom_id']}
+        onChange={(event) => setCustomId(event.target.value)}
+      />
     </Dialog>
   );
 }
@@ -250,34 +234,20 @@ function AttributeFilter({ onAdd, onClose }: { onAdd: (pair: string) => void; on
     onClose();
   };
   return (
-    <Dialog
-      title="Only profiles with an attribute"
-      onClose={onClose}
-      onSubmit={submit}
-      foot={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button look="primary" type="submit">
-            Show them
-          </Button>
-        </>
-      }
-    >
-      <div className="stack">
-        <TextField
-          label="Key"
-          value={key}
-          autoFocus
-          errors={tried && key === '' ? ['Which attribute?'] : undefined}
-          onChange={(event) => setKey(event.target.value)}
-        />
-        <TextField
-          label="Value"
-          hint="Exactly as it is stored."
-          value={value}
-          onChange={(event) => setValue(event.target.value)}
-        />
-      </div>
+    <Dialog title="Only profiles with an attribute" onClose={onClose} onSubmit={submit} action="Show them">
+      <TextField
+        label="Key"
+        value={key}
+        autoFocus
+        errors={tried && key === '' ? ['Which attribute?'] : undefined}
+        onChange={(event) => setKey(event.target.value)}
+      />
+      <TextField
+        label="Value"
+        hint="Exactly as it is stored."
+        value={value}
+        onChange={(event) => setValue(event.target.value)}
+      />
     </Dialog>
   );
 }

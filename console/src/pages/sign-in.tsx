@@ -2,6 +2,7 @@ import { useState, type FormEvent } from 'react';
 import { messageOf } from '../api.ts';
 import { useSession } from '../session.tsx';
 import { AwayBanner } from '../shell.tsx';
+import { Problem } from '../ui/bits.tsx';
 import { Mark } from '../ui/brand.tsx';
 import { Button } from '../ui/button.tsx';
 import { Choices, TextField } from '../ui/field.tsx';
@@ -108,11 +109,7 @@ export function SignInPage({ expired }: { expired: boolean }) {
             onChange={(event) => set({ token: event.target.value })}
           />
         )}
-        {error !== undefined && (
-          <p className="form-error" role="alert">
-            {error}
-          </p>
-        )}
+        <Problem>{error}</Problem>
         <Button look="primary" type="submit" busy={busy}>
           {busy ? 'Signing in…' : 'Sign in'}
         </Button>

@@ -5,6 +5,7 @@ import { useState } from 'react';
 import { IconCornerDownRight, IconPlus, IconTrash } from '@tabler/icons-react';
 import { plural } from '../format.ts';
 import type { RuleNode, RuleTree } from '../types.ts';
+import { Problem } from '../ui/bits.tsx';
 import { Button } from '../ui/button.tsx';
 import { CopyButton } from '../ui/copy.tsx';
 import { Choices, TextArea } from '../ui/field.tsx';
@@ -62,11 +63,7 @@ export function RuleBuilder({ draft, onChange, ...editing }: BuilderProps) {
           <span className="muted small">This rule says more than the simple view can show.</span>
         )}
       </div>
-      {root.length > 0 && (
-        <p className="form-error" role="alert">
-          {root.join(' ')}
-        </p>
-      )}
+      <Problem>{root.join(' ')}</Problem>
       {shown === 'json' ? (
         <JsonView draft={draft} onChange={onChange} disabled={editing.disabled ?? false} />
       ) : shown === 'tree' ? (

@@ -2,7 +2,7 @@
 
 import { IconCheck, IconX } from '@tabler/icons-react';
 import { formatMoment, formatSpan, millis } from '../format.ts';
-import type { Explained, RuleLeaf, RuleNode } from '../types.ts';
+import type { Explained, ExplainedLeaf, RuleNode } from '../types.ts';
 import { useNow } from '../ui/bits.tsx';
 import { leafPhrase, valueLabel, type Words } from './phrases.ts';
 
@@ -22,8 +22,8 @@ export function Explanation({ explanation, words }: { explanation: Explained; wo
 }
 
 function Part({ part, words }: { part: Explained; words: Words }) {
-  if (part.operator === undefined) return <Leaf part={part} words={words} />;
-  const children = part.children ?? [];
+  if (!('operator' in part)) return <Leaf part={part} words={words} />;
+  const { children } = part;
   const [only] = children;
   // A joint of one part says nothing that the part does not say.
   if (only && children.length === 1 && (part.operator === 'AND' || part.operator === 'OR'))
@@ -46,20 +46,19 @@ function Part({ part, words }: { part: Explained; words: Words }) {
   );
 }
 
-function Leaf({ part, words }: { part: Explained; words: Words }) {
+function Leaf({ part, words }: { part: ExplainedLeaf; words: Words }) {
   const now = useNow(10_000);
-  const leaf = part as unknown as RuleLeaf; // an explained leaf is the leaf with more beside it
-  const unit = words.attribute(leaf.attribute)?.unit;
-  const flip = part.next_flip_at ?? null;
+  const unit = words.attribute(part.attribute)?.unit;
+  const flip = part.next_flip_at;
   const actual =
-    leaf.attribute === 'profile_group' && Array.isArray(part.actual)
+    part.attribute === 'profile_group' && Array.isArray(part.actual)
       ? part.actual.map((id) => `“${words.group(String(id))}”`).join(', ') || 'none of them'
       : valueLabel(part.actual);
   return (
     <li className="why-leaf">
       <Mark result={part.result} />
       <span className="name">
-        {leafPhrase(leaf, words)}
+        {leafPhrase(part, words)}
         <Said result={part.result} />
       </span>
       <span className="why-actual name">

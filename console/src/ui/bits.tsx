@@ -4,7 +4,7 @@ import { useEffect, useState, type ReactNode } from 'react';
 import { IconAlertTriangle } from '@tabler/icons-react';
 import { messageOf, ApiError } from '../api.ts';
 import { formatAgo, formatMoment } from '../format.ts';
-import type { Evaluation } from '../types.ts';
+import type { Evaluation, Group } from '../types.ts';
 import { Button } from './button.tsx';
 
 /** The present, again every so often, so that "2 minutes ago" stays true. */
@@ -53,7 +53,7 @@ export function EvaluationBadge({
   membership,
 }: {
   evaluation: Evaluation | null | undefined;
-  membership: 'static' | 'dynamic';
+  membership: Group['membership_type'];
 }) {
   if (membership === 'static') return <Badge title="Members change when you change them.">Static</Badge>;
   switch (evaluation?.state) {
@@ -96,17 +96,6 @@ export function Skeleton({ width, height }: { width: number | string; height?: n
   return <span className="skeleton" style={{ width, ...(height !== undefined && { height }) }} aria-hidden />;
 }
 
-/** Rows of a table that is still loading. */
-export function SkeletonRows({ rows = 6, widths }: { rows?: number; widths: (number | string)[] }) {
-  return Array.from({ length: rows }, (_, row) => (
-    <tr key={row}>
-      {widths.map((width, column) => (
-        <td key={column}>{width === 0 ? null : <Skeleton width={width} />}</td>
-      ))}
-    </tr>
-  ));
-}
-
 export function Empty({
   icon,
   title,
@@ -128,7 +117,16 @@ export function Empty({
   );
 }
 
-export function Failed({ error, retry }: { error: unknown; retry?: () => void }) {
+/** Why something that was tried did not work; nothing while there is nothing to say. */
+export function Problem({ children }: { children: string | undefined }) {
+  return children ? (
+    <p className="form-error" role="alert">
+      {children}
+    </p>
+  ) : null;
+}
+
+export function Failed({ error, retry }: { error: unknown; retry?: (() => unknown) | undefined }) {
   const id = error instanceof ApiError ? (error.requestId ?? null) : null;
   return (
     <div className="empty" role="alert">

@@ -1,6 +1,7 @@
 import { useEffect, useId, useRef, useState, type FormEvent, type ReactNode } from 'react';
 import { IconX } from '@tabler/icons-react';
 import { messageOf } from '../api.ts';
+import { Problem } from './bits.tsx';
 import { Button } from './button.tsx';
 import { TextField } from './field.tsx';
 
@@ -8,15 +9,36 @@ interface DialogProps {
   title: string;
   onClose: () => void;
   wide?: boolean;
-  /** The buttons at its foot. */
-  foot?: ReactNode;
   /** Makes it a form: Enter submits. */
   onSubmit?: () => void;
+  /** What submitting does, on its button. */
+  action?: string;
+  busy?: boolean;
+  /** It takes something away. */
+  danger?: boolean;
+  /** The way out, on its button. */
+  cancel?: string;
+  /** Other buttons at its foot. */
+  foot?: ReactNode;
+  /** Why it cannot go on. */
+  problem?: string | undefined;
   children: ReactNode;
 }
 
 /** Modal while it is rendered. Escape and the cross close it; what was focused before is focused again. */
-export function Dialog({ title, onClose, wide, foot, onSubmit, children }: DialogProps) {
+export function Dialog({
+  title,
+  onClose,
+  wide,
+  onSubmit,
+  action,
+  busy = false,
+  danger = false,
+  cancel = 'Cancel',
+  foot,
+  problem,
+  children,
+}: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
   useEffect(() => {
@@ -49,7 +71,18 @@ export function Dialog({ title, onClose, wide, foot, onSubmit, children }: Dialo
             Close
           </Button>
         </div>
-        <div className="dialog-body">{children}</div>
+        <div className="dialog-body stack">
+          {children}
+          <Problem>{problem}</Problem>
+        </div>
+        {action !== undefined && (
+          <div className="dialog-foot">
+            <Button onClick={onClose}>{cancel}</Button>
+            <Button look="primary" danger={danger} type="submit" busy={busy}>
+              {action}
+            </Button>
+          </div>
+        )}
         {foot && <div className="dialog-foot">{foot}</div>}
       </form>
     </dialog>
@@ -88,37 +121,26 @@ export function Confirm({ title, children, action, name, run, onClose }: Confirm
   return (
     <Dialog
       title={title}
+      action={action}
+      danger
+      busy={busy}
+      problem={problem}
       onClose={onClose}
       onSubmit={() => void submit()}
-      foot={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button look="primary" danger type="submit" busy={busy}>
-            {action}
-          </Button>
-        </>
-      }
     >
-      <div className="stack">
-        <div className="muted">{children}</div>
-        {name !== undefined && (
-          <TextField
-            label={
-              <>
-                Type <bdi className="mono name">{name}</bdi> to confirm
-              </>
-            }
-            value={typed}
-            onChange={(event) => setTyped(event.target.value)}
-            autoFocus
-          />
-        )}
-        {problem && (
-          <p className="form-error" role="alert">
-            {problem}
-          </p>
-        )}
-      </div>
+      <div className="muted">{children}</div>
+      {name !== undefined && (
+        <TextField
+          label={
+            <>
+              Type <bdi className="mono name">{name}</bdi> to confirm
+            </>
+          }
+          value={typed}
+          onChange={(event) => setTyped(event.target.value)}
+          autoFocus
+        />
+      )}
     </Dialog>
   );
 }

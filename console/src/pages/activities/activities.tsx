@@ -5,10 +5,11 @@ import { IconActivity, IconPlayerPause, IconPlayerPlay, IconSend } from '@tabler
 import { useGet } from '../../queries.ts';
 import { useApplication, useSession } from '../../session.tsx';
 import type { Activity, ActivityType } from '../../types.ts';
-import { Badge, Empty, Failed, SkeletonRows, Time } from '../../ui/bits.tsx';
+import { Badge, Empty, Time } from '../../ui/bits.tsx';
 import { Button } from '../../ui/button.tsx';
 import { SelectField } from '../../ui/field.tsx';
 import { ProfileName } from '../../ui/profile-name.tsx';
+import { Table, type Column } from '../../ui/table.tsx';
 import { ActivitiesHead } from './head.tsx';
 import { SendActivity } from './send.tsx';
 
@@ -16,6 +17,14 @@ interface Tail {
   next: string;
   results: Activity[];
 }
+
+const COLUMNS: Column[] = [
+  { head: 'What', skeleton: '60%' },
+  { head: 'Profile', skeleton: 110 },
+  { head: 'Value', skeleton: 20, className: 'right' },
+  { head: 'Data', skeleton: '70%' },
+  { head: 'Received', skeleton: 80, className: 'right' },
+];
 
 const KEPT = 100;
 const EVERY_MS = 2_000;
@@ -108,59 +117,39 @@ export function ActivitiesPage() {
             </Button>
           </div>
         </div>
-        {error !== undefined && !rows ? (
-          <Failed error={error} />
-        ) : shown?.length === 0 ? (
-          <Empty
-            icon={<IconActivity size={34} aria-hidden />}
-            title={rows?.length === 0 ? 'Nothing yet' : 'None of this type among the newest'}
-          >
-            {rows?.length === 0
-              ? 'Send activities from your apps with the SDK, from your back end with an admin token, or one by hand from here. They appear within two seconds.'
-              : 'It stays empty until one comes in.'}
-          </Empty>
-        ) : (
-          <div className="table-wrap">
-            <table className="table fold">
-              <thead>
-                <tr>
-                  <th scope="col">What</th>
-                  <th scope="col">Profile</th>
-                  <th scope="col" className="right">
-                    Value
-                  </th>
-                  <th scope="col">Data</th>
-                  <th scope="col" className="right">
-                    Received
-                  </th>
-                </tr>
-              </thead>
-              <tbody>
-                {shown ? (
-                  shown.map((row) => (
-                    <tr key={`${row.profile_id} ${row.id}`} className="arrives">
-                      <td title={row.id}>{labels.get(row.type) ?? row.type}</td>
-                      <td className="fit">
-                        <ProfileName id={row.profile_id} />
-                      </td>
-                      <td className="fit right numeric hide-narrow">{row.value}</td>
-                      <td className="wide cell-data">
-                        <code className="truncate small" title={row.data ? JSON.stringify(row.data) : undefined}>
-                          {row.data ? JSON.stringify(row.data) : ''}
-                        </code>
-                      </td>
-                      <td className="fit right muted">
-                        <Time at={row.received_at ?? row.occurred_at} ago every={5_000} />
-                      </td>
-                    </tr>
-                  ))
-                ) : (
-                  <SkeletonRows widths={['60%', 110, 20, '70%', 80]} />
-                )}
-              </tbody>
-            </table>
-          </div>
-        )}
+        <Table
+          columns={COLUMNS}
+          rows={shown}
+          of={{ error }}
+          empty={
+            <Empty
+              icon={<IconActivity size={34} aria-hidden />}
+              title={rows?.length === 0 ? 'Nothing yet' : 'None of this type among the newest'}
+            >
+              {rows?.length === 0
+                ? 'Send activities from your apps with the SDK, from your back end with an admin token, or one by hand from here. They appear within two seconds.'
+                : 'It stays empty until one comes in.'}
+            </Empty>
+          }
+        >
+          {(row) => (
+            <tr key={`${row.profile_id} ${row.id}`} className="arrives">
+              <td title={row.id}>{labels.get(row.type) ?? row.type}</td>
+              <td className="fit">
+                <ProfileName id={row.profile_id} />
+              </td>
+              <td className="fit right numeric hide-narrow">{row.value}</td>
+              <td className="wide cell-data">
+                <code className="truncate small" title={row.data ? JSON.stringify(row.data) : undefined}>
+                  {row.data ? JSON.stringify(row.data) : ''}
+                </code>
+              </td>
+              <td className="fit right muted">
+                <Time at={row.received_at ?? row.occurred_at} ago every={5_000} />
+              </td>
+            </tr>
+          )}
+        </Table>
       </section>
       {sending && <SendActivity types={types.data?.results ?? []} onClose={() => setSending(false)} />}
     </>

@@ -7,7 +7,6 @@ import { fromLocalInput } from '../../rules/value-input.tsx';
 import { useProfileSearch } from '../../search.ts';
 import { useApplication } from '../../session.tsx';
 import type { ActivityType } from '../../types.ts';
-import { Button } from '../../ui/button.tsx';
 import { Combobox } from '../../ui/combobox.tsx';
 import { Dialog } from '../../ui/dialog.tsx';
 import { SelectField, TextArea, TextField } from '../../ui/field.tsx';
@@ -73,85 +72,75 @@ export function SendActivity({ types, onClose }: { types: ActivityType[]; onClos
       title="Send a test activity"
       onClose={onClose}
       onSubmit={submit}
-      foot={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button look="primary" type="submit" busy={send.isPending}>
-            Send it
-          </Button>
-        </>
-      }
+      action="Send it"
+      busy={send.isPending}
+      problem={[
+        ...others.map(([field, messages]) => `${field}: ${messages.join(' ')}`),
+        ...(send.error ? [messageOf(send.error)] : []),
+      ].join(' ')}
     >
-      <div className="stack">
-        <div className="field">
-          <span className="label">Profile</span>
-          <Combobox
-            label="Profile"
-            value={profile?.id ?? ''}
-            fallback={profile?.label ?? ''}
-            placeholder="Nickname, id or custom id"
-            options={(found.data ?? []).map((one) => ({
-              value: one.id,
-              label: one.nickname,
-              ...(one.custom_id !== null && { hint: one.custom_id }),
-            }))}
-            onSearch={setSearch}
-            onChange={(id) => setProfile({ id, label: found.data?.find((one) => one.id === id)?.nickname ?? id })}
-            invalid={errors['profile_id'] !== undefined}
-          />
-          {errors['profile_id'] && (
-            <p className="error" role="alert">
-              {errors['profile_id'].join(' ')}
-            </p>
-          )}
-        </div>
-        <div className="form-grid">
-          <SelectField
-            label="Type"
-            value={fields.type}
-            errors={errors['type']}
-            onChange={(event) => set({ type: event.target.value })}
-          >
-            <option value="">Choose…</option>
-            {types.map((one) => (
-              <option key={one.type} value={one.type}>
-                {one.label}
-              </option>
-            ))}
-          </SelectField>
-          <TextField
-            label="Value"
-            inputMode="numeric"
-            hint="What sums add up."
-            value={fields.value}
-            errors={errors['value']}
-            onChange={(event) => set({ value: event.target.value })}
-          />
-        </div>
-        <TextField
-          label="When"
-          type="datetime-local"
-          hint="Empty: now. The past is free."
-          value={fields.occurred}
-          errors={errors['occurred_at']}
-          onChange={(event) => set({ occurred: event.target.value })}
+      <div className="field">
+        <span className="label">Profile</span>
+        <Combobox
+          label="Profile"
+          value={profile?.id ?? ''}
+          fallback={profile?.label ?? ''}
+          placeholder="Nickname, id or custom id"
+          options={(found.data ?? []).map((one) => ({
+            value: one.id,
+            label: one.nickname,
+            ...(one.custom_id !== null && { hint: one.custom_id }),
+          }))}
+          onSearch={setSearch}
+          onChange={(id) => setProfile({ id, label: found.data?.find((one) => one.id === id)?.nickname ?? id })}
+          invalid={errors['profile_id'] !== undefined}
         />
-        <TextArea
-          label="Data"
-          className="mono short"
-          rows={3}
-          hint='Optional JSON, such as {"direction": "upgraded"}.'
-          value={fields.data}
-          errors={dataErrors}
-          onChange={(event) => set({ data: event.target.value })}
-        />
-        {(others.length > 0 || send.error) && (
-          <p className="form-error" role="alert">
-            {others.map(([field, messages]) => `${field}: ${messages.join(' ')}`).join(' ')}{' '}
-            {send.error && messageOf(send.error)}
+        {errors['profile_id'] && (
+          <p className="error" role="alert">
+            {errors['profile_id'].join(' ')}
           </p>
         )}
       </div>
+      <div className="form-grid">
+        <SelectField
+          label="Type"
+          value={fields.type}
+          errors={errors['type']}
+          onChange={(event) => set({ type: event.target.value })}
+        >
+          <option value="">Choose…</option>
+          {types.map((one) => (
+            <option key={one.type} value={one.type}>
+              {one.label}
+            </option>
+          ))}
+        </SelectField>
+        <TextField
+          label="Value"
+          inputMode="numeric"
+          hint="What sums add up."
+          value={fields.value}
+          errors={errors['value']}
+          onChange={(event) => set({ value: event.target.value })}
+        />
+      </div>
+      <TextField
+        label="When"
+        type="datetime-local"
+        hint="Empty: now. The past is free."
+        value={fields.occurred}
+        errors={errors['occurred_at']}
+        onChange={(event) => set({ occurred: event.target.value })}
+      />
+      <TextArea
+        label="Data"
+        className="mono short"
+        rows={3}
+        hint='Optional JSON, such as {"direction": "upgraded"}.'
+        value={fields.data}
+        errors={dataErrors}
+        onChange={(event) => set({ data: event.target.value })}
+      />
     </Dialog>
   );
 }

@@ -6,10 +6,11 @@ import { fieldsOf, restOf } from '../../api.ts';
 import { useGet, useInvalidate, useSend } from '../../queries.ts';
 import { useApplication, useSession } from '../../session.tsx';
 import type { ActivityType } from '../../types.ts';
-import { Badge, Failed, SkeletonRows } from '../../ui/bits.tsx';
+import { Badge } from '../../ui/bits.tsx';
 import { Button } from '../../ui/button.tsx';
 import { Confirm, Dialog } from '../../ui/dialog.tsx';
 import { CheckField, TextField } from '../../ui/field.tsx';
+import { ACTIONS, Table, type Column } from '../../ui/table.tsx';
 import { toast } from '../../ui/toast.tsx';
 import { ActivitiesHead } from './head.tsx';
 
@@ -37,62 +38,40 @@ export function ActivityTypesPage() {
         )}
       </ActivitiesHead>
       <section className="card" aria-label="Types of activities">
-        {types.isError && !rows ? (
-          <Failed error={types.error} retry={() => void types.refetch()} />
-        ) : (
-          <div className="table-wrap">
-            <table className="table fold">
-              <thead>
-                <tr>
-                  <th scope="col">Type</th>
-                  <th scope="col">Sent by</th>
-                  <th scope="col">Source</th>
-                  <th scope="col" className="fit">
-                    <span className="visually-hidden">Actions</span>
-                  </th>
-                </tr>
-              </thead>
-              <tbody>
-                {rows ? (
-                  rows.map((one) => (
-                    <tr key={one.type}>
-                      <td>
-                        <span className="name">{one.label}</span>
-                        <div className="muted small mono name">{one.type}</div>
-                      </td>
-                      <td className="fit">{one.client ? 'fans’ apps and back ends' : 'back ends'}</td>
-                      <td className="fit">
-                        {one.source === 'platform' ? (
-                          <Badge>Platform</Badge>
-                        ) : one.registered ? (
-                          <Badge tone="good">Your own</Badge>
-                        ) : (
-                          <Badge tone="warn" title="A back end sent it; nobody registered it.">
-                            Seen
-                          </Badge>
-                        )}
-                      </td>
-                      <td className="fit">
-                        {application.canWrite && one.source === 'custom' && one.registered && (
-                          <Button small danger onClick={() => setRemoving(one)}>
-                            Unregister…
-                          </Button>
-                        )}
-                        {application.canWrite && !one.registered && (
-                          <Button small onClick={() => setCreating(one.type)}>
-                            Register…
-                          </Button>
-                        )}
-                      </td>
-                    </tr>
-                  ))
+        <Table columns={COLUMNS} rows={rows} of={types} empty={null}>
+          {(one) => (
+            <tr key={one.type}>
+              <td>
+                <span className="name">{one.label}</span>
+                <div className="muted small mono name">{one.type}</div>
+              </td>
+              <td className="fit">{one.client ? 'fans’ apps and back ends' : 'back ends'}</td>
+              <td className="fit">
+                {one.source === 'platform' ? (
+                  <Badge>Platform</Badge>
+                ) : one.registered ? (
+                  <Badge tone="good">Your own</Badge>
                 ) : (
-                  <SkeletonRows widths={['50%', 120, 70, 60]} />
+                  <Badge tone="warn" title="A back end sent it; nobody registered it.">
+                    Seen
+                  </Badge>
                 )}
-              </tbody>
-            </table>
-          </div>
-        )}
+              </td>
+              <td className="fit">
+                {application.canWrite && one.source === 'custom' && one.registered && (
+                  <Button small danger onClick={() => setRemoving(one)}>
+                    Unregister…
+                  </Button>
+                )}
+                {application.canWrite && !one.registered && (
+                  <Button small onClick={() => setCreating(one.type)}>
+                    Register…
+                  </Button>
+                )}
+              </td>
+            </tr>
+          )}
+        </Table>
       </section>
       {creating !== undefined && <NewType type={creating} onClose={() => setCreating(undefined)} />}
       {removing && (
@@ -120,6 +99,13 @@ export function ActivityTypesPage() {
   );
 }
 
+const COLUMNS: Column[] = [
+  { head: 'Type', skeleton: '50%' },
+  { head: 'Sent by', skeleton: 120 },
+  { head: 'Source', skeleton: 70 },
+  ACTIONS,
+];
+
 function NewType({ type, onClose }: { type: string; onClose: () => void }) {
   const application = useApplication();
   const [fields, setFields] = useState({ type, label: '', client: false });
@@ -145,44 +131,32 @@ function NewType({ type, onClose }: { type: string; onClose: () => void }) {
           },
         })
       }
-      foot={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button look="primary" type="submit" busy={create.isPending}>
-            Register it
-          </Button>
-        </>
-      }
+      action="Register it"
+      busy={create.isPending}
+      problem={rest}
     >
-      <div className="stack">
-        <TextField
-          label="Type"
-          className="mono"
-          hint="Small letters, digits and hyphens, such as goal-celebrated."
-          value={fields.type}
-          errors={errors['type']}
-          autoFocus
-          onChange={(event) => setFields({ ...fields, type: event.target.value })}
-        />
-        <TextField
-          label="Label"
-          hint="How people call it."
-          value={fields.label}
-          errors={errors['label']}
-          onChange={(event) => setFields({ ...fields, label: event.target.value })}
-        />
-        <CheckField
-          label="Fans’ apps may send it"
-          hint="Each fan for themselves. Leave it off for whatever is worth something."
-          checked={fields.client}
-          onChange={(event) => setFields({ ...fields, client: event.target.checked })}
-        />
-        {rest && (
-          <p className="form-error" role="alert">
-            {rest}
-          </p>
-        )}
-      </div>
+      <TextField
+        label="Type"
+        className="mono"
+        hint="Small letters, digits and hyphens, such as goal-celebrated."
+        value={fields.type}
+        errors={errors['type']}
+        autoFocus
+        onChange={(event) => setFields({ ...fields, type: event.target.value })}
+      />
+      <TextField
+        label="Label"
+        hint="How people call it."
+        value={fields.label}
+        errors={errors['label']}
+        onChange={(event) => setFields({ ...fields, label: event.target.value })}
+      />
+      <CheckField
+        label="Fans’ apps may send it"
+        hint="Each fan for themselves. Leave it off for whatever is worth something."
+        checked={fields.client}
+        onChange={(event) => setFields({ ...fields, client: event.target.checked })}
+      />
     </Dialog>
   );
 }

@@ -7,12 +7,13 @@ import { useCatalogue, useInvalidate } from '../../queries.ts';
 import { conditionLabel } from '../../rules/phrases.ts';
 import { useApplication, useSession } from '../../session.tsx';
 import type { Attribute, Derivation } from '../../types.ts';
-import { Badge, Empty, Failed, SkeletonRows } from '../../ui/bits.tsx';
+import { Badge, Empty } from '../../ui/bits.tsx';
 import { Button } from '../../ui/button.tsx';
 import { CopyButton } from '../../ui/copy.tsx';
 import { Confirm, Dialog } from '../../ui/dialog.tsx';
 import { Choices, SearchField } from '../../ui/field.tsx';
 import { PageHead } from '../../ui/page-head.tsx';
+import { Table, type Column } from '../../ui/table.tsx';
 import { toast } from '../../ui/toast.tsx';
 import { DefineAttribute } from './define.tsx';
 
@@ -63,14 +64,17 @@ export function AttributesPage() {
   const [shown, setShown] = useState<string | undefined>(undefined);
   const all = catalogue.data?.results;
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
-  const rows = all?.filter(
-    (one) =>
-      (source === '' || one.source === source) &&
-      words.every((word) => `${one.key} ${one.label} ${one.description} ${one.category}`.toLowerCase().includes(word)),
-  );
-  const categories = [...new Set(rows?.map((one) => one.category))].sort(
-    (a, b) => Number(b === 'custom') - Number(a === 'custom') || a.localeCompare(b),
-  );
+  const rows = all
+    ?.filter(
+      (one) =>
+        (source === '' || one.source === source) &&
+        words.every((word) =>
+          `${one.key} ${one.label} ${one.description} ${one.category}`.toLowerCase().includes(word),
+        ),
+    )
+    .sort(
+      (a, b) => Number(b.source === 'custom') - Number(a.source === 'custom') || a.category.localeCompare(b.category),
+    );
   const set = (key: string, value: string): void =>
     setParams(
       (before) => {
@@ -110,78 +114,56 @@ export function AttributesPage() {
         />
       </div>
       <section className="card" aria-label="Catalogue of attributes">
-        {catalogue.isError && !rows ? (
-          <Failed error={catalogue.error} retry={() => void catalogue.refetch()} />
-        ) : rows?.length === 0 ? (
-          search === '' && source === 'custom' ? (
-            <Empty icon={<IconTags size={34} aria-hidden />} title="None of your own yet">
-              Define what your systems know of a fan, such as a subscription or a favourite team, or a count over
-              activities that the platform does not have.
-            </Empty>
-          ) : (
-            <Empty icon={<IconTags size={34} aria-hidden />} title="No attribute matches">
-              Try a word of its name, such as “comments” or “tier”.
-            </Empty>
-          )
-        ) : (
-          <div className="table-wrap">
-            <table className="table fold">
-              <thead>
-                <tr>
-                  <th scope="col">Attribute</th>
-                  <th scope="col">Meaning</th>
-                  <th scope="col">Type</th>
-                </tr>
-              </thead>
-              {categories.map((category) => (
-                <tbody key={category}>
-                  <tr className="section">
-                    <th scope="colgroup" colSpan={3}>
-                      {category.replaceAll('_', ' ')}
-                    </th>
-                  </tr>
-                  {rows
-                    ?.filter((one) => one.category === category)
-                    .map((one) => (
-                      <tr key={one.key} className="linked">
-                        <td>
-                          <button
-                            type="button"
-                            className="row-link plain-button name"
-                            onClick={() => setShown(one.key)}
-                          >
-                            {one.label}
-                          </button>
-                          <div className="muted small mono name">{one.key}</div>
-                        </td>
-                        <td className="muted wide name">
-                          {one.description ||
-                            (one.derived_from ? derivationText(one.derived_from) : 'Told by your systems.')}
-                        </td>
-                        <td className="fit">
-                          <span className="row">
-                            <Badge>{one.type}</Badge>
-                            {one.ready === false && <Badge tone="info">counting the past</Badge>}
-                          </span>
-                        </td>
-                      </tr>
-                    ))}
-                </tbody>
-              ))}
-              {!rows && (
-                <tbody>
-                  <SkeletonRows widths={['50%', '70%', 60]} />
-                </tbody>
-              )}
-            </table>
-          </div>
-        )}
+        <Table
+          columns={COLUMNS}
+          rows={rows}
+          of={catalogue}
+          sectionOf={({ category }) => category.replaceAll('_', ' ')}
+          empty={
+            search === '' && source === 'custom' ? (
+              <Empty icon={<IconTags size={34} aria-hidden />} title="None of your own yet">
+                Define what your systems know of a fan, such as a subscription or a favourite team, or a count over
+                activities that the platform does not have.
+              </Empty>
+            ) : (
+              <Empty icon={<IconTags size={34} aria-hidden />} title="No attribute matches">
+                Try a word of its name, such as “comments” or “tier”.
+              </Empty>
+            )
+          }
+        >
+          {(one) => (
+            <tr key={one.key} className="linked">
+              <td>
+                <button type="button" className="row-link plain-button name" onClick={() => setShown(one.key)}>
+                  {one.label}
+                </button>
+                <div className="muted small mono name">{one.key}</div>
+              </td>
+              <td className="muted wide name">
+                {one.description || (one.derived_from ? derivationText(one.derived_from) : 'Told by your systems.')}
+              </td>
+              <td className="fit">
+                <span className="row">
+                  <Badge>{one.type}</Badge>
+                  {one.ready === false && <Badge tone="info">counting the past</Badge>}
+                </span>
+              </td>
+            </tr>
+          )}
+        </Table>
       </section>
       {current && <AttributeDialog attribute={current} onClose={() => setShown(undefined)} />}
       {dialog === 'new' && <DefineAttribute onClose={() => setDialog(undefined)} />}
     </>
   );
 }
+
+const COLUMNS: Column[] = [
+  { head: 'Attribute', skeleton: '50%' },
+  { head: 'Meaning', skeleton: '70%' },
+  { head: 'Type', skeleton: 60 },
+];
 
 function AttributeDialog({ attribute, onClose }: { attribute: Attribute; onClose: () => void }) {
   const application = useApplication();
@@ -226,53 +208,49 @@ function AttributeDialog({ attribute, onClose }: { attribute: Attribute; onClose
         )
       }
     >
-      <div className="stack">
-        {attribute.description && <p className="muted name">{attribute.description}</p>}
-        <dl className="facts">
-          <dt>Key</dt>
-          <dd className="row">
-            <code className="name">{attribute.key}</code>
-            <CopyButton text={attribute.key} label="Copy the key" />
-          </dd>
-          <dt>Type</dt>
-          <dd>
-            {attribute.type}
-            {attribute.unit && `, in ${attribute.unit}`}
-          </dd>
-          <dt>Comes from</dt>
-          <dd className="name">
-            {attribute.derived_from
-              ? derivationText(attribute.derived_from)
-              : 'your own systems, or the profile itself'}
-          </dd>
-          <dt>Rules may ask</dt>
-          <dd>{attribute.conditions.map((condition) => conditionLabel(condition, attribute)).join(', ')}</dd>
-          <dt>Over a period</dt>
-          <dd>{attribute.supports_window ? 'yes, such as in the last 7 days' : 'no'}</dd>
-          <dt>Without any</dt>
-          <dd>
-            {attribute.missing === null ? 'no value' : attribute.missing === false ? 'no' : String(attribute.missing)}
-          </dd>
-          {attribute.choices && (
-            <>
-              <dt>Values</dt>
-              <dd className="name">{attribute.choices.join(', ')}</dd>
-            </>
-          )}
-          <dt>Written by</dt>
-          <dd>
-            {attribute.derived_from
-              ? 'nobody: it is computed'
-              : attribute.writable_by === 'profile'
-                ? 'the profile itself, and you'
-                : 'you alone'}
-          </dd>
-          <dt>Seen by</dt>
-          <dd>
-            {{ admin: 'you alone', owner: 'the profile itself, and you', public: 'everybody' }[attribute.visible_to]}
-          </dd>
-        </dl>
-      </div>
+      {attribute.description && <p className="muted name">{attribute.description}</p>}
+      <dl className="facts">
+        <dt>Key</dt>
+        <dd className="row">
+          <code className="name">{attribute.key}</code>
+          <CopyButton text={attribute.key} label="Copy the key" />
+        </dd>
+        <dt>Type</dt>
+        <dd>
+          {attribute.type}
+          {attribute.unit && `, in ${attribute.unit}`}
+        </dd>
+        <dt>Comes from</dt>
+        <dd className="name">
+          {attribute.derived_from ? derivationText(attribute.derived_from) : 'your own systems, or the profile itself'}
+        </dd>
+        <dt>Rules may ask</dt>
+        <dd>{attribute.conditions.map((condition) => conditionLabel(condition, attribute)).join(', ')}</dd>
+        <dt>Over a period</dt>
+        <dd>{attribute.supports_window ? 'yes, such as in the last 7 days' : 'no'}</dd>
+        <dt>Without any</dt>
+        <dd>
+          {attribute.missing === null ? 'no value' : attribute.missing === false ? 'no' : String(attribute.missing)}
+        </dd>
+        {attribute.choices && (
+          <>
+            <dt>Values</dt>
+            <dd className="name">{attribute.choices.join(', ')}</dd>
+          </>
+        )}
+        <dt>Written by</dt>
+        <dd>
+          {attribute.derived_from
+            ? 'nobody: it is computed'
+            : attribute.writable_by === 'profile'
+              ? 'the profile itself, and you'
+              : 'you alone'}
+        </dd>
+        <dt>Seen by</dt>
+        <dd>
+          {{ admin: 'you alone', owner: 'the profile itself, and you', public: 'everybody' }[attribute.visible_to]}
+        </dd>
+      </dl>
     </Dialog>
   );
 }

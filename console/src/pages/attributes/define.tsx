@@ -3,7 +3,6 @@ import { fieldsOf, restOf } from '../../api.ts';
 import { useSend } from '../../queries.ts';
 import { useApplication } from '../../session.tsx';
 import type { Attribute } from '../../types.ts';
-import { Button } from '../../ui/button.tsx';
 import { Dialog } from '../../ui/dialog.tsx';
 import { Choices, SelectField, TextArea, TextField } from '../../ui/field.tsx';
 import { toast } from '../../ui/toast.tsx';
@@ -107,180 +106,168 @@ export function DefineAttribute({ attribute, onClose }: { attribute?: Attribute;
           },
         })
       }
-      foot={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button look="primary" type="submit" busy={save.isPending}>
-            {attribute ? 'Save' : 'Define it'}
-          </Button>
-        </>
-      }
+      action={attribute ? 'Save' : 'Define it'}
+      busy={save.isPending}
+      problem={[...(errors['derived_from'] ?? []), ...(rest === undefined ? [] : [rest])].join(' ')}
     >
-      <div className="stack">
-        {!attribute && (
-          <Choices<Kind>
-            label="Where it comes from"
-            value={kind}
-            onChange={setKind}
-            choices={[
-              { value: 'stored', label: 'Told by your systems' },
-              { value: 'computed', label: 'Computed from activities' },
-            ]}
-          />
-        )}
-        <div className="form-grid">
-          <TextField
-            label="Key"
-            hint={attribute ? 'It stays.' : 'As it stands on profiles, such as favourite_team.'}
-            className="mono"
-            value={fields.key}
-            disabled={attribute !== undefined}
-            errors={errors['key']}
-            autoFocus={!attribute}
-            onChange={(event) => set({ key: event.target.value })}
-          />
-          <TextField
-            label="Label"
-            hint="How it is called in rules."
-            value={fields.label}
-            errors={errors['label']}
-            onChange={(event) => set({ label: event.target.value })}
-          />
-        </div>
-        {kind === 'computed' && !attribute && (
-          <div className="form-grid">
-            <SelectField
-              label="What of the activities"
-              value={fields.fn}
-              errors={below('derived_from.fn')}
-              onChange={(event) => set({ fn: event.target.value })}
-            >
-              {FUNCTIONS.map(([fn, label]) => (
-                <option key={fn} value={fn}>
-                  {label}
-                </option>
-              ))}
-            </SelectField>
-            <SelectField
-              label="Which activities"
-              multiple
-              size={6}
-              className="multiple"
-              hint="Hold Ctrl or ⌘ to choose several."
-              value={fields.types}
-              errors={below('derived_from.types')}
-              onChange={(event) => set({ types: [...event.target.selectedOptions].map((option) => option.value) })}
-            >
-              {types.map((type) => (
-                <option key={type.type} value={type.type}>
-                  {type.label}
-                </option>
-              ))}
-            </SelectField>
-            {fields.fn === 'state' ? (
-              <TextField
-                label="Which value of their data"
-                hint="A key, such as level."
-                className="mono"
-                value={fields.stateKey}
-                errors={below('derived_from.key')}
-                onChange={(event) => set({ stateKey: event.target.value })}
-              />
-            ) : (
-              <>
-                <TextField
-                  label="Only where their data has"
-                  hint="Optional: a key, such as direction."
-                  className="mono"
-                  value={fields.whereKey}
-                  errors={below('derived_from.where')}
-                  onChange={(event) => set({ whereKey: event.target.value })}
-                />
-                <TextField
-                  label="equal to"
-                  hint="A text, a number, true or false."
-                  className="mono"
-                  value={fields.whereValue}
-                  onChange={(event) => set({ whereValue: event.target.value })}
-                />
-              </>
-            )}
-          </div>
-        )}
-        {choosesType && (
-          <div className="form-grid">
-            <SelectField
-              label="Type"
-              value={fields.type}
-              disabled={attribute !== undefined}
-              errors={errors['type']}
-              onChange={(event) => set({ type: event.target.value as Attribute['type'] })}
-            >
-              <option value="string">text</option>
-              <option value="number">number</option>
-              <option value="boolean">yes or no</option>
-              <option value="datetime">date and time</option>
-              {kind === 'stored' && <option value="list">list of texts</option>}
-            </SelectField>
-            {fields.type === 'number' && (
-              <TextField
-                label="Unit"
-                hint="Optional, such as points."
-                value={fields.unit}
-                errors={errors['unit']}
-                onChange={(event) => set({ unit: event.target.value })}
-              />
-            )}
-          </div>
-        )}
-        {kind === 'stored' && fields.type === 'string' && (
-          <TextArea
-            label="Values"
-            hint="Optional, where they are few: one a line. Rules then offer them."
-            rows={3}
-            className="short"
-            value={fields.choices}
-            errors={below('choices')}
-            onChange={(event) => set({ choices: event.target.value })}
-          />
-        )}
-        <TextArea
-          label="Description"
-          rows={2}
-          className="short"
-          value={fields.description}
-          errors={errors['description']}
-          onChange={(event) => set({ description: event.target.value })}
+      {!attribute && (
+        <Choices<Kind>
+          label="Where it comes from"
+          value={kind}
+          onChange={setKind}
+          choices={[
+            { value: 'stored', label: 'Told by your systems' },
+            { value: 'computed', label: 'Computed from activities' },
+          ]}
         />
+      )}
+      <div className="form-grid">
+        <TextField
+          label="Key"
+          hint={attribute ? 'It stays.' : 'As it stands on profiles, such as favourite_team.'}
+          className="mono"
+          value={fields.key}
+          disabled={attribute !== undefined}
+          errors={errors['key']}
+          autoFocus={!attribute}
+          onChange={(event) => set({ key: event.target.value })}
+        />
+        <TextField
+          label="Label"
+          hint="How it is called in rules."
+          value={fields.label}
+          errors={errors['label']}
+          onChange={(event) => set({ label: event.target.value })}
+        />
+      </div>
+      {kind === 'computed' && !attribute && (
         <div className="form-grid">
-          {kind === 'stored' && (
-            <SelectField
-              label="Who writes it"
-              value={fields.writable_by}
-              errors={errors['writable_by']}
-              hint="What a profile writes itself should not decide over rewards."
-              onChange={(event) => set({ writable_by: event.target.value as Attribute['writable_by'] })}
-            >
-              <option value="admin">your systems alone</option>
-              <option value="profile">the profile, too</option>
-            </SelectField>
-          )}
           <SelectField
-            label="Who sees it"
-            value={fields.visible_to}
-            errors={errors['visible_to']}
-            onChange={(event) => set({ visible_to: event.target.value as Attribute['visible_to'] })}
+            label="What of the activities"
+            value={fields.fn}
+            errors={below('derived_from.fn')}
+            onChange={(event) => set({ fn: event.target.value })}
           >
-            <option value="admin">you alone</option>
-            <option value="owner">the profile itself, and you</option>
-            <option value="public">everybody</option>
+            {FUNCTIONS.map(([fn, label]) => (
+              <option key={fn} value={fn}>
+                {label}
+              </option>
+            ))}
           </SelectField>
+          <SelectField
+            label="Which activities"
+            multiple
+            size={6}
+            className="multiple"
+            hint="Hold Ctrl or ⌘ to choose several."
+            value={fields.types}
+            errors={below('derived_from.types')}
+            onChange={(event) => set({ types: [...event.target.selectedOptions].map((option) => option.value) })}
+          >
+            {types.map((type) => (
+              <option key={type.type} value={type.type}>
+                {type.label}
+              </option>
+            ))}
+          </SelectField>
+          {fields.fn === 'state' ? (
+            <TextField
+              label="Which value of their data"
+              hint="A key, such as level."
+              className="mono"
+              value={fields.stateKey}
+              errors={below('derived_from.key')}
+              onChange={(event) => set({ stateKey: event.target.value })}
+            />
+          ) : (
+            <>
+              <TextField
+                label="Only where their data has"
+                hint="Optional: a key, such as direction."
+                className="mono"
+                value={fields.whereKey}
+                errors={below('derived_from.where')}
+                onChange={(event) => set({ whereKey: event.target.value })}
+              />
+              <TextField
+                label="equal to"
+                hint="A text, a number, true or false."
+                className="mono"
+                value={fields.whereValue}
+                onChange={(event) => set({ whereValue: event.target.value })}
+              />
+            </>
+          )}
         </div>
-        {(errors['derived_from'] ?? rest) && (
-          <p className="form-error" role="alert">
-            {errors['derived_from']?.join(' ')} {rest}
-          </p>
+      )}
+      {choosesType && (
+        <div className="form-grid">
+          <SelectField
+            label="Type"
+            value={fields.type}
+            disabled={attribute !== undefined}
+            errors={errors['type']}
+            onChange={(event) => set({ type: event.target.value as Attribute['type'] })}
+          >
+            <option value="string">text</option>
+            <option value="number">number</option>
+            <option value="boolean">yes or no</option>
+            <option value="datetime">date and time</option>
+            {kind === 'stored' && <option value="list">list of texts</option>}
+          </SelectField>
+          {fields.type === 'number' && (
+            <TextField
+              label="Unit"
+              hint="Optional, such as points."
+              value={fields.unit}
+              errors={errors['unit']}
+              onChange={(event) => set({ unit: event.target.value })}
+            />
+          )}
+        </div>
+      )}
+      {kind === 'stored' && fields.type === 'string' && (
+        <TextArea
+          label="Values"
+          hint="Optional, where they are few: one a line. Rules then offer them."
+          rows={3}
+          className="short"
+          value={fields.choices}
+          errors={below('choices')}
+          onChange={(event) => set({ choices: event.target.value })}
+        />
+      )}
+      <TextArea
+        label="Description"
+        rows={2}
+        className="short"
+        value={fields.description}
+        errors={errors['description']}
+        onChange={(event) => set({ description: event.target.value })}
+      />
+      <div className="form-grid">
+        {kind === 'stored' && (
+          <SelectField
+            label="Who writes it"
+            value={fields.writable_by}
+            errors={errors['writable_by']}
+            hint="What a profile writes itself should not decide over rewards."
+            onChange={(event) => set({ writable_by: event.target.value as Attribute['writable_by'] })}
+          >
+            <option value="admin">your systems alone</option>
+            <option value="profile">the profile, too</option>
+          </SelectField>
         )}
+        <SelectField
+          label="Who sees it"
+          value={fields.visible_to}
+          errors={errors['visible_to']}
+          onChange={(event) => set({ visible_to: event.target.value as Attribute['visible_to'] })}
+        >
+          <option value="admin">you alone</option>
+          <option value="owner">the profile itself, and you</option>
+          <option value="public">everybody</option>
+        </SelectField>
       </div>
     </Dialog>
   );

@@ -132,24 +132,25 @@ export function AddMembers({ group, from, onClose }: { group: Group; from: 'past
       wide
       onClose={close}
       onSubmit={() => void start()}
-      foot={
-        state.step === 'done' ? (
-          <Button look="primary" onClick={onClose}>
-            Done
-          </Button>
-        ) : (
-          <>
-            <Button onClick={close}>Cancel</Button>
-            <Button look="primary" type="submit" busy={running} danger={mode === 'replace'}>
-              {mode === 'replace'
+      {...(state.step === 'done'
+        ? {
+            foot: (
+              <Button look="primary" onClick={onClose}>
+                Done
+              </Button>
+            ),
+          }
+        : {
+            action:
+              mode === 'replace'
                 ? `Replace all members with ${formatNumber(read.ids.length)}`
                 : read.ids.length === 0
                   ? 'Add'
-                  : `Add ${formatNumber(read.ids.length)}`}
-            </Button>
-          </>
-        )
-      }
+                  : `Add ${formatNumber(read.ids.length)}`,
+            busy: running,
+            danger: mode === 'replace',
+          })}
+      problem={problem}
     >
       {state.step === 'done' ? (
         <Result outcome={state.outcome} replaced={mode === 'replace'} />
@@ -236,11 +237,6 @@ export function AddMembers({ group, from, onClose }: { group: Group; from: 'past
                 {mode === 'add' ? `${formatNumber(state.done)} of ${formatNumber(state.total)}` : 'Sending the list…'}
               </p>
             </div>
-          )}
-          {problem && (
-            <p className="form-error" role="alert">
-              {problem}
-            </p>
           )}
         </div>
       )}

@@ -4,9 +4,10 @@ import { IconArrowDownLeft, IconArrowUpRight, IconHistory } from '@tabler/icons-
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { useApplication, useSession } from '../../session.tsx';
 import type { Change, Group, Page } from '../../types.ts';
-import { Badge, Empty, Failed, SkeletonRows, Time } from '../../ui/bits.tsx';
+import { Badge, Empty, Time } from '../../ui/bits.tsx';
 import { Button } from '../../ui/button.tsx';
 import { ProfileName } from '../../ui/profile-name.tsx';
+import { Table, type Column } from '../../ui/table.tsx';
 
 const CAUSES: Record<string, string> = {
   activity: 'by an activity',
@@ -19,6 +20,13 @@ const CAUSES: Record<string, string> = {
   import: 'by an upload',
   erased: 'erased',
 };
+
+const COLUMNS: Column[] = [
+  { head: 'What', skeleton: 70 },
+  { head: 'Profile', skeleton: '60%' },
+  { head: 'Why', skeleton: 90 },
+  { head: 'When', skeleton: 80, className: 'right' },
+];
 
 export function GroupChanges({ group }: { group: Group }) {
   return (
@@ -49,59 +57,43 @@ export function Changes({ group, size, more = false }: { group: Group; size: num
     getNextPageParam: (page) => (page.before > 1 ? page.before : undefined),
     refetchInterval: (query) => ((query.state.data?.pages.length ?? 1) === 1 ? 5_000 : false),
   });
-  if (changes.isError && !changes.data) return <Failed error={changes.error} retry={() => void changes.refetch()} />;
-  const rows = changes.data?.pages.flatMap((page) => page.rows) ?? [];
-  if (changes.data && rows.length === 0) {
-    return (
-      <Empty icon={<IconHistory size={32} aria-hidden />} title="Nothing has changed yet">
-        Each time a profile enters or leaves, it appears here with the instant and the reason.
-      </Empty>
-    );
-  }
+  const rows = changes.data?.pages.flatMap((page) => page.rows);
   return (
     <>
-      <div className="table-wrap">
-        <table className="table fold">
-          <thead>
-            <tr>
-              <th scope="col">What</th>
-              <th scope="col">Profile</th>
-              <th scope="col">Why</th>
-              <th scope="col" className="right">
-                When
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {changes.data ? (
-              rows.map((row) => (
-                <tr key={row.sequence}>
-                  <td className="fit">
-                    {row.change === 'entered' ? (
-                      <Badge tone="good">
-                        <IconArrowDownLeft size={13} aria-hidden /> Entered
-                      </Badge>
-                    ) : (
-                      <Badge>
-                        <IconArrowUpRight size={13} aria-hidden /> Left
-                      </Badge>
-                    )}
-                  </td>
-                  <td className="wide">
-                    <ProfileName id={row.profile_id} />
-                  </td>
-                  <td className="fit muted">{CAUSES[row.cause] ?? row.cause}</td>
-                  <td className="fit right muted">
-                    <Time at={row.at} ago />
-                  </td>
-                </tr>
-              ))
-            ) : (
-              <SkeletonRows rows={Math.min(size, 8)} widths={[70, '60%', 90, 80]} />
-            )}
-          </tbody>
-        </table>
-      </div>
+      <Table
+        columns={COLUMNS}
+        rows={rows}
+        of={changes}
+        loading={Math.min(size, 8)}
+        empty={
+          <Empty icon={<IconHistory size={32} aria-hidden />} title="Nothing has changed yet">
+            Each time a profile enters or leaves, it appears here with the instant and the reason.
+          </Empty>
+        }
+      >
+        {(row) => (
+          <tr key={row.sequence}>
+            <td className="fit">
+              {row.change === 'entered' ? (
+                <Badge tone="good">
+                  <IconArrowDownLeft size={13} aria-hidden /> Entered
+                </Badge>
+              ) : (
+                <Badge>
+                  <IconArrowUpRight size={13} aria-hidden /> Left
+                </Badge>
+              )}
+            </td>
+            <td className="wide">
+              <ProfileName id={row.profile_id} />
+            </td>
+            <td className="fit muted">{CAUSES[row.cause] ?? row.cause}</td>
+            <td className="fit right muted">
+              <Time at={row.at} ago />
+            </td>
+          </tr>
+        )}
+      </Table>
       {more && changes.hasNextPage && (
         <div className="pager">
           <Button small busy={changes.isFetchingNextPage} onClick={() => void changes.fetchNextPage()}>

@@ -56,6 +56,7 @@ export function DownloadMembers({ group, onClose }: { group: Group; onClose: () 
   return (
     <Dialog
       title="Download members"
+      problem={problem}
       onClose={onClose}
       foot={
         <>
@@ -88,11 +89,6 @@ export function DownloadMembers({ group, onClose }: { group: Group; onClose: () 
         >
           <div style={{ width: `${href ? 100 : total === 0 ? 0 : (done / total) * 100}%` }} />
         </div>
-        {problem && (
-          <p className="form-error" role="alert">
-            {problem}
-          </p>
-        )}
       </div>
     </Dialog>
   );

@@ -16,7 +16,7 @@ import { useGet, useInvalidate, useSend } from '../../queries.ts';
 import { useApplication, useSession } from '../../session.tsx';
 import type { Group } from '../../types.ts';
 import { Empty, EvaluationBadge, Failed, Skeleton } from '../../ui/bits.tsx';
-import { Button, ButtonLink } from '../../ui/button.tsx';
+import { ButtonLink } from '../../ui/button.tsx';
 import { Confirm, Dialog } from '../../ui/dialog.tsx';
 import { Menu } from '../../ui/menu.tsx';
 import { PageHead } from '../../ui/page-head.tsx';
@@ -213,37 +213,26 @@ function Verify({ path, onClose }: { path: string; onClose: () => void }) {
       title="Verify this group"
       onClose={onClose}
       onSubmit={() => verify.mutate(undefined)}
-      foot={
-        <>
-          <Button onClick={onClose}>{data ? 'Close' : 'Cancel'}</Button>
-          <Button look="primary" type="submit" busy={verify.isPending}>
-            {verify.isPending ? 'Comparing…' : data ? 'Verify again' : 'Verify'}
-          </Button>
-        </>
-      }
+      action={verify.isPending ? 'Comparing…' : data ? 'Verify again' : 'Verify'}
+      busy={verify.isPending}
+      problem={verify.error ? messageOf(verify.error) : undefined}
+      cancel={data ? 'Close' : 'Cancel'}
     >
-      <div className="stack">
-        <p className="muted">
-          Works out the members anew from every single activity, in another way than usual, and compares. It changes
-          nothing.
-        </p>
-        <div role="status">
-          {data && (
-            <p>
-              {plural(data.checked, 'profile')} compared:{' '}
-              {wrong === 0 ? (
-                <strong>every one of them is right.</strong>
-              ) : (
-                <strong>
-                  {formatNumber(data.missing)} are missing, {formatNumber(data.extra)} should not be there.
-                </strong>
-              )}
-            </p>
-          )}
-        </div>
-        {verify.error && (
-          <p className="form-error" role="alert">
-            {messageOf(verify.error)}
+      <p className="muted">
+        Works out the members anew from every single activity, in another way than usual, and compares. It changes
+        nothing.
+      </p>
+      <div role="status">
+        {data && (
+          <p>
+            {plural(data.checked, 'profile')} compared:{' '}
+            {wrong === 0 ? (
+              <strong>every one of them is right.</strong>
+            ) : (
+              <strong>
+                {formatNumber(data.missing)} are missing, {formatNumber(data.extra)} should not be there.
+              </strong>
+            )}
           </p>
         )}
       </div>

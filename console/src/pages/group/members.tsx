@@ -8,11 +8,11 @@ import { useGet, useInvalidate, useSettled } from '../../queries.ts';
 import { useProfileSearch } from '../../search.ts';
 import { useApplication, useSession } from '../../session.tsx';
 import type { Group, Member, MembershipState, Page, Profile } from '../../types.ts';
-import { Badge, Empty, Failed, Skeleton, SkeletonRows, Time } from '../../ui/bits.tsx';
+import { Badge, Empty, Skeleton, Time } from '../../ui/bits.tsx';
 import { Button, ButtonLink } from '../../ui/button.tsx';
 import { SearchField } from '../../ui/field.tsx';
 import { Pager } from '../../ui/pager.tsx';
-import { SortHead } from '../../ui/sort-head.tsx';
+import { ACTIONS, Table, type Column } from '../../ui/table.tsx';
 import { useViewParams } from '../../view-params.ts';
 import { toast } from '../../ui/toast.tsx';
 import { messageOf } from '../../api.ts';
@@ -66,6 +66,35 @@ export function GroupMembers({ group }: { group: Group }) {
     setChosen((before) =>
       before.has(id) ? new Set([...before].filter((one) => one !== id)) : new Set([...before, id]),
     );
+  const order = (next: string): void => set({ ordering: next });
+  const columns: (Column | false)[] = [
+    editable && {
+      head: (
+        <input
+          type="checkbox"
+          aria-label="Choose all on this page"
+          checked={allChosen}
+          disabled={!rows}
+          onChange={() => setChosen(allChosen ? new Set() : new Set(rows?.map(({ id }) => id)))}
+        />
+      ),
+      skeleton: 16,
+      className: 'fit',
+    },
+    {
+      head: 'Profile',
+      skeleton: '50%',
+      order: group.profile_count <= MAX_SORTED ? { by: 'nickname', now: ordering, set: order } : undefined,
+    },
+    { head: 'Custom id', skeleton: 120, className: 'hide-phone' },
+    {
+      head: 'Since',
+      skeleton: 80,
+      className: 'right',
+      order: { by: 'membership_created_at', byDefault: '-membership_created_at', now: ordering, set: order },
+    },
+    editable && { ...ACTIONS, className: 'fit hide-phone' },
+  ];
   return (
     <>
       <div className="toolbar">
@@ -108,103 +137,56 @@ export function GroupMembers({ group }: { group: Group }) {
         <Found group={group} text={search} editable={editable} />
       ) : (
         <section className="card" aria-label="List of members">
-          {members.isError && !rows ? (
-            <Failed error={members.error} retry={() => void members.refetch()} />
-          ) : rows?.length === 0 ? (
-            <NoMembers group={group} onAdd={() => setDialog('paste')} editable={editable} />
-          ) : (
-            <div className="table-wrap">
-              <table className="table">
-                <thead>
-                  <tr>
-                    {editable && (
-                      <th scope="col" className="fit">
-                        <input
-                          type="checkbox"
-                          aria-label="Choose all on this page"
-                          checked={allChosen}
-                          disabled={!rows}
-                          onChange={() => setChosen(allChosen ? new Set() : new Set(rows?.map(({ id }) => id)))}
-                        />
-                      </th>
-                    )}
-                    <SortHead
-                      field={group.profile_count <= MAX_SORTED ? 'nickname' : undefined}
-                      ordering={ordering}
-                      onOrder={(next) => set({ ordering: next })}
-                    >
-                      Profile
-                    </SortHead>
-                    <th scope="col" className="hide-phone">
-                      Custom id
-                    </th>
-                    <SortHead
-                      field="membership_created_at"
-                      byDefault="-membership_created_at"
-                      ordering={ordering}
-                      className="right"
-                      onOrder={(next) => set({ ordering: next })}
-                    >
-                      Since
-                    </SortHead>
-                    {editable && (
-                      <th scope="col" className="fit hide-phone">
-                        <span className="visually-hidden">Actions</span>
-                      </th>
-                    )}
-                  </tr>
-                </thead>
-                <tbody>
-                  {rows ? (
-                    rows.map((row) => (
-                      <tr key={row.id} className="linked">
-                        {editable && (
-                          <td className="fit">
-                            <input
-                              type="checkbox"
-                              className="over-link"
-                              aria-label={`Choose ${row.nickname}`}
-                              checked={chosen.has(row.id)}
-                              onChange={() => toggle(row.id)}
-                            />
-                          </td>
-                        )}
-                        <td>
-                          <Link href={application.href(`profiles/${row.id}`)} className="row-link name">
-                            <bdi>{row.nickname}</bdi>
-                          </Link>
-                        </td>
-                        <td className="muted hide-phone cell-id">
-                          <span className="truncate mono">{row.custom_id ?? ''}</span>
-                        </td>
-                        <td className="fit right muted">
-                          <Time at={row.membership_created_at} ago />
-                        </td>
-                        {editable && (
-                          <td className="fit hide-phone">
-                            <span className="over-link">
-                              <Button
-                                look="quiet"
-                                small
-                                danger
-                                iconOnly
-                                icon={<IconUserMinus size={16} aria-hidden />}
-                                onClick={() => remove([row.id], row.nickname)}
-                              >
-                                {`Remove ${row.nickname}`}
-                              </Button>
-                            </span>
-                          </td>
-                        )}
-                      </tr>
-                    ))
-                  ) : (
-                    <SkeletonRows widths={editable ? [16, '50%', 120, 80, 24] : ['50%', 120, 80]} />
-                  )}
-                </tbody>
-              </table>
-            </div>
-          )}
+          <Table
+            columns={columns}
+            rows={rows}
+            of={members}
+            folds={false}
+            empty={<NoMembers group={group} onAdd={() => setDialog('paste')} editable={editable} />}
+          >
+            {(row) => (
+              <tr key={row.id} className="linked">
+                {editable && (
+                  <td className="fit">
+                    <input
+                      type="checkbox"
+                      className="over-link"
+                      aria-label={`Choose ${row.nickname}`}
+                      checked={chosen.has(row.id)}
+                      onChange={() => toggle(row.id)}
+                    />
+                  </td>
+                )}
+                <td>
+                  <Link href={application.href(`profiles/${row.id}`)} className="row-link name">
+                    <bdi>{row.nickname}</bdi>
+                  </Link>
+                </td>
+                <td className="muted hide-phone cell-id">
+                  <span className="truncate mono">{row.custom_id ?? ''}</span>
+                </td>
+                <td className="fit right muted">
+                  <Time at={row.membership_created_at} ago />
+                </td>
+                {editable && (
+                  <td className="fit hide-phone">
+                    <span className="over-link">
+                      <Button
+                        look="quiet"
+                        small
+                        danger
+                        iconOnly
+                        icon={<IconUserMinus size={16} aria-hidden />}
+                        onClick={() => remove([row.id], row.nickname)}
+                      >
+                        {`Remove ${row.nickname}`}
+                      </Button>
+                    </span>
+                  </td>
+                )}
+              </tr>
+            )}
+          </Table>
           {members.data && <Pager page={members.data} noun="member" onCursor={(next) => set({ cursor: next })} />}
         </section>
       )}
@@ -242,6 +224,8 @@ function NoMembers({ group, editable, onAdd }: { group: Group; editable: boolean
   );
 }
 
+const FOUND_COLUMNS: Column[] = [{ head: 'Profile', skeleton: '50%' }, { head: 'In the group', skeleton: 80 }, ACTIONS];
+
 function Found({ group, text, editable }: { group: Group; text: string; editable: boolean }) {
   const application = useApplication();
   const found = useProfileSearch(text);
@@ -257,37 +241,18 @@ function Found({ group, text, editable }: { group: Group; text: string; editable
   const inside = (isSearchable && members.data?.results) || [];
   const known = new Set(inside.map(({ id }) => id));
   const rows = found.data && [...inside, ...found.data.filter(({ id }) => !known.has(id))];
-  if (found.isError && !found.data) {
-    return (
-      <section className="card">
-        <Failed error={found.error} retry={() => void found.refetch()} />
-      </section>
-    );
-  }
   return (
     <section className="card" aria-label="Profiles that match" aria-busy={found.isFetching}>
-      {rows?.length === 0 ? (
-        <Empty title="No profile matches">Try the beginning of a nickname, a whole custom id, or an id.</Empty>
-      ) : (
-        <table className="table">
-          <thead>
-            <tr>
-              <th scope="col">Profile</th>
-              <th scope="col">In the group</th>
-              <th scope="col" className="fit">
-                <span className="visually-hidden">Actions</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {rows ? (
-              rows.map((profile) => <FoundRow key={profile.id} group={group} profile={profile} editable={editable} />)
-            ) : (
-              <SkeletonRows rows={3} widths={['50%', 80, 60]} />
-            )}
-          </tbody>
-        </table>
-      )}
+      <Table
+        columns={FOUND_COLUMNS}
+        rows={rows}
+        of={found}
+        folds={false}
+        loading={3}
+        empty={<Empty title="No profile matches">Try the beginning of a nickname, a whole custom id, or an id.</Empty>}
+      >
+        {(profile) => <FoundRow key={profile.id} group={group} profile={profile} editable={editable} />}
+      </Table>
     </section>
   );
 }

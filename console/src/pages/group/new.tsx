@@ -9,7 +9,7 @@ import { PreviewPanel, usePreview } from '../../rules/preview.tsx';
 import { useAttributes, useWords } from '../../rules/words.ts';
 import { useApplication } from '../../session.tsx';
 import type { Group } from '../../types.ts';
-import { Failed, Skeleton } from '../../ui/bits.tsx';
+import { Failed, Problem, Skeleton } from '../../ui/bits.tsx';
 import { Button } from '../../ui/button.tsx';
 import { TextArea, TextField } from '../../ui/field.tsx';
 import { PageHead } from '../../ui/page-head.tsx';
@@ -123,11 +123,7 @@ export function NewGroupPage() {
         {fields.type === 'dynamic' && (
           <RuleSection rule={fields.rule} saved={errors} onChange={(rule) => set({ rule })} />
         )}
-        {rest && (
-          <p className="form-error" role="alert">
-            {rest} Nothing of what you wrote is lost.
-          </p>
-        )}
+        <Problem>{rest && `${rest} Nothing of what you wrote is lost.`}</Problem>
         <div className="row">
           <Button look="primary" type="submit" busy={create.isPending}>
             {create.isPending ? 'Making…' : 'Make the group'}

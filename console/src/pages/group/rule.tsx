@@ -11,7 +11,7 @@ import { PreviewPanel, usePreview } from '../../rules/preview.tsx';
 import { useAttributes, useWords } from '../../rules/words.ts';
 import { useApplication, useSession } from '../../session.tsx';
 import type { Group, Page, SavedRuleset } from '../../types.ts';
-import { Badge, Failed, Skeleton, Time } from '../../ui/bits.tsx';
+import { Badge, Failed, Problem, Skeleton, Time } from '../../ui/bits.tsx';
 import { Button } from '../../ui/button.tsx';
 import { toast } from '../../ui/toast.tsx';
 import { useDraft } from '../../ui/use-draft.ts';
@@ -85,11 +85,7 @@ function Editor({ group, ruleset, attributes }: EditorProps) {
           errors={errors}
           disabled={!application.canWrite}
         />
-        {rest && (
-          <p className="form-error" role="alert">
-            {rest} Nothing of what you wrote is lost.
-          </p>
-        )}
+        <Problem>{rest && `${rest} Nothing of what you wrote is lost.`}</Problem>
         {isDirty && application.canWrite && (
           <div className="save-bar">
             <span className="grow">You have changes that are not saved.</span>

@@ -4,6 +4,7 @@ import { ApiError, fieldsOf, restOf } from '../../api.ts';
 import { useInvalidate, useSend } from '../../queries.ts';
 import { useApplication } from '../../session.tsx';
 import type { Group, Pair } from '../../types.ts';
+import { Problem } from '../../ui/bits.tsx';
 import { Button } from '../../ui/button.tsx';
 import { CheckField, TextArea, TextField } from '../../ui/field.tsx';
 import { toast } from '../../ui/toast.tsx';
@@ -124,11 +125,7 @@ export function GroupSettings({ group }: { group: Group }) {
           .
         </div>
       )}
-      {rest && (
-        <p className="form-error" role="alert">
-          {rest}
-        </p>
-      )}
+      <Problem>{rest}</Problem>
       {!disabled && (
         <div className="row">
           <Button look="primary" type="submit" busy={save.isPending} disabled={!isDirty}>

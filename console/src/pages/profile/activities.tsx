@@ -6,13 +6,21 @@ import { millis, plural } from '../../format.ts';
 import { useGet, useInvalidate } from '../../queries.ts';
 import { useApplication, useSession } from '../../session.tsx';
 import type { Activity, ActivityType, Page, Profile } from '../../types.ts';
-import { Empty, Failed, Skeleton, SkeletonRows, Time } from '../../ui/bits.tsx';
+import { Empty, Skeleton, Time } from '../../ui/bits.tsx';
 import { Button } from '../../ui/button.tsx';
 import { Chart, type Point } from '../../ui/charts.tsx';
 import { Confirm } from '../../ui/dialog.tsx';
 import { Choices, SelectField } from '../../ui/field.tsx';
 import { Pager } from '../../ui/pager.tsx';
+import { ACTIONS, Table, type Column } from '../../ui/table.tsx';
 import { toast } from '../../ui/toast.tsx';
+
+const COLUMNS: Column[] = [
+  { head: 'What', skeleton: '50%' },
+  { head: 'Value', skeleton: 20, className: 'right' },
+  { head: 'Data', skeleton: '60%' },
+  { head: 'When', skeleton: 80, className: 'right' },
+];
 
 const DAY = 86_400_000;
 
@@ -54,80 +62,54 @@ export function ProfileActivities({ profile }: { profile: Profile }) {
           ))}
         </SelectField>
       </div>
-      {activities.isError && !rows ? (
-        <Failed error={activities.error} retry={() => void activities.refetch()} />
-      ) : rows?.length === 0 && type === '' ? (
-        <Empty icon={<IconActivity size={30} aria-hidden />} title="Nothing yet">
-          What this fan does in your apps appears here: comments, votes, quests, whatever you send.
-        </Empty>
-      ) : (
-        <>
-          <OverTime address={application.path(`profiles/${profile.id}/activity-counts/`)} type={type} />
-          <div className="table-wrap">
-            <table className="table fold">
-              <thead>
-                <tr>
-                  <th scope="col">What</th>
-                  <th scope="col" className="right">
-                    Value
-                  </th>
-                  <th scope="col">Data</th>
-                  <th scope="col" className="right">
-                    When
-                  </th>
-                  {application.canWrite && (
-                    <th scope="col" className="fit">
-                      <span className="visually-hidden">Actions</span>
-                    </th>
-                  )}
-                </tr>
-              </thead>
-              <tbody>
-                {rows ? (
-                  rows.map((row) => (
-                    <tr key={row.id}>
-                      <td title={row.id}>{types.find((one) => one.type === row.type)?.label ?? row.type}</td>
-                      <td className="fit right numeric">{row.value}</td>
-                      <td className="wide cell-data">
-                        <code className="truncate small" title={row.data ? JSON.stringify(row.data) : undefined}>
-                          {row.data ? JSON.stringify(row.data) : ''}
-                        </code>
-                      </td>
-                      <td className="fit right muted">
-                        <Time at={row.occurred_at} ago />
-                      </td>
-                      {application.canWrite && (
-                        <td className="fit">
-                          <Button
-                            look="quiet"
-                            small
-                            danger
-                            iconOnly
-                            icon={<IconTrash size={15} aria-hidden />}
-                            onClick={() => setRemoving(row)}
-                          >
-                            Remove this activity
-                          </Button>
-                        </td>
-                      )}
-                    </tr>
-                  ))
-                ) : (
-                  <SkeletonRows rows={5} widths={['50%', 20, '60%', 80]} />
-                )}
-                {rows?.length === 0 && (
-                  <tr>
-                    <td colSpan={5} className="muted">
-                      None of this type.
-                    </td>
-                  </tr>
-                )}
-              </tbody>
-            </table>
-          </div>
-          {activities.data && <Pager page={activities.data} noun="activity" plural="activities" onCursor={setCursor} />}
-        </>
+      {(rows?.length !== 0 || type !== '') && (
+        <OverTime address={application.path(`profiles/${profile.id}/activity-counts/`)} type={type} />
       )}
+      <Table
+        columns={[...COLUMNS, application.canWrite && ACTIONS]}
+        rows={rows}
+        of={activities}
+        loading={5}
+        empty={
+          type === '' ? (
+            <Empty icon={<IconActivity size={30} aria-hidden />} title="Nothing yet">
+              What this fan does in your apps appears here: comments, votes, quests, whatever you send.
+            </Empty>
+          ) : (
+            <p className="pad muted">None of this type.</p>
+          )
+        }
+      >
+        {(row) => (
+          <tr key={row.id}>
+            <td title={row.id}>{types.find((one) => one.type === row.type)?.label ?? row.type}</td>
+            <td className="fit right numeric">{row.value}</td>
+            <td className="wide cell-data">
+              <code className="truncate small" title={row.data ? JSON.stringify(row.data) : undefined}>
+                {row.data ? JSON.stringify(row.data) : ''}
+              </code>
+            </td>
+            <td className="fit right muted">
+              <Time at={row.occurred_at} ago />
+            </td>
+            {application.canWrite && (
+              <td className="fit">
+                <Button
+                  look="quiet"
+                  small
+                  danger
+                  iconOnly
+                  icon={<IconTrash size={15} aria-hidden />}
+                  onClick={() => setRemoving(row)}
+                >
+                  Remove this activity
+                </Button>
+              </td>
+            )}
+          </tr>
+        )}
+      </Table>
+      {activities.data && <Pager page={activities.data} noun="activity" plural="activities" onCursor={setCursor} />}
       {removing && (
         <Confirm
           title="Remove this activity?"

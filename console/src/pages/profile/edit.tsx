@@ -3,7 +3,6 @@ import { ApiError, fieldsOf, restOf } from '../../api.ts';
 import { useSend } from '../../queries.ts';
 import { useApplication } from '../../session.tsx';
 import type { Pair, Profile } from '../../types.ts';
-import { Button } from '../../ui/button.tsx';
 import { Dialog } from '../../ui/dialog.tsx';
 import { TextArea, TextField } from '../../ui/field.tsx';
 import { toast } from '../../ui/toast.tsx';
@@ -59,46 +58,34 @@ export function EditProfile({ profile, onClose }: { profile: Profile; onClose: (
           onError: (error) => setForce(error instanceof ApiError && error.status === 412),
         })
       }
-      foot={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button look="primary" type="submit" busy={save.isPending}>
-            {force ? 'Save over it' : 'Save'}
-          </Button>
-        </>
-      }
+      action={force ? 'Save over it' : 'Save'}
+      busy={save.isPending}
+      problem={rest}
     >
-      <div className="stack">
-        <div className="form-grid">
-          <TextField
-            label="Nickname"
-            value={fields.nickname}
-            errors={errors['nickname']}
-            autoFocus
-            onChange={(event) => set({ nickname: event.target.value })}
-          />
-          <TextField
-            label="Custom id"
-            value={fields.custom_id}
-            errors={errors['custom_id']}
-            onChange={(event) => set({ custom_id: event.target.value })}
-          />
-        </div>
-        <PairsField pairs={fields.attributes} errors={errors} onChange={(attributes) => set({ attributes })} />
-        <TextArea
-          label="Custom data"
-          className="mono"
-          rows={4}
-          value={fields.custom_data}
-          errors={errors['custom_data']}
-          onChange={(event) => set({ custom_data: event.target.value })}
+      <div className="form-grid">
+        <TextField
+          label="Nickname"
+          value={fields.nickname}
+          errors={errors['nickname']}
+          autoFocus
+          onChange={(event) => set({ nickname: event.target.value })}
         />
-        {rest && (
-          <p className="form-error" role="alert">
-            {rest}
-          </p>
-        )}
+        <TextField
+          label="Custom id"
+          value={fields.custom_id}
+          errors={errors['custom_id']}
+          onChange={(event) => set({ custom_id: event.target.value })}
+        />
       </div>
+      <PairsField pairs={fields.attributes} errors={errors} onChange={(attributes) => set({ attributes })} />
+      <TextArea
+        label="Custom data"
+        className="mono"
+        rows={4}
+        value={fields.custom_data}
+        errors={errors['custom_data']}
+        onChange={(event) => set({ custom_data: event.target.value })}
+      />
     </Dialog>
   );
 }

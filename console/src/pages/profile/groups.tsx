@@ -313,48 +313,36 @@ function PinDialog({ address, initial, group, profile, onDone, onClose }: PinDia
       title={`Pin “${profile.nickname}”`}
       onClose={onClose}
       onSubmit={submit}
-      foot={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button look="primary" type="submit" busy={save.isPending}>
-            Pin {pin}
-          </Button>
-        </>
-      }
+      action={`Pin ${pin}`}
+      busy={save.isPending}
+      problem={rest}
     >
-      <div className="stack">
-        <p className="muted name">A pin stands over the rule of “{group.name}”, whatever the profile does.</p>
-        <Choices
-          label="Pin"
-          value={pin}
-          onChange={setPin}
-          choices={[
-            { value: 'in', label: 'In: always a member' },
-            { value: 'out', label: 'Out: never a member' },
-          ]}
-        />
-        <TextField
-          label="Reason"
-          hint="For whoever wonders later."
-          value={reason}
-          errors={errors['reason']}
-          autoFocus
-          onChange={(event) => setReason(event.target.value)}
-        />
-        <TextField
-          label="Until"
-          type="datetime-local"
-          hint="Optional. Your time zone. Empty: until you take it away."
-          value={expires}
-          errors={errors['expires_at']}
-          onChange={(event) => setExpires(event.target.value)}
-        />
-        {rest && (
-          <p className="form-error" role="alert">
-            {rest}
-          </p>
-        )}
-      </div>
+      <p className="muted name">A pin stands over the rule of “{group.name}”, whatever the profile does.</p>
+      <Choices
+        label="Pin"
+        value={pin}
+        onChange={setPin}
+        choices={[
+          { value: 'in', label: 'In: always a member' },
+          { value: 'out', label: 'Out: never a member' },
+        ]}
+      />
+      <TextField
+        label="Reason"
+        hint="For whoever wonders later."
+        value={reason}
+        errors={errors['reason']}
+        autoFocus
+        onChange={(event) => setReason(event.target.value)}
+      />
+      <TextField
+        label="Until"
+        type="datetime-local"
+        hint="Optional. Your time zone. Empty: until you take it away."
+        value={expires}
+        errors={errors['expires_at']}
+        onChange={(event) => setExpires(event.target.value)}
+      />
     </Dialog>
   );
 }

@@ -14,11 +14,11 @@ import { Id } from '../../ui/copy.tsx';
 import { Confirm } from '../../ui/dialog.tsx';
 import { Menu } from '../../ui/menu.tsx';
 import { PageHead } from '../../ui/page-head.tsx';
+import { ShownOnce } from '../../ui/shown-once.tsx';
 import { toast } from '../../ui/toast.tsx';
 import { ProfileActivities } from './activities.tsx';
 import { EditProfile } from './edit.tsx';
 import { ProfileGroups } from './groups.tsx';
-import { TokenDialog } from './token.tsx';
 
 export function ProfilePage() {
   const { profile_id: id = '' } = useParams();
@@ -194,7 +194,9 @@ function Actions({ profile }: { profile: Profile }) {
         </Confirm>
       )}
       {token !== undefined && (
-        <TokenDialog title="The new access token" token={token} onClose={() => setToken(undefined)} />
+        <ShownOnce title="The new access token" noun="token" text={token} onClose={() => setToken(undefined)}>
+          This is its access token. It is shown here and nowhere else: copy it now if you need it.
+        </ShownOnce>
       )}
     </>
   );
