@@ -337,11 +337,17 @@ describe('the engine', () => {
       expires_at: until === Infinity ? null : formatInstant(until),
     });
     group.pins.set(profile.id, { pin: how, until });
-    pinned.add(`${group.id} ${profile.id}`);
+    pinChanged(group, profile.id);
   }
 
-  /** Pairs whose pin changed in this round: in a paused group the rule is asked again when a pin is gone. */
-  const pinned = new Set<string>();
+  /**
+   * Pairs whose pin changed in this round, and what the rule said of them since. In a paused group it is asked again when a
+   * pin is gone: once, at any time before the round is settled, about all that was done by then.
+   */
+  const pinned = new Map<string, Set<boolean>>();
+  const pinChanged = (group: ModelGroup, profileId: string): void => {
+    pinned.set(`${group.id} ${profileId}`, new Set());
+  };
 
   async function unpin(): Promise<void> {
     const group = chooseGroup();
@@ -352,7 +358,7 @@ describe('the engine', () => {
       if (!(error instanceof ApiError) || error.status !== 404) throw error; // its end may have come
     });
     group.pins.delete(profileId);
-    pinned.add(`${group.id} ${profileId}`);
+    pinChanged(group, profileId);
   }
 
   async function pause(): Promise<void> {
@@ -491,7 +497,6 @@ describe('the engine', () => {
 
   /** Members, counts and feeds of all groups in one snapshot, then often one proof and one explanation. */
   async function compare(why: () => string): Promise<void> {
-    const expected = membershipAt(model, now);
     if (random.chance(0.05)) replayed.clear(); // once more from the first change on
     const { rows } = await server.app.context.db.query<{
       group_id: string;
@@ -505,6 +510,8 @@ describe('the engine', () => {
         ${newChanges} as feed
       from ${heads()}`);
     const found = new Map(rows.map((row) => [row.group_id, row]));
+    askAgain((groupId) => found.get(groupId)?.ids ?? []);
+    const expected = membershipAt(model, now);
     for (const group of model.all) {
       if (!group.isActive) continue;
       const head = found.get(group.id);
@@ -677,18 +684,22 @@ describe('the engine', () => {
     for (const group of model.all) {
       for (const [profileId, { until }] of group.pins) {
         if (until > now) continue;
-        if (group.frozen) pinned.add(`${group.id} ${profileId}`);
+        if (group.frozen) pinChanged(group, profileId);
         group.pins.delete(profileId);
       }
     }
     askAgain();
   }
 
-  function askAgain(): void {
+  /** Of what the rule may have said, takes what these members tell. */
+  function askAgain(members?: (groupId: string) => readonly string[]): void {
     for (const group of model.all) {
       for (const profile of model.profiles) {
-        if (!pinned.has(`${group.id} ${profile.id}`) || !group.frozen || group.pins.has(profile.id)) continue;
-        group.frozen.set(profile.id, ruleSays(model, group, profile, now));
+        const said = pinned.get(`${group.id} ${profile.id}`);
+        if (!said || !group.frozen || group.pins.has(profile.id)) continue;
+        said.add(ruleSays(model, group, profile, now));
+        const isMember = members?.(group.id).includes(profile.id) ?? [...said].at(-1) === true;
+        if (said.has(isMember)) group.frozen.set(profile.id, isMember);
       }
     }
   }
@@ -719,11 +730,13 @@ describe('the engine', () => {
           edge === undefined ? now + 1 + random.below(MICROS_PER_SECOND) : edge + random.below(2),
         );
         model.end = now;
-        unfreezeExpired();
         pinned.clear();
+        unfreezeExpired();
         const beside = random.chance(end ? 0.1 : 0.3) ? settle() : undefined;
         for (let count = 1 + random.below(5) + (end ? 2 : 0); count > 0; count--)
-          await timed('step', () => (end && random.chance(0.8) ? stepBeside(end.profileId) : step()));
+          await timed('step', () =>
+            (end && random.chance(0.8) ? stepBeside(end.profileId) : step()).then(() => askAgain()),
+          );
         await beside;
         if (random.chance(end ? 0.8 : 0.25)) await timed('early', evaluateEarly);
         if (random.chance(0.3)) {
@@ -732,7 +745,6 @@ describe('the engine', () => {
           worker = hire(random.below(120));
         }
         await timed('settle', settle);
-        askAgain();
         await timed('compare', () => compare(why));
         if (random.chance(0.7)) {
           pinned.clear();
