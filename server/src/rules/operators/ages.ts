@@ -3,7 +3,7 @@
 
 import { MICROS_PER_DAY, type Instant } from '../../instant.ts';
 import type { Derivation, FactRef } from '../attribute.ts';
-import { and, andNot, emptyBitset, or, type Bitset } from '../bitset.ts';
+import { and, andNot, emptyBitset, iterate, or, popcount, type Bitset } from '../bitset.ts';
 import { numberTest, thresholds, type ValueTest } from '../conditions.ts';
 import { dependency } from '../depends.ts';
 import type { Crossing, SetReader } from '../leaf.ts';
@@ -94,7 +94,8 @@ interface RawAge {
 /**
  * The same from raw activities, without looking at the instant of each: a profile is younger than a step when it has an
  * activity since. With `orCreated`, of the profiles that have none since the last step those alone are looked at further
- * that are younger than that: they have an older activity (the past may be sent at any time) or none.
+ * that are younger than that: they have an older activity (the past may be sent at any time) or none. Hardly any profile
+ * is left by then; looking up each young one cost twice as much as the rest.
  */
 async function ageFromActivities(
   reader: SetReader,
@@ -108,24 +109,45 @@ async function ageFromActivities(
     return reader.ordinals(selects.join(' union all '));
   };
   const since = (step: number): Instant => reader.now - step * MICROS_PER_DAY;
-  const edge = since(steps.at(-1) ?? 0);
-  const young = `created_at > ${sqlInstant(edge)}`;
+  const reached: Bitset[] = [];
+  for (const step of steps) reached.push(await acted(since(step)));
+  let found = emptyBitset();
+  let neverAndYoung = emptyBitset();
+  if (orCreated) {
+    const young = `created_at > ${sqlInstant(since(steps.at(-1) ?? 0))}`;
+    const quiet = andNot(await reader.universe(), reached.at(-1) ?? emptyBitset());
+    neverAndYoung = await youngWithout(reader, facts, quiet, young);
+    const passing = await reader.ordinals(createdWhere(reader, `${young} and ${condition('created_at')}`));
+    found = and(neverAndYoung, passing);
+  }
+  reached.push(orCreated ? andNot(await reader.universe(), neverAndYoung) : await acted());
+  let younger = emptyBitset();
+  for (const [index, low] of [0, ...steps].entries()) {
+    const before = younger;
+    younger = reached[index] ?? before;
+    if (test.matches(low)) found = or(found, andNot(younger, before));
+  }
+  return found;
+}
+
+/** Of so many profiles each is looked up by itself; of more, all that are as young. */
+const FEW = 50_000;
+
+/** Of these profiles the young ones that have no activity of these facts at all. */
+async function youngWithout(
+  reader: SetReader,
+  facts: readonly FactRef[],
+  among: Bitset,
+  young: string,
+): Promise<Bitset> {
   const ever = activityConditions(reader, facts).map(
     (where) => `exists (select from activities where profile_id = profiles.id and ${where})`,
   );
-  const neverAndYoung = orCreated
-    ? await reader.ordinals(createdWhere(reader, `${young} and not (${ever.join(' or ')})`))
-    : emptyBitset();
-  let found = orCreated
-    ? and(neverAndYoung, await reader.ordinals(createdWhere(reader, `${young} and ${condition('created_at')}`)))
-    : emptyBitset();
-  let younger = emptyBitset();
-  for (const [index, low] of [0, ...steps].entries()) {
-    const step = steps[index];
-    const rest = orCreated ? async () => andNot(await reader.universe(), neverAndYoung) : () => acted();
-    const reached = step === undefined ? await rest() : await acted(since(step));
-    if (test.matches(low)) found = or(found, andNot(reached, younger));
-    younger = reached;
-  }
-  return found;
+  const without = `${young} and not (${ever.join(' or ')})`;
+  let few = among;
+  if (popcount(few) > FEW) few = and(few, await reader.ordinals(createdWhere(reader, young)));
+  if (popcount(few) > FEW) return reader.ordinals(createdWhere(reader, without));
+  return reader.ordinals(
+    createdWhere(reader, `ordinal = any ('{${[...iterate(few)].join(',')}}'::int[]) and ${without}`),
+  );
 }
