@@ -21,7 +21,7 @@ import { migrate } from './database/migrate.ts';
 import { readFirstOwnerToken } from './first-owner.ts';
 import { dynamicGroups } from './evaluation/dynamic-groups.ts';
 import { countSlice, evaluationGauges, evaluationMeters, noCounts } from './evaluation/meters.ts';
-import { startEvaluation } from './evaluation/thread.ts';
+import { startEvaluation, type Evaluation } from './evaluation/thread.ts';
 import { evaluationRoutes } from './evaluation/evaluation-routes.ts';
 import { createWorker, type Worker } from './evaluation/worker.ts';
 import { changeRoutes } from './groups/change-routes.ts';
@@ -54,6 +54,8 @@ export interface AppOptions {
   firstStart?: boolean;
   /** Tests say it of one node, to run the statements of a cluster there. Default: what the database is. */
   isDistributed?: boolean;
+  /** How soon the evaluation finds what nobody woke it for. */
+  lookEveryMs?: number;
 }
 
 export interface GrandstandApp {
@@ -135,6 +137,7 @@ async function composeApp(
     evaluationGauges(metrics.registry, base);
     const worker = createWorker(context, {
       evaluationInterval: config.evaluationInterval,
+      ...(options.lookEveryMs !== undefined && { lookEveryMs: options.lookEveryMs }),
       onSlice: (slice) => {
         const counts = noCounts();
         countSlice(counts, slice, clock.now());
@@ -145,7 +148,9 @@ async function composeApp(
     const firstStart = await bootstrap(context, options.firstStart ?? true);
     const firstOwnerToken =
       config.role === 'worker' ? undefined : await inviteFirstOwner(context, await readFirstOwnerToken(config.dataDir));
+    let evaluation: Evaluation | undefined;
     const http = await createHttp(context, {
+      onChange: () => evaluation?.wake(),
       authenticate: (request) => authenticate(context, request),
       routes:
         config.role === 'worker'
@@ -172,7 +177,7 @@ async function composeApp(
     chores.wake();
     factBuilder.start();
     statisticsChores.start();
-    const evaluation =
+    evaluation =
       config.role === 'api'
         ? undefined
         : startEvaluation({

@@ -88,7 +88,7 @@ describe('with a batch interval', () => {
     const meanwhile: Database = {
       ...db,
       async query(statement) {
-        if (!isSent && statement.text.includes('from sweeps order by')) {
+        if (!isSent && statement.text.includes('from sweeps s join')) {
           isSent = true;
           await bench.send(late, 'comment-created');
         }

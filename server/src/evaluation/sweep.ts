@@ -4,6 +4,9 @@
 // A sweep first announces how far it will come and commits that; only then does it look. A transaction that evaluates
 // without having seen the announcement committed before the look, which therefore sees its facts; one that has seen it
 // evaluates at that instant or later. Either way no flip falls between them, whatever their clocks say.
+//
+// Mostly nothing crosses an edge. So whoever sweeps again and again asks first whether anything does, in one statement
+// that writes nothing; what an earlier sweep reached stays where it is, so nothing is passed over by asking.
 
 import { join, sql, type Queryable, type Sql } from '../database/database.ts';
 import { FIRST_INSTANT, formatInstant, MICROS_PER_SECOND, type Instant } from '../instant.ts';
@@ -17,8 +20,27 @@ const FIRST_STEP = 3_600 * MICROS_PER_SECOND;
 const SHORTEST_STEP = MICROS_PER_SECOND;
 const SLOW_MS = 2_000;
 const FAST_MS = 200;
+/** What `as_of` may lie behind where nothing happens. */
+const LONGEST_REST = MICROS_PER_SECOND;
+
+/** An application whose clock part is somebody's work. */
+export interface Sweepable {
+  applicationId: number;
+  swept: Instant;
+  /** Of its rules, now. */
+  version: number;
+}
+
+export async function listSweepable(db: Queryable): Promise<Sweepable[]> {
+  const { rows } = await db.query<{ application_id: number; swept_until: Instant; version: number }>(sql`
+    select s.application_id, s.swept_until, a.definitions_version as version
+    from sweeps s join applications a on a.id = s.application_id order by s.application_id`);
+  return rows.map((row) => ({ applicationId: row.application_id, swept: row.swept_until, version: row.version }));
+}
 
 export interface Sweeper {
+  /** Whether a sweep would find something, or would show how far the truth reaches after it stood still for long. */
+  isWorthwhile(application: Sweepable): Promise<boolean>;
   /** Sweeps the application up to now. Returns how many rows went into the queue. */
   sweep(applicationId: number): Promise<number>;
 }
@@ -26,6 +48,12 @@ export interface Sweeper {
 export function sweeper(context: LiveContext): Sweeper {
   let step = FIRST_STEP;
   return {
+    async isWorthwhile({ applicationId, swept, version }) {
+      const now = context.clock.now();
+      if (now - swept >= LONGEST_REST) return true;
+      const rules = await context.rules.get(applicationId);
+      return rules?.version !== version || crossesAny(context.db, rules, swept, now);
+    },
     async sweep(applicationId) {
       const until = await announce(context, applicationId);
       if (until === undefined) return 0;
@@ -94,17 +122,29 @@ async function look(
   }
 }
 
+/** Selects of (profile_id, ordinal, keys): whose pins end, and who crosses an edge. */
+function edges(rules: ApplicationRules, since: Instant, until: Instant): Sql {
+  const { applicationId, crossings } = rules;
+  const pins = sql`
+      select p.profile_id, p.ordinal, ${groupKey.pin('')} || p.group_id as keys from pins p
+      where p.application_id = ${applicationId} and p.expires_at > ${formatInstant(since)} and p.expires_at <= ${formatInstant(until)}`;
+  return join([pins, ...crossed(applicationId, crossings, since, until)], ' union all ');
+}
+
+async function crossesAny(db: Queryable, rules: ApplicationRules, since: Instant, until: Instant): Promise<boolean> {
+  const crossings = rules.crossings.map(({ crossing }) => ({ crossing, keys: [] })); // who reads them is not asked
+  const { rows } = await db.query(sql`select from (${edges({ ...rules, crossings }, since, until)}) c limit 1`);
+  return rows.length > 0;
+}
+
 async function queueCrossings(tx: Queryable, rules: ApplicationRules, since: Instant, until: Instant): Promise<number> {
   const { applicationId } = rules;
   const at = formatInstant(until);
-  const pins = sql`
-      select p.profile_id, p.ordinal, ${groupKey.pin('')} || p.group_id as keys from pins p
-      where p.application_id = ${applicationId} and p.expires_at > ${formatInstant(since)} and p.expires_at <= ${at}`;
   const { count } = await tx.query(sql`
     insert into queue (profile_id, bucket, application_id, cause, changed, since, queued_at)
     select c.profile_id, c.ordinal % ${BUCKETS}, ${applicationId}::int, 'clock', string_to_array(string_agg(distinct c.keys, ' '), ' '),
       ${formatInstant(since)}::timestamptz, ${at}::timestamptz
-    from (${join([pins, ...crossed(applicationId, rules.crossings, since, until)], ' union all ')}) c
+    from (${edges(rules, since, until)}) c
     group by c.profile_id, c.ordinal`);
   return count;
 }

@@ -1,4 +1,4 @@
-// The evaluation's own thread: a worker with its own connections, told to stop by a message.
+// The evaluation's own thread: a worker with its own connections, woken and stopped by messages.
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { pino } from 'pino';
@@ -6,7 +6,7 @@ import { systemClock } from '../clock.ts';
 import { openDatabase } from '../database/database.ts';
 import { dynamicGroups } from './dynamic-groups.ts';
 import { countSlice, noCounts } from './meters.ts';
-import type { FromThread, ThreadData } from './thread.ts';
+import type { FromThread, ThreadData, ToThread } from './thread.ts';
 import { createWorker } from './worker.ts';
 
 const POOL_SIZE = 4;
@@ -49,7 +49,8 @@ const timers = [
 ];
 worker.start();
 
-parentPort?.once('message', () => {
+parentPort?.on('message', (message: ToThread) => {
+  if (message === 'wake') return worker.wake();
   void (async () => {
     await worker.stop();
     for (const timer of timers) clearInterval(timer);

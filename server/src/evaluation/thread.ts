@@ -15,14 +15,19 @@ export interface ThreadData {
   logLevel: string;
 }
 
+export type ToThread = 'wake' | 'stop';
 export type FromThread = { kind: 'counts'; counts: EvaluationCounts } | { kind: 'stopped' };
 
 export interface Evaluation {
+  /** Something was committed that may concern it. Cheap, may be called after every request. */
+  wake(): void;
   stop(): Promise<void>;
 }
 
 const RESTART_MS = 1_000;
 const STOP_MS = 10_000;
+/** Between two calls that wake it: under load it looks by itself as often. */
+const WAKE_EVERY_MS = 25;
 
 /** From source there is no file that a thread could load without a compiler, so the process itself does it. */
 const isCompiled = import.meta.url.endsWith('.js');
@@ -40,7 +45,25 @@ export interface EvaluationContext {
 export function startEvaluation(context: EvaluationContext): Evaluation {
   if (context.role === 'all' && isCompiled) return startThread(context);
   context.worker.start();
-  return { stop: () => context.worker.stop() };
+  const { wake, stop } = context.worker;
+  return { wake: seldom(wake), stop };
+}
+
+/** Calls it at once, but not again within the interval: then once more at its end. */
+function seldom(call: () => void): () => void {
+  let calledAt = -Infinity;
+  let timer: NodeJS.Timeout | undefined;
+  const go = (): void => {
+    timer = undefined;
+    calledAt = performance.now();
+    call();
+  };
+  return () => {
+    if (timer) return;
+    const wait = calledAt + WAKE_EVERY_MS - performance.now();
+    if (wait <= 0) go();
+    else timer = setTimeout(go, wait).unref();
+  };
 }
 
 function startThread({ log, meters, data }: EvaluationContext): Evaluation {
@@ -64,11 +87,13 @@ function startThread({ log, meters, data }: EvaluationContext): Evaluation {
     });
   };
   begin();
+  const tell = (message: ToThread): void => thread.postMessage(message);
 
   return {
+    wake: seldom(() => tell('wake')),
     async stop() {
       stopping = true;
-      thread.postMessage('stop');
+      tell('stop');
       const timer = setTimeout(() => void thread.terminate(), STOP_MS);
       await exited;
       clearTimeout(timer);

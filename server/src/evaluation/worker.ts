@@ -2,7 +2,6 @@
 // fills. Tests drive it by `tick()`, production by `start()`; both are made of the same steps. Several workers on one
 // database share the work by leases.
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Clock } from '../clock.ts';
 import { empty, sql, type Database } from '../database/database.ts';
@@ -16,8 +15,9 @@ import { LEASE_TTL_MS, LeaseLost, leases, type LeaseOptions } from './leases.ts'
 import { evaluateSlice, type LiveContext, type SliceResult } from './live.ts';
 import { verifyNext } from './nightly.ts';
 import { BUCKETS, createQueueStart, type QueueStart } from './queue.ts';
+import { bell, rests } from './rests.ts';
 import { rulesCache } from './rules-cache.ts';
-import { sweeper } from './sweep.ts';
+import { listSweepable, sweeper, type Sweepable } from './sweep.ts';
 
 export interface WorkerContext {
   db: Database;
@@ -29,6 +29,8 @@ export interface WorkerContext {
 export interface WorkerOptions extends LeaseOptions {
   /** Microseconds between batches; 0: at once. */
   evaluationInterval?: number;
+  /** How soon is found what nobody woke this worker for. */
+  lookEveryMs?: number;
   /** Told after every slice. */
   onSlice?: (result: SliceResult) => void;
   onFill?: (fill: DueFill, outcome: FillOutcome, seconds: number) => void;
@@ -50,6 +52,8 @@ export interface Worker {
    */
   tick(): Promise<TickResult>;
   start(): void;
+  /** Something was committed that may concern it: looks now instead of at its next turn. */
+  wake(): void;
   /** Finishes the slice at hand and leaves the rest to others. */
   stop(): Promise<void>;
   /** As if the process had died: nothing more is begun, and its leases are left to run out. */
@@ -62,6 +66,7 @@ const SLICE_OF_MANY = 1_500;
 const CLOCK_SLICE_WHILE_BUSY = 100;
 const SWEEP_EVERY_MS = 200;
 const BUSY_POLL_MS = 10;
+/** Where nobody wakes this worker: at first so soon, then the less often, the longer nothing comes. */
 const IDLE_POLL_MS = 40;
 const FILL_POLL_MS = 200;
 const NIGHTLY_POLL_MS = 60_000;
@@ -73,13 +78,10 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
   const own = leases(db, options);
   const rules = rulesCache(db);
   const live: LiveContext = { db, clock, leases: own, rules };
-  const { sweep } = sweeper(live);
+  const { sweep, isWorthwhile } = sweeper(live);
   let ended = false;
   const running: Promise<void>[] = [];
-  const aborted = new AbortController();
-
-  const rest = (ms: number): Promise<void> =>
-    sleep(ms, undefined, { signal: aborted.signal, ref: false }).catch(() => {});
+  const { rest, end: endRests } = rests();
 
   /** With an interval, the instant of its last batch: what is queued after it waits for the next one. */
   let batchAt: Instant = -Infinity;
@@ -97,6 +99,9 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
       batchAt = -Infinity;
       throw error;
     });
+
+  /** Rings while the queue is looked at, or the rest after it. */
+  let woken = bell();
 
   let limit = SLICE;
   /** Where the queue is read from once the worker runs; ticks see all of it. Rows of other buckets may lie anywhere. */
@@ -130,14 +135,14 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
     return results;
   };
 
-  const sweepAll = async (): Promise<number> => {
+  const sweepAll = async (
+    isWanted: (application: Sweepable) => Promise<boolean> = async () => true,
+  ): Promise<number> => {
     const held = new Set(own.buckets());
-    const { rows } = await db.query<{ application_id: number }>(
-      sql`select application_id from sweeps order by application_id`,
-    );
     let queued = 0;
-    for (const { application_id: id } of rows) {
-      if (!held.has(id % BUCKETS) || ended) continue;
+    for (const application of await listSweepable(db)) {
+      const { applicationId: id } = application;
+      if (!held.has(id % BUCKETS) || ended || !(await isWanted(application))) continue;
       queued += await sweep(id);
       await failUncompiled(id);
     }
@@ -231,6 +236,9 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
     if (interval === 0) queueStart = { of: createQueueStart(), buckets: '' };
     let sweptAt = -Infinity;
     let nightlyAt = -Infinity;
+    const sweepEvery = options.lookEveryMs ?? SWEEP_EVERY_MS;
+    const soon = options.lookEveryMs ?? IDLE_POLL_MS;
+    let idlePoll = soon;
     const evaluate = async (): Promise<void> => {
       await keepShare();
       if (interval > 0) {
@@ -239,13 +247,20 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
         while (!ended && (await orAgain(evaluateSome())).length > 0);
         return;
       }
-      if (performance.now() - sweptAt >= SWEEP_EVERY_MS) {
+      if (performance.now() - sweptAt >= sweepEvery) {
         sweptAt = performance.now();
-        await sweepAll();
+        await sweepAll(isWorthwhile);
       }
+      woken = bell();
       const slices = await evaluateSome();
       const rows = slices.reduce((sum, slice) => sum + slice.rows, 0);
-      if (rows < SLICE) await rest(rows > 0 ? BUSY_POLL_MS : IDLE_POLL_MS);
+      if (rows >= SLICE) return;
+      if (rows > 0) {
+        idlePoll = soon;
+        return rest(BUSY_POLL_MS); // not cut short: what comes meanwhile is evaluated together
+      }
+      await rest(Math.min(idlePoll, sweptAt + sweepEvery - performance.now()), woken);
+      idlePoll = Math.min(idlePoll * 1.5, sweepEvery);
     };
     const fill = async (): Promise<void> => {
       if ((await fillSome()) > 0) return;
@@ -262,15 +277,16 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
   return {
     tick,
     start,
+    wake: () => woken.ring(),
     async stop() {
       ended = true;
-      aborted.abort();
+      endRests();
       await Promise.all(running);
       await own.release().catch((error: unknown) => log.warn({ err: error }, 'leases were left to run out'));
     },
     abandon() {
       ended = true;
-      aborted.abort();
+      endRests();
     },
   };
 }

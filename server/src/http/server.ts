@@ -23,6 +23,8 @@ import { registerSecurityHeaders } from './security-headers.ts';
 export interface HttpOptions {
   authenticate(request: FastifyRequest): Promise<Credential | undefined>;
   routes: Routes[];
+  /** After the answer to every request that may have changed something. */
+  onChange(): void;
 }
 
 const MAX_PARAM_LENGTH = 255 * 12; // 255 characters of four bytes, percent-encoded
@@ -59,7 +61,7 @@ export async function createHttp(context: Context, options: HttpOptions): Promis
   app.decorateRequest('unstorable', undefined);
   registerErrors(app, context);
   registerBodies(app);
-  registerMeasures(app, context);
+  registerMeasures(app, context, options);
   registerClosing(app);
   registerTimeLimit(app, config.requestTimeoutMs);
   registerSecurityHeaders(app, config.publicUrl?.startsWith('https:') ?? false);
@@ -89,13 +91,14 @@ export async function createHttp(context: Context, options: HttpOptions): Promis
 /** What /metrics calls everything that is no operation of the API: the console, health, paths that are not ours. */
 const OUTSIDE = 'other';
 
-function registerMeasures(app: App, context: Context): void {
+function registerMeasures(app: App, context: Context, { onChange }: HttpOptions): void {
   // Hooks that wait for nothing call `done`: a promise each would cost every request.
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
     done();
   });
   app.addHook('onResponse', (request, reply, done) => {
+    if (request.method !== 'GET' && reply.statusCode < 400) onChange();
     const route = request.routeOptions.url ?? 'unknown';
     const operation = request.routeOptions.schema?.operationId ?? OUTSIDE;
     context.metrics.requestSeconds.observe({ operation }, reply.elapsedTime / 1000);

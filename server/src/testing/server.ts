@@ -69,6 +69,8 @@ export interface TestServerOptions {
   isDistributed?: boolean;
   /** A server on the database of another one. */
   databaseUrl?: string;
+  /** How soon its evaluation, where ROLE has it run by itself, finds what nobody woke it for. */
+  lookEveryMs?: number;
 }
 
 export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
@@ -90,6 +92,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     log,
     ...(options.clock && { clock: options.clock }),
     ...(options.isDistributed !== undefined && { isDistributed: options.isDistributed }),
+    ...(options.lookEveryMs !== undefined && { lookEveryMs: options.lookEveryMs }),
   });
   const url = await app.http.listen({ host: '127.0.0.1', port: 0 });
   const api = (path: string): string => `${url}/api/v1/${path}`;
