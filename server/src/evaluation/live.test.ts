@@ -76,6 +76,49 @@ describe('a dynamic group', () => {
     await worker.stop();
     expect(await bench.members(kept)).toEqual([fan.id]);
   });
+
+  it('is followed although definitions change each time that a worker has just read them', async () => {
+    const fan = await bench.profile();
+    const group = await bench.group({
+      attribute: 'total_quiz_answers',
+      condition: 'equals',
+      value: 1,
+      window: 'PT5S',
+    });
+    await bench.server.app.context.db.query(
+      sql`update leases set expires_at = '-infinity' where starts_with(name, 'heart:')`,
+    );
+    let isSaving = false;
+    let saved = 0;
+    const real = bench.server.app.context.db;
+    const db: Database = {
+      ...real,
+      async transaction(work, options) {
+        const result = await real.transaction(work, options);
+        if (!isSaving || options?.isolation !== 'repeatable read') return result; // only rules are read so
+        await bench.server.sdk.attributes.define({ key: `fresh_${saved++}`, type: 'string', label: 'Fresh' });
+        return result;
+      },
+    };
+    const { clock } = bench;
+    const worker = createWorker({
+      db,
+      clock,
+      log: pino({ level: 'silent' }),
+      dynamicGroups: dynamicGroups({ db, clock }),
+    });
+    await worker.tick();
+    isSaving = true;
+    await bench.server.sdk.attributes.define({ key: 'first', type: 'string', label: 'First' });
+    await bench.send(fan, 'quiz-answered');
+    await worker.tick();
+    expect(await bench.members(group)).toEqual([fan.id]);
+    clock.advance(6 * MICROS_PER_SECOND);
+    await worker.tick();
+    await worker.stop();
+    expect(await bench.members(group)).toEqual([]);
+    expect(saved).toBeGreaterThan(2);
+  });
 });
 
 /** A database on which something happens once, right after the first statement of a kind. */

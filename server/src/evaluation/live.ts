@@ -22,7 +22,7 @@ import {
 import { failGroup } from './failures.ts';
 import { findLastChanges } from './last-changes.ts';
 import { LeaseLost, type Leases } from './leases.ts';
-import type { ApplicationRules, Concern, RulesCache } from './rules-cache.ts';
+import { MOST_READINGS, type ApplicationRules, type Concern, type RulesCache } from './rules-cache.ts';
 import { loadStatesOf } from './state.ts';
 
 export interface LiveContext {
@@ -57,8 +57,11 @@ export async function evaluateSlice(
   for (let attempt = 0; ; attempt++) {
     const rules = attempt === 0 ? await context.rules.get(applicationId) : await context.rules.refresh(applicationId);
     if (!rules) return { rows: 0, queuedAt: [], profiles: 0, evaluated: 0, changes: [], at: context.clock.now() };
+    const hold = attempt >= MOST_READINGS;
     try {
-      return await context.db.transaction((tx) => evaluateInTransaction(tx, context, rules, rows), { retries: 10 });
+      return await context.db.transaction((tx) => evaluateInTransaction(tx, context, rules, rows, hold), {
+        retries: 10,
+      });
     } catch (error) {
       if (attempt >= MAX_ATTEMPTS || error instanceof LeaseLost) throw error;
       if (error instanceof GroupFailure) await failGroup(context, applicationId, error.groupId, error.message);
@@ -70,11 +73,13 @@ export async function evaluateSlice(
 async function evaluateInTransaction(
   tx: Queryable,
   context: LiveContext,
-  rules: ApplicationRules,
+  known: ApplicationRules,
   given: QueueRow[],
+  hold: boolean,
 ): Promise<SliceResult> {
-  const { applicationId } = rules;
+  const { applicationId } = known;
   await context.leases.hold(tx);
+  const rules = hold ? ((await context.rules.hold(applicationId, tx)) ?? known) : known;
   const times = await readTimes(tx, context.clock, applicationId);
   if (times.version !== rules.version) throw new StaleRules();
 

@@ -1,6 +1,6 @@
 // The rules of an application, compiled, as they stood at one definitions_version: who reads what, in which order groups
 // that read each other are evaluated, and where the clock enters. A worker compares the number in each of its
-// transactions and reads again when it moved.
+// transactions and reads again when it moved; where it moves faster than that, the transaction holds it.
 
 import { sql, type Database, type Queryable } from '../database/database.ts';
 import { findGroupIdsByReference } from '../groups/group-store.ts';
@@ -74,7 +74,12 @@ export interface RulesCache {
   get(applicationId: number): Promise<ApplicationRules | undefined>;
   /** Reads them now, or in the snapshot of a transaction. */
   refresh(applicationId: number, tx?: Queryable): Promise<ApplicationRules | undefined>;
+  /** Reads them in a transaction, until whose end nobody saves others: before it locks anything but its lease. */
+  hold(applicationId: number, tx: Queryable): Promise<ApplicationRules | undefined>;
 }
+
+/** After so many readings that were old when they were used, a worker holds the rules: it must come on however often they are saved. */
+export const MOST_READINGS = 3;
 
 export function rulesCache(db: Database): RulesCache {
   const cache = new Map<number, ApplicationRules>();
@@ -86,7 +91,14 @@ export function rulesCache(db: Database): RulesCache {
     else cache.delete(applicationId);
     return rules;
   };
-  return { refresh, get: async (applicationId) => cache.get(applicationId) ?? refresh(applicationId) };
+  return {
+    refresh,
+    get: async (applicationId) => cache.get(applicationId) ?? refresh(applicationId),
+    async hold(applicationId, tx) {
+      await tx.query(sql`select from applications where id = ${applicationId} for share`);
+      return refresh(applicationId, tx);
+    },
+  };
 }
 
 interface RuleRow {

@@ -13,7 +13,7 @@ import { FIRST_INSTANT, formatInstant, MICROS_PER_SECOND, type Instant } from '.
 import type { Crossing } from '../rules/leaf.ts';
 import type { LiveContext } from './live.ts';
 import { BUCKETS } from './queue.ts';
-import { groupKey, type ApplicationRules, type WatchedCrossing } from './rules-cache.ts';
+import { groupKey, MOST_READINGS, type ApplicationRules, type WatchedCrossing } from './rules-cache.ts';
 
 /** How much time one statement may look through, and the bounds of how long it should take. */
 const FIRST_STEP = 3_600 * MICROS_PER_SECOND;
@@ -92,11 +92,13 @@ async function look(
   step: number,
 ): Promise<{ reached: Instant; queued: number }> {
   let rules = await context.rules.get(applicationId);
-  for (;;) {
+  for (let attempt = 0; ; attempt++) {
     if (!rules) return { reached: until, queued: 0 };
-    const current = rules;
+    const known = rules;
     const done = await context.db.transaction(async (tx) => {
       await context.leases.hold(tx);
+      const held = attempt >= MOST_READINGS ? await context.rules.hold(applicationId, tx) : undefined;
+      const current = held ?? known;
       const [sweeps, versions] = await Promise.all([
         tx.query<{ swept: Instant }>(
           sql`select swept_until as swept from sweeps where application_id = ${applicationId} for update`,
