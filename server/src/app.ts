@@ -148,7 +148,7 @@ async function composeApp(
     const firstStart = await bootstrap(context, options.firstStart ?? true);
     const firstOwnerToken =
       config.role === 'worker' ? undefined : await inviteFirstOwner(context, await readFirstOwnerToken(config.dataDir));
-    let evaluation: Evaluation | undefined;
+    let evaluation: Evaluation | undefined = undefined;
     const http = await createHttp(context, {
       onChange: () => evaluation?.wake(),
       authenticate: (request) => authenticate(context, request),
