@@ -75,6 +75,32 @@ describe('intake', () => {
     });
   });
 
+  it('counts a repeat as a duplicate also where a state that was defined since refuses its data', async () => {
+    const fan = await makeProfile();
+    await makeProfile('refused-since');
+    const items = [
+      { id: 'old', type: 'size-told', profile_id: fan.id, data: { size: 5 } },
+      { id: 'old', type: 'size-told', custom_id: 'refused-since', data: { size: 5 } },
+    ];
+    expect(await send(items)).toMatchObject({ accepted: 2 });
+    await server.sdk.attributes.define({
+      key: 'told_size',
+      label: 'Size',
+      type: 'string',
+      derived_from: { fn: 'state', types: ['size-told'], key: 'size' },
+    });
+    const fresh = { ...items[0], id: 'new' };
+    const stranger = { ...items[1], id: 'old', custom_id: 'nobody-has-this' };
+    expect(await send([...items, fresh, stranger])).toMatchObject({
+      accepted: 0,
+      duplicates: 2,
+      rejected: [
+        { index: 2, id: 'new', errors: { 'data.size': [expect.any(String)] } },
+        { index: 3, id: 'old' },
+      ],
+    });
+  });
+
   it('counts a repeat as a duplicate, in the same batch or however much later, and keeps the first content', async () => {
     const fan = await makeProfile();
     const first = { id: 'once', type: 'reward-earned', profile_id: fan.id, value: 5 };

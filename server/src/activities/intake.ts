@@ -4,7 +4,7 @@
 import { Counter, Histogram, type Registry } from 'prom-client';
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
-import { sql } from '../database/database.ts';
+import { sql, type Queryable } from '../database/database.ts';
 import { ApiError } from '../errors.ts';
 import { formatInstant } from '../instant.ts';
 import type { IntakeAnswer } from './activity.ts';
@@ -16,6 +16,7 @@ import {
   NO_PROFILE,
   readItems,
   type Columns,
+  type Doubtful,
   type ReadItems,
   type Rejected,
   type Sender,
@@ -85,8 +86,9 @@ export function createIntake(context: Context): Intake {
       try {
         const { read, stored } = await store(application, sender, items, unstorable);
         const rejected = [...read.rejected, ...unknownProfiles(read.columns, stored.unknown)];
-        const repeated = read.late.length === 0 ? new Set<Rejected>() : await knownAmong(context, sender, read.late);
-        for (const late of read.late) if (!repeated.has(late)) rejected.push(late);
+        const repeated = await knownAmong(context.db, application.id, read.doubtful);
+        for (const item of read.doubtful)
+          if (!repeated.has(item)) rejected.push({ index: item.index, id: item.id, errors: item.errors });
         rejected.sort((a, b) => a.index - b.index);
         const duplicates = read.columns.id.length - stored.unknown.length - stored.accepted + repeated.size;
         meters.activities.inc({ result: 'accepted' }, stored.accepted);
@@ -130,13 +132,31 @@ function unknownProfiles(columns: Columns, places: number[]): Rejected[] {
   });
 }
 
-/** Of those that came too late, the repeats of what was stored in time. */
-async function knownAmong(context: Context, sender: Sender, late: Rejected[]): Promise<Set<Rejected>> {
-  if (sender.kind !== 'profile') return new Set();
-  const { rows } = await context.db.query<{ id: string }>(sql`
-    select id from activities where profile_id = ${sender.profile.id} and id = any (${late.map((item) => item.id)}::text[])`);
-  const known = new Set(rows.map((row) => row.id));
-  return new Set(late.filter((item) => item.id !== null && known.has(item.id)));
+/** The repeats of what was stored, whatever is thought of them now. */
+async function knownAmong(
+  db: Queryable,
+  applicationId: number,
+  doubtful: readonly Doubtful[],
+): Promise<ReadonlySet<Doubtful>> {
+  if (doubtful.length === 0) return new Set();
+  const customIds = doubtful.flatMap(({ customId }) => customId ?? []);
+  const owners = await findProfileIds(db, applicationId, customIds);
+  const owned = doubtful.map((item) => ({
+    item,
+    profileId: item.profileId ?? owners.get(item.customId ?? '') ?? null,
+  }));
+  const { rows } = await db.query<{ n: number }>(sql`
+    select d.n from unnest(${owned.map(({ profileId }) => profileId)}::uuid[], ${owned.map(({ item }) => item.id)}::text[])
+      with ordinality as d (profile_id, id, n)
+    join activities a on a.profile_id = d.profile_id and a.id = d.id where a.application_id = ${applicationId}`);
+  return new Set(rows.flatMap(({ n }) => owned[n - 1]?.item ?? []));
+}
+
+async function findProfileIds(db: Queryable, applicationId: number, customIds: string[]): Promise<Map<string, string>> {
+  if (customIds.length === 0) return new Map();
+  const { rows } = await db.query<{ custom_id: string; profile_id: string }>(sql`
+    select custom_id, profile_id from custom_ids where application_id = ${applicationId} and custom_id = any (${customIds}::text[])`);
+  return new Map(rows.map((row) => [row.custom_id, row.profile_id]));
 }
 
 interface Meters {

@@ -46,8 +46,14 @@ export interface ReadItems {
   rejected: Rejected[];
   /** Sound items of these types wait until the types are known; read again then. */
   unknownTypes: Set<string>;
-  /** What profiles sent too late, which may still be the repeat of something that was in time. */
-  late: Rejected[];
+  /** Refused as things stand now, but maybe the repeat of something that was stored when they stood otherwise. */
+  doubtful: Doubtful[];
+}
+
+/** Sent too late by a profile, or against a state that may have been defined since. */
+export interface Doubtful extends Rejected {
+  profileId: string | null;
+  customId: string | null;
 }
 
 const FIELDS = new Set(['id', 'type', 'profile_id', 'custom_id', 'occurred_at', 'value', 'data']);
@@ -75,7 +81,7 @@ export function readItems(items: readonly unknown[], options: ReadOptions): Read
     columns: { index: [], id: [], profileId: [], customId: [], typeId: [], occurredAt: [], value: [], data: [] },
     rejected: [],
     unknownTypes: new Set(),
-    late: [],
+    doubtful: [],
   };
   const states = new Map<number, Fact[]>();
   for (const fact of options.catalogue.facts) {
@@ -90,7 +96,7 @@ export function readItems(items: readonly unknown[], options: ReadOptions): Read
 }
 
 function readItem(reading: Reading, item: unknown, index: number): void {
-  const { columns, rejected, unknownTypes, late } = reading.result;
+  const { columns, rejected, unknownTypes, doubtful } = reading.result;
   if (!isRecord(item)) {
     rejected.push({ index, id: null, errors: { non_field_errors: ['This must be an object.'] } });
     return;
@@ -112,13 +118,15 @@ function readItem(reading: Reading, item: unknown, index: number): void {
   const type = readType(reading, typeName, problems);
   const profileId = readProfileId(reading.sender, item, problems);
   const value = readValue(reading.sender, item['value'], problems);
-  const data = readData(reading, item['data'], type, problems);
-  const occurredAt = readOccurredAt(reading, item['occurred_at'], problems);
-  if (problems.fields || occurredAt === undefined) {
+  const doubts = new Problems();
+  const data = readData(reading, item['data'], type, problems, doubts);
+  const occurredAt = readOccurredAt(reading, item['occurred_at'], problems, doubts);
+  const customId = profileId === undefined ? (item['custom_id'] as string) : null; // or there were problems
+  if (problems.fields || doubts.fields) {
     const shown = typeof id === 'string' && !unstorable?.includes('id') ? id.slice(0, MAX_ACTIVITY_ID * 2) : null;
-    if (!problems.fields) {
-      late.push({ index, id: shown, errors: { occurred_at: ['This may be at most 7 days back.'] } });
-    } else rejected.push({ index, id: shown, errors: problems.fields });
+    const errors = { ...problems.fields, ...doubts.fields };
+    if (problems.fields) rejected.push({ index, id: shown, errors });
+    else doubtful.push({ index, id: shown, errors, profileId: profileId ?? null, customId });
     return;
   }
   if (!type) {
@@ -128,7 +136,7 @@ function readItem(reading: Reading, item: unknown, index: number): void {
   columns.index.push(index);
   columns.id.push(id as string); // or there were problems
   columns.profileId.push(profileId ?? null);
-  columns.customId.push(profileId === undefined ? (item['custom_id'] as string) : null); // likewise
+  columns.customId.push(customId);
   columns.typeId.push(type.id);
   columns.occurredAt.push(formatInstant(occurredAt));
   columns.value.push(value);
@@ -203,8 +211,7 @@ function readValue(sender: Sender, sent: unknown, problems: Problems): number {
   return sent;
 }
 
-/** Undefined: a profile's, and too long ago. */
-function readOccurredAt({ sender, now }: Reading, sent: unknown, problems: Problems): Instant | undefined {
+function readOccurredAt({ sender, now }: Reading, sent: unknown, problems: Problems, doubts: Problems): Instant {
   if (sent === undefined || sent === null) return now;
   const at = typeof sent === 'string' ? parseInstant(sent) : undefined;
   if (at === undefined) {
@@ -216,10 +223,18 @@ function readOccurredAt({ sender, now }: Reading, sent: unknown, problems: Probl
   }
   if (at > now + MAX_AHEAD) problems.add('occurred_at', 'This may be at most 5 minutes ahead.');
   if (at > now) return now;
-  return sender.kind === 'profile' && at < now - MAX_BACK_FOR_PROFILES ? undefined : at;
+  if (sender.kind === 'profile' && at < now - MAX_BACK_FOR_PROFILES)
+    doubts.add('occurred_at', 'This may be at most 7 days back.');
+  return at;
 }
 
-function readData(reading: Reading, sent: unknown, type: ActivityType | undefined, problems: Problems): string | null {
+function readData(
+  reading: Reading,
+  sent: unknown,
+  type: ActivityType | undefined,
+  problems: Problems,
+  doubts: Problems,
+): string | null {
   if (sent === undefined || sent === null) return null;
   if (!isRecord(sent)) {
     problems.add('data', 'This must be an object.');
@@ -232,8 +247,8 @@ function readData(reading: Reading, sent: unknown, type: ActivityType | undefine
     problems.add('data', `This may have at most ${MAX_DATA_BYTES} bytes as JSON.`);
     return null;
   }
-  if (type) for (const fact of reading.states.get(type.id) ?? []) checkState(fact, sent, problems);
-  for (const fact of reading.states.get(0) ?? []) checkState(fact, sent, problems);
+  if (type) for (const fact of reading.states.get(type.id) ?? []) checkState(fact, sent, doubts);
+  for (const fact of reading.states.get(0) ?? []) checkState(fact, sent, doubts);
   return text;
 }
 
@@ -245,11 +260,11 @@ function isFinite(value: unknown): boolean {
   return true;
 }
 
-function checkState(fact: Fact, data: Record<string, unknown>, problems: Problems): void {
+function checkState(fact: Fact, data: Record<string, unknown>, doubts: Problems): void {
   if (!Object.hasOwn(data, fact.key)) return;
   const value = data[fact.key];
   if (value !== null && !isState(value, fact)) {
-    problems.add(`data.${fact.key}`, `This must be ${STATE_WORDS[fact.valueType ?? 'string']} or null.`);
+    doubts.add(`data.${fact.key}`, `This must be ${STATE_WORDS[fact.valueType ?? 'string']} or null.`);
   }
 }
 
