@@ -18,7 +18,6 @@ import { profileTokens } from './credentials/token.ts';
 import { openDatabase } from './database/database.ts';
 import { startEmbedded, type EmbeddedDatabase } from './database/embedded.ts';
 import { migrate } from './database/migrate.ts';
-import { readFirstOwnerToken } from './first-owner.ts';
 import { dynamicGroups } from './evaluation/dynamic-groups.ts';
 import { countSlice, evaluationGauges, evaluationMeters, noCounts } from './evaluation/meters.ts';
 import { startEvaluation, type Evaluation } from './evaluation/thread.ts';
@@ -147,7 +146,7 @@ async function composeApp(
     });
     const firstStart = await bootstrap(context, options.firstStart ?? true);
     const firstOwnerToken =
-      config.role === 'worker' ? undefined : await inviteFirstOwner(context, await readFirstOwnerToken(config.dataDir));
+      config.role === 'worker' ? undefined : await inviteFirstOwner(context);
     let evaluation: Evaluation | undefined = undefined;
     const http = await createHttp(context, {
       onChange: () => evaluation?.wake(),

@@ -67,14 +67,13 @@ export interface NewInvitation {
 }
 
 async function invite(
-  context: Pick<Context, 'clock'>,
+  createdAt: Instant,
   db: Queryable,
   applicationId: number,
   role: ProducerRole,
   email: string | null,
+  token = randomText(43),
 ): Promise<NewInvitation> {
-  const token = randomText(43);
-  const createdAt = context.clock.now();
   const expiresAt = createdAt + INVITATION_LIFETIME;
   await store.insertInvitation(db, {
     token_hash: hashToken(token),
@@ -101,25 +100,32 @@ export async function inviteProducer(
   const email = readAddress(fields.email);
   return context.db.transaction(async (tx) => {
     await store.deleteInvitationsOf(tx, application.id, email);
-    return { ...(await invite(context, tx, application.id, fields.role, email)), email };
+    return { ...(await invite(context.clock.now(), tx, application.id, fields.role, email)), email };
   });
 }
 
 /**
- * The token of a link that makes the first owner; undefined once there is a producer, or while there is no application.
- * `kept`, which an earlier start or another process wrote down, is given again as long as it is good.
+ * The token of the link that makes the first owner, while there is no producer. There is one link a database, however many
+ * servers start, and each of them knows it: its token follows from the secret key and from when the link was made.
  */
 export async function inviteFirstOwner(
-  context: Pick<Context, 'db' | 'clock'>,
-  kept?: string,
+  context: Pick<Context, 'db' | 'clock' | 'secrets'>,
 ): Promise<string | undefined> {
-  if (await store.hasProducers(context.db)) return undefined;
-  const [applicationId] = await store.listApplicationIds(context.db);
-  if (applicationId === undefined) return undefined;
-  const now = formatInstant(context.clock.now());
-  if (kept !== undefined && (await store.findInvitation(context.db, hashToken(kept), now))?.email === null) return kept;
-  await store.deleteFirstOwnerInvitations(context.db, now);
-  return (await invite(context, context.db, applicationId, 'owner', null)).token;
+  const tokenOf = (createdAt: Instant): string =>
+    context.secrets.fingerprint('first owner', formatInstant(createdAt)).toString('hex');
+  return context.db.transaction(async (tx) => {
+    await store.lockFirstOwner(tx);
+    if (await store.hasProducers(tx)) return undefined;
+    const [applicationId] = await store.listApplicationIds(tx);
+    if (applicationId === undefined) return undefined;
+    const now = context.clock.now();
+    const made = await store.listFirstOwnerInvitations(tx, formatInstant(now));
+    const kept = made.find(({ id, created_at: at }) => hashToken(tokenOf(at)).toString('hex') === id);
+    const token = tokenOf(kept?.created_at ?? now);
+    if (!kept) await invite(now, tx, applicationId, 'owner', null, token);
+    await store.deleteFirstOwnerInvitations(tx, hashToken(token));
+    return token;
+  });
 }
 
 export interface Invitation {

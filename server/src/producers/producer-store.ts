@@ -293,14 +293,21 @@ export async function deleteInvitationsOf(db: Queryable, applicationId: number, 
     delete from producer_invitations where application_id = ${applicationId} and email = ${email} and accepted_at is null`);
 }
 
-/** First owners' links that can no longer be used. */
-export async function deleteFirstOwnerInvitations(db: Queryable, before: string): Promise<void> {
+/** First owners' links that can still be used. */
+export async function listFirstOwnerInvitations(db: Queryable, now: string): Promise<InvitationRow[]> {
+  const { rows } = await db.query<InvitationRow>(sql`
+    select ${INVITATION} from producer_invitations where email is null and accepted_at is null and expires_at > ${now}`);
+  return rows;
+}
+
+/** All first owners' links but this one. */
+export async function deleteFirstOwnerInvitations(db: Queryable, but: Buffer): Promise<void> {
   await db.query(
-    sql`delete from producer_invitations where email is null and accepted_at is null and expires_at <= ${before}`,
+    sql`delete from producer_invitations where email is null and accepted_at is null and token_hash <> ${but}`,
   );
 }
 
-/** Whoever makes the first owner holds this until its transaction ends, so that there is one. */
+/** Whoever makes the first owner, or the link for it, holds this until its transaction ends, so that there is one. */
 export async function lockFirstOwner(db: Queryable): Promise<void> {
   await db.query(sql`select pg_advisory_xact_lock(hashtext('grandstand first owner'))`);
 }

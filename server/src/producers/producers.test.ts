@@ -1,9 +1,9 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import * as path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createApplication } from '../applications/application-service.ts';
+import { sql } from '../database/database.ts';
+import { createTestDatabase } from '../testing/database.ts';
 import { CLIENT_ID, startTestServer, testClock, type Answer, type TestServer } from '../testing/server.ts';
+import { INVITATION_LIFETIME } from './producer.ts';
 
 const clock = testClock();
 let server: TestServer;
@@ -94,29 +94,29 @@ test('the first link makes one owner of every application, and never a second on
   expect((await server.call('POST', 'producers/invitations/accept/', { token: null, body })).status).toBe(404);
 });
 
-test('a second server on the same folder gives the link that stands there, as long as it is good', async () => {
-  const dataDir = await mkdtemp(path.join(tmpdir(), 'first-owner-'));
-  const kept = (token: string) => writeFile(path.join(dataDir, 'first-owner.txt'), `http://x/invitation#${token}\n`);
-  const options = { env: { DATA_DIR: dataDir } };
-  const fresh = await startTestServer(options);
-  const others: TestServer[] = [];
-  const tokenOfAnother = async (): Promise<string | undefined> => {
-    const other = await startTestServer({ ...options, databaseUrl: fresh.databaseUrl });
-    others.push(other);
-    return other.app.firstOwnerToken;
-  };
+test('servers that start at the same instant give one link, as does the next, until it is too old', async () => {
+  const own = testClock();
+  const empty = await createTestDatabase();
+  const servers = await Promise.all(
+    Array.from({ length: 3 }, () => startTestServer({ clock: own, databaseUrl: empty.url })),
+  );
   try {
-    const token = fresh.app.firstOwnerToken ?? '';
-    await kept(token);
-    expect(await tokenOfAnother()).toBe(token);
-    await kept('a'.repeat(43));
-    const another = await tokenOfAnother();
-    expect(another).toMatch(/^\w{43}$/);
-    expect([token, 'a'.repeat(43)]).not.toContain(another);
+    const [token] = servers.map(({ app }) => app.firstOwnerToken);
+    expect(token).toMatch(/^\w{43,}$/);
+    servers.push(await startTestServer({ clock: own, databaseUrl: empty.url }));
+    expect(servers.map(({ app }) => app.firstOwnerToken)).toEqual([token, token, token, token]);
+    const links = (): Promise<{ count: number }> =>
+      servers[0]?.app.context.db.query(sql`select from producer_invitations`) ?? Promise.reject(new Error('no server'));
+    expect((await links()).count).toBe(1);
+
+    own.advance(INVITATION_LIFETIME);
+    servers.push(await startTestServer({ clock: own, databaseUrl: empty.url }));
+    const fresh = servers.at(-1)?.app.firstOwnerToken;
+    expect(fresh).toMatch(/^\w{43,}$/);
+    expect(fresh).not.toBe(token);
   } finally {
-    for (const other of others) await other.close();
-    await fresh.close();
-    await rm(dataDir, { recursive: true });
+    for (const server of servers) await server.close();
+    await empty.drop();
   }
 });
 
