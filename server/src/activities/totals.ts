@@ -2,7 +2,7 @@
 // upsert, and whoever erases a profile, removes an activity or recomputes totals takes it first, here. Under it totals
 // are computed anew from the raw activities, which gives exactly what intake would have added up.
 
-import { sql, type Queryable } from '../database/database.ts';
+import { raw, sql, type Queryable } from '../database/database.ts';
 import { formatInstant, parseInstant, type Instant } from '../instant.ts';
 import type { Fact } from '../rules/attribute.ts';
 import { compareText } from '../rules/values.ts';
@@ -17,6 +17,9 @@ export const plainFact = (typeId: number): CountedFact => ({
   equals: null,
   valueType: null,
 });
+
+/** How many activities are in memory while states are read again. */
+const PAGE = 2_000;
 
 /** Waits for intake of these profiles and holds it off until the transaction ends. Later statements see all of it. */
 export async function lockHistories(
@@ -121,12 +124,10 @@ async function rereadState(
   profileIds: readonly string[],
   fact: CountedFact,
 ): Promise<void> {
-  const { rows } = await tx.query<StateRow>(sql`
-    select a.profile_id, a.ordinal, a.id, a.occurred_at, a.value, a.data -> ${fact.key}::text as state from activities a
-    where a.profile_id = any (${profileIds}::uuid[]) and ${typeCondition([fact])} and a.data ? ${fact.key}::text`);
   const totals = new Map<string, StateTotal>();
   // What was stored before the definition may have another type: then it is as if the activity did not have the key.
-  for (const row of rows) if (row.state === null || isTyped(row.state, fact)) addState(totals, row);
+  for await (const row of readStates(tx, profileIds, fact))
+    if (row.state === null || isTyped(row.state, fact)) addState(totals, row);
   const all = [...totals.values()];
   const column = (read: (total: StateTotal) => string | null): (string | null)[] => all.map(read);
   await tx.query(sql`
@@ -145,6 +146,24 @@ async function rereadState(
     [fact.id],
     all.map((total) => ({ profile_id: total.profileId, fact_id: fact.id })),
   );
+}
+
+/** A page at a time: one profile may have any number of them. */
+async function* readStates(
+  tx: Queryable,
+  profileIds: readonly string[],
+  fact: CountedFact,
+): AsyncGenerator<StateRow, void> {
+  await tx.query(sql`
+    declare states no scroll cursor for
+    select a.profile_id, a.ordinal, a.id, a.occurred_at, a.value, a.data -> ${fact.key}::text as state from activities a
+    where a.profile_id = any (${profileIds}::uuid[]) and ${typeCondition([fact])} and a.data ? ${fact.key}::text`);
+  for (let read = PAGE; read === PAGE;) {
+    const { rows } = await tx.query<StateRow>(sql`fetch ${raw(String(PAGE))} from states`);
+    read = rows.length;
+    yield* rows;
+  }
+  await tx.query(sql`close states`);
 }
 
 function addState(totals: Map<string, StateTotal>, row: StateRow): void {

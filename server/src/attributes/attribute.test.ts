@@ -138,7 +138,9 @@ describe('attributes', () => {
         seen: sound ? null : days[i % 4],
       },
     });
-    await send(Array.from({ length: 300 }, (_, i) => item(i, 'a')));
+    for (let lot = 0; lot < 3; lot++)
+      // more than are read at once
+      await send(Array.from({ length: 800 }, (_, i) => item(lot * 800 + i, 'a')));
     const definitions: Parameters<typeof define>[0][] = [
       {
         key: 'north_visits',
