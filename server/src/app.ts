@@ -39,6 +39,7 @@ import { inviteFirstOwner } from './producers/producer-service.ts';
 import { sessionRoutes } from './producers/session-routes.ts';
 import { ordinals } from './profiles/ordinals.ts';
 import { profileRoutes } from './profiles/profile-routes.ts';
+import { profileTokenRoutes } from './profiles/profile-token-routes.ts';
 import { checkSecretKey, readSecretKey } from './secret-key.ts';
 import { deriveSecrets } from './secrets.ts';
 import { createStatisticsChores, type StatisticsChores } from './statistics/statistics-chores.ts';
@@ -160,6 +161,7 @@ async function composeApp(
               exampleRoutes,
               applicationRoutes,
               profileRoutes,
+              profileTokenRoutes,
               groupRoutes,
               memberRoutes,
               changeRoutes,
