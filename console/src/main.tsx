@@ -11,8 +11,9 @@ const queries = new QueryClient({
     queries: {
       staleTime: 5_000,
       retry: false, // the SDK tries again what is worth it
+      networkMode: 'always', // asked though the browser believes to be offline, so that it is told and nothing waits unseen
     },
-    mutations: { retry: false },
+    mutations: { retry: false, networkMode: 'always' },
   },
 });
 connection.onReturn(() => void queries.invalidateQueries());

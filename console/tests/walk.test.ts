@@ -130,6 +130,20 @@ describe.skipIf(!hasBrowser)('the console', () => {
     page.off('request', note);
   });
 
+  test('what a page filters or has open stands in its address', async () => {
+    await open('activities', 'Activities');
+    await page.getByLabel('Type of activity').selectOption('poll-voted');
+    await page.reload();
+    await expect.poll(() => page.getByLabel('Type of activity').inputValue()).toBe('poll-voted');
+    await open('attributes', 'Attributes');
+    await page.getByRole('button', { name: 'Comments posted', exact: true }).click();
+    await page.reload();
+    await page.getByRole('dialog', { name: 'Comments posted' }).getByText('total_comments_posted').waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    expect(page.url()).not.toContain('attribute=');
+  });
+
   async function expectFocus(name: string): Promise<void> {
     const focused = await page.evaluate(() => document.activeElement?.getAttribute('aria-label'));
     expect(focused).toBe(name);
@@ -218,6 +232,17 @@ describe.skipIf(!hasBrowser)('the console', () => {
       .waitFor();
     await page.reload();
     await page.getByRole('region', { name: 'Profiles that match' }).getByRole('link', { name: first }).waitFor();
+  });
+
+  test('a banner says that the server is away, and goes when it is back', async () => {
+    await open('groups', 'Groups');
+    const banner = page.getByText('The server cannot be reached.', { exact: false });
+    await context.setOffline(true);
+    await page.getByRole('searchbox', { name: 'Search by name' }).fill('Guests');
+    await banner.waitFor();
+    await context.setOffline(false);
+    await banner.waitFor({ state: 'detached' });
+    await page.getByRole('region', { name: 'List of groups' }).getByText('1 group', { exact: true }).waitFor();
   });
 
   test('a hostile profile breaks neither page nor layout', async () => {

@@ -102,8 +102,8 @@ function ClientSecret() {
 
 const TOKEN_COLUMNS: Column[] = [
   { head: 'Name', skeleton: '40%' },
-  { head: 'May', skeleton: 70 },
-  { head: 'Ends in', skeleton: 50 },
+  { head: 'Access', skeleton: 70 },
+  { head: 'Ends with', skeleton: 50 },
   { head: 'Last used', skeleton: 80 },
   { head: 'Expires', skeleton: 60 },
   ACTIONS,

@@ -15,6 +15,7 @@ import { Pager } from '../ui/pager.tsx';
 import { ACTIONS, Table, type Column } from '../ui/table.tsx';
 import { ShownOnce } from '../ui/shown-once.tsx';
 import { toast } from '../ui/toast.tsx';
+import { useViewParams } from '../view-params.ts';
 
 interface Producer {
   id: string;
@@ -51,8 +52,8 @@ export function PeoplePage() {
   const { client, state } = useSession();
   const invalidate = useInvalidate();
   const path = application.path('producers/');
-  const [cursor, setCursor] = useState<string | undefined>(undefined);
-  const team = useGet<Team>(path, { page_size: PAGE_SIZE, cursor });
+  const [params, set] = useViewParams();
+  const team = useGet<Team>(path, { page_size: PAGE_SIZE, cursor: params.get('cursor') ?? '' });
   const [inviting, setInviting] = useState(false);
   const [removing, setRemoving] = useState<Producer | undefined>(undefined);
   const me = state.status === 'in' ? state.session.email : null;
@@ -146,7 +147,7 @@ export function PeoplePage() {
         >
           {(one) => ('expires_at' in one ? invitationRow(one) : producerRow(one))}
         </Table>
-        {team.data && <Pager page={team.data} noun="person" plural="people" onCursor={setCursor} />}
+        {team.data && <Pager page={team.data} noun="person" plural="people" onCursor={(cursor) => set({ cursor })} />}
       </section>
       {inviting && <Invite onClose={() => setInviting(false)} />}
       {removing && (

@@ -13,6 +13,15 @@ export function useAttributes(): { attributes: Attribute[] | undefined; error: u
   return { attributes, error };
 }
 
+/** Types of values in the words of people who do not program. */
+export const TYPE_WORDS: Record<string, string> = {
+  string: 'text',
+  number: 'number',
+  boolean: 'yes or no',
+  datetime: 'date and time',
+  list: 'list of texts',
+};
+
 function referencesOf(tree: RuleTree): string[] {
   if (isNode(tree)) return tree.children.flatMap(referencesOf);
   return tree.attribute === 'profile_group' && Array.isArray(tree.value) ? tree.value.map(String) : [];

@@ -83,7 +83,11 @@ export function EvaluationBadge({
       );
     case 'live':
       return (
-        <Badge tone="good" dot title={evaluation.as_of ? `Right up to ${formatMoment(evaluation.as_of)}` : undefined}>
+        <Badge
+          tone="good"
+          dot
+          title={evaluation.as_of ? `Up to date as of ${formatMoment(evaluation.as_of)}` : undefined}
+        >
           Live
         </Badge>
       );

@@ -34,6 +34,9 @@ function colour(host: HTMLElement, name: string): string {
   return color;
 }
 
+/** What is counted has no halves. */
+const WHOLE_STEPS = Array.from({ length: 13 }, (_, n) => [1, 2, 5].map((step) => step * 10 ** n)).flat();
+
 type Data = [xs: number[], ys: number[]];
 
 const toData = (points: Point[]): Data => [points.map(({ at }) => at / 1000), points.map(({ value }) => value)];
@@ -121,8 +124,9 @@ export function Plot({ points, noun, kind = 'line', height = 200, unit = 'day' }
             {
               ...axis,
               size: 52,
-              space: 44,
-              values: (_u, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? formatCompact(tick) : '')),
+              space: 30,
+              incrs: WHOLE_STEPS,
+              values: (_u, ticks) => ticks.map(formatCompact),
             },
           ],
           hooks: {

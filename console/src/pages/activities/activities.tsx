@@ -10,6 +10,7 @@ import { Button } from '../../ui/button.tsx';
 import { SelectField } from '../../ui/field.tsx';
 import { ProfileName } from '../../ui/profile-name.tsx';
 import { Table, type Column } from '../../ui/table.tsx';
+import { useViewParams } from '../../view-params.ts';
 import { ActivitiesHead } from './head.tsx';
 import { SendActivity } from './send.tsx';
 
@@ -69,7 +70,8 @@ export function ActivitiesPage() {
   const { canWrite } = useApplication();
   const [paused, setPaused] = useState(false);
   const [sending, setSending] = useState(false);
-  const [type, setType] = useState('');
+  const [params, set] = useViewParams();
+  const type = params.get('type') ?? '';
   const types = useGet<{ results: ActivityType[] }>(useApplication().path('activity-types/'), {}, { staleMs: 60_000 });
   const { rows, error } = useTail(paused);
   const labels = new Map(types.data?.results.map((one) => [one.type, one.label]));
@@ -100,7 +102,7 @@ export function ActivitiesPage() {
               label="Type of activity"
               hideLabel
               value={type}
-              onChange={(event) => setType(event.target.value)}
+              onChange={(event) => set({ type: event.target.value })}
             >
               <option value="">All types</option>
               {types.data?.results.map((one) => (

@@ -2,9 +2,10 @@
 
 import { useState } from 'react';
 import { IconPlus, IconTags } from '@tabler/icons-react';
-import { useSearchParams } from 'wouter';
+import { useViewParams } from '../../view-params.ts';
 import { useCatalogue, useInvalidate } from '../../queries.ts';
 import { conditionLabel } from '../../rules/phrases.ts';
+import { TYPE_WORDS } from '../../rules/words.ts';
 import { useApplication, useSession } from '../../session.tsx';
 import type { Attribute, Derivation } from '../../types.ts';
 import { Badge, Empty } from '../../ui/bits.tsx';
@@ -57,11 +58,10 @@ export function derivationText(derivation: Derivation): string {
 export function AttributesPage() {
   const application = useApplication();
   const catalogue = useCatalogue();
-  const [params, setParams] = useSearchParams();
+  const [params, set] = useViewParams();
   const search = params.get('q') ?? '';
   const source = (params.get('source') ?? '') as Source; // an unknown one finds nothing
   const [dialog, setDialog] = useState<'new' | undefined>(undefined);
-  const [shown, setShown] = useState<string | undefined>(undefined);
   const all = catalogue.data?.results;
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
   const rows = all
@@ -75,17 +75,7 @@ export function AttributesPage() {
     .sort(
       (a, b) => Number(b.source === 'custom') - Number(a.source === 'custom') || a.category.localeCompare(b.category),
     );
-  const set = (key: string, value: string): void =>
-    setParams(
-      (before) => {
-        const next = new URLSearchParams(before);
-        if (value === '') next.delete(key);
-        else next.set(key, value);
-        return next;
-      },
-      { replace: true },
-    );
-  const current = all?.find((one) => one.key === shown);
+  const current = all?.find((one) => one.key === params.get('attribute'));
   return (
     <>
       <PageHead
@@ -101,11 +91,11 @@ export function AttributesPage() {
         What rules can ask about a profile: counted from its activities, or told by your own systems.
       </PageHead>
       <div className="toolbar">
-        <SearchField label="Search attributes" value={search} onChange={(event) => set('q', event.target.value)} />
+        <SearchField label="Search attributes" value={search} onChange={(event) => set({ q: event.target.value })} />
         <Choices<Source>
           label="Source"
           value={source}
-          onChange={(value) => set('source', value)}
+          onChange={(value) => set({ source: value })}
           choices={[
             { value: '', label: 'All' },
             { value: 'custom', label: 'Your own' },
@@ -135,7 +125,11 @@ export function AttributesPage() {
           {(one) => (
             <tr key={one.key} className="linked">
               <td>
-                <button type="button" className="row-link plain-button name" onClick={() => setShown(one.key)}>
+                <button
+                  type="button"
+                  className="row-link plain-button name"
+                  onClick={() => set({ attribute: one.key })}
+                >
                   {one.label}
                 </button>
                 <div className="muted small mono name">{one.key}</div>
@@ -145,7 +139,7 @@ export function AttributesPage() {
               </td>
               <td className="fit">
                 <span className="row">
-                  <Badge>{one.type}</Badge>
+                  <Badge>{TYPE_WORDS[one.type] ?? one.type}</Badge>
                   {one.ready === false && <Badge tone="info">counting the past</Badge>}
                 </span>
               </td>
@@ -153,7 +147,7 @@ export function AttributesPage() {
           )}
         </Table>
       </section>
-      {current && <AttributeDialog attribute={current} onClose={() => setShown(undefined)} />}
+      {current && <AttributeDialog attribute={current} onClose={() => set({ attribute: '' })} />}
       {dialog === 'new' && <DefineAttribute onClose={() => setDialog(undefined)} />}
     </>
   );
@@ -217,7 +211,7 @@ function AttributeDialog({ attribute, onClose }: { attribute: Attribute; onClose
         </dd>
         <dt>Type</dt>
         <dd>
-          {attribute.type}
+          {TYPE_WORDS[attribute.type] ?? attribute.type}
           {attribute.unit && `, in ${attribute.unit}`}
         </dd>
         <dt>Comes from</dt>

@@ -1,6 +1,7 @@
 import { useState } from 'react';
 import { fieldsOf, restOf } from '../../api.ts';
 import { useSend } from '../../queries.ts';
+import { TYPE_WORDS } from '../../rules/words.ts';
 import { useApplication } from '../../session.tsx';
 import type { Attribute } from '../../types.ts';
 import { Dialog } from '../../ui/dialog.tsx';
@@ -209,11 +210,13 @@ export function DefineAttribute({ attribute, onClose }: { attribute?: Attribute;
             errors={errors['type']}
             onChange={(event) => set({ type: event.target.value as Attribute['type'] })}
           >
-            <option value="string">text</option>
-            <option value="number">number</option>
-            <option value="boolean">yes or no</option>
-            <option value="datetime">date and time</option>
-            {kind === 'stored' && <option value="list">list of texts</option>}
+            {Object.entries(TYPE_WORDS)
+              .filter(([type]) => type !== 'list' || kind === 'stored')
+              .map(([type, words]) => (
+                <option key={type} value={type}>
+                  {words}
+                </option>
+              ))}
           </SelectField>
           {fields.type === 'number' && (
             <TextField

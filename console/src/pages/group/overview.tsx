@@ -52,7 +52,7 @@ export function GroupOverview({ group }: { group: Group }) {
         <Stat label="Left" figure={size.data ? formatNumber(left) : undefined} beside="in this period" />
         {group.evaluation ? (
           <Stat
-            label="Right up to"
+            label="Up to date as of"
             figure={group.evaluation.as_of ? <Time at={group.evaluation.as_of} ago every={1_000} /> : '–'}
             beside={group.evaluation.last_error ?? undefined}
           />

@@ -77,7 +77,7 @@ function Figures({ statistics }: { statistics: Statistics | undefined }) {
       <Stat
         label={<Link href={href('activities')}>Activities per minute</Link>}
         figure={statistics && formatNumber(statistics.activities.last_minute)}
-        beside={today && `${formatNumber(today.activities)} today`}
+        beside={today && `${formatNumber(today.activities)} happened today`}
       />
       <Stat
         label={<Link href={href('groups')}>Groups</Link>}

@@ -14,6 +14,7 @@ import { Choices, SelectField } from '../../ui/field.tsx';
 import { Pager } from '../../ui/pager.tsx';
 import { ACTIONS, Table, type Column } from '../../ui/table.tsx';
 import { toast } from '../../ui/toast.tsx';
+import { useViewParams } from '../../view-params.ts';
 
 const COLUMNS: Column[] = [
   { head: 'What', skeleton: '50%' },
@@ -35,8 +36,9 @@ export function ProfileActivities({ profile }: { profile: Profile }) {
   const { client } = useSession();
   const invalidate = useInvalidate();
   const types = useActivityTypes();
-  const [type, setType] = useState('');
-  const [cursor, setCursor] = useState('');
+  const [params, set] = useViewParams();
+  const type = params.get('type') ?? '';
+  const cursor = params.get('cursor') ?? '';
   const [removing, setRemoving] = useState<Activity | undefined>(undefined);
   const address = application.path(`profiles/${profile.id}/activities/`);
   const activities = useGet<Page<Activity>>(address, { type, cursor, page_size: 10 }, { every: 10_000 });
@@ -49,10 +51,7 @@ export function ProfileActivities({ profile }: { profile: Profile }) {
           label="Type of activity"
           hideLabel
           value={type}
-          onChange={(event) => {
-            setType(event.target.value);
-            setCursor('');
-          }}
+          onChange={(event) => set({ type: event.target.value })}
         >
           <option value="">All types</option>
           {types.map((one) => (
@@ -109,7 +108,9 @@ export function ProfileActivities({ profile }: { profile: Profile }) {
           </tr>
         )}
       </Table>
-      {activities.data && <Pager page={activities.data} noun="activity" plural="activities" onCursor={setCursor} />}
+      {activities.data && (
+        <Pager page={activities.data} noun="activity" plural="activities" onCursor={(next) => set({ cursor: next })} />
+      )}
       {removing && (
         <Confirm
           title="Remove this activity?"
@@ -141,7 +142,9 @@ const PERIODS: Record<Period, number> = { '30d': 30, '90d': 90, '1y': 365 };
 
 /** Activities a day, however many there are. */
 function OverTime({ address, type }: { address: string; type: string }) {
-  const [period, setPeriod] = useState<Period>('30d');
+  const [params, set] = useViewParams();
+  const asked = params.get('period');
+  const period: Period = asked !== null && asked in PERIODS ? (asked as Period) : '30d'; // one of its keys
   const since = new Date((Math.floor(Date.now() / DAY) - PERIODS[period] + 1) * DAY).toISOString();
   const counts = useGet<ActivityCounts>(address, { interval: 'day', since, type }, { every: 30_000 });
   const results = counts.data?.results;
@@ -159,7 +162,7 @@ function OverTime({ address, type }: { address: string; type: string }) {
         <Choices<Period>
           label="Period"
           value={period}
-          onChange={setPeriod}
+          onChange={(next) => set({ period: next === '30d' ? '' : next })}
           choices={[
             { value: '30d', label: '30 days' },
             { value: '90d', label: '90 days' },

@@ -2,7 +2,7 @@
 
 import { useState } from 'react';
 import { IconChevronDown, IconPin, IconPinnedOff, IconUsersGroup } from '@tabler/icons-react';
-import { Link, useSearchParams } from 'wouter';
+import { Link } from 'wouter';
 import { fieldsOf, messageOf, restOf } from '../../api.ts';
 import { formatMoment, formatNumber, formatSpan, millis } from '../../format.ts';
 import { useGet, useInvalidate, useSend, useSettled } from '../../queries.ts';
@@ -17,6 +17,7 @@ import { Combobox } from '../../ui/combobox.tsx';
 import { Dialog } from '../../ui/dialog.tsx';
 import { Choices, TextField } from '../../ui/field.tsx';
 import { toast } from '../../ui/toast.tsx';
+import { useViewParams } from '../../view-params.ts';
 
 /** Each asks for its own reasons, so that not all of them are shown at once. */
 const SHOWN = 10;
@@ -24,7 +25,7 @@ const MAX_SHOWN = 100;
 
 export function ProfileGroups({ profile }: { profile: Profile }) {
   const application = useApplication();
-  const [params, setParams] = useSearchParams();
+  const [params, set] = useViewParams();
   const asked = params.get('why');
   const [shown, setShown] = useState(SHOWN);
   const groups = useGet<Page<GroupOfProfile>>(
@@ -34,7 +35,7 @@ export function ProfileGroups({ profile }: { profile: Profile }) {
   );
   const rows = groups.data?.results;
   const other = asked !== null && rows !== undefined && !rows.some((row) => row.group_id === asked) ? asked : undefined;
-  const ask = (id: string | undefined): void => setParams(id === undefined ? {} : { why: id }, { replace: true });
+  const ask = (id: string | undefined): void => set({ why: id ?? '' });
   return (
     <section className="card" aria-labelledby="groups-heading">
       <div className="card-head">

@@ -7,7 +7,7 @@ import { ApiError } from '../../api.ts';
 import { useGet, useInvalidate } from '../../queries.ts';
 import { useAttributes } from '../../rules/words.ts';
 import { useApplication, useSession } from '../../session.tsx';
-import type { Profile } from '../../types.ts';
+import type { Pair, Profile } from '../../types.ts';
 import { Empty, Failed, Skeleton, Time } from '../../ui/bits.tsx';
 import { Button, ButtonLink } from '../../ui/button.tsx';
 import { Id } from '../../ui/copy.tsx';
@@ -101,12 +101,16 @@ function Identity({ profile }: { profile: Profile }) {
           <p className="muted">None. Attributes hold what your own systems know of a fan, and rules can read them.</p>
         ) : (
           <dl className="facts">
-            {profile.attributes.map(({ key, value }) => [
-              <dt key={`${key} ${value} key`} className="name" title={key}>
+            {valuesByKey(profile.attributes).map(([key, values]) => [
+              <dt key={`${key} key`} className="name" title={key}>
                 {labels.get(key) ?? key}
               </dt>,
-              <dd key={`${key} ${value}`} className="name">
-                <bdi>{value}</bdi>
+              <dd key={key} className="name">
+                {values.map((value) => (
+                  <div key={value}>
+                    <bdi>{value}</bdi>
+                  </div>
+                ))}
               </dd>,
             ])}
           </dl>
@@ -122,6 +126,13 @@ function Identity({ profile }: { profile: Profile }) {
       )}
     </div>
   );
+}
+
+/** A key that stands with several values has them below each other. */
+function valuesByKey(pairs: Pair[]): [key: string, values: string[]][] {
+  const found = new Map<string, string[]>();
+  for (const { key, value } of pairs) found.set(key, [...(found.get(key) ?? []), value]);
+  return [...found];
 }
 
 function Actions({ profile }: { profile: Profile }) {
