@@ -127,6 +127,18 @@ export async function clearGroups(server: Process, client: pg.Client): Promise<v
   }
 }
 
+/** Waits until nobody works: groups that were deleted are gone, no vacuum, no count of the statistics runs. */
+export async function untilIdle(client: pg.Client): Promise<void> {
+  for (;;) {
+    const { rowCount } = await client.query(`
+      select from group_deletions union all
+      select from pg_stat_activity where pid <> pg_backend_pid() and (backend_type = 'autovacuum worker'
+        or backend_type = 'client backend' and state = 'active' and clock_timestamp() - query_start > interval '50 milliseconds')`);
+    if (rowCount === 0) return;
+    await pause(100);
+  }
+}
+
 /** Processor time of the server and of the embedded database in this folder, until now. */
 export function processorSeconds(server: Process, folder: string): number {
   const postmaster = Number(readFileSync(join(folder, 'postgres/postmaster.pid'), 'utf8').split('\n')[0]);
