@@ -368,7 +368,7 @@ create table profiles (
 );
 create index profiles_by_creation ON profiles USING btree (application_id, created_at DESC, id DESC);
 create index profiles_by_nickname ON profiles USING btree (application_id, lower(nickname) text_pattern_ops);
-create index profiles_by_ordinal ON profiles USING btree (application_id, ordinal);
+create index profiles_by_ordinal ON profiles USING btree (application_id, ordinal) INCLUDE (id);
 create index profiles_without_activities ON profiles USING btree (application_id, created_at) INCLUDE (ordinal) WHERE (NOT has_activities);
 
 create table queue (

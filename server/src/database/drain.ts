@@ -9,7 +9,7 @@ import { sql, type Database } from './database.ts';
 export const RUNNING_WRITER = sql`s.datname = current_database() and s.application_name like 'grandstand%'
   and s.application_name !~ ' (reads|backup)$' and s.xact_start is not null and s.pid <> pg_backend_pid()`;
 
-const POLL_MS = 5;
+const POLL_MS = 2;
 const LONGEST_MS = 120_000;
 
 /**

@@ -6,6 +6,7 @@ import type { Clock } from '../clock.ts';
 import { sql, type Database, type Queryable } from '../database/database.ts';
 import { drain } from '../database/drain.ts';
 import type { DynamicGroups } from '../groups/dynamic.ts';
+import { isTakingIn } from '../groups/pace.ts';
 import { cleanSwitch, runSwitch, SwitchLost, type SwitchPlan, type SwitchProgress } from '../groups/switch.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { andNot, fromOrdinals, or, type Bitset } from '../rules/bitset.ts';
@@ -16,6 +17,7 @@ import { BUCKETS } from './queue.ts';
 import type { ApplicationRules, GroupRules, RulesCache } from './rules-cache.ts';
 import { createSetReader, inSnapshot, readRuleSet } from './sets.ts';
 import { loadStates } from './state.ts';
+import { onClient } from './verify.ts';
 
 export interface FillContext {
   db: Database;
@@ -53,7 +55,7 @@ export async function runFill(
   shouldStop: () => boolean = () => false,
 ): Promise<FillOutcome> {
   if (due.stage === 'clean') {
-    for await (const _progress of cleanSwitch(context.db, due.group_id, due.attempts))
+    for await (const _progress of cleanSwitch(context.db, due.application_id, due.group_id, due.attempts))
       if (shouldStop()) return 'superseded';
     return 'done';
   }
@@ -104,6 +106,9 @@ function planOf(context: FillContext, rules: ApplicationRules, group: GroupRules
 
 async function scan(context: FillContext, applicationId: number, groupId: string, rule: CompiledRule): Promise<Bitset> {
   return inSnapshot(context.db, async (client) => {
+    // Several processes at once would take every core from those who wait for an answer.
+    if (await isTakingIn(onClient(client), applicationId))
+      await client.query('set local max_parallel_workers_per_gather = 0');
     const sweeping = await client.query<{ at: Instant }>(
       'select sweeping_until as at from sweeps where application_id = $1',
       [applicationId],

@@ -33,6 +33,9 @@ describe('an evaluation that never looks by itself', () => {
       await activities.send([{ id: `c${n}`, type: 'comment-created', profile_id: profile.id }]);
     }
     await until(async () => (await groups.get(id)).profile_count === 1);
+    const rule_tree = { attribute: 'total_comments_posted', condition: 'greater_than_or_equal', value: 3 };
+    await groups.update(id, { rule_tree });
+    await until(async () => (await groups.get(id)).profile_count === 0);
     await server.close();
   });
 });

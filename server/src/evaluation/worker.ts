@@ -102,6 +102,8 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
 
   /** Rings while the queue is looked at, or the rest after it. */
   let woken = bell();
+  /** Rings while a round of fills looks, or rests after it. */
+  let wokenToFill = bell();
 
   let limit = SLICE;
   /** Where the queue is read from once the worker runs; ticks see all of it. Rows of other buckets may lie anywhere. */
@@ -263,8 +265,11 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
       idlePoll = Math.min(idlePoll * 1.5, sweepEvery);
     };
     const fill = async (): Promise<void> => {
+      wokenToFill = bell();
+      const isWorking = own.buckets().length > 0;
       if ((await fillSome()) > 0) return;
-      if (performance.now() - nightlyAt < NIGHTLY_POLL_MS) return rest(FILL_POLL_MS);
+      if (performance.now() - nightlyAt < NIGHTLY_POLL_MS)
+        return rest(isWorking ? (options.lookEveryMs ?? FILL_POLL_MS) : IDLE_POLL_MS, wokenToFill);
       if (!(await verifyNext({ db, clock, rules, log }, own.buckets()))) nightlyAt = performance.now();
     };
     const beat = async (): Promise<void> => {
@@ -277,7 +282,10 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
   return {
     tick,
     start,
-    wake: () => woken.ring(),
+    wake() {
+      woken.ring();
+      wokenToFill.ring();
+    },
     async stop() {
       ended = true;
       endRests();

@@ -5,6 +5,7 @@
 import type { Context } from '../context.ts';
 import { raw, sql, type Queryable } from '../database/database.ts';
 import { isLocked } from './import-lock.ts';
+import { giveWay } from './pace.ts';
 import { abandonImport, cleanSwitch, SwitchLost } from './switch.ts';
 
 export interface GroupChores {
@@ -17,6 +18,7 @@ export interface GroupChores {
 }
 
 const SLICE = 5_000;
+const SLICE_BESIDE_INTAKE = 1_000;
 const INTERVAL_MS = 15_000;
 
 /** Every process does them at its start, when it is woken, and now and then; `intervalMs` 0: only when told to. */
@@ -70,12 +72,14 @@ const OF_A_GROUP: [table: string, key: string[]][] = [
 ];
 
 async function finishDeletions({ db }: Pick<Context, 'db'>, isStopped: () => boolean): Promise<void> {
-  const { rows } = await db.query<{ group_id: string }>(
-    sql`select group_id from group_deletions order by deleted_at, group_id limit 1000`,
+  const { rows } = await db.query<{ group_id: string; application_id: number }>(
+    sql`select group_id, application_id from group_deletions order by deleted_at, group_id limit 1000`,
   );
-  for (const { group_id: groupId } of rows) {
+  for (const { group_id: groupId, application_id: applicationId } of rows) {
     for (const [table, key] of OF_A_GROUP) {
-      while (!isStopped() && (await deleteSlice(db, table, key, groupId)) > 0);
+      const next = (isBeside: boolean): Promise<number> =>
+        deleteSlice(db, table, key, groupId, isBeside ? SLICE_BESIDE_INTAKE : SLICE);
+      while (!isStopped() && (await giveWay(db, applicationId, next)) > 0);
     }
     if (isStopped()) return;
     await db.query(sql`delete from group_deletions where group_id = ${groupId}`);
@@ -83,10 +87,16 @@ async function finishDeletions({ db }: Pick<Context, 'db'>, isStopped: () => boo
 }
 
 /** Joined by the whole key, as everywhere (switch-store.ts): no plan can then read the group once for each row. */
-async function deleteSlice(db: Queryable, table: string, key: string[], groupId: string): Promise<number> {
+async function deleteSlice(
+  db: Queryable,
+  table: string,
+  key: string[],
+  groupId: string,
+  limit: number,
+): Promise<number> {
   const columns = ['group_id', ...key];
   const { count } = await db.query(sql`
-    with slice as materialized (select ${raw(columns.join(', '))} from ${raw(table)} where group_id = ${groupId} limit ${raw(String(SLICE))})
+    with slice as materialized (select ${raw(columns.join(', '))} from ${raw(table)} where group_id = ${groupId} limit ${raw(String(limit))})
     delete from ${raw(table)} t using slice s where ${raw(columns.map((column) => `t.${column} = s.${column}`).join(' and '))}`);
   return count;
 }
@@ -106,7 +116,8 @@ async function finishSwitches(
   for (const row of rows) {
     if (isStopped()) return;
     if (row.stage === 'clean') {
-      for await (const _progress of cleanSwitch(context.db, row.group_id, row.attempts)) if (isStopped()) return;
+      for await (const _progress of cleanSwitch(context.db, row.application_id, row.group_id, row.attempts))
+        if (isStopped()) return;
     } else if (!(await isLocked(context.db, row.group_id))) {
       await abandonImport(context, row.group_id, row.application_id, row.attempts).catch((error: unknown) => {
         if (!(error instanceof SwitchLost)) throw error; // somebody else went on with it

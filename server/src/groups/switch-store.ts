@@ -86,6 +86,44 @@ export async function prepareSlice(
   return rows[0] ?? { entered: 0, left: 0 };
 }
 
+/** The members of `prepareSlice` alone, where these profiles enter and nothing is in the way; how many they are. */
+export async function insertEntries(tx: Queryable, slice: Slice, ordinals: number[]): Promise<number> {
+  const { groupId, applicationId, epoch } = slice;
+  const { count } = await tx.query(sql`
+    insert into members (profile_id, group_id, application_id, ordinal, since_epoch, until_epoch, entered_at)
+    select p.id, ${groupId}::uuid, ${applicationId}::int, p.ordinal, ${epoch + 1}::bigint, null, '-infinity'
+    from profiles p where p.application_id = ${applicationId} and p.ordinal = any (${packed(ordinals)}::int[]) order by p.id`);
+  return count;
+}
+
+/** And the changes. */
+export async function insertEntryChanges(
+  tx: Queryable,
+  slice: Slice,
+  ordinals: number[],
+  from: number,
+): Promise<number> {
+  const { groupId, applicationId, epoch, cause } = slice;
+  const { count } = await tx.query(sql`
+    insert into changes (group_id, epoch, number, profile_id, ordinal, change, at, cause)
+    select ${groupId}::uuid, ${epoch + 1}::bigint, ${from}::bigint + row_number() over (), p.id, p.ordinal, 'entered', null, ${cause}::text
+    from (
+      select id, ordinal from profiles
+      where application_id = ${applicationId} and ordinal = any (${packed(ordinals)}::int[]) order by id) p`);
+  return count;
+}
+
+/** Whether an attempt left anything behind. */
+export async function hasLeftovers(tx: Queryable, groupId: string, epoch: number): Promise<boolean> {
+  const found = await Promise.all([
+    tx.query(sql`select from members where group_id = ${groupId} and since_epoch > ${epoch} limit 1`),
+    tx.query(sql`select from members where group_id = ${groupId} and until_epoch > ${epoch} limit 1`),
+    tx.query(sql`select from changes where group_id = ${groupId} and epoch > ${epoch} limit 1`),
+    tx.query(sql`select from fill_touched where group_id = ${groupId} limit 1`),
+  ]);
+  return found.some(({ rows }) => rows.length > 0);
+}
+
 /** A slice of what an aborted attempt left behind; how many rows it was. */
 export async function discardSlice(tx: Queryable, groupId: string, epoch: number, limit: number): Promise<number> {
   const size = raw(String(limit));

@@ -1,0 +1,32 @@
+// How work in the background gives way to intake: while activities of the application come in, it goes in small slices and
+// rests after each for as long as that took, so that whoever waits for an answer waits for little more than without it.
+
+import { setTimeout as wait } from 'node:timers/promises';
+import { sql, type Database, type Queryable } from '../database/database.ts';
+
+/** Of the time that a slice took. */
+const REST = 1;
+
+/**
+ * Whether activities of the application came in within the last second. By the database's own clock, as leases: nothing
+ * is evaluated at it.
+ */
+export async function isTakingIn(db: Queryable, applicationId: number): Promise<boolean> {
+  const { rows } = await db.query(sql`
+    select from activities
+    where application_id = ${applicationId} and received_at > statement_timestamp() - interval '1 second' limit 1`);
+  return rows.length > 0;
+}
+
+/** A slice, which is told whether it runs beside intake. */
+export async function giveWay<T>(
+  db: Database,
+  applicationId: number,
+  slice: (isBeside: boolean) => Promise<T>,
+): Promise<T> {
+  const isBeside = await isTakingIn(db, applicationId);
+  const startedAt = performance.now();
+  const result = await slice(isBeside);
+  if (isBeside) await wait((performance.now() - startedAt) * REST);
+  return result;
+}
