@@ -4,7 +4,11 @@ import { sql, type Database, type Sql } from '../database/database.ts';
 import { formatInstant, MICROS_PER_SECOND } from '../instant.ts';
 import { createBench, type EngineBench } from '../testing/engine.ts';
 import { CLIENT_ID } from '../testing/server.ts';
+import type { QueueRow } from './decide.ts';
 import { dynamicGroups } from './dynamic-groups.ts';
+import { leases } from './leases.ts';
+import { evaluateSlice } from './live.ts';
+import { rulesCache } from './rules-cache.ts';
 import { createWorker } from './worker.ts';
 
 describe('a dynamic group', () => {
@@ -56,9 +60,7 @@ describe('a dynamic group', () => {
     const kept = await bench.group(rule);
     await bench.tick();
     await bench.send(fan, 'poll-voted');
-    await bench.server.app.context.db.query(
-      sql`update leases set expires_at = '-infinity' where starts_with(name, 'heart:')`,
-    );
+    await bench.server.app.context.db.query(expireHearts);
     // After a slice compared its rules with the database's, and before it reads anything of the group.
     const db = afterStatement(
       bench.server.app.context.db,
@@ -77,6 +79,37 @@ describe('a dynamic group', () => {
     expect(await bench.members(kept)).toEqual([fan.id]);
   });
 
+  it('that was made by another process is followed by a worker that read the rules before', async () => {
+    const fan = await bench.profile();
+    const { clock } = bench;
+    const { db } = bench.server.app.context;
+    const own = leases(db);
+    const rules = rulesCache(db);
+    const { id } = await bench.server.app.context.applications.get(CLIENT_ID);
+    await rules.get(id);
+    const group = await bench.group({
+      attribute: 'total_poll_votes',
+      condition: 'greater_than_or_equal',
+      value: 1,
+    });
+    await db.query(expireHearts);
+    const worker = createWorker({
+      db,
+      clock,
+      log: pino({ level: 'silent' }),
+      dynamicGroups: dynamicGroups({ db, clock }),
+    });
+    await worker.tick();
+    await worker.stop();
+    await bench.send(fan, 'poll-voted');
+    await own.rebalance();
+    const { rows } = await db.query<QueueRow>(sql`
+      select profile_id, seq, application_id, cause, changed, since, queued_at from queue order by seq`);
+    await evaluateSlice({ db, clock, leases: own, rules }, id, rows);
+    await own.release();
+    expect(await bench.members(group)).toContain(fan.id);
+  });
+
   it('is followed although definitions change each time that a worker has just read them', async () => {
     const fan = await bench.profile();
     const group = await bench.group({
@@ -85,9 +118,7 @@ describe('a dynamic group', () => {
       value: 1,
       window: 'PT5S',
     });
-    await bench.server.app.context.db.query(
-      sql`update leases set expires_at = '-infinity' where starts_with(name, 'heart:')`,
-    );
+    await bench.server.app.context.db.query(expireHearts);
     let isSaving = false;
     let saved = 0;
     const real = bench.server.app.context.db;
@@ -120,6 +151,9 @@ describe('a dynamic group', () => {
     expect(saved).toBeGreaterThan(2);
   });
 });
+
+/** Whoever held leases is taken for dead. */
+const expireHearts = sql`update leases set expires_at = '-infinity' where starts_with(name, 'heart:')`;
 
 /** A database on which something happens once, right after the first statement of a kind. */
 function afterStatement(real: Database, kind: RegExp, action: () => Promise<unknown>): Database {
