@@ -113,31 +113,12 @@ async function sendSteadily({ server, ids }: Bench, shouldGoOn: (elapsedMs: numb
 
 const forSeconds = (seconds: number) => (elapsedMs: number) => elapsedMs < seconds * 1000;
 
-/** What finds each of the five in the tables, as one would write it by hand, at the instant $1. */
-const TALKATIVE = `select profile_id from activities
-  where application_id = $2 and type_id = (select id from activity_types where application_id = 0 and type = 'comment-created')
-    and occurred_at > $1::timestamptz - interval '7 days' and occurred_at <= $1 group by 1 having count(*) >= 10`;
-const FINISHERS = `select profile_id from totals
-  where application_id = $2 and fact_id = (select id from activity_types where application_id = 0 and type = 'user-quest-completed') and count >= 5`;
-const INACTIVE = `select profile_id from totals where application_id = $2 and fact_id = 0 and last_at <= $1::timestamptz - interval '30 days'
-  union all select id from profiles where application_id = $2 and not has_activities and created_at <= $1::timestamptz - interval '30 days'`;
-const LIONS = `select profile_id from profile_attributes where application_id = $2 and key = 'favourite_team' and value = 'lions'`;
-const BY_HAND = [
-  TALKATIVE,
-  FINISHERS,
-  INACTIVE,
-  LIONS,
-  `select id from profiles where (id in (${TALKATIVE}) or id in (${FINISHERS})) and (id in (${LIONS}) or id in (${INACTIVE}))`,
-];
-
 /** Seconds of one statement for the members and one for their changes. */
 interface Bare {
   /** Into the tables that the fill wrote to, as a group of its own, from the rows that the fill left: nothing but writing. */
   same: number;
   /** The same into copies of the tables that hold nothing else, so that every index is small. */
   empty: number;
-  /** Into the same tables, finding the members in the facts first, which the fill has to do as well. */
-  found: number;
 }
 
 const BARE_GROUP = '00000000-0000-7000-8000-000000000001';
@@ -146,7 +127,7 @@ const BARE_GROUP = '00000000-0000-7000-8000-000000000001';
  * What the fill wrote, written by `insert … select`. As for intake, the measure is a statement on the same tables: there an
  * index holds every group of a profile, and a row takes about half as long again as in a table that was just made.
  */
-async function measureBare({ client, season }: Bench, group: string, members: string): Promise<Bare> {
+async function measureBare({ client }: Bench, group: string): Promise<Bare> {
   const insert = async (into: { members: string; changes: string }, select: string, values: unknown[]) => {
     await untilIdle(client);
     const started = performance.now();
@@ -165,7 +146,6 @@ async function measureBare({ client, season }: Bench, group: string, members: st
   const tables = { members: 'members', changes: 'changes' };
   const copies = { members: 'bench_members', changes: 'bench_changes' };
   const copy = `select profile_id, $2::uuid, application_id, ordinal, since_epoch, until_epoch, entered_at from members where group_id = $1`;
-  const find = `select id, $3::uuid, application_id, ordinal, 1, null, '-infinity' from profiles where $1::timestamptz is not null and id in (${members})`;
 
   await forget(); // a run that was cut off leaves them
   const same = await insert(tables, copy, [group, BARE_GROUP]);
@@ -174,16 +154,14 @@ async function measureBare({ client, season }: Bench, group: string, members: st
   await client.query('create table bench_members (like members including indexes)');
   await client.query('create table bench_changes (like changes including indexes)');
   const empty = await insert(copies, copy, [group, BARE_GROUP]);
-  const found = await insert(tables, find, [new Date().toISOString(), season.applicationId, BARE_GROUP]);
-  await forget();
-  return { same, empty, found };
+  return { same, empty };
 }
 
 async function measureFills(bench: Bench): Promise<Row[]> {
   const { server, client } = bench;
   const rows: Row[] = [];
-  const sums = { fill: 0, same: 0, empty: 0, found: 0 };
-  for (const [index, [name, rule]] of FIVE.entries()) {
+  const sums = { fill: 0, same: 0, empty: 0 };
+  for (const [name, rule] of FIVE) {
     tell(`filling: ${name}`);
     const times: number[] = [];
     const bares: Bare[] = [];
@@ -195,15 +173,13 @@ async function measureFills(bench: Bench): Promise<Row[]> {
       group = await makeGroup(server, rule);
       await untilLive(server, group);
       times.push((performance.now() - started) / 1000);
-      bares.push(await measureBare(bench, group, BY_HAND[index] ?? ''));
+      bares.push(await measureBare(bench, group));
     }
-    const [same, empty, found] = (['same', 'empty', 'found'] as const).map((kind) =>
-      median(bares.map((bare) => bare[kind])),
-    ) as [number, number, number]; // as many as there are kinds
+    const same = median(bares.map((bare) => bare.same));
+    const empty = median(bares.map((bare) => bare.empty));
     sums.fill += median(times);
     sums.same += same;
     sums.empty += empty;
-    sums.found += found;
     const started = performance.now();
     const proof = await call<{ missing: number; extra: number }>(
       server,
@@ -238,12 +214,6 @@ async function measureFills(bench: Bench): Promise<Row[]> {
     '… beside the same statements into empty copies',
     `${rounded(sums.fill)} s, bare ${rounded(sums.empty)} s`,
     sums.fill / sums.empty,
-    '',
-  ]);
-  rows.push([
-    '… beside statements that find the members too',
-    `${rounded(sums.fill)} s, bare ${rounded(sums.found)} s`,
-    sums.fill / sums.found,
     '',
   ]);
   return rows;

@@ -1,5 +1,5 @@
 // The exact preview of five rules over a million profiles and twenty million activities, against ClickHouse in process
-// (chdb, installed into bench/.peers) on the same data. `--profiles` and `--activities` take smaller numbers. Prints the
+// (chdb, installed into bench/.peers) on the same data, which stays where `--season` says. `--profiles` and `--activities` take smaller numbers. Prints the
 // sums of cold times, their ratios pair by pair, and what a preview costs when one leaf of the last rule changed.
 
 import { execFileSync, fork } from 'node:child_process';
@@ -25,6 +25,7 @@ const { values: options } = parseArgs({
     profiles: { type: 'string', default: '1000000' },
     activities: { type: 'string', default: '20000000' },
     rounds: { type: 'string', default: '5' },
+    season: { type: 'string' },
   },
 });
 
@@ -54,7 +55,11 @@ async function timed<T>(work: () => Promise<T>): Promise<{ ms: number; result: T
 }
 
 async function main(): Promise<void> {
-  const season = await prepareSeason({ profiles: Number(options.profiles), activities: Number(options.activities) });
+  const season = await prepareSeason({
+    profiles: Number(options.profiles),
+    activities: Number(options.activities),
+    folder: options.season,
+  });
   const db = openDatabase({ url: season.url, poolSize: 4, name: 'grandstand bench' });
   try {
     const catalogue = await loadCatalogue(db, season.applicationId);
