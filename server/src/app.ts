@@ -146,8 +146,7 @@ async function composeApp(
       onFill: (_fill, outcome, seconds) => meters.add({ ...noCounts(), fills: [{ outcome, seconds }] }),
     });
     const firstStart = await bootstrap(context, options.firstStart ?? true);
-    const firstOwnerToken =
-      config.role === 'worker' ? undefined : await inviteFirstOwner(context);
+    const firstOwnerToken = config.role === 'worker' ? undefined : await inviteFirstOwner(context);
     let evaluation: Evaluation | undefined = undefined;
     const http = await createHttp(context, {
       onChange: () => evaluation?.wake(),
