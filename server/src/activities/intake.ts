@@ -7,6 +7,7 @@ import type { Context } from '../context.ts';
 import { sql, type Queryable } from '../database/database.ts';
 import { ApiError } from '../errors.ts';
 import { formatInstant } from '../instant.ts';
+import { findProfileIdsByCustomIds } from '../profiles/profile-store.ts';
 import type { IntakeAnswer } from './activity.ts';
 import { createQueueStart, findOldestLive } from '../evaluation/queue.ts';
 import { nameTypes } from './activity-types.ts';
@@ -140,7 +141,7 @@ async function knownAmong(
 ): Promise<ReadonlySet<Doubtful>> {
   if (doubtful.length === 0) return new Set();
   const customIds = doubtful.flatMap(({ customId }) => customId ?? []);
-  const owners = await findProfileIds(db, applicationId, customIds);
+  const owners = await findProfileIdsByCustomIds(db, applicationId, customIds);
   const owned = doubtful.map((item) => ({
     item,
     profileId: item.profileId ?? owners.get(item.customId ?? '') ?? null,
@@ -150,13 +151,6 @@ async function knownAmong(
       with ordinality as d (profile_id, id, n)
     join activities a on a.profile_id = d.profile_id and a.id = d.id where a.application_id = ${applicationId}`);
   return new Set(rows.flatMap(({ n }) => owned[n - 1]?.item ?? []));
-}
-
-async function findProfileIds(db: Queryable, applicationId: number, customIds: string[]): Promise<Map<string, string>> {
-  if (customIds.length === 0) return new Map();
-  const { rows } = await db.query<{ custom_id: string; profile_id: string }>(sql`
-    select custom_id, profile_id from custom_ids where application_id = ${applicationId} and custom_id = any (${customIds}::text[])`);
-  return new Map(rows.map((row) => [row.custom_id, row.profile_id]));
 }
 
 interface Meters {

@@ -4,11 +4,12 @@ import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
 import { ApiError, conflict, notFound } from '../errors.ts';
 import { readUuid } from '../ids.ts';
+import { findProfileIdsByCustomIds } from '../profiles/profile-store.ts';
 import { buildBitset, has, type Bitset } from '../rules/bitset.ts';
 import { findGroup, getGroup, requireStatic } from './group-service.ts';
 import type { SentId } from './import-body.ts';
 import { tryWithLock } from './import-lock.ts';
-import { findOrdinals, findProfileIdsByCustomIds } from './member-store.ts';
+import { findOrdinals } from './member-store.ts';
 import { SwitchLost, runSwitch, type SwitchPlan, type SwitchResult } from './switch.ts';
 
 export interface Replaced {

@@ -7,7 +7,7 @@ import type { PageRequest } from '../database/page.ts';
 import { ValidationError, invalid, notFound } from '../errors.ts';
 import { readUuid } from '../ids.ts';
 import { formatInstant, parseInstant, type Instant } from '../instant.ts';
-import { findProfile } from '../profiles/profile-store.ts';
+import { findProfile, findProfileIdsByCustomIds } from '../profiles/profile-store.ts';
 import { pageOfMembersAsOf, type MemberAsOf } from './change-store.ts';
 import type { Group } from './group.ts';
 import { getGroup, requireStatic } from './group-service.ts';
@@ -50,7 +50,7 @@ async function resolve(
   { kind, ids }: SentIds,
 ): Promise<(string | undefined)[]> {
   if (kind === 'profile') return ids.map(readUuid);
-  const byCustomId = await store.findProfileIdsByCustomIds(context.db, application.id, ids);
+  const byCustomId = await findProfileIdsByCustomIds(context.db, application.id, ids);
   return ids.map((id) => byCustomId.get(id));
 }
 

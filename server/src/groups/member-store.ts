@@ -124,16 +124,6 @@ export async function findMember(
   return rows[0]?.since;
 }
 
-export async function findProfileIdsByCustomIds(
-  db: Queryable,
-  applicationId: number,
-  customIds: string[],
-): Promise<Map<string, string>> {
-  const { rows } = await db.query<{ custom_id: string; profile_id: string }>(sql`
-    select custom_id, profile_id from custom_ids where application_id = ${applicationId} and custom_id = any (${customIds}::text[])`);
-  return new Map(rows.map((row) => [row.custom_id, row.profile_id]));
-}
-
 /** The ordinal of each of these ids, which must be UUIDs, in their order; undefined of one that is no profile of the application. */
 export async function findOrdinals(
   db: Queryable,

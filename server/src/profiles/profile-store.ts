@@ -51,6 +51,17 @@ export async function findProfileIdByCustomId(
   return rows[0]?.profile_id;
 }
 
+export async function findProfileIdsByCustomIds(
+  db: Queryable,
+  applicationId: number,
+  customIds: string[],
+): Promise<Map<string, string>> {
+  if (customIds.length === 0) return new Map();
+  const { rows } = await db.query<{ custom_id: string; profile_id: string }>(sql`
+    select custom_id, profile_id from custom_ids where application_id = ${applicationId} and custom_id = any (${customIds}::text[])`);
+  return new Map(rows.map((row) => [row.custom_id, row.profile_id]));
+}
+
 /** Locks the profile, so that two changes of it cannot mix. */
 export async function lockProfile(tx: Queryable, applicationId: number, id: string): Promise<Profile | undefined> {
   const { rows } = await tx.query(
