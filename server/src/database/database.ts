@@ -334,6 +334,17 @@ function isConnectionFault(error: unknown): boolean {
 const SERIALIZATION_FAILURE = '40001';
 const DEADLOCK_DETECTED = '40P01';
 
+/** A connection that somebody holds, as stores take it. */
+export function onClient(client: pg.ClientBase, isDistributed = false): Queryable {
+  return {
+    isDistributed,
+    async query<Row>(statement: { text: string; values: unknown[] }) {
+      const result = await client.query(statement.text, statement.values);
+      return { rows: result.rows as Row[], count: result.rowCount ?? 0 }; // the caller names the columns it selected
+    },
+  };
+}
+
 export function isRetryable(error: unknown): boolean {
   const code = codeOf(error);
   return code === SERIALIZATION_FAILURE || code === DEADLOCK_DETECTED;

@@ -3,7 +3,7 @@
 // that dies is begun again by whoever finds the row, and one that fails says why and waits the longer each time.
 
 import type { Clock } from '../clock.ts';
-import { sql, type Database, type Queryable } from '../database/database.ts';
+import { onClient, sql, type Database, type Queryable } from '../database/database.ts';
 import { drain } from '../database/drain.ts';
 import type { DynamicGroups } from '../groups/dynamic.ts';
 import { isTakingIn } from '../groups/pace.ts';
@@ -17,7 +17,6 @@ import { BUCKETS } from './queue.ts';
 import type { ApplicationRules, GroupRules, RulesCache } from './rules-cache.ts';
 import { createSetReader, inSnapshot, readRuleSet } from './sets.ts';
 import { loadStates } from './state.ts';
-import { onClient } from './verify.ts';
 
 export interface FillContext {
   db: Database;

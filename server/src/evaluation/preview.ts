@@ -5,7 +5,7 @@
 import type pg from 'pg';
 import type { Application } from '../applications/application.ts';
 import type { Clock } from '../clock.ts';
-import { sql, type Database } from '../database/database.ts';
+import { onClient, sql, type Database } from '../database/database.ts';
 import { conflict, notFound } from '../errors.ts';
 import { parseRule } from '../groups/dynamic.ts';
 import { findGroup } from '../groups/group-service.ts';
@@ -13,7 +13,6 @@ import { formatInstant, type Instant } from '../instant.ts';
 import { andNot, fromOrdinals, or, popcount, take, type Bitset } from '../rules/bitset.ts';
 import { compileNow, refuseCycle } from './definitions.ts';
 import { createSetReader, inSnapshot, readRuleSet } from './sets.ts';
-import { onClient } from './verify.ts';
 
 export interface Preview {
   count: number;

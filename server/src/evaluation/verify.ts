@@ -4,7 +4,7 @@
 
 import type pg from 'pg';
 import type { Clock } from '../clock.ts';
-import { join, sql, type Database, type Queryable } from '../database/database.ts';
+import { join, onClient, sql, type Database, type Queryable } from '../database/database.ts';
 import { conflict, notFound } from '../errors.ts';
 import { newId } from '../ids.ts';
 import { formatInstant, type Instant } from '../instant.ts';
@@ -46,17 +46,6 @@ export async function verify(
     insert into verifications (group_id, id, at, checked, missing, extra, nightly)
     values (${groupId}, ${newId()}, ${formatInstant(at)}, ${result.checked}, ${result.missing}, ${result.extra}, ${nightly})`);
   return result;
-}
-
-/** The connection of a snapshot as stores take it. */
-export function onClient(client: pg.ClientBase, isDistributed = false): Queryable {
-  return {
-    isDistributed,
-    async query<Row>(statement: { text: string; values: unknown[] }) {
-      const result = await client.query(statement.text, statement.values);
-      return { rows: result.rows as Row[], count: result.rowCount ?? 0 }; // the caller names the columns it selected
-    },
-  };
 }
 
 interface LiveGroup {

@@ -6,9 +6,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { findTailHorizon } from '../activities/activity-store.ts';
 import type { Context } from '../context.ts';
-import type { Queryable } from '../database/database.ts';
+import { onClient, type Queryable } from '../database/database.ts';
 import { createLease } from '../database/lease.ts';
-import { onClient } from '../evaluation/verify.ts';
 import { formatInstant, MICROS_PER_DAY, type Instant } from '../instant.ts';
 import { DAYS, MINUTES } from './statistics.ts';
 import { MINUTE, startOf } from './statistics-service.ts';
