@@ -18,7 +18,6 @@ export interface GroupChores {
 }
 
 const SLICE = 5_000;
-const SLICE_BESIDE_INTAKE = 1_000;
 const INTERVAL_MS = 15_000;
 
 /** Every process does them at its start, when it is woken, and now and then; `intervalMs` 0: only when told to. */
@@ -77,9 +76,8 @@ async function finishDeletions({ db }: Pick<Context, 'db'>, isStopped: () => boo
   );
   for (const { group_id: groupId, application_id: applicationId } of rows) {
     for (const [table, key] of OF_A_GROUP) {
-      const next = (isBeside: boolean): Promise<number> =>
-        deleteSlice(db, table, key, groupId, isBeside ? SLICE_BESIDE_INTAKE : SLICE);
-      while (!isStopped() && (await giveWay(db, applicationId, next)) > 0);
+      const next = (size: number): Promise<number> => deleteSlice(db, table, key, groupId, size);
+      while (!isStopped() && (await giveWay(db, applicationId, SLICE, next)) > 0);
     }
     if (isStopped()) return;
     await db.query(sql`delete from group_deletions where group_id = ${groupId}`);

@@ -4,6 +4,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { sql, type Database, type Queryable } from '../database/database.ts';
 
+/** Rows of a slice beside intake. */
+export const SLICE_BESIDE_INTAKE = 1_000;
 /** Of the time that a slice took. */
 const REST = 1;
 
@@ -18,15 +20,16 @@ export async function isTakingIn(db: Queryable, applicationId: number): Promise<
   return rows.length > 0;
 }
 
-/** A slice, which is told whether it runs beside intake. */
+/** A slice of as many rows as are usual, or as may be beside intake; it is told how many, and which of the two. */
 export async function giveWay<T>(
   db: Database,
   applicationId: number,
-  slice: (isBeside: boolean) => Promise<T>,
+  usual: number,
+  slice: (size: number, isBeside: boolean) => Promise<T>,
 ): Promise<T> {
   const isBeside = await isTakingIn(db, applicationId);
   const startedAt = performance.now();
-  const result = await slice(isBeside);
+  const result = await slice(isBeside ? SLICE_BESIDE_INTAKE : usual, isBeside);
   if (isBeside) await wait((performance.now() - startedAt) * REST);
   return result;
 }

@@ -117,6 +117,9 @@ export async function begin(
   });
 }
 
+const superseded = ({ number, groupId }: Attempt): SwitchLost =>
+  new SwitchLost(`attempt ${number} to switch group ${groupId} was superseded`);
+
 export interface StepOptions {
   /** Profiles may enter in it. */
   enters?: boolean;
@@ -149,8 +152,7 @@ export async function step<T>(
         enters ? holdOffErasing(tx, attempt.applicationId) : undefined,
         durable || db.isDistributed === true ? undefined : tx.query(sql`set local synchronous_commit = off`),
       ]);
-      if (count === 0)
-        throw new SwitchLost(`attempt ${attempt.number} to switch group ${attempt.groupId} was superseded`);
+      if (count === 0) throw superseded(attempt);
       return work(tx);
     },
     retries === undefined ? {} : { retries },
@@ -174,8 +176,7 @@ export async function beside<T>(db: Database, attempt: Attempt, work: (tx: Query
         tx.query(sql`select set_config('lock_timeout', ${String(BESIDE_LOCK_TIMEOUT_MS)}, true)`),
         tx.query(sql`set local synchronous_commit = off`),
       ]);
-      if (rows.length === 0)
-        throw new SwitchLost(`attempt ${attempt.number} to switch group ${attempt.groupId} was superseded`);
+      if (rows.length === 0) throw superseded(attempt);
       return work(tx);
     },
     { retries: 0 },

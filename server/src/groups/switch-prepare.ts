@@ -9,7 +9,6 @@ import type { Prepared } from './switch-repair.ts';
 import * as store from './switch-store.ts';
 
 const SLICE = 20_000;
-const SLICE_BESIDE_INTAKE = 1_000;
 
 interface Part {
   entering: number[];
@@ -30,8 +29,8 @@ export async function* prepare(
   let from = 0;
   while (done < total) {
     const before = prepared;
-    prepared = await giveWay(db, attempt.applicationId, async (isBeside) => {
-      const part = cut(entering, leaving, from, size ?? (isBeside ? SLICE_BESIDE_INTAKE : SLICE));
+    prepared = await giveWay(db, attempt.applicationId, SLICE, async (fitting, isBeside) => {
+      const part = cut(entering, leaving, from, size ?? fitting);
       from = 1 + Math.max(part.entering.at(-1) ?? -1, part.leaving.at(-1) ?? -1);
       done += part.entering.length + part.leaving.length;
       const added = await write(db, attempt, part, before, { stage: 'prepare', done, total }, isBeside);

@@ -13,7 +13,7 @@ import { andNot } from '../rules/bitset.ts';
 import { dependency } from '../rules/depends.ts';
 import { findHead, lockHead, type Head } from './head.ts';
 import { writeSize } from './membership.ts';
-import { giveWay } from './pace.ts';
+import { giveWay, SLICE_BESIDE_INTAKE } from './pace.ts';
 import {
   begin,
   isLockNotAvailable,
@@ -39,7 +39,6 @@ export interface SwitchOptions {
 export { SwitchLost, type SwitchContext, type SwitchPlan, type SwitchProgress, type SwitchResult };
 
 const SLICE = 5_000;
-const SLICE_BESIDE_INTAKE = 1_000;
 const LAST_FEW = 200;
 /** A switch of more members than this fills the groups that read this one again, instead of queueing each profile. */
 export const REFILL_ABOVE = 10_000;
@@ -202,9 +201,7 @@ export async function* cleanSwitch(
   const head = await findHead(db, groupId);
   let done = 0;
   for (let count = 1; head && count > 0; done += count) {
-    count = await giveWay(db, applicationId, (isBeside) =>
-      store.cleanSlice(db, groupId, head.epoch, isBeside ? SLICE_BESIDE_INTAKE : SLICE),
-    );
+    count = await giveWay(db, applicationId, SLICE, (size) => store.cleanSlice(db, groupId, head.epoch, size));
     yield { stage: 'clean', done: done + count, total: null };
   }
   await db.query(sql`delete from fills where group_id = ${groupId} and attempts = ${attempt} and stage = 'clean'`);
