@@ -9,7 +9,7 @@ import { dynamicGroups } from './dynamic-groups.ts';
 import { leases } from './leases.ts';
 import { evaluateSlice } from './live.ts';
 import { rulesCache } from './rules-cache.ts';
-import { createWorker } from './worker.ts';
+import { createWorker, type Worker } from './worker.ts';
 
 describe('a dynamic group', () => {
   let bench: EngineBench;
@@ -17,6 +17,11 @@ describe('a dynamic group', () => {
     bench = await createBench();
   });
   afterAll(() => bench.close());
+
+  const hire = (db: Database): Worker => {
+    const { clock } = bench;
+    return createWorker({ db, clock, log: pino({ level: 'silent' }), dynamicGroups: dynamicGroups({ db, clock }) });
+  };
 
   it('gathers who meets its rule, takes in who comes to, and lets go at the exact instant', async () => {
     const early = await bench.profile();
@@ -67,13 +72,7 @@ describe('a dynamic group', () => {
       /definitions_version as version.*sweeping_until as sweeping/,
       () => bench.server.call('DELETE', `applications/${CLIENT_ID}/profile-groups/${doomed}/`),
     );
-    const { clock } = bench;
-    const worker = createWorker({
-      db,
-      clock,
-      log: pino({ level: 'silent' }),
-      dynamicGroups: dynamicGroups({ db, clock }),
-    });
+    const worker = hire(db);
     await worker.tick();
     await worker.stop();
     expect(await bench.members(kept)).toEqual([fan.id]);
@@ -93,12 +92,7 @@ describe('a dynamic group', () => {
       value: 1,
     });
     await db.query(expireHearts);
-    const worker = createWorker({
-      db,
-      clock,
-      log: pino({ level: 'silent' }),
-      dynamicGroups: dynamicGroups({ db, clock }),
-    });
+    const worker = hire(db);
     await worker.tick();
     await worker.stop();
     await bench.send(fan, 'poll-voted');
@@ -132,12 +126,7 @@ describe('a dynamic group', () => {
       },
     };
     const { clock } = bench;
-    const worker = createWorker({
-      db,
-      clock,
-      log: pino({ level: 'silent' }),
-      dynamicGroups: dynamicGroups({ db, clock }),
-    });
+    const worker = hire(db);
     await worker.tick();
     isSaving = true;
     await bench.server.sdk.attributes.define({ key: 'first', type: 'string', label: 'First' });
