@@ -13,7 +13,7 @@ import { bootstrap, type FirstStart } from './bootstrap.ts';
 import { systemClock, type Clock, type SystemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Context } from './context.ts';
-import { authenticate } from './credentials/authenticate.ts';
+import { authenticate } from './authenticate.ts';
 import { profileTokens } from './credentials/token.ts';
 import { openDatabase } from './database/database.ts';
 import { startEmbedded, type EmbeddedDatabase } from './database/embedded.ts';

@@ -3,13 +3,13 @@
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
 import { notFound } from '../errors.ts';
-import { enqueue } from '../evaluation/queue.ts';
+import { enqueue } from '../queue/queue.ts';
 import { STEP, type SteppedRange } from '../http/range.ts';
 import { formatInstant } from '../instant.ts';
 import { activityDependencies } from '../rules/depends.ts';
 import type { Activity } from './activity.ts';
 import * as store from './activity-store.ts';
-import { lockHistories, plainFact, recomputeTotals } from './totals.ts';
+import { lockHistories, plainFact, recomputeTotals } from '../facts/totals.ts';
 
 /** Removes an activity as if it had never been sent. Its id may be sent again. */
 export async function removeActivity(

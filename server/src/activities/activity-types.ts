@@ -2,7 +2,7 @@
 // without registering them. An id is never given away again, since stored activities carry it.
 
 import type { Context } from '../context.ts';
-import { nextDefinitionId, raiseDefinitionsVersion } from '../attributes/definitions.ts';
+import { nextDefinitionId, raiseDefinitionsVersion } from '../facts/definitions.ts';
 import { conflict, denied, invalid, notFound, type FieldErrors, ValidationError } from '../errors.ts';
 import { formatInstant } from '../instant.ts';
 import type { ActivityType } from '../rules/attribute.ts';

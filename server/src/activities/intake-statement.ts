@@ -8,7 +8,7 @@
 // - A batch that was read under other definitions than the database's stores nothing and says so.
 
 import { sql, empty, type Queryable, type Sql } from '../database/database.ts';
-import { BUCKETS } from '../evaluation/queue.ts';
+import { BUCKETS } from '../queue/queue.ts';
 import type { Fact } from '../rules/attribute.ts';
 import { dependency } from '../rules/depends.ts';
 import type { Columns } from './read-items.ts';

@@ -9,7 +9,7 @@ import { ApiError } from '../errors.ts';
 import { formatInstant } from '../instant.ts';
 import { findProfileIdsByCustomIds } from '../profiles/profile-store.ts';
 import type { IntakeAnswer } from './activity.ts';
-import { createQueueStart, findOldestLive } from '../evaluation/queue.ts';
+import { createQueueStart, findOldestLive } from '../queue/queue.ts';
 import { nameTypes } from './activity-types.ts';
 import { createGate } from './gate.ts';
 import { ERASED_MEANWHILE, storeBatch, type Stored } from './intake-statement.ts';

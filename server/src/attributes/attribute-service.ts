@@ -13,7 +13,7 @@ import { parseDefinition } from '../rules/definition.ts';
 import { FIRST_CUSTOM_ID } from '../rules/platform.ts';
 import { isNode, type RuleTree } from '../rules/tree.ts';
 import * as store from './attribute-store.ts';
-import { nextDefinitionId, raiseDefinitionsVersion } from './definitions.ts';
+import { nextDefinitionId, raiseDefinitionsVersion } from '../facts/definitions.ts';
 
 export const MAX_DEFINITIONS = 500;
 export const MAX_FACTS = 1000;

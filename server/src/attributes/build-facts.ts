@@ -5,12 +5,12 @@
 // that dies is replaced, and its successor begins the fact again.
 
 import { setTimeout as wait } from 'node:timers/promises';
-import { lockHistories, recomputeTotals } from '../activities/totals.ts';
+import { lockHistories, recomputeTotals } from '../facts/totals.ts';
 import type { Context } from '../context.ts';
 import { drain } from '../database/drain.ts';
 import { createLease } from '../database/lease.ts';
 import * as store from './attribute-store.ts';
-import { raiseDefinitionsVersion } from './definitions.ts';
+import { raiseDefinitionsVersion } from '../facts/definitions.ts';
 
 export interface FactBuilder {
   /** Builds and deletes everything that waits; false where another process is at it. */

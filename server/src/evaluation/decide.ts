@@ -4,12 +4,12 @@
 // Every decision walks the time since the last sweep, not only the present: a flip between that instant and now is
 // written at its own instant, whichever row made us look.
 
-import type { ChangeCause } from '../groups/membership.ts';
+import type { ChangeCause } from '../membership/membership.ts';
 import type { Instant } from '../instant.ts';
 import { dependency } from '../rules/depends.ts';
 import { timeline, type CompiledRule } from '../rules/evaluate.ts';
 import type { ProfileState } from '../rules/state.ts';
-import type { QueueCause } from './queue.ts';
+import type { QueueCause } from '../queue/queue.ts';
 import { groupKey, type ApplicationRules, type Concern } from './rules-cache.ts';
 
 export interface QueueRow {

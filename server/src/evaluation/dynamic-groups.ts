@@ -10,7 +10,7 @@ import { formatInstant, type Instant } from '../instant.ts';
 import type { CompiledRule } from '../rules/evaluate.ts';
 import { RuleError } from '../rules/leaf.ts';
 import type { RuleNode } from '../rules/tree.ts';
-import { readAsOf } from './as-of.ts';
+import { readAsOf } from '../queue/as-of.ts';
 import {
   compileNow,
   findReadingCycle,

@@ -4,7 +4,7 @@
 import type { Clock } from '../clock.ts';
 import { sql, type Database, type Queryable } from '../database/database.ts';
 import { formatInstant, MICROS_PER_SECOND, type Instant } from '../instant.ts';
-import { readAsOf } from './as-of.ts';
+import { readAsOf } from '../queue/as-of.ts';
 
 const FIRST_PAUSE = MICROS_PER_SECOND;
 const LONGEST_PAUSE = 600 * MICROS_PER_SECOND;

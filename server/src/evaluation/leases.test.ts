@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDatabase, sql, type Database } from '../database/database.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { leases } from './leases.ts';
-import { BUCKETS } from './queue.ts';
+import { BUCKETS } from '../queue/queue.ts';
 
 describe('the leases of a worker', () => {
   let database: TestDatabase;

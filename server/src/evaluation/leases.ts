@@ -7,7 +7,7 @@
 
 import { sql, type Database, type Queryable } from '../database/database.ts';
 import { newId } from '../ids.ts';
-import { BUCKETS } from './queue.ts';
+import { BUCKETS } from '../queue/queue.ts';
 
 /** This worker was taken for dead: whatever it was doing is undone, and it begins anew under another name. */
 export class LeaseLost extends Error {}

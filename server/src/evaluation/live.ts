@@ -4,9 +4,9 @@
 
 import { sql, type Database, type Queryable } from '../database/database.ts';
 import type { Clock } from '../clock.ts';
-import { holdOffErasing } from '../groups/erasing.ts';
-import { changeMembership, type MembershipChange } from '../groups/membership.ts';
-import { packed } from '../groups/packed.ts';
+import { holdOffErasing } from '../membership/erasing.ts';
+import { changeMembership, type MembershipChange } from '../membership/membership.ts';
+import { packed } from '../database/packed.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { NO_NEEDS, type ProfileState } from '../rules/state.ts';
 import {

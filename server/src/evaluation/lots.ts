@@ -2,7 +2,7 @@
 // under the same number. Rows come back with the place of their profile, which is shorter than its id.
 
 import { sql, type Sql } from '../database/database.ts';
-import { packed } from '../groups/packed.ts';
+import { packed } from '../database/packed.ts';
 import type { Needs } from '../rules/state.ts';
 
 /** Profiles of which the same is needed. */

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sql } from '../database/database.ts';
-import { REFILL_ABOVE } from '../groups/switch.ts';
+import { REFILL_ABOVE } from '../membership/switch.ts';
 import { formatInstant, MICROS_PER_DAY, MICROS_PER_SECOND } from '../instant.ts';
 import type { RuleLeaf } from '../rules/tree.ts';
 import { createBench, type EngineBench } from '../testing/engine.ts';

@@ -10,7 +10,7 @@ import type { Group } from '../groups/group.ts';
 import { getGroup } from '../groups/group-service.ts';
 import { readUuid } from '../ids.ts';
 import { formatInstant, parseInstant, type Instant } from '../instant.ts';
-import { BUCKETS } from './queue.ts';
+import { BUCKETS } from '../queue/queue.ts';
 import { groupKey } from './rules-cache.ts';
 
 export const MAX_REASON = 1000;

@@ -3,11 +3,11 @@
 // one value in binary form: a row of the driver's for each of them would cost more than all the rest.
 
 import { empty, raw, sql, type Queryable, type Sql } from '../database/database.ts';
-import { packed } from '../groups/packed.ts';
+import { packed } from '../database/packed.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { mergeRecent } from '../rules/operators/windows.ts';
 import type { Recent, RecentNeed } from '../rules/state.ts';
-import { BINARY_EPOCH, readInt8 } from './copy.ts';
+import { BINARY_EPOCH, readInt8 } from '../database/copy.ts';
 import { lotsInput } from './lots.ts';
 
 /** How many activities of a type are read at first; more only for profiles whose thresholds lie deeper. */

@@ -10,7 +10,7 @@ import { buildBitset, type Bitset } from '../rules/bitset.ts';
 import { hasNot, treeSet, type CompiledRule } from '../rules/evaluate.ts';
 import type { SetReader } from '../rules/leaf.ts';
 import { sqlInteger } from '../rules/literals.ts';
-import { BINARY_EPOCH, readInt8, readIntegers, readRecords, readRows, readUuid } from './copy.ts';
+import { BINARY_EPOCH, readInt8, readIntegers, readRecords, readRows, readUuid } from '../database/copy.ts';
 
 export interface SetReaderOptions {
   applicationId: number;

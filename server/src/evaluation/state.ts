@@ -2,7 +2,7 @@
 // only where something needs it.
 
 import { sql, type Queryable } from '../database/database.ts';
-import { packed } from '../groups/packed.ts';
+import { packed } from '../database/packed.ts';
 import type { Instant } from '../instant.ts';
 import type { Scalar } from '../rules/attribute.ts';
 import type { FactTotal, Needs, ProfileState } from '../rules/state.ts';

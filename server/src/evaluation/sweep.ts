@@ -12,7 +12,7 @@ import { join, sql, type Queryable, type Sql } from '../database/database.ts';
 import { FIRST_INSTANT, formatInstant, MICROS_PER_SECOND, type Instant } from '../instant.ts';
 import type { Crossing } from '../rules/leaf.ts';
 import type { LiveContext } from './live.ts';
-import { BUCKETS } from './queue.ts';
+import { BUCKETS } from '../queue/queue.ts';
 import { groupKey, MOST_READINGS, type ApplicationRules, type WatchedCrossing } from './rules-cache.ts';
 
 /** How much time one statement may look through, and the bounds of how long it should take. */

@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import type { Clock } from '../clock.ts';
 import { empty, sql, type Database } from '../database/database.ts';
 import type { DynamicGroups } from '../groups/dynamic.ts';
-import type { MembershipChange } from '../groups/membership.ts';
+import type { MembershipChange } from '../membership/membership.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import type { QueueRow } from './decide.ts';
 import { failGroup } from './failures.ts';
@@ -14,7 +14,7 @@ import { bucketOfGroup, listDueFills, runFill, type DueFill, type FillOutcome } 
 import { LEASE_TTL_MS, LeaseLost, leases, type LeaseOptions } from './leases.ts';
 import { evaluateSlice, type LiveContext, type SliceResult } from './live.ts';
 import { verifyNext } from './nightly.ts';
-import { BUCKETS, createQueueStart, type QueueStart } from './queue.ts';
+import { BUCKETS, createQueueStart, type QueueStart } from '../queue/queue.ts';
 import { bell, rests } from './rests.ts';
 import { rulesCache } from './rules-cache.ts';
 import { listSweepable, sweeper, type Sweepable } from './sweep.ts';

@@ -9,7 +9,7 @@ import { formatInstant, type Instant } from '../instant.ts';
 import * as store from './change-store.ts';
 import { getGroup } from './group-service.ts';
 import { findGroupIdsByReference } from './group-store.ts';
-import { findHead, findHeads } from './head.ts';
+import { findHead, findHeads } from '../membership/head.ts';
 
 export interface ChangesPage {
   /** All changes after the one asked for. */

@@ -1,7 +1,7 @@
 import { raw, sql, type Queryable } from '../database/database.ts';
 import { pageClause, type Order, type PageRequest } from '../database/page.ts';
 import type { Instant } from '../instant.ts';
-import type { ChangeCause } from './membership.ts';
+import type { ChangeCause } from '../membership/membership.ts';
 
 export interface Change {
   sequence: number;

@@ -5,8 +5,8 @@
 import type { Context } from '../context.ts';
 import { raw, sql, type Queryable } from '../database/database.ts';
 import { isLocked } from './import-lock.ts';
-import { giveWay } from './pace.ts';
-import { abandonImport, cleanSwitch, SwitchLost } from './switch.ts';
+import { giveWay } from '../queue/pace.ts';
+import { abandonImport, cleanSwitch, SwitchLost } from '../membership/switch.ts';
 
 export interface GroupChores {
   /** There is something to do: begins soon, in the background. */

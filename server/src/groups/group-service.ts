@@ -13,7 +13,7 @@ import { requireMatch } from '../profiles/profile-service.ts';
 import { dependency } from '../rules/depends.ts';
 import { leavesOf, type RuleNode } from '../rules/tree.ts';
 import { parseRule } from './dynamic.ts';
-import { insertHead } from './head.ts';
+import { insertHead } from '../membership/head.ts';
 import {
   MAX_DESCRIPTION,
   MAX_GROUP_CUSTOM_ID,

@@ -10,7 +10,7 @@ import { findGroup, getGroup, requireStatic } from './group-service.ts';
 import type { SentId } from './import-body.ts';
 import { tryWithLock } from './import-lock.ts';
 import { findOrdinals } from './member-store.ts';
-import { SwitchLost, runSwitch, type SwitchPlan, type SwitchResult } from './switch.ts';
+import { SwitchLost, runSwitch, type SwitchPlan, type SwitchResult } from '../membership/switch.ts';
 
 export interface Replaced {
   added: number;

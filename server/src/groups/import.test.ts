@@ -9,7 +9,7 @@ import { sql } from '../database/database.ts';
 import { addProfiles } from '../testing/profiles.ts';
 import { ADMIN_TOKEN, CLIENT_ID, refusal, startTestServer, type TestServer } from '../testing/server.ts';
 import { tryWithLock } from './import-lock.ts';
-import { runSwitch } from './switch.ts';
+import { runSwitch } from '../membership/switch.ts';
 
 const GROUPS = `applications/${CLIENT_ID}/profile-groups/`;
 

@@ -11,8 +11,8 @@ import { findProfile, findProfileIdsByCustomIds } from '../profiles/profile-stor
 import { pageOfMembersAsOf, type MemberAsOf } from './change-store.ts';
 import type { Group } from './group.ts';
 import { getGroup, requireStatic } from './group-service.ts';
-import { findHead } from './head.ts';
-import { addToGroup, leaveGroup } from './membership-many.ts';
+import { findHead } from '../membership/head.ts';
+import { addToGroup, leaveGroup } from '../membership/membership-many.ts';
 import * as store from './member-store.ts';
 
 export const MAX_IDS = 10_000;

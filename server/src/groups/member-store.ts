@@ -1,7 +1,7 @@
 import { empty, join, raw, sql, type Queryable, type Sql } from '../database/database.ts';
 import { pageClause, type Order, type PageRequest } from '../database/page.ts';
 import { formatInstant, type Instant } from '../instant.ts';
-import { packed, unpacked } from './packed.ts';
+import { packed, unpacked } from '../database/packed.ts';
 
 export interface Member {
   id: string;

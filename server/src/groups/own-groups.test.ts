@@ -7,8 +7,8 @@ import { formatInstant } from '../instant.ts';
 import { newId } from '../ids.ts';
 import { chooseSeed } from '../testing/random.ts';
 import { CLIENT_ID, startTestServer, type TestServer } from '../testing/server.ts';
-import { insertHead } from './head.ts';
-import { changeMembership } from './membership.ts';
+import { insertHead } from '../membership/head.ts';
+import { changeMembership } from '../membership/membership.ts';
 import { watchOwnGroups, type OwnGroup } from './own-groups-watch.ts';
 
 let server: TestServer;

@@ -1,16 +1,16 @@
 // Profiles: made, changed and erased. Keeps the invariants that a custom id belongs to one profile, that a profile's own
 // token never writes what only admins may, and that whatever a rule may read is queued in the transaction that changes it.
 
-import { lockHistories } from '../activities/totals.ts';
+import { lockHistories } from '../facts/totals.ts';
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
 import type { Queryable } from '../database/database.ts';
 import { ApiError, conflict, notFound, throwFound, type FieldErrors } from '../errors.ts';
-import { lockForErasing } from '../groups/erasing.ts';
-import { removeFromGroups } from '../groups/membership.ts';
+import { lockForErasing } from '../membership/erasing.ts';
+import { removeFromGroups } from '../membership/membership.ts';
 import { newId } from '../ids.ts';
 import { formatInstant, parseInstant, type Instant } from '../instant.ts';
-import { enqueue, type QueueEntry } from '../evaluation/queue.ts';
+import { enqueue, type QueueEntry } from '../queue/queue.ts';
 import { dependency } from '../rules/depends.ts';
 import type { Catalogue } from '../rules/attribute.ts';
 import { parseNumber } from '../rules/values.ts';

@@ -1,6 +1,6 @@
 import { empty, join, raw, sql, type Database, type Queryable, type Sql } from '../database/database.ts';
 import { pageClause, type Order, type PageRequest } from '../database/page.ts';
-import { enqueueStatement, type QueueEntry } from '../evaluation/queue.ts';
+import { enqueueStatement, type QueueEntry } from '../queue/queue.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import type { AttributePair, Profile, Writer } from './profile.ts';
 

@@ -3,7 +3,7 @@
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
 import type { Queryable } from '../database/database.ts';
-import { readAsOf } from '../evaluation/as-of.ts';
+import { readAsOf } from '../queue/as-of.ts';
 import { formatInstant, MICROS_PER_DAY, MICROS_PER_SECOND, type Instant } from '../instant.ts';
 import { countProfiles } from '../profiles/profile-store.ts';
 import { DAYS, GROUPS, MINUTES, VERIFIED_DAYS, type StatisticsResource } from './statistics.ts';

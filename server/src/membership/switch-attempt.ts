@@ -6,7 +6,7 @@ import type { Clock } from '../clock.ts';
 import { sql, type Database, type Queryable } from '../database/database.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import type { Bitset } from '../rules/bitset.ts';
-import type { DynamicGroups } from './dynamic.ts';
+import type { DynamicGroups } from '../groups/dynamic.ts';
 import { holdOffErasing } from './erasing.ts';
 import { lockHead } from './head.ts';
 import * as store from './switch-store.ts';

@@ -2,17 +2,17 @@
 // but on public routes, which honour an admin token and ignore whatever else the header holds.
 
 import type { FastifyRequest } from 'fastify';
-import { findAdminToken, touchAdminToken } from '../applications/application-store.ts';
-import type { Context } from '../context.ts';
-import { ApiError } from '../errors.ts';
-import { readUuid } from '../ids.ts';
-import { formatInstant } from '../instant.ts';
-import { authenticateSession } from '../producers/session.ts';
-import { resolveClientToken } from '../profiles/profile-service.ts';
-import { findProfileByToken } from '../profiles/profile-store.ts';
-import { hashToken } from '../secrets.ts';
-import type { Credential } from './credential.ts';
-import { ISSUER, claimedIssuer, verifyClientToken } from './token.ts';
+import { findAdminToken, touchAdminToken } from './applications/application-store.ts';
+import type { Context } from './context.ts';
+import { ApiError } from './errors.ts';
+import { readUuid } from './ids.ts';
+import { formatInstant } from './instant.ts';
+import { authenticateSession } from './producers/session.ts';
+import { resolveClientToken } from './profiles/profile-service.ts';
+import { findProfileByToken } from './profiles/profile-store.ts';
+import { hashToken } from './secrets.ts';
+import type { Credential } from './credentials/credential.ts';
+import { ISSUER, claimedIssuer, verifyClientToken } from './credentials/token.ts';
 
 const SCHEME = /^(?:bearer|token)(?: +(.*))?$/i;
 

@@ -3,13 +3,13 @@
 
 import { empty, isUniqueViolation, sql, type Database, type Queryable, type Sql } from '../database/database.ts';
 import { rowLocks } from '../database/row-locks.ts';
-import { BUCKETS } from '../evaluation/queue.ts';
+import { BUCKETS } from '../queue/queue.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { dependency } from '../rules/depends.ts';
 import { holdOffErasing } from './erasing.ts';
 import { EpochMoved, findHead, lockHead } from './head.ts';
 import { writeSize, type ChangeCause } from './membership.ts';
-import { packed, unpacked } from './packed.ts';
+import { packed, unpacked } from '../database/packed.ts';
 
 export interface ManyOptions {
   groupId: string;

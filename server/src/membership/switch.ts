@@ -7,13 +7,13 @@
 // superseded (a newer rule, another process) cannot write any more.
 
 import { sql, type Database, type Queryable } from '../database/database.ts';
-import { BUCKETS } from '../evaluation/queue.ts';
+import { BUCKETS } from '../queue/queue.ts';
 import { formatInstant } from '../instant.ts';
 import { andNot } from '../rules/bitset.ts';
 import { dependency } from '../rules/depends.ts';
 import { findHead, lockHead, type Head } from './head.ts';
 import { writeSize } from './membership.ts';
-import { giveWay, SLICE_BESIDE_INTAKE } from './pace.ts';
+import { giveWay, SLICE_BESIDE_INTAKE } from '../queue/pace.ts';
 import {
   begin,
   isLockNotAvailable,

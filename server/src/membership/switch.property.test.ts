@@ -14,7 +14,7 @@ import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { insertProfiles } from '../testing/profiles.ts';
 import { chooseSeed, propertyRuns } from '../testing/random.ts';
 import { testClock } from '../testing/server.ts';
-import { groupChores } from './group-chores.ts';
+import { groupChores } from '../groups/group-chores.ts';
 import { insertHead } from './head.ts';
 import { lockForErasing } from './erasing.ts';
 import { changeMembership, removeFromGroups, type MembershipChange } from './membership.ts';

@@ -5,7 +5,7 @@
 
 import { sql, type Queryable } from '../database/database.ts';
 import { rowLocks } from '../database/row-locks.ts';
-import { BUCKETS } from '../evaluation/queue.ts';
+import { BUCKETS } from '../queue/queue.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { dependency } from '../rules/depends.ts';
 import { holdOffErasing } from './erasing.ts';

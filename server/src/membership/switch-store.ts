@@ -7,9 +7,9 @@
 import { to as copyTo } from 'pg-copy-streams';
 import { empty, raw, sql, type Database, type Queryable, type Sql } from '../database/database.ts';
 import { rowLocks } from '../database/row-locks.ts';
-import { readRecords } from '../evaluation/copy.ts';
+import { readRecords } from '../database/copy.ts';
 import { buildBitset, type Bitset } from '../rules/bitset.ts';
-import { packed } from './packed.ts';
+import { packed } from '../database/packed.ts';
 
 /** `i (id, group_id)`: each of the profiles with the group. */
 const pairs = (groupId: string, ids: string[]): Sql =>

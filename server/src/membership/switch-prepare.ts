@@ -3,7 +3,7 @@
 
 import { isUniqueViolation, type Database } from '../database/database.ts';
 import { popcount, take, type Bitset } from '../rules/bitset.ts';
-import { giveWay } from './pace.ts';
+import { giveWay } from '../queue/pace.ts';
 import { beside, isLockNotAvailable, step, type Attempt, type SwitchProgress } from './switch-attempt.ts';
 import type { Prepared } from './switch-repair.ts';
 import * as store from './switch-store.ts';
