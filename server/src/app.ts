@@ -14,6 +14,7 @@ import { systemClock, type Clock, type SystemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Context } from './context.ts';
 import { authenticate } from './authenticate.ts';
+import { authorize, callerOf } from './credentials/credential.ts';
 import { profileTokens } from './credentials/token.ts';
 import { openDatabase } from './database/database.ts';
 import { startEmbedded, type EmbeddedDatabase } from './database/embedded.ts';
@@ -150,7 +151,11 @@ async function composeApp(
     let evaluation: Evaluation | undefined = undefined;
     const http = await createHttp(context, {
       onChange: () => evaluation?.wake(),
-      authenticate: (request) => authenticate(context, request),
+      async admit(request, rule) {
+        request.credential = await authenticate(context, request);
+        authorize(request.credential, rule);
+        return callerOf(request.credential);
+      },
       routes:
         config.role === 'worker'
           ? [operationsRoutes]

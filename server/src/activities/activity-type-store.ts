@@ -18,13 +18,6 @@ export async function countTypes(db: Queryable, applicationId: number): Promise<
   return rows[0]?.count ?? 0;
 }
 
-/** The application's own types by name. */
-export async function listOwnTypes(db: Queryable, applicationId: number): Promise<ActivityType[]> {
-  const { rows } = await db.query<ActivityType>(sql`
-    select id, type, label, client, registered from activity_types where application_id = ${applicationId} order by type collate "C"`);
-  return rows;
-}
-
 /** Where the application has a type of this name, it takes the other fields. */
 export async function upsertType(tx: Queryable, applicationId: number, row: ActivityType, now: string): Promise<void> {
   await tx.query(sql`

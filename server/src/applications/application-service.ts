@@ -5,8 +5,7 @@ import { conflict, notFound } from '../errors.ts';
 import { newId } from '../ids.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { hashToken, randomText, type Secrets } from '../secrets.ts';
-import { STATISTICS_SHARDS } from '../profiles/profile-store.ts';
-import { CLIENT_ID, type Application } from './application.ts';
+import { CLIENT_ID, type Application, STATISTICS_SHARDS } from './application.ts';
 import * as store from './application-store.ts';
 
 const CACHE_MICROS = 5_000_000;

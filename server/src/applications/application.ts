@@ -14,6 +14,7 @@ export interface Application {
 
 export const CLIENT_ID = /^[A-Za-z0-9_-]{4,64}$/;
 export const MIN_SECRET_LENGTH = 32;
+export const STATISTICS_SHARDS = 16;
 
 const url = (description: string) => Type.String({ format: 'uri', description });
 const none = Type.Null({ description: 'Kept for clients that expect the field.' });

@@ -2,6 +2,7 @@
 
 import { ApiError, denied } from '../errors.ts';
 import type { Application } from '../applications/application.ts';
+import type { AccessRule, Caller } from '../http/route.ts';
 import type { Profile } from '../profiles/profile.ts';
 
 export interface AdminCredential {
@@ -31,19 +32,10 @@ export interface ProducerCredential {
 
 export type Credential = AdminCredential | ProfileCredential | ProducerCredential;
 
-/**
- * What a route asks of a credential before its handler runs, as its `config.access`:
- * `public` nothing (an admin token is honoured, anything else ignored), `profile` a profile token, `admin` an admin token or
- * a producer, `owner` an admin token or an owning producer, `any` one of them all (the handler decides), `producer` a session.
- */
-export type Access = 'public' | 'profile' | 'admin' | 'owner' | 'any' | 'producer';
-
-export interface AccessRule {
-  access: Access;
-  /** Changes nothing, so that read-only tokens and viewers may call it. Default: GET and HEAD. */
-  reads: boolean;
-  /** The application that the path names, if it names one. */
-  clientId: string | undefined;
+declare module 'fastify' {
+  interface FastifyRequest {
+    credential: Credential | undefined;
+  }
 }
 
 /** Throws 401 or 403 unless the credential may call the route; returns it narrowed by what the caller then knows. */
@@ -70,6 +62,13 @@ function authorizeProducer(credential: ProducerCredential, rule: AccessRule): vo
   if (!role) throw denied('You are not a producer of this application.');
   if (rule.access === 'owner' && role !== 'owner') throw denied('Only an owner of the application may do this.');
   if (role === 'viewer' && !rule.reads) throw denied('Viewers may look, not change.');
+}
+
+/** Whose rate limits a request counts in. */
+export function callerOf(credential: Credential | undefined): Caller {
+  if (!credential || credential.kind === 'producer') return {};
+  const clientId = credential.application.client_id;
+  return credential.kind === 'profile' ? { clientId, profileId: credential.profile.id } : { clientId };
 }
 
 /** Who did it, as rulesets and pins keep it. */

@@ -8,7 +8,7 @@ import { from as copyFrom } from 'pg-copy-streams';
 import { formatInstant, parseInstant } from '../instant.ts';
 import { PLATFORM_TYPES } from '../rules/platform.ts';
 import { parseNumber } from '../rules/values.ts';
-import { STATISTICS_SHARDS } from '../profiles/profile-store.ts';
+import { STATISTICS_SHARDS } from '../applications/application.ts';
 import type { Progress } from './progress.ts';
 import { createRandom } from './random.ts';
 import { createSeason, type SeasonOptions } from './season.ts';

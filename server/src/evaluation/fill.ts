@@ -5,7 +5,7 @@
 import type { Clock } from '../clock.ts';
 import { onClient, sql, type Database, type Queryable } from '../database/database.ts';
 import { drain } from '../database/drain.ts';
-import type { DynamicGroups } from '../groups/dynamic.ts';
+import type { Refills } from '../membership/switch-attempt.ts';
 import { isTakingIn } from '../queue/pace.ts';
 import { cleanSwitch, runSwitch, SwitchLost, type SwitchPlan, type SwitchProgress } from '../membership/switch.ts';
 import { formatInstant, type Instant } from '../instant.ts';
@@ -22,7 +22,7 @@ export interface FillContext {
   db: Database;
   clock: Clock;
   rules: RulesCache;
-  dynamicGroups: Pick<DynamicGroups, 'refill'>;
+  dynamicGroups: Refills;
 }
 
 export interface DueFill {

@@ -1,6 +1,7 @@
 // Pins: a person's word over the rule, for one profile in one dynamic group, with a reason and maybe an end. Setting one
 // queues the profile; the end of one is swept like any other edge of time.
 
+import { nullable } from '../http/schemas.ts';
 import { Type, type Static } from 'typebox';
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
@@ -25,8 +26,6 @@ export interface PinRow {
   created_by: string;
 }
 
-const nullable = (description: string) => Type.Unsafe<string | null>({ type: ['string', 'null'], description });
-
 export const PinFields = Type.Object({
   pin: Type.Optional(Type.Unknown({ description: '`in` or `out`.' })),
   reason: Type.Optional(Type.Unknown({ description: `Why, at most ${MAX_REASON} characters. Default: nothing.` })),
@@ -40,7 +39,7 @@ export const PinResource = Type.Object(
   {
     pin: Type.Unsafe<'in' | 'out'>({ type: 'string', enum: ['in', 'out'] }),
     reason: Type.String(),
-    expires_at: nullable('Null: never.'),
+    expires_at: nullable({ description: 'Null: never.' }),
     created_at: Type.String(),
     created_by: Type.String({ description: '`token:<name>` or `producer:<email>`.' }),
   },

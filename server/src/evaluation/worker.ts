@@ -5,7 +5,7 @@
 import type { Logger } from 'pino';
 import type { Clock } from '../clock.ts';
 import { empty, sql, type Database } from '../database/database.ts';
-import type { DynamicGroups } from '../groups/dynamic.ts';
+import type { Refills } from '../membership/switch-attempt.ts';
 import type { MembershipChange } from '../membership/membership.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import type { QueueRow } from './decide.ts';
@@ -23,7 +23,7 @@ export interface WorkerContext {
   db: Database;
   clock: Clock;
   log: Logger;
-  dynamicGroups: Pick<DynamicGroups, 'refill'>;
+  dynamicGroups: Refills;
 }
 
 export interface WorkerOptions extends LeaseOptions {

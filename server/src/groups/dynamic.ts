@@ -6,6 +6,7 @@ import { sql, type Queryable } from '../database/database.ts';
 import { ApiError, ValidationError } from '../errors.ts';
 import { readUuid } from '../ids.ts';
 import type { Instant } from '../instant.ts';
+import type { Refills } from '../membership/switch-attempt.ts';
 import { loadCatalogue } from '../rules/catalogue-store.ts';
 import { isDeepAsStored, parseRuleTree } from '../rules/parse.ts';
 import { MAX_LEVELS, type RuleNode } from '../rules/tree.ts';
@@ -19,7 +20,7 @@ export interface NewRule {
   createdBy: string;
 }
 
-export interface DynamicGroups {
+export interface DynamicGroups extends Refills {
   /**
    * Each of these runs in the caller's transaction, whose first statement raised `applications.definitions_version` and so
    * holds that row: no other rule, definition or group of the application is saved, deactivated or deleted at the same
@@ -42,11 +43,6 @@ export interface DynamicGroups {
   explain(application: Application, group: Group, profileId: string): Promise<Record<string, unknown> | undefined>;
   /** Up to when `?as_of=` may ask: evaluation.as_of. */
   asOf(db: Queryable, group: Group): Promise<Instant | null>;
-  /**
-   * More than a queue should take changed in groups that these ones read, in a switch whose transaction this is: they
-   * are filled again. A fill that runs already starts anew, since it may have read the old members.
-   */
-  refill(tx: Queryable, applicationId: number, groupIds: string[], now: Instant): Promise<void>;
 }
 
 /**
@@ -116,20 +112,3 @@ function groupReferences(input: unknown): Set<string> {
   visit(input, false);
   return found;
 }
-
-const unavailable = (): never => {
-  throw new ApiError('unavailable', { detail: 'Dynamic groups are not evaluated by this server.' });
-};
-
-/** Until an evaluation is there: static groups work, dynamic ones are refused. */
-export const noDynamicGroups: DynamicGroups = {
-  create: async () => unavailable(),
-  update: async () => unavailable(),
-  deactivate: async () => unavailable(),
-  restore: async () => unavailable(),
-  remove: async () => unavailable(),
-  present: async () => new Map(),
-  explain: async () => unavailable(),
-  asOf: async () => null,
-  refill: async () => {},
-};

@@ -361,7 +361,3 @@ export function requireStatic(group: Group): void {
   if (group.membership_type === 'dynamic')
     throw conflict('The members of a dynamic group follow its rule; use pins to put a profile in or out.');
 }
-
-export const badFilter = (field: string, message: string): never => {
-  throw invalid(field, message);
-};

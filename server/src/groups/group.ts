@@ -1,5 +1,6 @@
 // Profile groups: what a group is, in the database and in an answer.
 
+import { nullable } from '../http/schemas.ts';
 import { Type, type Static } from 'typebox';
 import type { Instant } from '../instant.ts';
 import { formatInstant } from '../instant.ts';
@@ -47,9 +48,6 @@ export interface DynamicFields {
   };
 }
 
-/** `null` or a string: one type keyword, so that a wrong value gets one message. */
-const nullable = (options: Record<string, unknown> = {}) =>
-  Type.Unsafe<string | null>({ type: ['string', 'null'], ...options });
 const timestamp = (description: string) => Type.String({ description, examples: ['2025-04-28T12:16:49.670053Z'] });
 
 export const GroupAttribute = Type.Object(

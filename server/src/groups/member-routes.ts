@@ -4,7 +4,7 @@ import type { FastifyRequest } from 'fastify';
 import type { Context } from '../context.ts';
 import { MAX_LARGE_PAGE_SIZE, PageOf, PageQuery, presentPage, readNumbers, readPage } from '../database/page.ts';
 import { invalid, notFound, readAll } from '../errors.ts';
-import { NoContent, Timestamp } from '../http/schemas.ts';
+import { NoContent, Timestamp, nullable } from '../http/schemas.ts';
 import { LARGE_BODY_LIMIT, LONGEST_UPLOAD_MS, type App } from '../http/route.ts';
 import { formatInstant } from '../instant.ts';
 import { MEMBER_AS_OF_ORDER } from './change-store.ts';
@@ -29,9 +29,6 @@ const AddedResource = Type.Object({
   already_added: Type.Array(Type.String()),
   invalid_ids: Type.Array(Type.String()),
 });
-
-const nullable = (options: Record<string, unknown> = {}) =>
-  Type.Unsafe<string | null>({ type: ['string', 'null'], ...options });
 
 const MemberResource = Type.Object(
   {

@@ -5,10 +5,9 @@
 import { readFileSync } from 'node:fs';
 import { STATUS_CODES } from 'node:http';
 import type { FastifySchema, RouteOptions } from 'fastify';
-import type { Access } from '../credentials/credential.ts';
 import { ERRORS } from '../errors.ts';
 import { exampleOf, exampleOfStream, examplesOf, type Json, type JsonSchema } from './openapi-examples.ts';
-import type { App } from './route.ts';
+import type { App, Access } from './route.ts';
 import { SESSION_COOKIE } from './schemas.ts';
 
 declare module 'fastify' {

@@ -4,7 +4,6 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Context } from '../context.ts';
-import type { Access, Credential } from '../credentials/credential.ts';
 
 export type App = FastifyInstance<
   RawServerDefault,
@@ -15,9 +14,30 @@ export type App = FastifyInstance<
 >;
 export type Routes = (app: App, context: Context) => void | Promise<void>;
 
+/**
+ * What a route asks of a credential before its handler runs, as its `config.access`:
+ * `public` nothing (an admin token is honoured, anything else ignored), `profile` a profile token, `admin` an admin token or
+ * a producer, `owner` an admin token or an owning producer, `any` one of them all (the handler decides), `producer` a session.
+ */
+export type Access = 'public' | 'profile' | 'admin' | 'owner' | 'any' | 'producer';
+
+export interface AccessRule {
+  access: Access;
+  /** Changes nothing, so that read-only tokens and viewers may call it. Default: GET and HEAD. */
+  reads: boolean;
+  /** The application that the path names, if it names one. */
+  clientId: string | undefined;
+}
+
+/** Whose request it is, as far as the rate limits ask. */
+export interface Caller {
+  clientId?: string;
+  profileId?: string;
+}
+
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Who may call it; see credentials/credential.ts. Required on every route below /api. */
+    /** Who may call it. Required on every route below /api. */
     access?: Access;
     /** Changes nothing although it is no GET: read-only tokens and viewers may call it. */
     reads?: boolean;
@@ -38,7 +58,6 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Where in the body text stands that cannot be stored, as far as anybody looked. */
     unstorable: string[] | undefined;
-    credential: Credential | undefined;
     /** `https://host`, for absolute URLs. */
     origin: string;
   }

@@ -9,6 +9,10 @@ export const ClientProfileParams = Type.Object({ ...ClientIdParams.properties, .
 /** The cookie of a producer's session; over https its name begins with `__Host-`. */
 export const SESSION_COOKIE = 'grandstand_session';
 
+/** `null` or a string: one type keyword, so that a wrong value gets one message. */
+export const nullable = (options: Record<string, unknown> = {}) =>
+  Type.Unsafe<string | null>({ type: ['string', 'null'], ...options });
+
 export const Timestamp = (description: string) =>
   Type.String({ description, examples: ['2025-04-28T12:16:49.670053Z'] });
 

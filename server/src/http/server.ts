@@ -9,7 +9,6 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Context } from '../context.ts';
-import { authorize, type Credential } from '../credentials/credential.ts';
 import { ApiError, ValidationError, invalid, throwFound, type FieldErrors } from '../errors.ts';
 import { UNSTORABLE, explainUnstorable } from './all-problems.ts';
 import { registerBodies, unstorable } from './body.ts';
@@ -17,11 +16,12 @@ import { registerDocs } from './docs.ts';
 import { EXPOSED_HEADERS, answerClientError, answerFrameworkError, registerErrors } from './error-handler.ts';
 import { registerIdempotency } from './idempotency.ts';
 import { createLimits } from './limits.ts';
-import { BODY_LIMIT, LONGEST_UPLOAD_MS, type App, type Routes } from './route.ts';
+import { BODY_LIMIT, LONGEST_UPLOAD_MS, type AccessRule, type App, type Caller, type Routes } from './route.ts';
 import { registerSecurityHeaders } from './security-headers.ts';
 
 export interface HttpOptions {
-  authenticate(request: FastifyRequest): Promise<Credential | undefined>;
+  /** Keeps the caller's credential on the request; throws 401 or 403 where the rule is not met. */
+  admit(request: FastifyRequest, rule: AccessRule): Promise<Caller>;
   routes: Routes[];
   /** After the answer to every request that may have changed something. */
   onChange(): void;
@@ -167,17 +167,15 @@ function registerGuards(app: App, context: Context, options: HttpOptions): void 
     if (access === undefined) return;
     limits.address(request.ip);
     refuseUnstorable(request);
-    request.credential = await options.authenticate(request);
     const params = request.params as Record<string, string | undefined>; // path parameters are strings
-    authorize(request.credential, {
+    const caller = await options.admit(request, {
       access,
       reads: request.routeOptions.config.reads ?? (request.method === 'GET' || request.method === 'HEAD'),
       clientId: params['client_id'],
     });
-    const { credential } = request;
-    if (credential && credential.kind !== 'producer') limits.application(credential.application.client_id);
-    else if (params['client_id'] !== undefined) limits.application(params['client_id']);
-    if (credential?.kind === 'profile') limits.profile(credential.profile.id);
+    const clientId = caller.clientId ?? params['client_id'];
+    if (clientId !== undefined) limits.application(clientId);
+    if (caller.profileId !== undefined) limits.profile(caller.profileId);
   });
   app.addHook('preValidation', (request, _reply, done) => {
     const { optionalBody, readsUnstorable } = request.routeOptions.config;
@@ -218,9 +216,4 @@ function isDecodable(text: string): boolean {
   } catch {
     return false;
   }
-}
-
-export function requireOrigin(request: FastifyRequest): string {
-  if (!request.origin) throw new ApiError('internal_error');
-  return request.origin;
 }

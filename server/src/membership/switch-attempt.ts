@@ -6,7 +6,6 @@ import type { Clock } from '../clock.ts';
 import { sql, type Database, type Queryable } from '../database/database.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import type { Bitset } from '../rules/bitset.ts';
-import type { DynamicGroups } from '../groups/dynamic.ts';
 import { holdOffErasing } from './erasing.ts';
 import { lockHead } from './head.ts';
 import * as store from './switch-store.ts';
@@ -53,10 +52,18 @@ export interface SwitchResult {
 /** Somebody else began another attempt, or the group is gone: nothing more may be written. */
 export class SwitchLost extends Error {}
 
+export interface Refills {
+  /**
+   * More than a queue should take changed in groups that these ones read, in a switch whose transaction this is: they
+   * are filled again. A fill that runs already starts anew, since it may have read the old members.
+   */
+  refill(tx: Queryable, applicationId: number, groupIds: string[], now: Instant): Promise<void>;
+}
+
 export interface SwitchContext {
   db: Database;
   clock: Clock;
-  dynamicGroups: Pick<DynamicGroups, 'refill'>;
+  dynamicGroups: Refills;
 }
 
 export interface Attempt extends store.Slice {

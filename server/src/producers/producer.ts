@@ -1,5 +1,6 @@
 // Producers: the people who use the console. What they are, how they are shown, and the limits of their fields.
 
+import { nullable } from '../http/schemas.ts';
 import { Type, type Static } from 'typebox';
 import type { ProducerRole } from '../credentials/credential.ts';
 import { ValidationError, type FieldErrors } from '../errors.ts';
@@ -19,14 +20,12 @@ export const SESSION_IDLE = 7 * DAY;
 
 export const Role = Type.Unsafe<ProducerRole>({ type: 'string', enum: [...ROLES] });
 
-const nullableText = (description: string) => Type.Unsafe<string | null>({ type: ['string', 'null'], description });
-
 export const SessionResource = Type.Object(
   {
     kind: Type.Unsafe<'producer' | 'admin'>({ type: 'string', enum: ['producer', 'admin'] }),
     name: Type.String({ description: 'Of the producer or of the admin token.' }),
-    email: nullableText('Of the producer.'),
-    csrf_token: nullableText('Of a producer’s session: every unsafe method needs it in X-CSRF-Token.'),
+    email: nullable({ description: 'Of the producer.' }),
+    csrf_token: nullable({ description: 'Of a producer’s session: every unsafe method needs it in X-CSRF-Token.' }),
     applications: Type.Array(
       Type.Object({
         client_id: Type.String(),

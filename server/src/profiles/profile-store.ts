@@ -1,3 +1,4 @@
+import { STATISTICS_SHARDS } from '../applications/application.ts';
 import { empty, join, raw, sql, type Database, type Queryable, type Sql } from '../database/database.ts';
 import { pageClause, type Order, type PageRequest } from '../database/page.ts';
 import { enqueueStatement, type QueueEntry } from '../queue/queue.ts';
@@ -80,8 +81,6 @@ export interface NewProfile {
   tokenId: string | null;
   now: string;
 }
-
-export const STATISTICS_SHARDS = 16;
 
 /** Profile, token, custom id, count and queue in one statement; false where the custom id is taken. */
 export async function insertProfile(db: Queryable, row: NewProfile, entry: QueueEntry): Promise<boolean> {

@@ -1,5 +1,6 @@
 // A profile: one fan of one application. What it is, how it is shown to whom, and the limits of its fields.
 
+import { nullable } from '../http/schemas.ts';
 import { Type, type Static } from 'typebox';
 import { formatInstant, type Instant } from '../instant.ts';
 
@@ -39,10 +40,6 @@ export const Attribute = Type.Object(
   { additionalProperties: false, description: 'A key may repeat with another value.' },
 );
 export const Attributes = Type.Array(Attribute, { maxItems: MAX_ATTRIBUTES });
-
-/** `null` or a string: one type keyword, so that a wrong value gets one message. */
-export const nullable = (options: Record<string, unknown> = {}) =>
-  Type.Unsafe<string | null>({ type: ['string', 'null'], ...options });
 
 export const ProfileFields = Type.Object({
   nickname: Type.Optional(

@@ -1,7 +1,7 @@
 // The overview of an application: what it holds, what happens in it, and whether its groups are right.
 
 import { Type, type Static } from 'typebox';
-import { Timestamp } from '../http/schemas.ts';
+import { Timestamp, nullable } from '../http/schemas.ts';
 
 /** So many days and minutes are given, the present ones included. */
 export const DAYS = 30;
@@ -11,17 +11,15 @@ export const GROUPS = 5;
 /** Verifications count for so long. */
 export const VERIFIED_DAYS = 7;
 
-const nullableTimestamp = (description: string) =>
-  Type.Unsafe<string | null>({ type: ['string', 'null'], description });
-
 const DayResource = Type.Object({
   day: Timestamp('Its start, UTC.'),
   new_profiles: Type.Integer({ description: 'Profiles that were made on it.' }),
   active_profiles: Type.Integer({ description: 'Profiles with an activity that occurred on it, each once.' }),
   activities: Type.Integer({ description: 'Activities that occurred on it.' }),
-  counted_at: nullableTimestamp(
-    'When this was counted; null if not yet. A day is counted again soon after something of it came in, and once a day.',
-  ),
+  counted_at: nullable({
+    description:
+      'When this was counted; null if not yet. A day is counted again soon after something of it came in, and once a day.',
+  }),
 });
 
 const groupFields = {
@@ -51,12 +49,12 @@ export const StatisticsResource = Type.Object(
       }),
     }),
     evaluation: Type.Object({
-      as_of: nullableTimestamp(
-        'The instant up to which all dynamic groups are right; null before the first evaluation.',
-      ),
+      as_of: nullable({
+        description: 'The instant up to which all dynamic groups are right; null before the first evaluation.',
+      }),
       queue: Type.Object({
         count: Type.Integer({ description: 'Changes that wait to be evaluated.' }),
-        oldest_at: nullableTimestamp('When the one that waits longest was queued.'),
+        oldest_at: nullable({ description: 'When the one that waits longest was queued.' }),
       }),
       filling: Type.Integer({ description: 'Groups that are being filled.' }),
       failed: Type.Integer({ description: 'Groups whose filling failed; it is tried again.' }),
