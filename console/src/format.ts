@@ -5,7 +5,6 @@ const whole = new Intl.NumberFormat(locale);
 const compact = new Intl.NumberFormat(locale, { notation: 'compact', maximumFractionDigits: 1 });
 const percents = new Intl.NumberFormat(locale, { style: 'percent', maximumFractionDigits: 1 });
 const full = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' });
-const dayOnly = new Intl.DateTimeFormat(locale, { month: 'short', day: 'numeric' });
 const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto', style: 'long' });
 
 export const formatNumber = (value: number): string => whole.format(value);
@@ -19,8 +18,6 @@ export const formatSigned = (value: number): string =>
 export const millis = (instant: string): number => Date.parse(instant.replace(/(\.\d{3})\d+/, '$1'));
 
 export const formatMoment = (instant: string): string => full.format(millis(instant));
-export const formatDay = (instant: string | number): string =>
-  dayOnly.format(typeof instant === 'number' ? instant : millis(instant));
 
 const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
   ['year', 365.25 * 86_400_000],

@@ -14,7 +14,7 @@ import { systemClock, type Clock, type SystemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Context } from './context.ts';
 import { authenticate } from './authenticate.ts';
-import { authorize, callerOf } from './credentials/credential.ts';
+import { authorize, callerOf } from './credential.ts';
 import { profileTokens } from './credentials/token.ts';
 import { openDatabase } from './database/database.ts';
 import { startEmbedded, type EmbeddedDatabase } from './database/embedded.ts';

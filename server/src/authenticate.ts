@@ -11,7 +11,7 @@ import { authenticateSession } from './producers/session.ts';
 import { resolveClientToken } from './profiles/profile-service.ts';
 import { findProfileByToken } from './profiles/profile-store.ts';
 import { hashToken } from './secrets.ts';
-import type { Credential } from './credentials/credential.ts';
+import type { Credential } from './credential.ts';
 import { ISSUER, claimedIssuer, verifyClientToken } from './credentials/token.ts';
 
 const SCHEME = /^(?:bearer|token)(?: +(.*))?$/i;

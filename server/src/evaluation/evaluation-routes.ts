@@ -10,7 +10,7 @@ import {
   type Order,
   type PageRequest,
 } from '../database/page.ts';
-import { actorName } from '../credentials/credential.ts';
+import { actorName } from '../credential.ts';
 import { notFound, ValidationError } from '../errors.ts';
 import { parseRule } from '../groups/dynamic.ts';
 import { GroupResource, presentGroup } from '../groups/group.ts';

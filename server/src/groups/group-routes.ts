@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import type { FastifyRequest } from 'fastify';
 import type { Context } from '../context.ts';
-import { actorName } from '../credentials/credential.ts';
+import { actorName } from '../credential.ts';
 import { PageOf, PageQuery, presentPage, readPage, type Query } from '../database/page.ts';
 import { notFound, readAll } from '../errors.ts';
 import { asPresented, ClientIdParams, ClientProfileParams, IfMatch, NoContent } from '../http/schemas.ts';

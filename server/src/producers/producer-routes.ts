@@ -2,7 +2,7 @@
 
 import { Type } from 'typebox';
 import type { Context } from '../context.ts';
-import type { Credential } from '../credentials/credential.ts';
+import type { Credential } from '../credential.ts';
 import { PageOf, PageQuery, presentPage, readPage } from '../database/page.ts';
 import { denied, notFound } from '../errors.ts';
 import { ClientIdParams, NoContent, Timestamp } from '../http/schemas.ts';

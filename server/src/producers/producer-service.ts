@@ -2,7 +2,7 @@
 
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
-import type { ProducerRole } from '../credentials/credential.ts';
+import type { ProducerRole } from '../credential.ts';
 import type { Queryable } from '../database/database.ts';
 import { ApiError, ValidationError, conflict, invalid, notFound } from '../errors.ts';
 import { newId } from '../ids.ts';

@@ -1,4 +1,4 @@
-import type { ProducerRole } from '../credentials/credential.ts';
+import type { ProducerRole } from '../credential.ts';
 import { sql, type Database, type Queryable } from '../database/database.ts';
 import { pageClause, type Order, type PageRequest } from '../database/page.ts';
 import type { Instant } from '../instant.ts';

@@ -2,7 +2,7 @@
 
 import { nullable } from '../http/schemas.ts';
 import { Type, type Static } from 'typebox';
-import type { ProducerRole } from '../credentials/credential.ts';
+import type { ProducerRole } from '../credential.ts';
 import { ValidationError, type FieldErrors } from '../errors.ts';
 
 export const ROLES: readonly ProducerRole[] = ['owner', 'editor', 'viewer'];

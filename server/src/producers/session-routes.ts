@@ -3,7 +3,7 @@
 import { Type } from 'typebox';
 import type { FastifyRequest } from 'fastify';
 import type { Context } from '../context.ts';
-import type { Credential, ProducerCredential } from '../credentials/credential.ts';
+import type { Credential, ProducerCredential } from '../credential.ts';
 import { ApiError, denied } from '../errors.ts';
 import { NoContent } from '../http/schemas.ts';
 import type { App } from '../http/route.ts';

@@ -3,7 +3,7 @@
 
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Context } from '../context.ts';
-import type { ProducerCredential } from '../credentials/credential.ts';
+import type { ProducerCredential } from '../credential.ts';
 import type { Queryable } from '../database/database.ts';
 import { denied } from '../errors.ts';
 import { SESSION_COOKIE } from '../http/schemas.ts';

@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox';
 import type { FastifyRequest } from 'fastify';
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
-import type { Credential } from '../credentials/credential.ts';
+import type { Credential } from '../credential.ts';
 import { PageOf, PageQuery, presentPage, readPage, type Query } from '../database/page.ts';
 import { ApiError, denied, notFound, readAll } from '../errors.ts';
 import {

@@ -3,7 +3,7 @@
 import type { FastifyRequest } from 'fastify';
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
-import type { Credential } from '../credentials/credential.ts';
+import type { Credential } from '../credential.ts';
 import { denied, notFound } from '../errors.ts';
 import { readUuid } from '../ids.ts';
 import type { Profile } from './profile.ts';

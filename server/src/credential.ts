@@ -1,9 +1,9 @@
 // Who is asking: the result of authentication, and the questions that routes put to it.
 
-import { ApiError, denied } from '../errors.ts';
-import type { Application } from '../applications/application.ts';
-import type { AccessRule, Caller } from '../http/route.ts';
-import type { Profile } from '../profiles/profile.ts';
+import { ApiError, denied } from './errors.ts';
+import type { Application } from './applications/application.ts';
+import type { AccessRule, Caller } from './http/route.ts';
+import type { Profile } from './profiles/profile.ts';
 
 export interface AdminCredential {
   kind: 'admin';
