@@ -31,7 +31,9 @@ export default {
       severity: 'error',
       from: { path: server('rules/'), pathNot: server('rules/(.*-store|.*\\.test)\\.ts$') },
       to: {
-        path: server('(http|profiles|groups|activities|evaluation|applications|attributes|facts|membership|queue|producers|statistics)/'),
+        path: server(
+          '(http|profiles|groups|activities|evaluation|applications|attributes|facts|membership|queue|producers|statistics)/',
+        ),
         dependencyTypesNot: ['type-only'],
       },
     },
@@ -40,7 +42,9 @@ export default {
       severity: 'error',
       from: { path: server('database/'), pathNot: '\\.test\\.ts$' },
       to: {
-        path: server('(profiles|groups|activities|evaluation|applications|attributes|facts|membership|queue|producers|statistics|http)/'),
+        path: server(
+          '(profiles|groups|activities|evaluation|applications|attributes|facts|membership|queue|producers|statistics|http)/',
+        ),
         dependencyTypesNot: ['type-only'],
       },
     },
@@ -59,7 +63,9 @@ export default {
       comment: 'What features need of it stands in groups/dynamic.ts and is handed in by app.ts.',
       severity: 'error',
       from: {
-        path: server('(profiles|groups|activities|applications|attributes|credentials|facts|membership|queue|producers)/'),
+        path: server(
+          '(profiles|groups|activities|applications|attributes|credentials|facts|membership|queue|producers)/',
+        ),
         pathNot: '\\.test\\.ts$',
       },
       to: { path: server('evaluation/') },

@@ -1,6 +1,41 @@
 import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
+/** What SQL may say where. Each is a sentence of docs/architecture.md. */
+function restrictSql() {
+  const clock = {
+    selector:
+      'TemplateElement[value.raw=/(\\bnow\\(\\)|\\bcurrent_timestamp\\b|(clock|statement|transaction)_timestamp\\(\\))/i]',
+    message: 'Business time is an argument, from the clock: SQL never asks for it.',
+  };
+  const membership = {
+    selector: 'TemplateElement[value.raw=/\\b(insert into|update|delete from) (members|changes)\\b/i]',
+    message: 'Only membership/ writes members and changes.',
+  };
+  const environment = {
+    selector: "MemberExpression[object.name='process'][property.name='env']",
+    message: 'Only config.ts reads the environment.',
+  };
+  const files = ['server/src/**/*.ts'];
+  const tests = ['**/*.test.ts', '**/testing/**', 'server/src/demo/**', 'server/src/**/testing.ts'];
+  const rule = (...restricted) => ({ 'no-restricted-syntax': ['error', ...restricted] });
+  return [
+    { files, ignores: tests, rules: rule(clock, membership, environment) },
+    { files: ['server/src/membership/**/*.ts'], ignores: tests, rules: rule(clock, environment) },
+    // Leases, what gives way to others, and the order of receipt go by the database's own clock: nothing is evaluated at it.
+    {
+      files: [
+        'server/src/{database,queue}/**/*.ts',
+        'server/src/evaluation/leases.ts',
+        'server/src/clock.ts',
+        'server/src/activities/{activity-store,intake-statement}.ts',
+      ],
+      rules: rule(membership, environment),
+    },
+    { files: ['server/src/{config,main,cli,commands/*}.ts'], rules: rule(clock, membership) },
+  ];
+}
+
 export default tseslint.config(
   { ignores: ['**/dist/**', '**/node_modules/**', '.artifacts/**', '**/coverage/**', 'data/**'] },
   js.configs.recommended,
@@ -14,6 +49,7 @@ export default tseslint.config(
       '@typescript-eslint/await-thenable': 'error',
     },
   },
+  ...restrictSql(),
   {
     rules: {
       '@typescript-eslint/no-unused-expressions': ['error', { allowShortCircuit: true }],

@@ -6,7 +6,7 @@ import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
 import { isUniqueViolation, type Queryable } from '../database/database.ts';
 import type { PageRequest } from '../database/page.ts';
-import { ValidationError, conflict, invalid, notFound, throwFound, type FieldErrors } from '../errors.ts';
+import { ValidationError, conflict, notFound, throwFound, type FieldErrors } from '../errors.ts';
 import { newId, readUuid } from '../ids.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { requireMatch } from '../profiles/profile-service.ts';
