@@ -86,7 +86,7 @@ export async function untilLive(server: Process, group: string): Promise<number>
       `/profile-groups/${group}/`,
     );
     if (evaluation.state === 'live') return (performance.now() - started) / 1000;
-    if (evaluation.state === 'failed') throw new Error(`a fill failed: ${String(evaluation.last_error)}`);
+    if (evaluation.state === 'failed') throw new Error(`a backfill failed: ${String(evaluation.last_error)}`);
     await pause(10);
   }
 }

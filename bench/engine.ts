@@ -1,7 +1,7 @@
-// The engine over HTTP, as built (`npm run build` first): fills beside a bare `insert … select` of the same rows and what
+// The engine over HTTP, as built (`npm run build` first): backfills beside a bare `insert … select` of the same rows and what
 // they do to intake, verify, how fresh memberships are while activities come in, and what groups cost that do not read
 // them. Smaller numbers by `--profiles`, `--activities`, `--groups`, `--seconds`. Previews are measured in preview.ts, intake at
-// full load in intake.ts; `--only fills,intake,groups` leaves out the rest. The season stays where `--season` says; groups are deleted in the end.
+// full load in intake.ts; `--only backfills,intake,groups` leaves out the rest. The season stays where `--season` says; groups are deleted in the end.
 
 import { parseArgs } from 'node:util';
 import pg from 'pg';
@@ -31,7 +31,7 @@ const { values: options } = parseArgs({
     rate: { type: 'string', default: '1000' },
     seconds: { type: 'string', default: '20' },
     rounds: { type: 'string', default: '3' },
-    only: { type: 'string', default: 'fills,intake,groups' },
+    only: { type: 'string', default: 'backfills,intake,groups' },
     season: { type: 'string' },
   },
 });
@@ -115,7 +115,7 @@ const forSeconds = (seconds: number) => (elapsedMs: number) => elapsedMs < secon
 
 /** Seconds of one statement for the members and one for their changes. */
 interface Bare {
-  /** Into the tables that the fill wrote to, as a group of its own, from the rows that the fill left: nothing but writing. */
+  /** Into the tables that the backfill wrote to, as a group of its own, from the rows that the backfill left: nothing but writing. */
   same: number;
   /** The same into copies of the tables that hold nothing else, so that every index is small. */
   empty: number;
@@ -124,7 +124,7 @@ interface Bare {
 const BARE_GROUP = '00000000-0000-7000-8000-000000000001';
 
 /**
- * What the fill wrote, written by `insert … select`. As for intake, the measure is a statement on the same tables: there an
+ * What the backfill wrote, written by `insert … select`. As for intake, the measure is a statement on the same tables: there an
  * index holds every group of a profile, and a row takes about half as long again as in a table that was just made.
  */
 async function measureBare({ client }: Bench, group: string): Promise<Bare> {
@@ -157,10 +157,10 @@ async function measureBare({ client }: Bench, group: string): Promise<Bare> {
   return { same, empty };
 }
 
-async function measureFills(bench: Bench): Promise<Row[]> {
+async function measureBackfills(bench: Bench): Promise<Row[]> {
   const { server, client } = bench;
   const rows: Row[] = [];
-  const sums = { fill: 0, same: 0, empty: 0 };
+  const sums = { backfill: 0, same: 0, empty: 0 };
   for (const [name, rule] of FIVE) {
     tell(`filling: ${name}`);
     const times: number[] = [];
@@ -177,7 +177,7 @@ async function measureFills(bench: Bench): Promise<Row[]> {
     }
     const same = median(bares.map((bare) => bare.same));
     const empty = median(bares.map((bare) => bare.empty));
-    sums.fill += median(times);
+    sums.backfill += median(times);
     sums.same += same;
     sums.empty += empty;
     const started = performance.now();
@@ -190,7 +190,7 @@ async function measureFills(bench: Bench): Promise<Row[]> {
     const seconds = (performance.now() - started) / 1000;
     const { profile_count: size } = await call<{ profile_count: number }>(server, 'GET', `/profile-groups/${group}/`);
     rows.push([
-      `fill: ${name}, ${size.toLocaleString('en')} members`,
+      `backfill: ${name}, ${size.toLocaleString('en')} members`,
       `${rounded(median(times))} s, bare ${rounded(same)} s`,
       median(times) / same,
       '',
@@ -205,15 +205,15 @@ async function measureFills(bench: Bench): Promise<Row[]> {
     for (const [what, figures] of rows.slice(-2)) tell(`${what}: ${figures}`);
   }
   rows.push([
-    'fill of the five, from the request until live',
-    `${rounded(sums.fill)} s, bare ${rounded(sums.same)} s`,
-    sums.fill / sums.same,
+    'backfill of the five, from the request until live',
+    `${rounded(sums.backfill)} s, bare ${rounded(sums.same)} s`,
+    sums.backfill / sums.same,
     'at most 1.5',
   ]);
   rows.push([
     '… beside the same statements into empty copies',
-    `${rounded(sums.fill)} s, bare ${rounded(sums.empty)} s`,
-    sums.fill / sums.empty,
+    `${rounded(sums.backfill)} s, bare ${rounded(sums.empty)} s`,
+    sums.backfill / sums.empty,
     '',
   ]);
   return rows;
@@ -222,15 +222,15 @@ async function measureFills(bench: Bench): Promise<Row[]> {
 /** Intake at the given rate by itself, and while the five are filled again and again. */
 async function measureIntakeBesideFills(bench: Bench): Promise<Row[]> {
   const { server } = bench;
-  tell('intake by itself, and beside fills');
+  tell('intake by itself, and beside backfills');
   await sendSteadily(bench, forSeconds(3));
   const quiet = await sendSteadily(bench, forSeconds(SECONDS / 2));
   let isFilling = true;
-  let fills = 0;
+  let backfills = 0;
   const filling = (async () => {
     const until = performance.now() + (SECONDS / 2) * 1000;
-    while (performance.now() < until || fills < FIVE.length) {
-      const group = await makeGroup(server, FIVE[fills++ % FIVE.length]?.[1]);
+    while (performance.now() < until || backfills < FIVE.length) {
+      const group = await makeGroup(server, FIVE[backfills++ % FIVE.length]?.[1]);
       await untilLive(server, group);
       await call(server, 'DELETE', `/profile-groups/${group}/`);
     }
@@ -240,7 +240,7 @@ async function measureIntakeBesideFills(bench: Bench): Promise<Row[]> {
     `p50 ${rounded(quantileOf(samples, 0.5))}, p99 ${rounded(quantileOf(samples, 0.99))} ms`;
   return [
     [
-      `intake of ${RATE}/s beside ${fills} fills, and quiet`,
+      `intake of ${RATE}/s beside ${backfills} backfills, and quiet`,
       `${p(beside)}; ${p(quiet)}`,
       quantileOf(beside, 0.99) / quantileOf(quiet, 0.99),
       'p99 at most 2',
@@ -323,7 +323,7 @@ async function main(): Promise<void> {
     );
     const bench = { server, client, season, ids: profiles.map((profile) => profile.id) };
     const rows = [
-      ...(isWanted('fills') ? await measureFills(bench) : []),
+      ...(isWanted('backfills') ? await measureBackfills(bench) : []),
       ...(isWanted('intake') ? await measureIntakeBesideFills(bench) : []),
       ...(isWanted('groups') ? await measureManyGroups(bench) : []),
     ];

@@ -256,7 +256,7 @@ async function deleted(server: Process, client: pg.Client, group: string): Promi
 /** Until the rows that nobody sees are gone. */
 async function settled(client: pg.Client, group: string): Promise<void> {
   for (;;) {
-    const { rowCount } = await client.query('select from fills where group_id = $1', [group]);
+    const { rowCount } = await client.query('select from backfills where group_id = $1', [group]);
     if (rowCount === 0) return;
     await new Promise((resolve) => setTimeout(resolve, 200));
   }

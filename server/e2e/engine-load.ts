@@ -253,7 +253,7 @@ interface Shown {
 
 const showGroup = (world: World, id: string): Promise<Shown> => get(world, `${GROUPS}${id}/`);
 
-/** What keeps the groups from being at rest; empty once every window ran out, every pin ended and every fill is done. */
+/** What keeps the groups from being at rest; empty once every window ran out, every pin ended and every backfill is done. */
 export async function unrest(world: World): Promise<string[]> {
   const reasons: string[] = [];
   for (const [name, id] of Object.entries(world.groups)) {

@@ -116,9 +116,9 @@ async function round(running: Running, world: World, victims: Victim[]): Promise
 
 /** Work that somebody has still to do. */
 async function waiting(url: string): Promise<string[]> {
-  const [rows] = await query<{ queue: string; fills: string; pins: string }>(
+  const [rows] = await query<{ queue: string; backfills: string; pins: string }>(
     url,
-    `select (select count(*) from queue) as queue, (select count(*) from fills) as fills, (select count(*) from pins) as pins`,
+    `select (select count(*) from queue) as queue, (select count(*) from backfills) as backfills, (select count(*) from pins) as pins`,
   );
   return Object.entries(rows ?? {}).flatMap(([what, count]) => (Number(count) > 0 ? [`${count} rows of ${what}`] : []));
 }

@@ -144,7 +144,7 @@ async function composeApp(
         countSlice(counts, slice, clock.now());
         meters.add(counts);
       },
-      onFill: (_fill, outcome, seconds) => meters.add({ ...noCounts(), fills: [{ outcome, seconds }] }),
+      onBackfill: (_backfill, outcome, seconds) => meters.add({ ...noCounts(), backfills: [{ outcome, seconds }] }),
     });
     const firstStart = await bootstrap(context, options.firstStart ?? true);
     const firstOwnerToken = config.role === 'worker' ? undefined : await inviteFirstOwner(context);

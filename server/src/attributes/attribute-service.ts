@@ -142,7 +142,7 @@ function reads(tree: RuleTree, key: string): boolean {
   return isNode(tree) ? tree.children.some((child) => reads(child, key)) : tree.attribute === key;
 }
 
-/** Whether the totals that the attribute reads are complete; until then rules that read it wait with their fill. */
+/** Whether the totals that the attribute reads are complete; until then rules that read it wait with their backfill. */
 export function isReady(attribute: Attribute, catalogue: Catalogue): boolean {
   const { derivation } = attribute;
   const refs = 'facts' in derivation ? derivation.facts : [];

@@ -12,7 +12,7 @@ const BY_PROFILE = [
   'members',
   'pins',
   'queue',
-  'fill_touched',
+  'backfill_touched',
 ];
 const BY_GROUP = ['group_heads', 'group_epochs', 'changes', 'group_sizes', 'verifications'];
 const REFERENCE = [
@@ -30,7 +30,7 @@ const REFERENCE = [
   'rulesets',
   'watched_keys',
 ];
-/** Each distributed by a column of its own. The rest (fills, leases, sweeps, settings) stays on the coordinator. */
+/** Each distributed by a column of its own. The rest (backfills, leases, sweeps, settings) stays on the coordinator. */
 const BY_OWN: [table: string, column: string][] = [
   ['custom_ids', 'custom_id'],
   ['tombstones', 'custom_id_hash'],

@@ -10,7 +10,7 @@ import { dependency } from '../rules/depends.ts';
 import { timeline, type CompiledRule } from '../rules/evaluate.ts';
 import type { ProfileState } from '../rules/state.ts';
 import type { QueueCause } from '../queue/queue.ts';
-import { groupKey, type ApplicationRules, type Concern } from './rules-cache.ts';
+import { groupKey, type ApplicationRules, type DependencySet } from './rules-cache.ts';
 
 export interface QueueRow {
   profile_id: string;
@@ -43,7 +43,7 @@ export interface Subject {
   /** Up to when its memberships are right but for these rows. */
   since: Instant;
   /** The groups that everything needed is known of. */
-  loaded: Pick<Concern, 'groups' | 'has'>;
+  loaded: Pick<DependencySet, 'groups' | 'has'>;
   /** The groups, among those loaded, that it is a visible member of. */
   member: ReadonlySet<string>;
   pins: ReadonlyMap<string, Pin>;
@@ -94,7 +94,7 @@ export function decide(
 ): Decision {
   const decision: Decision = { changes: [], touched: [], wantsGroups: [], wantsLast: [], walked: [], evaluated: 0 };
   const changedInners = new Map<string, Instant[]>();
-  const order = inOrder(rules.concernOf(changedIn(subject.rows)).groups, rules);
+  const order = inOrder(rules.dependencySetOf(changedIn(subject.rows)).groups, rules);
   for (let id = order.next(); id !== undefined; id = order.next()) {
     const head = heads.get(id);
     if (!head || !subject.loaded.has(id)) {
@@ -144,7 +144,7 @@ function inOrder(
 
 /** Those of the profile's rows that concern the group. */
 function rowsOf(groupId: string, subject: Subject, rules: ApplicationRules): readonly QueueRow[] {
-  return subject.rows.filter((row) => rules.concernOf(row.changed).has(groupId));
+  return subject.rows.filter((row) => rules.dependencySetOf(row.changed).has(groupId));
 }
 
 const NOTHING: readonly Decided[] = [];

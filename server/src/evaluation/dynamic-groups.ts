@@ -32,7 +32,7 @@ export function dynamicGroups(context: Pick<Context, 'db' | 'clock'>): DynamicGr
       await saveRule(tx, group, rule, now);
       await tx.query(sql`update group_heads set as_of = '-infinity' where group_id = ${group.id}`);
       await startSweeping(tx, group.application_id, now);
-      await fill(tx, group, now);
+      await backfill(tx, group, now);
     },
 
     async update(tx, group, { rule, isPaused = group.is_paused }, now) {
@@ -45,7 +45,7 @@ export function dynamicGroups(context: Pick<Context, 'db' | 'clock'>): DynamicGr
         await freeze(tx, group.application_id, group.id);
         await stopFill(tx, group.id);
       }
-      if (!isPaused && (isNew || group.is_paused)) await fill(tx, group, now);
+      if (!isPaused && (isNew || group.is_paused)) await backfill(tx, group, now);
     },
 
     async deactivate(tx, group) {
@@ -62,11 +62,11 @@ export function dynamicGroups(context: Pick<Context, 'db' | 'clock'>): DynamicGr
       if (cycle) throw conflict(`The group would read itself: ${cycle.join(' → ')}.`);
       await watch(tx, group.application_id, group.id, rule);
       await startSweeping(tx, group.application_id, now);
-      if (!group.is_paused) await fill(tx, group, now);
+      if (!group.is_paused) await backfill(tx, group, now);
     },
 
     async remove(tx, group) {
-      for (const table of [sql`fills`, sql`watched_keys`, sql`pins`])
+      for (const table of [sql`backfills`, sql`watched_keys`, sql`pins`])
         await tx.query(sql`delete from ${table} where group_id = ${group.id}`);
     },
 
@@ -110,14 +110,14 @@ async function compileAgain(tx: Queryable, group: Group, tree: RuleNode): Promis
   }
 }
 
-/** Clock-driven changes are looked for from here on; a fill evaluates at this instant or later. */
+/** Clock-driven changes are looked for from here on; a backfill evaluates at this instant or later. */
 async function startSweeping(tx: Queryable, applicationId: number, now: Instant): Promise<void> {
   const at = formatInstant(now);
   await tx.query(sql`
     insert into sweeps (application_id, swept_until, sweeping_until) values (${applicationId}, ${at}, ${at}) on conflict do nothing`);
 }
 
-async function fill(tx: Queryable, group: Group, now: Instant): Promise<void> {
+async function backfill(tx: Queryable, group: Group, now: Instant): Promise<void> {
   const { rows } = await tx.query<{ ruleset_id: string }>(sql`select ruleset_id from groups where id = ${group.id}`);
   const rulesetId = rows[0]?.ruleset_id;
   if (rulesetId !== undefined)
@@ -126,7 +126,7 @@ async function fill(tx: Queryable, group: Group, now: Instant): Promise<void> {
 
 /** An attempt that runs finds its row gone and writes no more; what it left is discarded by the next. */
 async function stopFill(tx: Queryable, groupId: string): Promise<void> {
-  const { count } = await tx.query(sql`delete from fills where group_id = ${groupId} and stage <> 'clean'`);
+  const { count } = await tx.query(sql`delete from backfills where group_id = ${groupId} and stage <> 'clean'`);
   if (count > 0) await tx.query(sql`update group_heads set filling = false where group_id = ${groupId}`);
 }
 
@@ -138,7 +138,7 @@ interface StateRow {
   stage: string | null;
   prepared: number | null;
   total: number | null;
-  fill_as_of: Instant | null;
+  backfill_as_of: Instant | null;
   last_error: string | null;
 }
 
@@ -146,11 +146,11 @@ async function present(db: Queryable, groups: Group[]): Promise<ReadonlyMap<stri
   const dynamic = groups.filter((group) => group.membership_type === 'dynamic');
   if (dynamic.length === 0) return new Map();
   const { rows } = await db.query<StateRow>(sql`
-    select g.id, r.rule_tree, h.served_ruleset_id, h.as_of, f.stage, f.prepared, f.total, f.as_of as fill_as_of, f.last_error
+    select g.id, r.rule_tree, h.served_ruleset_id, h.as_of, f.stage, f.prepared, f.total, f.as_of as backfill_as_of, f.last_error
     from groups g
     join rulesets r on r.id = g.ruleset_id
     join group_heads h on h.group_id = g.id
-    left join fills f on f.group_id = g.id and f.stage <> 'clean'
+    left join backfills f on f.group_id = g.id and f.stage <> 'clean'
     where g.id = any (${dynamic.map((group) => group.id)}::uuid[])`);
   const asOf = new Map<number, Instant | null>();
   for (const { application_id: id } of dynamic) if (!asOf.has(id)) asOf.set(id, await readAsOf(db, id));
@@ -186,5 +186,5 @@ function stateOf(group: Group, row: StateRow): EvaluationState {
 /** A frozen group is right up to where it was frozen. A live one that is filled again may lack what made that necessary. */
 function asOfOf(row: StateRow, live: Instant | null): Instant | null {
   if (row.as_of !== null) return row.as_of === -Infinity ? null : row.as_of;
-  return live === null ? null : Math.min(live, row.fill_as_of ?? live);
+  return live === null ? null : Math.min(live, row.backfill_as_of ?? live);
 }

@@ -771,7 +771,7 @@ describe('the engine', () => {
 
   async function expireLeases(): Promise<void> {
     await server.app.context.db.query(
-      sql`update leases set expires_at = '-infinity' where starts_with(name, 'heart:')`,
+      sql`update leases set expires_at = '-infinity' where starts_with(name, 'heartbeat:')`,
     );
   }
 });

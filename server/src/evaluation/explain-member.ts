@@ -94,7 +94,7 @@ async function explainInSnapshot(
   };
 }
 
-/** What readers see follows from it; before the first fill, what they are going to see. */
+/** What readers see follows from it; before the first backfill, what they are going to see. */
 const servedOf = (rules: ApplicationRules, groupId: string): CompiledRule | undefined => {
   const group = rules.groups.get(groupId);
   return group?.servedRulesetId === null ? group.latest : group?.served;

@@ -23,7 +23,7 @@ export async function freeze(tx: Queryable, applicationId: number, groupId: stri
 }
 
 /**
- * Asks for a fill with what was saved last, after a pause where an error is the reason. One that runs starts again: it
+ * Asks for a backfill with what was saved last, after a pause where an error is the reason. One that runs starts again: it
  * may have seen too little. `asOf`: up to when the served membership is right although it is live.
  */
 export async function requestFill(
@@ -35,24 +35,24 @@ export async function requestFill(
   const error = reason.error?.slice(0, MAX_ERROR) ?? null;
   const asOf = reason.asOf === undefined ? null : formatInstant(reason.asOf);
   await tx.query(sql`
-    insert into fills (group_id, application_id, kind, ruleset_id, epoch, stage, started_at, as_of, last_error, failures)
+    insert into backfills (group_id, application_id, kind, ruleset_id, epoch, stage, started_at, as_of, last_error, failures)
     select h.group_id, h.application_id, 'rule', ${group.rulesetId}::uuid, h.epoch + 1, 'discard', ${formatInstant(now)}::timestamptz,
       ${asOf}::timestamptz, ${error}, ${error === null ? 0 : 1}::int
     from group_heads h where h.group_id = ${group.id}
     on conflict (group_id) do update set ruleset_id = excluded.ruleset_id, epoch = excluded.epoch, stage = 'discard', prepared = 0, total = null,
-      started_at = excluded.started_at, attempts = fills.attempts + 1, last_error = excluded.last_error, retry_at = null,
-      as_of = case when fills.stage = 'clean' then excluded.as_of else least(fills.as_of, excluded.as_of) end,
-      failures = case when excluded.last_error is null then 0 else fills.failures + 1 end`);
+      started_at = excluded.started_at, attempts = backfills.attempts + 1, last_error = excluded.last_error, retry_at = null,
+      as_of = case when backfills.stage = 'clean' then excluded.as_of else least(backfills.as_of, excluded.as_of) end,
+      failures = case when excluded.last_error is null then 0 else backfills.failures + 1 end`);
   if (error !== null) await delayRetry(tx, group.id, now);
 }
 
 /** The pause that follows the failure just counted. */
 export async function delayRetry(tx: Queryable, groupId: string, now: Instant): Promise<void> {
   const { rows } = await tx.query<{ failures: number }>(
-    sql`select failures from fills where group_id = ${groupId} for update`,
+    sql`select failures from backfills where group_id = ${groupId} for update`,
   );
   const retryAt = formatInstant(now + pauseAfter(rows[0]?.failures ?? 1));
-  await tx.query(sql`update fills set retry_at = ${retryAt} where group_id = ${groupId}`);
+  await tx.query(sql`update backfills set retry_at = ${retryAt} where group_id = ${groupId}`);
 }
 
 /** Live evaluation met an error in the group's rule. */
@@ -68,8 +68,10 @@ export async function failGroup(
     const [group] = rows;
     if (!group) return;
     await freeze(tx, applicationId, groupId);
-    const { rows: fills } = await tx.query(sql`select from fills where group_id = ${groupId} and last_error is null`);
-    if (fills.length > 0) return; // what is being filled comes with a rule of its own
+    const { rows: backfills } = await tx.query(
+      sql`select from backfills where group_id = ${groupId} and last_error is null`,
+    );
+    if (backfills.length > 0) return; // what is being filled comes with a rule of its own
     await requestFill(tx, { id: groupId, applicationId, rulesetId: group.ruleset_id }, context.clock.now(), { error });
   });
 }

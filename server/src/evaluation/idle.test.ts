@@ -5,7 +5,7 @@ import { MICROS_PER_SECOND } from '../instant.ts';
 import { createBench, type EngineBench } from '../testing/engine.ts';
 import { CLIENT_ID, startTestServer } from '../testing/server.ts';
 import { leases } from './leases.ts';
-import { bell, rests } from './rests.ts';
+import { rests, wakeSignal } from './rests.ts';
 import { rulesCache } from './rules-cache.ts';
 import { listSweepable, sweeper, type Sweepable } from './sweep.ts';
 
@@ -41,14 +41,14 @@ describe('an evaluation that never looks by itself', () => {
 });
 
 describe('a rest', () => {
-  it('is cut short by its bell, also by one that rang before, and ends with all others', async () => {
+  it('is cut short by its wake signal, also by one that came before, and ends with all others', async () => {
     const { rest, end } = rests();
-    const rung = bell();
+    const rung = wakeSignal();
     const resting = rest(NEVER_MS, rung);
-    rung.ring();
+    rung.wake();
     await resting;
     await rest(NEVER_MS, rung);
-    const others = [rest(NEVER_MS), rest(NEVER_MS, bell())];
+    const others = [rest(NEVER_MS), rest(NEVER_MS, wakeSignal())];
     end();
     await Promise.all(others);
     await rest(NEVER_MS);

@@ -1,5 +1,5 @@
-// Workers share the work by buckets of profiles. A worker has a heart, a row that it renews every second, and a body, a
-// row that every one of its transactions holds while it writes. Whoever finds a heart that stopped removes the body first,
+// Workers share the work by buckets of profiles. A worker has a heartbeat, a row that it renews every second, and a fence, a
+// row that every one of its transactions holds while it writes. Whoever finds a heartbeat that stopped removes the fence first,
 // which waits for the transaction that holds it and lets no further one begin; only then are its buckets free. So a
 // worker that stalls is replaced within seconds, and what it wakes up to write is refused.
 //
@@ -13,10 +13,10 @@ import { BUCKETS } from '../queue/queue.ts';
 export class LeaseLost extends Error {}
 
 export interface Leases {
-  /** Renews the heart. Cheap; called on a timer, also while a slice is evaluated. */
+  /** Renews the heartbeat. Cheap; called on a timer, also while a slice is evaluated. */
   beat(): Promise<void>;
   /**
-   * Buries workers whose hearts stopped, and takes or gives up buckets until every worker has its share. Called
+   * Removes workers whose heartbeats stopped, and takes or gives up buckets until every worker has its share. Called
    * between slices only, so that no bucket is given up while it is worked on.
    */
   rebalance(): Promise<void>;
@@ -29,12 +29,12 @@ export interface Leases {
 }
 
 export interface LeaseOptions {
-  /** How long a heart may stand still. */
+  /** How long a heartbeat may stand still. */
   ttlMs?: number;
 }
 
 export const LEASE_TTL_MS = 4_000;
-/** The server ends a transaction whose worker says nothing for so long; else a frozen worker would hold its body for ever. */
+/** The server ends a transaction whose worker says nothing for so long; else a frozen worker would hold its fence for ever. */
 const IDLE_LIMIT_MS = 3_000;
 
 export function leases(db: Database, { ttlMs = LEASE_TTL_MS }: LeaseOptions = {}): Leases {
@@ -47,13 +47,13 @@ export function leases(db: Database, { ttlMs = LEASE_TTL_MS }: LeaseOptions = {}
     const fresh = newId();
     await db.query(sql`
       insert into leases (name, holder, expires_at, fence) values
-        (${`worker:${fresh}`}, ${fresh}, null, 0), (${`heart:${fresh}`}, ${fresh}, clock_timestamp() + ${ttl}::interval, 0)`);
+        (${`worker:${fresh}`}, ${fresh}, null, 0), (${`heartbeat:${fresh}`}, ${fresh}, clock_timestamp() + ${ttl}::interval, 0)`);
     id = fresh;
     held = [];
     return fresh;
   };
 
-  /** Once, however many ask: a second name would hold a share of the buckets that nobody works on until its heart stops. */
+  /** Once, however many ask: a second name would hold a share of the buckets that nobody works on until its heartbeat stops. */
   const join = (): Promise<string> => (joining ??= enter().finally(() => (joining = undefined)));
 
   const lose = (): void => {
@@ -64,7 +64,7 @@ export function leases(db: Database, { ttlMs = LEASE_TTL_MS }: LeaseOptions = {}
   const beat = async (): Promise<void> => {
     const own = id ?? (await join());
     const { count } = await db.query(sql`
-      update leases set expires_at = clock_timestamp() + ${ttl}::interval where name = ${`heart:${own}`}`);
+      update leases set expires_at = clock_timestamp() + ${ttl}::interval where name = ${`heartbeat:${own}`}`);
     if (count === 0 && id === own) lose();
   };
 
@@ -74,7 +74,7 @@ export function leases(db: Database, { ttlMs = LEASE_TTL_MS }: LeaseOptions = {}
     async rebalance() {
       await beat();
       if (id === undefined) await beat();
-      await bury(db);
+      await removeDead(db);
       const own = id;
       if (own !== undefined) held = await share(db, own);
     },
@@ -95,14 +95,14 @@ export function leases(db: Database, { ttlMs = LEASE_TTL_MS }: LeaseOptions = {}
   };
 }
 
-async function bury(db: Database): Promise<void> {
+async function removeDead(db: Database): Promise<void> {
   const { rows } = await db.query<{ holder: string }>(sql`
-    select holder from leases where starts_with(name, 'heart:') and expires_at < clock_timestamp() limit 100`);
+    select holder from leases where starts_with(name, 'heartbeat:') and expires_at < clock_timestamp() limit 100`);
   for (const { holder } of rows) {
     await db.transaction(async (tx) => {
       // Asked again under the lock: it may have been slow, not dead.
       const { rows: dead } = await tx.query(sql`
-        select from leases where name = ${`heart:${holder}`} and expires_at < clock_timestamp() for update`);
+        select from leases where name = ${`heartbeat:${holder}`} and expires_at < clock_timestamp() for update`);
       if (dead.length > 0) await removeWorker(tx, holder);
     });
   }
@@ -110,7 +110,7 @@ async function bury(db: Database): Promise<void> {
 
 async function removeWorker(tx: Queryable, holder: string): Promise<void> {
   await tx.query(sql`delete from leases where name = ${`worker:${holder}`}`);
-  await tx.query(sql`delete from leases where name = ${`heart:${holder}`}`);
+  await tx.query(sql`delete from leases where name = ${`heartbeat:${holder}`}`);
   await tx.query(
     sql`update leases set holder = null, fence = fence + 1 where starts_with(name, 'bucket:') and holder = ${holder}`,
   );

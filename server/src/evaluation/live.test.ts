@@ -65,7 +65,7 @@ describe('a dynamic group', () => {
     const kept = await bench.group(rule);
     await bench.tick();
     await bench.send(fan, 'poll-voted');
-    await bench.server.app.context.db.query(expireHearts);
+    await bench.server.app.context.db.query(expireHeartbeats);
     // After a slice compared its rules with the database's, and before it reads anything of the group.
     const db = afterStatement(
       bench.server.app.context.db,
@@ -91,7 +91,7 @@ describe('a dynamic group', () => {
       condition: 'greater_than_or_equal',
       value: 1,
     });
-    await db.query(expireHearts);
+    await db.query(expireHeartbeats);
     const worker = hire(db);
     await worker.tick();
     await worker.stop();
@@ -112,7 +112,7 @@ describe('a dynamic group', () => {
       value: 1,
       window: 'PT5S',
     });
-    await bench.server.app.context.db.query(expireHearts);
+    await bench.server.app.context.db.query(expireHeartbeats);
     let isSaving = false;
     let saved = 0;
     const real = bench.server.app.context.db;
@@ -142,7 +142,7 @@ describe('a dynamic group', () => {
 });
 
 /** Whoever held leases is taken for dead. */
-const expireHearts = sql`update leases set expires_at = '-infinity' where starts_with(name, 'heart:')`;
+const expireHeartbeats = sql`update leases set expires_at = '-infinity' where starts_with(name, 'heartbeat:')`;
 
 /** A database on which something happens once, right after the first statement of a kind. */
 function afterStatement(real: Database, kind: RegExp, action: () => Promise<unknown>): Database {

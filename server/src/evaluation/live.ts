@@ -22,7 +22,7 @@ import {
 import { failGroup } from './failures.ts';
 import { findLastChanges } from './last-changes.ts';
 import { LeaseLost, type Leases } from './leases.ts';
-import { MOST_READINGS, type ApplicationRules, type Concern, type RulesCache } from './rules-cache.ts';
+import { MOST_READINGS, type ApplicationRules, type DependencySet, type RulesCache } from './rules-cache.ts';
 import { loadStatesOf } from './state.ts';
 
 export interface LiveContext {
@@ -172,7 +172,11 @@ async function loadSlice(
   // Until the end: a profile that is being erased waits, and leaves every group that we put it in.
   await holdOffErasing(tx, rules.applicationId, [...byProfile.keys()]);
   const slice: Slice = { rules, subjects: new Map(), heads: new Map(), swept };
-  const wanted = [...byProfile].map(([id, rows]) => ({ id, rows, concern: rules.concernOf(changedIn(rows)) }));
+  const wanted = [...byProfile].map(([id, rows]) => ({
+    id,
+    rows,
+    dependencySet: rules.dependencySetOf(changedIn(rows)),
+  }));
   await loadSubjects(tx, slice, wanted);
   return slice;
 }
@@ -180,19 +184,19 @@ async function loadSlice(
 interface Wanted {
   id: string;
   rows: readonly QueueRow[];
-  concern: Concern;
+  dependencySet: DependencySet;
 }
 
 /** Loads or loads again these profiles, each with what its groups need and no more. */
 async function loadSubjects(tx: Queryable, slice: Slice, wanted: readonly Wanted[]): Promise<void> {
   const { rules, heads } = slice;
-  const lots = new Map<Concern, string[]>();
-  for (const { id, concern } of wanted) {
-    const ids = lots.get(concern);
+  const batches = new Map<DependencySet, string[]>();
+  for (const { id, dependencySet } of wanted) {
+    const ids = batches.get(dependencySet);
     if (ids) ids.push(id);
-    else lots.set(concern, [id]);
+    else batches.set(dependencySet, [id]);
   }
-  const read = new Set([...lots.keys()].flatMap((concern) => [...concern.read]));
+  const read = new Set([...batches.keys()].flatMap((dependencySet) => [...dependencySet.read]));
   const missing = [...read].filter((id) => !heads.has(id));
   if (missing.length > 0) await loadHeads(tx, slice, missing);
   const since = sinceOf(
@@ -200,20 +204,20 @@ async function loadSubjects(tx: Queryable, slice: Slice, wanted: readonly Wanted
     slice.swept,
   );
   const ids = wanted.map(({ id }) => id);
-  const needed = [...lots].map(([{ needs }, of]) => ({ ids: of, needs: { ...needs, groups: NO_NEEDS.groups } }));
+  const needed = [...batches].map(([{ needs }, of]) => ({ ids: of, needs: { ...needs, groups: NO_NEEDS.groups } }));
   const [states, members, pins] = await Promise.all([
     loadStatesOf(tx, rules.applicationId, needed, since),
     loadMembers(tx, ids, [...read], heads),
-    loadPins(tx, ids, [...new Set([...lots.keys()].flatMap(({ groups }) => groups))]),
+    loadPins(tx, ids, [...new Set([...batches.keys()].flatMap(({ groups }) => groups))]),
   ]);
-  for (const { id, rows, concern } of wanted) {
+  for (const { id, rows, dependencySet } of wanted) {
     const state = states.get(id);
     if (!state) continue;
     slice.subjects.set(id, {
       state,
       rows,
       since: sinceOf(rows, slice.swept),
-      loaded: concern,
+      loaded: dependencySet,
       member: members.get(id) ?? NOBODY,
       pins: pins.get(id) ?? NO_PINS,
       lastChange: slice.subjects.get(id)?.lastChange ?? NEVER,
@@ -305,7 +309,7 @@ async function decideAll(
       decisions.set(id, decision);
       if (decision.wantsGroups.length > 0) {
         const groups = new Set([...subject.loaded.groups, ...decision.wantsGroups]);
-        wanting.push({ id, rows: subject.rows, concern: rules.concernOfGroups(groups) });
+        wanting.push({ id, rows: subject.rows, dependencySet: rules.dependencySetOfGroups(groups) });
       }
       for (const groupId of decision.wantsLast) wantsLast.push({ profileId: id, groupId });
       if (decision.wantsGroups.length + decision.wantsLast.length > 0) again.add(id);

@@ -130,7 +130,7 @@ describe('many profiles', () => {
       const { clock } = bench;
       let deaths = 0;
       for (let statements = 12; ; statements = Math.ceil(statements * 1.6)) {
-        await db().query(sql`update leases set expires_at = '-infinity' where starts_with(name, 'heart:')`);
+        await db().query(sql`update leases set expires_at = '-infinity' where starts_with(name, 'heartbeat:')`);
         const dying = mortal(db(), statements);
         const worker = createWorker({
           db: dying.db,
@@ -168,7 +168,7 @@ describe('many profiles', () => {
         deaths++;
       }
       expect(deaths).toBeGreaterThan(3);
-      await db().query(sql`update leases set expires_at = '-infinity' where starts_with(name, 'heart:')`);
+      await db().query(sql`update leases set expires_at = '-infinity' where starts_with(name, 'heartbeat:')`);
       await bench.tick();
       for (const [place, id] of [inner, middle, outer].entries()) {
         expect(await bench.members(id)).toEqual(place === 1 ? old : young);
@@ -218,7 +218,7 @@ describe('many profiles', () => {
       { db: db(), clock, log: pino({ level: 'silent' }), dynamicGroups: dynamicGroups({ db: db(), clock }) },
       { onSlice: (slice) => void slices.push(slice.changes.map((change) => change.profileId)) },
     );
-    await db().query(sql`update leases set expires_at = '-infinity' where starts_with(name, 'heart:')`);
+    await db().query(sql`update leases set expires_at = '-infinity' where starts_with(name, 'heartbeat:')`);
     const sent = new Map<string, number>();
     let done = false;
     const sending = (async () => {

@@ -6,7 +6,7 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Clock } from '../clock.ts';
 import { sql, type Database } from '../database/database.ts';
 import { MICROS_PER_SECOND, type Instant } from '../instant.ts';
-import type { FillOutcome } from './fill.ts';
+import type { BackfillOutcome } from './backfill.ts';
 import type { SliceResult } from './live.ts';
 
 /** Plain data, so that it crosses threads. */
@@ -18,7 +18,7 @@ export interface EvaluationCounts {
   changes: Record<string, number>;
   /** Seconds from what was acknowledged to the membership that follows, of each row that was no clock's. */
   freshness: number[];
-  fills: { outcome: FillOutcome; seconds: number }[];
+  backfills: { outcome: BackfillOutcome; seconds: number }[];
 }
 
 export const noCounts = (): EvaluationCounts => ({
@@ -27,7 +27,7 @@ export const noCounts = (): EvaluationCounts => ({
   evaluated: 0,
   changes: {},
   freshness: [],
-  fills: [],
+  backfills: [],
 });
 
 export function countSlice(counts: EvaluationCounts, slice: SliceResult, now: Instant): void {
@@ -67,9 +67,9 @@ export function evaluationMeters(registry: Registry): EvaluationMeters {
     buckets: [0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.5, 1, 2.5, 10, 60],
     registers,
   });
-  const fills = new Histogram({
-    name: 'grandstand_fill_duration_seconds',
-    help: 'Duration of attempts to fill a group, by outcome.',
+  const backfills = new Histogram({
+    name: 'grandstand_backfill_duration_seconds',
+    help: 'Duration of attempts to backfill a group, by outcome.',
     labelNames: ['outcome'],
     buckets: [0.05, 0.25, 1, 5, 15, 60, 300, 1800],
     registers,
@@ -81,7 +81,7 @@ export function evaluationMeters(registry: Registry): EvaluationMeters {
       evaluations.inc(counts.evaluated);
       for (const [cause, count] of Object.entries(counts.changes)) changes.inc({ cause }, count);
       for (const seconds of counts.freshness) freshness.observe(seconds);
-      for (const { outcome, seconds } of counts.fills) fills.observe({ outcome }, seconds);
+      for (const { outcome, seconds } of counts.backfills) backfills.observe({ outcome }, seconds);
     },
   };
 }
@@ -90,7 +90,7 @@ interface State {
   rows: { live: number; clock: number };
   oldest: Instant | null;
   swept: Instant | null;
-  fills: { group_id: string; progress: number }[];
+  backfills: { group_id: string; progress: number }[];
   failed: number;
   /** Since when the group that was verified longest ago waits for its turn. */
   unverified: Instant | null;
@@ -143,13 +143,13 @@ export function evaluationGauges(registry: Registry, { db, clock }: { db: Databa
     'How long ago the clock’s changes were last looked for, in the application where that is longest.',
     (it, { swept }) => it.set(seconds(swept)),
   );
-  gauge('grandstand_groups_filling', 'Groups that are being filled.', (it, { fills }) => it.set(fills.length));
+  gauge('grandstand_groups_filling', 'Groups that are being filled.', (it, { backfills }) => it.set(backfills.length));
   gauge(
-    'grandstand_fill_progress',
-    'How far each running fill is, 0 to 1.',
-    (it, { fills }) => {
+    'grandstand_backfill_progress',
+    'How far each running backfill is, 0 to 1.',
+    (it, { backfills }) => {
       it.reset();
-      for (const fill of fills) it.set({ group: fill.group_id }, fill.progress);
+      for (const backfill of backfills) it.set({ group: backfill.group_id }, backfill.progress);
     },
     ['group'],
   );
@@ -179,12 +179,12 @@ export function evaluationGauges(registry: Registry, { db, clock }: { db: Databa
 }
 
 async function readState(db: Database): Promise<State> {
-  const [queue, sweeps, fills, unverified, verified] = await Promise.all([
+  const [queue, sweeps, backfills, unverified, verified] = await Promise.all([
     db.query<{ live: number; clock: number; oldest: Instant | null }>(sql`
       select count(*) filter (where cause <> 'clock') as live, count(*) filter (where cause = 'clock') as clock, min(queued_at) as oldest from queue`),
     db.query<{ swept: Instant | null }>(sql`select min(swept_until) as swept from sweeps`),
     db.query<{ group_id: string; progress: number; last_error: string | null }>(sql`
-      select group_id, prepared::float8 / greatest(total, 1) as progress, last_error from fills
+      select group_id, prepared::float8 / greatest(total, 1) as progress, last_error from backfills
       where kind = 'rule' and stage <> 'clean' order by started_at limit 1000`),
     db.query<{ since: Instant | null }>(sql`
       with newest as materialized (select group_id, max(at) as at from verifications where nightly group by group_id)
@@ -202,8 +202,8 @@ async function readState(db: Database): Promise<State> {
     rows: { live, clock },
     oldest,
     swept: sweeps.rows[0]?.swept ?? null,
-    fills: fills.rows.filter((fill) => fill.last_error === null),
-    failed: fills.rows.filter((fill) => fill.last_error !== null).length,
+    backfills: backfills.rows.filter((backfill) => backfill.last_error === null),
+    failed: backfills.rows.filter((backfill) => backfill.last_error !== null).length,
     unverified: unverified.rows[0]?.since ?? null,
     verified: verified.rows[0] ?? { checked: 0, missing: 0, extra: 0 },
   };

@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import { sql } from '../database/database.ts';
 import { ApiError } from '../errors.ts';
 import { formatInstant, MICROS_PER_DAY } from '../instant.ts';
-import { bucketOfGroup } from './fill.ts';
+import { bucketOfGroup } from './backfill.ts';
 import { verify, type VerifyContext } from './verify.ts';
 
 const FIRST_HOUR = 2;
@@ -24,7 +24,7 @@ export async function verifyNext(
   const { rows } = await context.db.query<{ id: string; application_id: number }>(sql`
     select g.id, g.application_id from groups g join group_heads h on h.group_id = g.id
     where g.membership_type = 'dynamic' and g.is_active and not g.is_paused and h.as_of is null
-      and g.id not in (select group_id from fills where stage <> 'clean')
+      and g.id not in (select group_id from backfills where stage <> 'clean')
       and g.id not in (select group_id from verifications where nightly and at > ${formatInstant(now - AGAIN_AFTER)})
     order by g.created_at limit 1000`);
   const held = new Set(buckets);
@@ -35,7 +35,7 @@ export async function verifyNext(
     if (result.missing + result.extra > 0)
       context.log.error({ group: next.id, ...result }, 'a nightly verification found differences');
   } catch (error) {
-    if (!(error instanceof ApiError)) throw error; // a fill or a pause came between
+    if (!(error instanceof ApiError)) throw error; // a backfill or a pause came between
   }
   return true;
 }

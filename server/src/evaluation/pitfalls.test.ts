@@ -8,7 +8,7 @@ import { MICROS_PER_DAY, MICROS_PER_SECOND, formatInstant } from '../instant.ts'
 import { createBench, type EngineBench } from '../testing/engine.ts';
 import { pagesOf, refusal } from '../testing/server.ts';
 import { dynamicGroups } from './dynamic-groups.ts';
-import { listDueFills, runFill } from './fill.ts';
+import { listDueBackfills, runBackfill } from './backfill.ts';
 import { LeaseLost, leases } from './leases.ts';
 import { verifyNext } from './nightly.ts';
 import { rulesCache } from './rules-cache.ts';
@@ -27,7 +27,7 @@ describe('pitfalls', () => {
   const db = () => bench.server.app.context.db;
   const verify = (group: string) => bench.server.sdk.groups.verify(group);
 
-  it('a group whose fill died goes on by itself and is never stuck', async () => {
+  it('a group whose backfill died goes on by itself and is never stuck', async () => {
     const profile = await bench.profile();
     await bench.send(profile, 'comment-created');
     const group = await bench.group(ACTIVE);
@@ -42,7 +42,7 @@ describe('pitfalls', () => {
     await expect(doomed.tick()).rejects.toThrow(Killed);
     doomed.abandon();
     expect((await bench.show(group)).evaluation?.state).toBe('filling');
-    await db().query(sql`update leases set expires_at = '-infinity' where starts_with(name, 'heart:')`);
+    await db().query(sql`update leases set expires_at = '-infinity' where starts_with(name, 'heartbeat:')`);
     await bench.tick();
     expect((await bench.show(group)).evaluation).toMatchObject({ state: 'live', progress: null });
     expect(await bench.members(group)).toEqual([profile.id]);
@@ -104,7 +104,7 @@ describe('pitfalls', () => {
     );
   });
 
-  it('the same rule again gets no new id and no fill; a second edit supersedes the first', async () => {
+  it('the same rule again gets no new id and no backfill; a second edit supersedes the first', async () => {
     const group = await bench.group(ACTIVE);
     await bench.tick();
     const first = await bench.show(group);
@@ -178,12 +178,12 @@ describe('pitfalls', () => {
         return result;
       },
     };
-    const [due] = await listDueFills(real, clock.now());
+    const [due] = await listDueBackfills(real, clock.now());
     expect(due?.group_id).toBe(group);
     if (due)
-      expect(await runFill({ db: between, clock, rules, dynamicGroups: dynamicGroups({ db: real, clock }) }, due)).toBe(
-        'done',
-      );
+      expect(
+        await runBackfill({ db: between, clock, rules, dynamicGroups: dynamicGroups({ db: real, clock }) }, due),
+      ).toBe('done');
     expect(await bench.members(group)).toEqual([late.id]);
     await bench.tick();
     expect(await verify(group)).toMatchObject({ missing: 0, extra: 0 });
@@ -213,7 +213,7 @@ describe('pitfalls', () => {
     });
     expect(await bench.members(group)).toEqual(members);
     const retries = async (): Promise<number> =>
-      (await db().query<{ failures: number }>(sql`select failures from fills where group_id = ${group}`)).rows[0]
+      (await db().query<{ failures: number }>(sql`select failures from backfills where group_id = ${group}`)).rows[0]
         ?.failures ?? 0;
     const failures = await retries();
     await bench.tick(); // not yet: it pauses
@@ -350,7 +350,7 @@ describe('pitfalls', () => {
     const stalled = leases(db());
     await stalled.rebalance();
     await db().transaction((tx) => stalled.hold(tx));
-    await db().query(sql`update leases set expires_at = '-infinity' where starts_with(name, 'heart:')`);
+    await db().query(sql`update leases set expires_at = '-infinity' where starts_with(name, 'heartbeat:')`);
     const successor = leases(db());
     await successor.rebalance();
     await expect(db().transaction((tx) => stalled.hold(tx))).rejects.toThrow(LeaseLost);

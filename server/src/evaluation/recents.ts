@@ -8,7 +8,7 @@ import { formatInstant, type Instant } from '../instant.ts';
 import { mergeRecent } from '../rules/operators/windows.ts';
 import type { Recent, RecentNeed } from '../rules/state.ts';
 import { BINARY_EPOCH, readInt8 } from '../database/copy.ts';
-import { lotsInput } from './lots.ts';
+import { batchesInput } from './profile-batches.ts';
 
 /** How many activities of a type are read at first; more only for profiles whose thresholds lie deeper. */
 export const FIRST_DEPTH = 256;
@@ -66,7 +66,7 @@ function isEnough(recent: Recent, need: RecentNeed, from: Instant): boolean {
 
 interface RecentRow {
   place: number;
-  lot: number;
+  batch: number;
   /** The instants, int8 each, and the values, int4 each. */
   at: Buffer;
   value: Buffer | null;
@@ -132,9 +132,9 @@ function recentsStatement(applicationId: number, asked: readonly Asked[], from: 
   const later = anyType ? sql`and t.last_at > ${until}` : empty; // spares a look into the index for nearly every type
   const values = hasSums(asked) ? sql`string_agg(int4send(r.value), ''::bytea)` : sql`null::bytea`;
   return sql`
-    select p.place, p.lot, r.at, r.value
-    from ${lotsInput(asked).profiles}
-    join ${needed(asked, from, depth)} on f.lot = p.lot
+    select p.place, p.batch, r.at, r.value
+    from ${batchesInput(asked).profiles}
+    join ${needed(asked, from, depth)} on f.batch = p.batch
     ${types}
     cross join lateral (
       select string_agg(timestamptz_send(r.occurred_at), ''::bytea) as at, ${values} as value
@@ -159,7 +159,7 @@ function recentsStatement(applicationId: number, asked: readonly Asked[], from: 
 
 const hasSums = (asked: readonly Asked[]): boolean => asked.some(({ need }) => need.sum > 0);
 
-/** `f`: a row for each lot. */
+/** `f`: a row for each batch. */
 function needed(asked: readonly Asked[], from: Instant, depth: number): Sql {
   const needs = asked.map(({ need }) => need);
   return sql`unnest(
@@ -170,7 +170,7 @@ function needed(asked: readonly Asked[], from: Instant, depth: number): Sql {
       ${needs.map((need) => need.fact.where?.key ?? null)}::text[],
       ${needs.map((need) => (need.fact.where ? JSON.stringify(need.fact.where.equals) : null))}::jsonb[],
       ${packed(asked.map((each) => String(each.later)))}::boolean[]
-    ) as f (lot, type_id, since, depth, key, equals, later)`;
+    ) as f (batch, type_id, since, depth, key, equals, later)`;
 }
 
 /** The same where a cluster refuses a limit for each profile: numbered within the window, which reads all of it. */
@@ -183,18 +183,18 @@ function clusterStatement(asked: readonly Asked[], from: Instant, depth: number)
     ? sql`string_agg(int4send(r.value), ''::bytea order by r.occurred_at desc, r.rank)`
     : sql`null::bytea`;
   return sql`
-    select r.place, r.lot, string_agg(timestamptz_send(r.occurred_at), ''::bytea order by r.occurred_at desc, r.rank) as at, ${values} as value
+    select r.place, r.batch, string_agg(timestamptz_send(r.occurred_at), ''::bytea order by r.occurred_at desc, r.rank) as at, ${values} as value
     from (
-      select a.profile_id, p.place, p.lot, f.depth, a.type_id, a.occurred_at, a.value,
+      select a.profile_id, p.place, p.batch, f.depth, a.type_id, a.occurred_at, a.value,
         row_number() over (
           partition by a.profile_id, p.place, a.type_id, (a.occurred_at > ${until}) order by a.occurred_at desc
         ) as rank
       from activities a
-      join ${lotsInput(asked).profiles} on p.id = a.profile_id
-      join ${needed(asked, from, depth)} on f.lot = p.lot and a.occurred_at > f.since ${type} ${data}
+      join ${batchesInput(asked).profiles} on p.id = a.profile_id
+      join ${needed(asked, from, depth)} on f.batch = p.batch and a.occurred_at > f.since ${type} ${data}
     ) r
     where r.occurred_at > ${until} or r.depth is null or r.rank <= r.depth
-    group by r.profile_id, r.place, r.lot, r.type_id
+    group by r.profile_id, r.place, r.batch, r.type_id
   `;
 }
 
@@ -203,7 +203,7 @@ function collect(rows: readonly RecentRow[], asked: readonly Asked[], from: Inst
   const ids = asked.flatMap((each) => each.ids);
   const byPlace = new Map<number, { of: Asked; recents: Recent[] }>();
   for (const row of rows) {
-    const of = asked[row.lot];
+    const of = asked[row.batch];
     if (!of) throw new RangeError('a row of something that was not asked for');
     const recent = readRecent(row, from, limitOf(of.need, depth) ?? Infinity);
     const known = byPlace.get(row.place);

@@ -1,30 +1,30 @@
-// The pauses of a worker's loops: they all end when it stops, and one may be cut short by a bell.
+// The pauses of a worker's loops: they all end when it stops, and one may be cut short by a wake signal.
 
-export interface Bell {
-  ring(): void;
-  readonly isRung: boolean;
-  /** Called when it rings; not when it has rung before. */
-  onRing: (() => void) | undefined;
+export interface WakeSignal {
+  wake(): void;
+  readonly isSet: boolean;
+  /** Called when it comes; not when it came before. */
+  onWake: (() => void) | undefined;
 }
 
-export function bell(): Bell {
-  let isRung = false;
-  const own: Bell = {
-    ring() {
-      isRung = true;
-      own.onRing?.();
+export function wakeSignal(): WakeSignal {
+  let isSet = false;
+  const own: WakeSignal = {
+    wake() {
+      isSet = true;
+      own.onWake?.();
     },
-    get isRung() {
-      return isRung;
+    get isSet() {
+      return isSet;
     },
-    onRing: undefined,
+    onWake: undefined,
   };
   return own;
 }
 
 export interface Rests {
-  /** Resolves after so long, when the bell rings or has rung, or with the end of all. Keeps no process alive. */
-  rest(ms: number, until?: Bell): Promise<void>;
+  /** Resolves after so long, when the signal comes or has come, or with the end of all. Keeps no process alive. */
+  rest(ms: number, until?: WakeSignal): Promise<void>;
   end(): void;
 }
 
@@ -33,7 +33,7 @@ export function rests(): Rests {
   let isEnded = false;
   return {
     rest(ms, until) {
-      if (isEnded || until?.isRung) return Promise.resolve();
+      if (isEnded || until?.isSet) return Promise.resolve();
       return new Promise((resolve) => {
         const wakeUp = (): void => {
           clearTimeout(timer);
@@ -42,7 +42,7 @@ export function rests(): Rests {
         };
         const timer = setTimeout(wakeUp, ms).unref();
         running.add(wakeUp);
-        if (until) until.onRing = wakeUp;
+        if (until) until.onWake = wakeUp;
       });
     },
     end() {

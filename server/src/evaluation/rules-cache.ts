@@ -9,7 +9,7 @@ import { loadCatalogue } from '../rules/catalogue-store.ts';
 import { compileRule } from '../rules/compile.ts';
 import { dependency, inReadingOrder } from '../rules/depends.ts';
 import type { CompiledRule } from '../rules/evaluate.ts';
-import type { Crossing } from '../rules/leaf.ts';
+import type { Boundary } from '../rules/leaf.ts';
 import { mergeNeeds, type Needs } from '../rules/state.ts';
 import { leavesOf, type RuleNode } from '../rules/tree.ts';
 import { watchedBy } from './watched.ts';
@@ -24,10 +24,10 @@ export const groupKey = {
 
 export interface GroupRules {
   id: string;
-  /** What readers see follows from this ruleset; null before the first fill. */
+  /** What readers see follows from this ruleset; null before the first backfill. */
   servedRulesetId: string | null;
   served: CompiledRule | undefined;
-  /** What was saved last: what a fill fills with. */
+  /** What was saved last: what a backfill brings in. */
   rulesetId: string;
   latest: CompiledRule | undefined;
   isPaused: boolean;
@@ -36,8 +36,8 @@ export interface GroupRules {
 }
 
 /** Where time enters, and which keys a profile that crosses there is queued under. */
-export interface WatchedCrossing {
-  crossing: Crossing;
+export interface WatchedBoundary {
+  boundary: Boundary;
   keys: string[];
 }
 
@@ -52,14 +52,14 @@ export interface ApplicationRules {
   /** The groups that one of these keys concerns, by what they serve or are being filled with. */
   readersOf(changed: Iterable<string>): Set<string>;
   /** The same as it is wanted for profile after profile: in reading order, with what is to be loaded for them. */
-  concernOf(changed: readonly string[]): Concern;
+  dependencySetOf(changed: readonly string[]): DependencySet;
   /** Of these very groups. */
-  concernOfGroups(ids: ReadonlySet<string>): Concern;
-  crossings: readonly WatchedCrossing[];
+  dependencySetOfGroups(ids: ReadonlySet<string>): DependencySet;
+  boundaries: readonly WatchedBoundary[];
 }
 
 /** Groups that are looked at together; the same object for the same groups. */
-export interface Concern {
+export interface DependencySet {
   /** In reading order. */
   groups: readonly string[];
   has(groupId: string): boolean;
@@ -135,8 +135,8 @@ export async function loadRules(tx: Queryable, applicationId: number): Promise<A
     groups,
     places,
     readersOf: readers,
-    ...concerns(groups, places, readers),
-    crossings: crossingsOf(groups, catalogue),
+    ...dependencySets(groups, places, readers),
+    boundaries: boundariesOf(groups, catalogue),
   };
 }
 
@@ -227,14 +227,14 @@ function readersOf(groups: ReadonlyMap<string, GroupRules>): (changed: Iterable<
 
 const MAX_CONCERNS = 1_000;
 
-function concerns(
+function dependencySets(
   groups: ReadonlyMap<string, GroupRules>,
   places: ReadonlyMap<string, number>,
   readers: (changed: Iterable<string>) => Set<string>,
-): Pick<ApplicationRules, 'concernOf' | 'concernOfGroups'> {
-  const byGroups = new Map<string, Concern>();
-  const byKeys = new Map<string, Concern>();
-  const keep = (known: Map<string, Concern>, key: string, make: () => Concern): Concern => {
+): Pick<ApplicationRules, 'dependencySetOf' | 'dependencySetOfGroups'> {
+  const byGroups = new Map<string, DependencySet>();
+  const byKeys = new Map<string, DependencySet>();
+  const keep = (known: Map<string, DependencySet>, key: string, make: () => DependencySet): DependencySet => {
     const found = known.get(key);
     if (found) return found;
     if (known.size >= MAX_CONCERNS) known.clear();
@@ -242,7 +242,7 @@ function concerns(
     known.set(key, made);
     return made;
   };
-  const concernOfGroups = (ids: ReadonlySet<string>): Concern => {
+  const dependencySetOfGroups = (ids: ReadonlySet<string>): DependencySet => {
     const ordered = [...ids].sort((a, b) => (places.get(a) ?? 0) - (places.get(b) ?? 0));
     return keep(byGroups, ordered.join(), () => {
       const needs = mergeNeeds(ordered.flatMap((id) => groups.get(id)?.served?.needs ?? []));
@@ -250,33 +250,33 @@ function concerns(
     });
   };
   return {
-    concernOfGroups,
-    concernOf: (changed) => keep(byKeys, changed.join(' '), () => concernOfGroups(readers(changed))),
+    dependencySetOfGroups,
+    dependencySetOf: (changed) => keep(byKeys, changed.join(' '), () => dependencySetOfGroups(readers(changed))),
   };
 }
 
-/** Beyond so many groups on one crossing, a clock row names what they all read rather than each of them. */
+/** Beyond so many groups on one boundary, a clock row names what they all read rather than each of them. */
 const MAX_NAMED = 16;
 
-/** Equal crossings of several groups stand once. */
-function crossingsOf(groups: ReadonlyMap<string, GroupRules>, catalogue: Catalogue): WatchedCrossing[] {
-  const found = new Map<string, { crossing: Crossing; groups: Set<string> }>();
+/** Equal boundaries of several groups stand once. */
+function boundariesOf(groups: ReadonlyMap<string, GroupRules>, catalogue: Catalogue): WatchedBoundary[] {
+  const found = new Map<string, { boundary: Boundary; groups: Set<string> }>();
   for (const [id, group] of groups) {
     if (group.isPaused) continue;
-    for (const crossing of rulesOf(group).flatMap((rule) => [...rule.crossings])) {
-      const key = JSON.stringify(crossing);
+    for (const boundary of rulesOf(group).flatMap((rule) => [...rule.boundaries])) {
+      const key = JSON.stringify(boundary);
       const known = found.get(key);
       if (known) known.groups.add(id);
-      else found.set(key, { crossing, groups: new Set([id]) });
+      else found.set(key, { boundary, groups: new Set([id]) });
     }
   }
-  return [...found.values()].map(({ crossing, groups: ids }) => ({
-    crossing,
-    keys: ids.size <= MAX_NAMED ? [...ids].map(groupKey.rule) : sourceKeys(crossing, catalogue),
+  return [...found.values()].map(({ boundary, groups: ids }) => ({
+    boundary,
+    keys: ids.size <= MAX_NAMED ? [...ids].map(groupKey.rule) : sourceKeys(boundary, catalogue),
   }));
 }
 
-function sourceKeys({ source }: Crossing, catalogue: Catalogue): string[] {
+function sourceKeys({ source }: Boundary, catalogue: Catalogue): string[] {
   switch (source.kind) {
     case 'activities':
       return source.typeIds.map(dependency.activity);

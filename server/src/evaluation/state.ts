@@ -6,7 +6,7 @@ import { packed } from '../database/packed.ts';
 import type { Instant } from '../instant.ts';
 import type { Scalar } from '../rules/attribute.ts';
 import type { FactTotal, Needs, ProfileState } from '../rules/state.ts';
-import { lotsInput, type Lot, type LotsInput } from './lots.ts';
+import { batchesInput, type ProfileBatch, type BatchesInput } from './profile-batches.ts';
 import { FIRST_DEPTH, loadRecents, type Asked } from './recents.ts';
 
 /**
@@ -25,25 +25,25 @@ export function loadStates(
   return loadStatesOf(db, applicationId, [{ ids: profileIds, needs }], from, depth);
 }
 
-/** The same of several lots of profiles, each with what it needs. */
+/** The same of several batches of profiles, each with what it needs. */
 export async function loadStatesOf(
   db: Queryable,
   applicationId: number,
-  given: readonly Lot[],
+  given: readonly ProfileBatch[],
   from: Instant,
   depth: number = FIRST_DEPTH,
 ): Promise<Map<string, ProfileState>> {
-  const lots = given.filter((lot) => lot.ids.length > 0);
-  if (lots.length === 0) return new Map();
+  const batches = given.filter((batch) => batch.ids.length > 0);
+  if (batches.length === 0) return new Map();
   const some = (needs: (of: Needs) => ReadonlySet<unknown> | ReadonlyMap<unknown, unknown>): boolean =>
-    lots.some((lot) => needs(lot.needs).size > 0);
-  const input = lotsInput(lots);
+    batches.some((batch) => needs(batch.needs).size > 0);
+  const input = batchesInput(batches);
   const [states, totals, pairs, groups] = await Promise.all([
     loadProfiles(db, applicationId, input.ids),
-    some((needs) => needs.facts) || some((needs) => needs.recent) ? loadTotals(db, input, lots) : [],
-    some((needs) => needs.attributes) ? loadPairs(db, input, lots) : [],
+    some((needs) => needs.facts) || some((needs) => needs.recent) ? loadTotals(db, input, batches) : [],
+    some((needs) => needs.attributes) ? loadPairs(db, input, batches) : [],
     some((needs) => needs.groups)
-      ? loadMemberships(db, input.ids, [...new Set(lots.flatMap((lot) => [...lot.needs.groups]))])
+      ? loadMemberships(db, input.ids, [...new Set(batches.flatMap((batch) => [...batch.needs.groups]))])
       : [],
   ]);
   const stateAt = (place: number): ProfileState | undefined => states.get(input.ids[place - 1] ?? '');
@@ -56,7 +56,7 @@ export async function loadStatesOf(
     else attributes?.set(row.key, [pair]);
   }
   for (const row of groups) states.get(row.profile_id)?.groups.set(row.group_id, { member: true, flips: [] });
-  const asked = lots.flatMap((lot) => askedOf(lot, states, from));
+  const asked = batches.flatMap((batch) => askedOf(batch, states, from));
   for (const { profileId, factId, recent } of await loadRecents(db, applicationId, asked, from, depth))
     states.get(profileId)?.recent.set(factId, recent);
   return states;
@@ -66,7 +66,7 @@ export async function loadStatesOf(
  * Of whom recent activities must be read: totals tell who never did enough for any window to matter, and who did nothing
  * after `from`. They may lack what a condition on the data lets through, since such totals are gathered after the fact.
  */
-function askedOf({ ids, needs }: Lot, states: ReadonlyMap<string, ProfileState>, from: Instant): Asked[] {
+function askedOf({ ids, needs }: ProfileBatch, states: ReadonlyMap<string, ProfileState>, from: Instant): Asked[] {
   return [...needs.recent.values()].flatMap((need): Asked[] => {
     if (need.fact.where) return [{ ids, need, later: true }];
     const asked = [false, true].map((later) => ({ ids: [] as string[], need, later }));
@@ -126,16 +126,20 @@ interface TotalRow {
   state_instant: Instant | null;
 }
 
-async function loadTotals(db: Queryable, { profiles }: LotsInput, lots: readonly Lot[]): Promise<TotalRow[]> {
-  const facts = lots.flatMap(({ needs }, lot) => {
+async function loadTotals(
+  db: Queryable,
+  { profiles }: BatchesInput,
+  batches: readonly ProfileBatch[],
+): Promise<TotalRow[]> {
+  const facts = batches.flatMap(({ needs }, batch) => {
     const recent = [...needs.recent.values()].flatMap(({ fact }) => (fact.where ? [] : [fact.factId]));
-    return [...new Set([...needs.facts, ...recent])].map((factId) => ({ lot, factId }));
+    return [...new Set([...needs.facts, ...recent])].map((factId) => ({ batch, factId }));
   });
   const { rows } = await db.query<TotalRow>(sql`
     select p.place, t.fact_id, t.count, t.sum, t.first_at, t.last_at, t.state, t.state_at, t.state_activity, t.state_instant
     from ${profiles}
-    join unnest(${packed(facts.map(({ lot }) => lot))}::int[], ${packed(facts.map(({ factId }) => factId))}::int[])
-      as f (lot, fact_id) on f.lot = p.lot
+    join unnest(${packed(facts.map(({ batch }) => batch))}::int[], ${packed(facts.map(({ factId }) => factId))}::int[])
+      as f (batch, fact_id) on f.batch = p.batch
     join totals t on t.profile_id = p.id and t.fact_id = f.fact_id
   `);
   return rows;
@@ -163,12 +167,16 @@ interface PairRow {
   written_by: 'admin' | 'profile';
 }
 
-async function loadPairs(db: Queryable, { profiles }: LotsInput, lots: readonly Lot[]): Promise<PairRow[]> {
-  const keys = lots.flatMap(({ needs }, lot) => [...needs.attributes].map((key) => ({ lot, key })));
+async function loadPairs(
+  db: Queryable,
+  { profiles }: BatchesInput,
+  batches: readonly ProfileBatch[],
+): Promise<PairRow[]> {
+  const keys = batches.flatMap(({ needs }, batch) => [...needs.attributes].map((key) => ({ batch, key })));
   const { rows } = await db.query<PairRow>(sql`
     select p.place, a.key, a.value, a.number, a.instant, a.written_by
     from ${profiles}
-    join unnest(${packed(keys.map(({ lot }) => lot))}::int[], ${keys.map(({ key }) => key)}::text[]) as k (lot, key) on k.lot = p.lot
+    join unnest(${packed(keys.map(({ batch }) => batch))}::int[], ${keys.map(({ key }) => key)}::text[]) as k (batch, key) on k.batch = p.batch
     join profile_attributes a on a.profile_id = p.id and a.key = k.key
     order by p.place, a.position
   `);

@@ -10,10 +10,10 @@
 
 import { join, sql, type Queryable, type Sql } from '../database/database.ts';
 import { FIRST_INSTANT, formatInstant, MICROS_PER_SECOND, type Instant } from '../instant.ts';
-import type { Crossing } from '../rules/leaf.ts';
+import type { Boundary } from '../rules/leaf.ts';
 import type { LiveContext } from './live.ts';
 import { BUCKETS } from '../queue/queue.ts';
-import { groupKey, MOST_READINGS, type ApplicationRules, type WatchedCrossing } from './rules-cache.ts';
+import { groupKey, MOST_READINGS, type ApplicationRules, type WatchedBoundary } from './rules-cache.ts';
 
 /** How much time one statement may look through, and the bounds of how long it should take. */
 const FIRST_STEP = 3_600 * MICROS_PER_SECOND;
@@ -113,7 +113,7 @@ async function look(
       const reached = Math.min(until, row.swept + step);
       if (reached <= row.swept) return { reached: row.swept, queued: 0 };
       await tx.query(sql`set local synchronous_commit = off`);
-      const queued = await queueCrossings(tx, current, row.swept, reached);
+      const queued = await queueBoundaries(tx, current, row.swept, reached);
       await tx.query(
         sql`update sweeps set swept_until = ${formatInstant(reached)} where application_id = ${applicationId}`,
       );
@@ -126,20 +126,25 @@ async function look(
 
 /** Selects of (profile_id, ordinal, keys): whose pins end, and who crosses an edge. */
 function edges(rules: ApplicationRules, since: Instant, until: Instant): Sql {
-  const { applicationId, crossings } = rules;
+  const { applicationId, boundaries } = rules;
   const pins = sql`
       select p.profile_id, p.ordinal, ${groupKey.pin('')} || p.group_id as keys from pins p
       where p.application_id = ${applicationId} and p.expires_at > ${formatInstant(since)} and p.expires_at <= ${formatInstant(until)}`;
-  return join([pins, ...crossed(applicationId, crossings, since, until)], ' union all ');
+  return join([pins, ...crossed(applicationId, boundaries, since, until)], ' union all ');
 }
 
 async function crossesAny(db: Queryable, rules: ApplicationRules, since: Instant, until: Instant): Promise<boolean> {
-  const crossings = rules.crossings.map(({ crossing }) => ({ crossing, keys: [] })); // who reads them is not asked
-  const { rows } = await db.query(sql`select from (${edges({ ...rules, crossings }, since, until)}) c limit 1`);
+  const boundaries = rules.boundaries.map(({ boundary }) => ({ boundary, keys: [] })); // who reads them is not asked
+  const { rows } = await db.query(sql`select from (${edges({ ...rules, boundaries }, since, until)}) c limit 1`);
   return rows.length > 0;
 }
 
-async function queueCrossings(tx: Queryable, rules: ApplicationRules, since: Instant, until: Instant): Promise<number> {
+async function queueBoundaries(
+  tx: Queryable,
+  rules: ApplicationRules,
+  since: Instant,
+  until: Instant,
+): Promise<number> {
   const { applicationId } = rules;
   const at = formatInstant(until);
   const { count } = await tx.query(sql`
@@ -151,39 +156,39 @@ async function queueCrossings(tx: Queryable, rules: ApplicationRules, since: Ins
   return count;
 }
 
-/** Selects of (profile_id, ordinal, keys): who crosses where after `since` and up to `until`, once for each crossing. */
+/** Selects of (profile_id, ordinal, keys): who crosses where after `since` and up to `until`, once for each boundary. */
 export function crossed(
   applicationId: number,
-  crossings: readonly WatchedCrossing[],
+  boundaries: readonly WatchedBoundary[],
   since: Instant,
   until: Instant,
 ): Sql[] {
-  const bounds = (found: readonly WatchedCrossing[]): Bounds => ({
-    low: found.map(({ crossing }) => before(since, crossing)),
-    high: found.map(({ crossing }) => before(until, crossing)),
+  const bounds = (found: readonly WatchedBoundary[]): Bounds => ({
+    low: found.map(({ boundary }) => before(since, boundary)),
+    high: found.map(({ boundary }) => before(until, boundary)),
     keys: found.map(({ keys }) => keys.join(' ')),
   });
   return SOURCES.flatMap(({ rows, select }) => {
-    const found = rows(crossings);
+    const found = rows(boundaries);
     return found.length === 0 ? [] : [select(applicationId, found, bounds(found))];
   });
 }
 
 /** Nothing happened before the first instant, however many days a rule asks for. */
-const before = (at: Instant, { offset }: Crossing): string => formatInstant(Math.max(at - offset, FIRST_INSTANT));
+const before = (at: Instant, { offset }: Boundary): string => formatInstant(Math.max(at - offset, FIRST_INSTANT));
 
-type Source<Kind> = Extract<Crossing['source'], { kind: Kind }>;
-type Found = WatchedCrossing & { id?: number; key?: string };
+type Source<Kind> = Extract<Boundary['source'], { kind: Kind }>;
+type Found = WatchedBoundary & { id?: number; key?: string };
 type Bounds = { low: string[]; high: string[]; keys: string[] };
 
-/** Each kind of source: its crossings, one for each type or key, and the select of (profile_id, ordinal, keys). */
+/** Each kind of source: its boundaries, one for each type or key, and the select of (profile_id, ordinal, keys). */
 const SOURCES: {
-  rows(crossings: readonly WatchedCrossing[]): Found[];
+  rows(boundaries: readonly WatchedBoundary[]): Found[];
   select(applicationId: number, found: Found[], bounds: Bounds): Sql;
 }[] = [
   {
-    rows: (crossings) =>
-      of(crossings, 'activities').flatMap(({ watched, source }) =>
+    rows: (boundaries) =>
+      of(boundaries, 'activities').flatMap(({ watched, source }) =>
         source.typeIds.includes(0) ? [] : source.typeIds.map((id) => ({ ...watched, id })),
       ),
     select: (applicationId, found, { low, high, keys }) => sql`
@@ -192,8 +197,8 @@ const SOURCES: {
       join activities a on a.application_id = ${applicationId} and a.type_id = f.type_id and a.occurred_at > f.low and a.occurred_at <= f.high`,
   },
   {
-    rows: (crossings) =>
-      of(crossings, 'activities').flatMap(({ watched, source }) => (source.typeIds.includes(0) ? [watched] : [])),
+    rows: (boundaries) =>
+      of(boundaries, 'activities').flatMap(({ watched, source }) => (source.typeIds.includes(0) ? [watched] : [])),
     select: (applicationId, _found, { low, high, keys }) => sql`
       select a.profile_id, a.ordinal, f.keys
       from unnest(${low}::timestamptz[], ${high}::timestamptz[], ${keys}::text[]) f (low, high, keys)
@@ -201,21 +206,21 @@ const SOURCES: {
       join activities a on a.application_id = ${applicationId} and a.type_id = t.id and a.occurred_at > f.low and a.occurred_at <= f.high`,
   },
   {
-    rows: (crossings) => of(crossings, 'created_at').map(({ watched }) => watched),
+    rows: (boundaries) => of(boundaries, 'created_at').map(({ watched }) => watched),
     select: (applicationId, _found, { low, high, keys }) => sql`
       select p.id, p.ordinal, f.keys
       from unnest(${low}::timestamptz[], ${high}::timestamptz[], ${keys}::text[]) f (low, high, keys)
       join profiles p on p.application_id = ${applicationId} and p.created_at > f.low and p.created_at <= f.high`,
   },
   {
-    rows: (crossings) => of(crossings, 'attribute').map(({ watched, source }) => ({ ...watched, key: source.key })),
+    rows: (boundaries) => of(boundaries, 'attribute').map(({ watched, source }) => ({ ...watched, key: source.key })),
     select: (applicationId, found, { low, high, keys }) => sql`
       select a.profile_id, a.ordinal, f.keys
       from unnest(${found.map(({ key }) => key)}::text[], ${low}::timestamptz[], ${high}::timestamptz[], ${keys}::text[]) f (key, low, high, keys)
       join profile_attributes a on a.application_id = ${applicationId} and a.key = f.key and a.instant > f.low and a.instant <= f.high`,
   },
   {
-    rows: (crossings) => of(crossings, 'state').map(({ watched, source }) => ({ ...watched, id: source.factId })),
+    rows: (boundaries) => of(boundaries, 'state').map(({ watched, source }) => ({ ...watched, id: source.factId })),
     select: (applicationId, found, { low, high, keys }) => sql`
       select t.profile_id, t.ordinal, f.keys
       from unnest(${found.map(({ id }) => id)}::int[], ${low}::timestamptz[], ${high}::timestamptz[], ${keys}::text[]) f (fact_id, low, high, keys)
@@ -223,12 +228,12 @@ const SOURCES: {
   },
 ];
 
-function of<Kind extends Crossing['source']['kind']>(
-  crossings: readonly WatchedCrossing[],
+function of<Kind extends Boundary['source']['kind']>(
+  boundaries: readonly WatchedBoundary[],
   kind: Kind,
-): { watched: WatchedCrossing; source: Source<Kind> }[] {
-  return crossings.flatMap((watched) => {
-    const { source } = watched.crossing;
+): { watched: WatchedBoundary; source: Source<Kind> }[] {
+  return boundaries.flatMap((watched) => {
+    const { source } = watched.boundary;
     return source.kind === kind ? [{ watched, source: source as Source<Kind> }] : []; // the kind was just compared
   });
 }

@@ -35,11 +35,11 @@ const worker = createWorker(
   {
     evaluationInterval: data.evaluationInterval,
     onSlice: (slice) => countSlice(counts, slice, clock.now()),
-    onFill: (_fill, outcome, seconds) => void counts.fills.push({ outcome, seconds }),
+    onBackfill: (_backfill, outcome, seconds) => void counts.backfills.push({ outcome, seconds }),
   },
 );
 const report = (): void => {
-  if (counts.slices + counts.fills.length === 0) return;
+  if (counts.slices + counts.backfills.length === 0) return;
   tell({ kind: 'counts', counts });
   counts = noCounts();
 };

@@ -97,7 +97,7 @@ async function requireLive(tx: Queryable, groupId: string): Promise<LiveGroup> {
     select g.membership_type, g.is_paused, h.epoch, h.as_of, f.group_id is not null as is_filling, f.last_error,
       s.swept_until as swept, s.sweeping_until as sweeping
     from groups g join group_heads h on h.group_id = g.id
-    left join fills f on f.group_id = g.id and f.stage <> 'clean'
+    left join backfills f on f.group_id = g.id and f.stage <> 'clean'
     left join sweeps s on s.application_id = g.application_id
     where g.id = ${groupId} and g.is_active`);
   const [row] = rows;
@@ -133,9 +133,9 @@ async function listPending(
   const pins = sql`
       select p.profile_id, p.ordinal, '' as keys from pins p
       where p.group_id = ${groupId} and p.expires_at > ${formatInstant(swept)} and p.expires_at <= ${formatInstant(now)}`;
-  const crossings = rule.crossings.map((crossing) => ({ crossing, keys: [] }));
+  const boundaries = rule.boundaries.map((boundary) => ({ boundary, keys: [] }));
   const due = await tx.query<{ profile_id: string }>(sql`
-    select distinct c.profile_id from (${join([pins, ...crossed(applicationId, crossings, swept, now)], ' union all ')}) c`);
+    select distinct c.profile_id from (${join([pins, ...crossed(applicationId, boundaries, swept, now)], ' union all ')}) c`);
   return [...new Set([...waiting, ...due.rows.map((row) => row.profile_id)])];
 }
 

@@ -1,5 +1,5 @@
 // The worker: takes its share of buckets, evaluates what waits there, lets the clock's part into the queue and runs
-// fills. Tests drive it by `tick()`, production by `start()`; both are made of the same steps. Several workers on one
+// backfills. Tests drive it by `tick()`, production by `start()`; both are made of the same steps. Several workers on one
 // database share the work by leases.
 
 import type { Logger } from 'pino';
@@ -10,12 +10,12 @@ import type { MembershipChange } from '../membership/membership.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import type { QueueRow } from './decide.ts';
 import { failGroup } from './failures.ts';
-import { bucketOfGroup, listDueFills, runFill, type DueFill, type FillOutcome } from './fill.ts';
+import { bucketOfGroup, listDueBackfills, runBackfill, type DueBackfill, type BackfillOutcome } from './backfill.ts';
 import { LEASE_TTL_MS, LeaseLost, leases, type LeaseOptions } from './leases.ts';
 import { evaluateSlice, type LiveContext, type SliceResult } from './live.ts';
 import { verifyNext } from './nightly.ts';
 import { BUCKETS, createQueueStart, type QueueStart } from '../queue/queue.ts';
-import { bell, rests } from './rests.ts';
+import { rests, wakeSignal } from './rests.ts';
 import { rulesCache } from './rules-cache.ts';
 import { listSweepable, sweeper, type Sweepable } from './sweep.ts';
 
@@ -33,7 +33,7 @@ export interface WorkerOptions extends LeaseOptions {
   lookEveryMs?: number;
   /** Told after every slice. */
   onSlice?: (result: SliceResult) => void;
-  onFill?: (fill: DueFill, outcome: FillOutcome, seconds: number) => void;
+  onBackfill?: (backfill: DueBackfill, outcome: BackfillOutcome, seconds: number) => void;
 }
 
 /** What a tick did. */
@@ -42,12 +42,12 @@ export interface TickResult {
   rows: number;
   evaluated: number;
   changes: MembershipChange[];
-  fills: number;
+  backfills: number;
 }
 
 export interface Worker {
   /**
-   * Evaluates everything that is due at `clock.now()` and fills everything that waits, then returns. With an interval,
+   * Evaluates everything that is due at `clock.now()` and backfills everything that waits, then returns. With an interval,
    * evaluates only where the last batch lies that far back.
    */
   tick(): Promise<TickResult>;
@@ -68,7 +68,7 @@ const SWEEP_EVERY_MS = 200;
 const BUSY_POLL_MS = 10;
 /** Where nobody wakes this worker: at first so soon, then the less often, the longer nothing comes. */
 const IDLE_POLL_MS = 40;
-const FILL_POLL_MS = 200;
+const BACKBACKFILL_POLL_MS = 200;
 const NIGHTLY_POLL_MS = 60_000;
 const AFTER_ERROR_MS = 500;
 const REBALANCE_EVERY_MS = 1_000;
@@ -101,9 +101,9 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
     });
 
   /** Rings while the queue is looked at, or the rest after it. */
-  let woken = bell();
-  /** Rings while a round of fills looks, or rests after it. */
-  let wokenToFill = bell();
+  let woken = wakeSignal();
+  /** Set while a round of backfills looks, or rests after it. */
+  let wokenToBackfill = wakeSignal();
 
   let limit = SLICE;
   /** Where the queue is read from once the worker runs; ticks see all of it. Rows of other buckets may lie anywhere. */
@@ -163,30 +163,36 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
     }
   };
 
-  const fillSome = async (): Promise<number> => {
+  const backbackfillSome = async (): Promise<number> => {
     const held = new Set(own.buckets());
-    const due = (await listDueFills(db, clock.now())).filter((fill) => held.has(bucketOfGroup(fill.group_id)));
+    const due = (await listDueBackfills(db, clock.now())).filter((backfill) =>
+      held.has(bucketOfGroup(backfill.group_id)),
+    );
     let done = 0;
-    for (const fill of await inReadingOrder(due)) {
+    for (const backfill of await inReadingOrder(due)) {
       if (ended) break;
       const startedAt = performance.now();
-      const outcome = await runFill({ db, clock, rules, dynamicGroups: context.dynamicGroups }, fill, () => ended);
-      options.onFill?.(fill, outcome, (performance.now() - startedAt) / 1000);
-      if (outcome === 'failed') log.warn({ group: fill.group_id }, 'a fill failed and will be tried again');
+      const outcome = await runBackfill(
+        { db, clock, rules, dynamicGroups: context.dynamicGroups },
+        backfill,
+        () => ended,
+      );
+      options.onBackfill?.(backfill, outcome, (performance.now() - startedAt) / 1000);
+      if (outcome === 'failed') log.warn({ group: backfill.group_id }, 'a backfill failed and will be tried again');
       if (outcome !== 'waiting') done++;
     }
     return done;
   };
 
   /** A group after those that it reads: else it would be filled and then follow what they turn into. */
-  const inReadingOrder = async (due: DueFill[]): Promise<DueFill[]> => {
+  const inReadingOrder = async (due: DueBackfill[]): Promise<DueBackfill[]> => {
     const placed = await Promise.all(
-      due.map(async (fill) => ({
-        fill,
-        place: (await rules.get(fill.application_id))?.places.get(fill.group_id) ?? Infinity,
+      due.map(async (backfill) => ({
+        backfill,
+        place: (await rules.get(backfill.application_id))?.places.get(backfill.group_id) ?? Infinity,
       })),
     );
-    return placed.sort((a, b) => a.place - b.place).map(({ fill }) => fill);
+    return placed.sort((a, b) => a.place - b.place).map(({ backfill }) => backfill);
   };
 
   let rebalancedAt = -Infinity;
@@ -197,14 +203,14 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
   };
 
   const tick = async (): Promise<TickResult> => {
-    const result: TickResult = { swept: 0, rows: 0, evaluated: 0, changes: [], fills: 0 };
+    const result: TickResult = { swept: 0, rows: 0, evaluated: 0, changes: [], backfills: 0 };
     await keepShare();
     const due = isDue();
     for (;;) {
       const swept = due ? await orAgain(sweepAll()) : 0;
-      const fills = await fillSome();
+      const backfills = await backbackfillSome();
       result.swept += swept;
-      result.fills += fills;
+      result.backfills += backfills;
       let rows = 0;
       while (due) {
         const slices = await orAgain(evaluateSome());
@@ -217,7 +223,7 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
         if (ended) break;
       }
       result.rows += rows;
-      if (ended || swept + fills + rows === 0) return result;
+      if (ended || swept + backfills + rows === 0) return result;
     }
   };
 
@@ -253,7 +259,7 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
         sweptAt = performance.now();
         await sweepAll(isWorthwhile);
       }
-      woken = bell();
+      woken = wakeSignal();
       const slices = await evaluateSome();
       const rows = slices.reduce((sum, slice) => sum + slice.rows, 0);
       if (rows >= SLICE) return;
@@ -264,27 +270,27 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
       await rest(Math.min(idlePoll, sweptAt + sweepEvery - performance.now()), woken);
       idlePoll = Math.min(idlePoll * 1.5, sweepEvery);
     };
-    const fill = async (): Promise<void> => {
-      wokenToFill = bell();
+    const backfill = async (): Promise<void> => {
+      wokenToBackfill = wakeSignal();
       const isWorking = own.buckets().length > 0;
-      if ((await fillSome()) > 0) return;
+      if ((await backbackfillSome()) > 0) return;
       if (performance.now() - nightlyAt < NIGHTLY_POLL_MS)
-        return rest(isWorking ? (options.lookEveryMs ?? FILL_POLL_MS) : IDLE_POLL_MS, wokenToFill);
+        return rest(isWorking ? (options.lookEveryMs ?? BACKBACKFILL_POLL_MS) : IDLE_POLL_MS, wokenToBackfill);
       if (!(await verifyNext({ db, clock, rules, log }, own.buckets()))) nightlyAt = performance.now();
     };
     const beat = async (): Promise<void> => {
       await own.beat();
       await rest((options.ttlMs ?? LEASE_TTL_MS) / 4);
     };
-    running.push(keep('evaluation', evaluate), keep('filling', fill), keep('the heartbeat', beat));
+    running.push(keep('evaluation', evaluate), keep('filling', backfill), keep('the heartbeat', beat));
   };
 
   return {
     tick,
     start,
     wake() {
-      woken.ring();
-      wokenToFill.ring();
+      woken.wake();
+      wokenToBackfill.wake();
     },
     async stop() {
       ended = true;

@@ -25,17 +25,17 @@ export interface DynamicGroups extends Refills {
    * Each of these runs in the caller's transaction, whose first statement raised `applications.definitions_version` and so
    * holds that row: no other rule, definition or group of the application is saved, deactivated or deleted at the same
    * time. `now` is the instant of the change. The caller writes the row of `groups` but for ruleset_id and is_paused,
-   * which are set here, as are rulesets, watched_keys, fills and served_ruleset_id.
+   * which are set here, as are rulesets, watched_keys, backfills and served_ruleset_id.
    */
-  /** The group's row and head were just inserted. Stores the rule, watches what it reads, asks for a fill. 400 on a cycle. */
+  /** The group's row and head were just inserted. Stores the rule, watches what it reads, asks for a backfill. 400 on a cycle. */
   create(tx: Queryable, group: Group, rule: NewRule, now: Instant): Promise<void>;
   /** A second edit supersedes the first; an equal tree changes nothing. */
   update(tx: Queryable, group: Group, change: { rule?: NewRule; isPaused?: boolean }, now: Instant): Promise<void>;
   /** No longer evaluated; members are kept. */
   deactivate(tx: Queryable, group: Group, now: Instant): Promise<void>;
-  /** Fills it first: the caller has set is_active. 409 where the rule reads what is gone by now. */
+  /** Asks for a backfill first: the caller has set is_active. 409 where the rule reads what is gone by now. */
   restore(tx: Queryable, group: Group, now: Instant): Promise<void>;
-  /** Forgets fills, watched keys and pins; the caller deletes the group's row (rulesets follow it), head and members. */
+  /** Forgets backfills, watched keys and pins; the caller deletes the group's row (rulesets follow it), head and members. */
   remove(tx: Queryable, group: Group, now: Instant): Promise<void>;
   /** `ruleset` and `evaluation` of these dynamic groups, by id, in the caller's snapshot. */
   present(db: Queryable, groups: Group[]): Promise<ReadonlyMap<string, DynamicFields>>;

@@ -69,7 +69,7 @@ async function finishSwitches(
     stage: string;
     attempts: number;
   }>(sql`
-    select group_id, application_id, kind, stage, attempts from fills where stage = 'clean' or kind = 'import' order by started_at limit 1000`);
+    select group_id, application_id, kind, stage, attempts from backfills where stage = 'clean' or kind = 'import' order by started_at limit 1000`);
   for (const row of rows) {
     if (isStopped()) return;
     if (row.stage === 'clean') {

@@ -110,7 +110,7 @@ export function groupRoutes(app: App, context: Context): void {
         summary: 'Change a profile group',
         description:
           'Changes the given fields. `is_active: false` makes the group unavailable; 409 while a rule reads it. A new `rule_tree` ' +
-          'fills in the background: the old members are served until the new ones are there, in one step.',
+          'backfills in the background: the old members are served until the new ones are there, in one step.',
         tags,
         params: GroupParams,
         headers: IfMatch,

@@ -112,11 +112,11 @@ export async function findReadingRules(
 export async function deleteGroup(tx: Queryable, group: Group, now: Instant): Promise<void> {
   await tx.query(sql`
     insert into group_deletions (group_id, application_id, deleted_at) values (${group.id}, ${group.application_id}, ${formatInstant(now)})`);
-  // Twice: in the order of everybody, and once more for a fill that began before the head was gone.
-  await tx.query(sql`delete from fills where group_id = ${group.id}`);
+  // Twice: in the order of everybody, and once more for a backfill that began before the head was gone.
+  await tx.query(sql`delete from backfills where group_id = ${group.id}`);
   await tx.query(sql`delete from groups where id = ${group.id}`);
   await tx.query(sql`delete from group_heads where group_id = ${group.id}`);
-  await tx.query(sql`delete from fills where group_id = ${group.id}`);
+  await tx.query(sql`delete from backfills where group_id = ${group.id}`);
 }
 
 export interface GroupFilter {

@@ -360,7 +360,7 @@ describe('profile groups', () => {
       'group_epochs',
       'group_heads',
       'group_deletions',
-      'fills',
+      'backfills',
     ]) {
       const { rowCount } = await server.app.context.db.pool.query(`select from ${table} where group_id = $1`, [
         group.id,

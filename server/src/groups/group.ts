@@ -85,9 +85,9 @@ export type GroupFields = Static<typeof GroupFields>;
 
 const Evaluation = Type.Object({
   state: Type.Unsafe<EvaluationState>({ type: 'string', enum: ['filling', 'live', 'paused', 'failed'] }),
-  ruleset_id: nullable({ description: 'The ruleset whose members are served; null until the first fill is done.' }),
+  ruleset_id: nullable({ description: 'The ruleset whose members are served; null until the first backfill is done.' }),
   as_of: nullable({ description: 'The instant up to which the membership is right.' }),
-  progress: Type.Unsafe<number | null>({ type: ['number', 'null'], description: 'Of a fill, from 0 to 1.' }),
+  progress: Type.Unsafe<number | null>({ type: ['number', 'null'], description: 'Of a backfill, from 0 to 1.' }),
   last_error: nullable(),
 });
 

@@ -271,7 +271,7 @@ describe('replacing members', () => {
     };
     const leftovers = async (): Promise<unknown[]> => {
       const { rows } = await context.db.query(sql`
-        select 1 from fills where group_id = ${group} union all
+        select 1 from backfills where group_id = ${group} union all
         select 1 from members m join group_heads h using (group_id) where h.group_id = ${group} and (m.since_epoch > h.epoch or m.until_epoch is not null) union all
         select 1 from changes c join group_heads h using (group_id) where h.group_id = ${group} and c.epoch > h.epoch union all
         select 1 from group_heads where group_id = ${group} and filling`);
@@ -313,7 +313,7 @@ describe('replacing members', () => {
     if (replaced instanceof Error) expect(replaced).toMatchObject({ status: 404 });
     await server.app.context.groupChores.run();
     await server.app.context.groupChores.run();
-    for (const table of ['members', 'changes', 'fills', 'fill_touched', 'group_heads', 'group_deletions']) {
+    for (const table of ['members', 'changes', 'backfills', 'backfill_touched', 'group_heads', 'group_deletions']) {
       const { rowCount } = await server.app.context.db.pool.query(`select from ${table} where group_id = $1`, [group]);
       expect(rowCount, table).toBe(0);
     }

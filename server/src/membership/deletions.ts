@@ -9,7 +9,7 @@ const SLICE = 5_000;
 const OF_A_GROUP: [table: string, key: string[]][] = [
   ['members', ['profile_id']],
   ['pins', ['profile_id']],
-  ['fill_touched', ['profile_id', 'seq']],
+  ['backfill_touched', ['profile_id', 'seq']],
   ['changes', ['epoch', 'number']],
   ['group_sizes', ['hour']],
   ['group_epochs', ['epoch']],

@@ -14,7 +14,7 @@ export interface Head {
   /** Of the newest change: the next one is not before it. */
   last_at: Instant | null;
   served_ruleset_id: string | null;
-  /** Somebody prepares the next epoch: what changes is also noted in fill_touched. */
+  /** Somebody prepares the next epoch: what changes is also noted in backfill_touched. */
   filling: boolean;
 }
 

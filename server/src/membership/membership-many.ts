@@ -172,7 +172,7 @@ async function record(
     writeSize(tx, groupId, instant, change === 'entered' ? count : 0, change === 'left' ? count : 0),
     head.filling
       ? tx.query(
-          sql`insert into fill_touched (profile_id, group_id) select c.id, ${groupId}::uuid from unnest(${ids}::uuid[]) as c (id)`,
+          sql`insert into backfill_touched (profile_id, group_id) select c.id, ${groupId}::uuid from unnest(${ids}::uuid[]) as c (id)`,
         )
       : undefined,
     read

@@ -31,7 +31,7 @@ export interface ChangeOptions {
   epochs?: ReadonlyMap<string, number>;
   /**
    * Profiles whose facts changed for groups that are being filled, whether or not their present membership does. Noted
-   * under the head's lock, so that either the fill sees them before it switches or this transaction starts again.
+   * under the head's lock, so that either the backfill sees them before it switches or this transaction starts again.
    */
   touched?: readonly { groupId: string; profileId: string }[];
   /** The caller knows each profile's last change: every instant stays as it is given. */
@@ -224,11 +224,11 @@ async function writeSizes(tx: Queryable, done: MembershipChange[]): Promise<void
       set entered = group_sizes.entered + excluded.entered, "left" = group_sizes."left" + excluded."left"`);
 }
 
-/** Notes profiles for a running fill or replacement, which looks at them again before it switches. Under the head's lock. */
+/** Notes profiles for a running backfill or replacement, which looks at them again before it switches. Under the head's lock. */
 async function touch(tx: Queryable, changes: readonly { groupId: string; profileId: string }[]): Promise<void> {
   if (changes.length === 0) return;
   await tx.query(sql`
-    insert into fill_touched (profile_id, group_id)
+    insert into backfill_touched (profile_id, group_id)
     select distinct c.profile_id, c.group_id
     from unnest(${changes.map((change) => change.profileId)}::uuid[], ${changes.map((change) => change.groupId)}::uuid[]) as c (profile_id, group_id)`);
 }

@@ -56,12 +56,12 @@ describe('an attempt at a switch', () => {
       if (next.done || next.value.stage !== 'prepare') continue;
       prepared++;
       const { rows } = await db().query<{ prepared: number }>(sql`
-        select prepared from fills where group_id = ${plan.groupId}`);
+        select prepared from backfills where group_id = ${plan.groupId}`);
       if (prepared === 1) before = rows[0];
     }
     expect(before).toEqual({ prepared: 1_000 });
     // As after a crash before the second slice was on the disk.
-    await db().query(sql`update fills set prepared = 1000 where group_id = ${plan.groupId}`);
+    await db().query(sql`update backfills set prepared = 1000 where group_id = ${plan.groupId}`);
     await db().query(sql`delete from changes where group_id = ${plan.groupId} and number > 1000`);
     await db().query(sql`
       delete from members where group_id = ${plan.groupId} and profile_id in (
@@ -130,7 +130,7 @@ describe('an attempt at a switch', () => {
     const taking = begin(context, plan, 1_000).then(() => order.push('taken over'));
     for (let isWaiting = false; !isWaiting;) {
       const { rows } = await db().query(sql`
-        select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%fills%'`);
+        select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%backfills%'`);
       isWaiting = rows.length > 0;
     }
     finish();

@@ -1,4 +1,4 @@
-// One attempt at a switch: what it is to do, and the row in `fills` that every step of it holds and finds as the step
+// One attempt at a switch: what it is to do, and the row in `backfills` that every step of it holds and finds as the step
 // before left it. So whoever begins another attempt ends this one, and an attempt of which the database lost something
 // (a crash, after which steps that nobody was told of may be missing) goes no further.
 
@@ -14,7 +14,7 @@ export interface SwitchPlan {
   groupId: string;
   applicationId: number;
   kind: 'rule' | 'import';
-  /** Of a rule: the ruleset that is served after the switch; its row in `fills` names it, else the attempt is lost. */
+  /** Of a rule: the ruleset that is served after the switch; its row in `backfills` names it, else the attempt is lost. */
   rulesetId: string | null;
   /**
    * Who is to be a member, by ordinal. Called once leftovers are gone and every change from then on is noted, so any
@@ -55,7 +55,7 @@ export class SwitchLost extends Error {}
 export interface Refills {
   /**
    * More than a queue should take changed in groups that these ones read, in a switch whose transaction this is: they
-   * are filled again. A fill that runs already starts anew, since it may have read the old members.
+   * are filled again. A backfill that runs already starts anew, since it may have read the old members.
    */
   refill(tx: Queryable, applicationId: number, groupIds: string[], now: Instant): Promise<void>;
 }
@@ -87,17 +87,17 @@ export async function begin(
   const { groupId, applicationId } = plan;
   return db.transaction(async (tx) => {
     // Waits for every step of an earlier attempt, also for what it does beside.
-    await tx.query(sql`select from fills where group_id = ${groupId} for update`);
+    await tx.query(sql`select from backfills where group_id = ${groupId} for update`);
     const { rows } = await tx.query<{ attempts: number }>(
       plan.kind === 'import'
         ? sql`
-          insert into fills (group_id, application_id, kind, epoch, stage, started_at, attempts)
+          insert into backfills (group_id, application_id, kind, epoch, stage, started_at, attempts)
           values (${groupId}, ${applicationId}, 'import', 0, 'discard', ${formatInstant(clock.now())}, 1)
-          on conflict (group_id) do update set stage = 'discard', prepared = 0, total = null, attempts = fills.attempts + 1
-            where fills.kind = 'import' and ${after === undefined ? sql`true` : sql`fills.attempts = ${after}`}
+          on conflict (group_id) do update set stage = 'discard', prepared = 0, total = null, attempts = backfills.attempts + 1
+            where backfills.kind = 'import' and ${after === undefined ? sql`true` : sql`backfills.attempts = ${after}`}
           returning attempts`
         : sql`
-          update fills set stage = 'discard', prepared = 0, total = null, attempts = attempts + 1
+          update backfills set stage = 'discard', prepared = 0, total = null, attempts = attempts + 1
           where group_id = ${groupId} and kind = 'rule' and ruleset_id = ${plan.rulesetId} and stage <> 'clean'
           returning attempts`,
     );
@@ -106,7 +106,7 @@ export async function begin(
     if (number === undefined || !head) throw new SwitchLost(`group ${groupId} is not to be switched any more`);
     const [hasLeftovers] = await Promise.all([
       store.hasLeftovers(tx, groupId, head.epoch),
-      tx.query(sql`update fills set epoch = ${head.epoch + 1} where group_id = ${groupId}`),
+      tx.query(sql`update backfills set epoch = ${head.epoch + 1} where group_id = ${groupId}`),
       tx.query(sql`update group_heads set filling = true where group_id = ${groupId}`),
     ]);
     const noted = { stage: 'discard', done: 0 } as const;
@@ -153,7 +153,7 @@ export async function step<T>(
       // Sent together, done in this order.
       const [{ count }] = await Promise.all([
         tx.query(sql`
-          update fills set stage = ${stage}, prepared = ${done}, total = ${total}
+          update backfills set stage = ${stage}, prepared = ${done}, total = ${total}
           where group_id = ${attempt.groupId} and attempts = ${attempt.number}
             and stage = ${attempt.noted.stage} and prepared = ${attempt.noted.done}`),
         enters ? holdOffErasing(tx, attempt.applicationId) : undefined,
@@ -178,7 +178,7 @@ export async function beside<T>(db: Database, attempt: Attempt, work: (tx: Query
     async (tx) => {
       const [{ rows }] = await Promise.all([
         tx.query(
-          sql`select from fills where group_id = ${attempt.groupId} and attempts = ${attempt.number} for key share`,
+          sql`select from backfills where group_id = ${attempt.groupId} and attempts = ${attempt.number} for key share`,
         ),
         tx.query(sql`select set_config('lock_timeout', ${String(BESIDE_LOCK_TIMEOUT_MS)}, true)`),
         tx.query(sql`set local synchronous_commit = off`),

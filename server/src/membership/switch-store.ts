@@ -119,7 +119,7 @@ export async function hasLeftovers(tx: Queryable, groupId: string, epoch: number
     tx.query(sql`select from members where group_id = ${groupId} and since_epoch > ${epoch} limit 1`),
     tx.query(sql`select from members where group_id = ${groupId} and until_epoch > ${epoch} limit 1`),
     tx.query(sql`select from changes where group_id = ${groupId} and epoch > ${epoch} limit 1`),
-    tx.query(sql`select from fill_touched where group_id = ${groupId} limit 1`),
+    tx.query(sql`select from backfill_touched where group_id = ${groupId} limit 1`),
   ]);
   return found.some(({ rows }) => rows.length > 0);
 }
@@ -164,14 +164,14 @@ export interface Touched {
 
 export async function readTouched(tx: Queryable, groupId: string, limit: number): Promise<Touched[]> {
   const { rows } = await tx.query<Touched>(sql`
-    select profile_id, seq from fill_touched where group_id = ${groupId} order by seq limit ${limit}`);
+    select profile_id, seq from backfill_touched where group_id = ${groupId} order by seq limit ${limit}`);
   return rows;
 }
 
 export async function deleteTouched(tx: Queryable, groupId: string, touched: Touched[]): Promise<void> {
   if (touched.length === 0) return;
   await tx.query(sql`
-    delete from fill_touched t
+    delete from backfill_touched t
     using unnest(${touched.map((row) => row.profile_id)}::uuid[], ${touched.map(() => groupId)}::uuid[], ${touched.map((row) => row.seq)}::bigint[])
       as s (profile_id, group_id, seq)
     where t.profile_id = s.profile_id and t.group_id = s.group_id and t.seq = s.seq`);

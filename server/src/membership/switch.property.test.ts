@@ -174,7 +174,7 @@ async function createWorld(db: Database, applicationId: number, clock: ReturnTyp
 
   const erased = new Set<string>();
   let members = new Set<string>();
-  /** Of a rule: who it wants, which changes while it fills. */
+  /** Of a rule: who it wants, which changes while it backfills. */
   const facts = new Set<string>();
   let running: Running | undefined;
   let held: Held | undefined;
@@ -326,13 +326,13 @@ async function createWorld(db: Database, applicationId: number, clock: ReturnTyp
     if (rule) {
       facts.clear();
       for (const profile of pick(target)) facts.add(profile.id);
-      await db.query(sql`delete from fills where group_id = ${groupId} and stage = 'clean'`);
+      await db.query(sql`delete from backfills where group_id = ${groupId} and stage = 'clean'`);
       await db.query(sql`
-        insert into fills (group_id, application_id, kind, ruleset_id, epoch, stage, started_at)
+        insert into backfills (group_id, application_id, kind, ruleset_id, epoch, stage, started_at)
         values (${groupId}, ${applicationId}, 'rule', ${RULESET}, 0, 'build', ${formatInstant(clock.now())})
-        on conflict (group_id) do update set kind = 'rule', ruleset_id = excluded.ruleset_id, stage = 'build', attempts = fills.attempts + 1`);
+        on conflict (group_id) do update set kind = 'rule', ruleset_id = excluded.ruleset_id, stage = 'build', attempts = backfills.attempts + 1`);
     } else {
-      await db.query(sql`delete from fills where group_id = ${groupId} and kind = 'rule'`);
+      await db.query(sql`delete from backfills where group_id = ${groupId} and kind = 'rule'`);
     }
     running = {
       steps: runSwitch(context, plan, { slice: 3, lastFew }),
@@ -423,7 +423,7 @@ async function createWorld(db: Database, applicationId: number, clock: ReturnTyp
         return;
       case 'abandon': {
         const { rows } = await db.query<{ attempts: number; kind: string; stage: string }>(
-          sql`select attempts, kind, stage from fills where group_id = ${groupId}`,
+          sql`select attempts, kind, stage from backfills where group_id = ${groupId}`,
         );
         const row = rows[0];
         if (row?.kind !== 'import' || row.stage === 'clean') return;
@@ -467,14 +467,14 @@ async function createWorld(db: Database, applicationId: number, clock: ReturnTyp
 
   const checkLeftovers = async (): Promise<void> => {
     // A rule that was killed is begun again by whoever holds it; here nobody does.
-    const { rows } = await db.query<{ kind: string }>(sql`select kind from fills where group_id = ${groupId}`);
+    const { rows } = await db.query<{ kind: string }>(sql`select kind from backfills where group_id = ${groupId}`);
     if (rows[0]?.kind === 'rule') return;
     expect(rows).toEqual([]);
     const left = await db.query<{ dead: number; prepared: number; notes: number; filling: boolean }>(sql`
       select h.filling,
         (select count(*) from members m where m.group_id = h.group_id and (m.since_epoch > h.epoch or m.until_epoch is not null)) as dead,
         (select count(*) from changes c where c.group_id = h.group_id and c.epoch > h.epoch) as prepared,
-        (select count(*) from fill_touched t where t.group_id = h.group_id) as notes
+        (select count(*) from backfill_touched t where t.group_id = h.group_id) as notes
       from group_heads h where h.group_id = ${groupId}`);
     if (!left.rows[0]?.filling) expect(left.rows[0]).toEqual({ filling: false, dead: 0, prepared: 0, notes: 0 });
   };

@@ -1,8 +1,8 @@
-// The switch: replaces the membership of a group in one step, however large, beside live changes. A fill of a dynamic
+// The switch: replaces the membership of a group in one step, however large, beside live changes. A backfill of a dynamic
 // rule and a replacement of static members both come through here.
 //
 // The difference is prepared for the next epoch in slices, invisible to readers; whatever changes meanwhile is noted in
-// fill_touched and decided anew; the switch itself updates one head row. Each step is one transaction, killed at any
+// backfill_touched and decided anew; the switch itself updates one head row. Each step is one transaction, killed at any
 // point leaves what the next attempt discards, and checks the attempt's row (switch-attempt.ts), so that an attempt that was
 // superseded (a newer rule, another process) cannot write any more.
 
@@ -40,7 +40,7 @@ export { SwitchLost, type SwitchContext, type SwitchPlan, type SwitchProgress, t
 
 const SLICE = 5_000;
 const LAST_FEW = 200;
-/** A switch of more members than this fills the groups that read this one again, instead of queueing each profile. */
+/** A switch of more members than this backfills the groups that read this one again, instead of queueing each profile. */
 export const REFILL_ABOVE = 10_000;
 /** How long the switch waits for a row while everybody waits for the head. */
 const LOCK_TIMEOUT_MS = 50;
@@ -204,7 +204,7 @@ export async function* cleanSwitch(
     count = await giveWay(db, applicationId, SLICE, (size) => store.cleanSlice(db, groupId, head.epoch, size));
     yield { stage: 'clean', done: done + count, total: null };
   }
-  await db.query(sql`delete from fills where group_id = ${groupId} and attempts = ${attempt} and stage = 'clean'`);
+  await db.query(sql`delete from backfills where group_id = ${groupId} and attempts = ${attempt} and stage = 'clean'`);
 }
 
 /** Undoes the attempt of this number, which will not be finished: nothing of it was ever seen. */
@@ -231,7 +231,7 @@ export async function abandonImport(
     await lockHead(tx, groupId);
     await tx.query(sql`update group_heads set filling = false where group_id = ${groupId}`);
     // What was noted since the last slice means nothing to anybody.
-    await tx.query(sql`delete from fill_touched where group_id = ${groupId}`);
-    await tx.query(sql`delete from fills where group_id = ${groupId}`);
+    await tx.query(sql`delete from backfill_touched where group_id = ${groupId}`);
+    await tx.query(sql`delete from backfills where group_id = ${groupId}`);
   });
 }

@@ -3,7 +3,7 @@
 import { mergeNeeds } from './state.ts';
 import { findAttribute } from './catalogue.ts';
 import type { CompiledRule, CompiledTree } from './evaluate.ts';
-import { RuleError, type CompileContext, type CompiledLeaf, type Crossing } from './leaf.ts';
+import { RuleError, type CompileContext, type CompiledLeaf, type Boundary } from './leaf.ts';
 import { compileLeaf } from './operators.ts';
 import { isNode, type RuleLeaf, type RuleNode, type RuleTree } from './tree.ts';
 
@@ -32,10 +32,10 @@ export function compileRule(tree: RuleNode, context: CompileContext): CompiledRu
     needs: mergeNeeds(leaves.map((leaf) => leaf.needs)),
     explainNeeds: mergeNeeds(leaves.map((leaf) => leaf.explainNeeds)),
     depends: new Set(leaves.flatMap((leaf) => leaf.depends)),
-    crossings: distinctCrossings(leaves.flatMap((leaf) => leaf.crossings)),
+    boundaries: distinctBoundaries(leaves.flatMap((leaf) => leaf.boundaries)),
   };
 }
 
-function distinctCrossings(crossings: readonly Crossing[]): Crossing[] {
-  return [...new Map(crossings.map((crossing) => [JSON.stringify(crossing), crossing])).values()];
+function distinctBoundaries(boundaries: readonly Boundary[]): Boundary[] {
+  return [...new Map(boundaries.map((boundary) => [JSON.stringify(boundary), boundary])).values()];
 }

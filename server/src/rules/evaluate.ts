@@ -3,7 +3,7 @@
 
 import type { Instant } from '../instant.ts';
 import { and, andNot, atLeast, or, type Bitset } from './bitset.ts';
-import type { CompiledLeaf, Crossing } from './leaf.ts';
+import type { CompiledLeaf, Boundary } from './leaf.ts';
 import type { Needs, ProfileState } from './state.ts';
 import type { Operator, RuleLeaf, RuleNode } from './tree.ts';
 
@@ -21,7 +21,7 @@ export interface CompiledRule {
   /** Like `needs`, but enough for the actual values of an explanation. */
   explainNeeds: Needs;
   depends: ReadonlySet<string>;
-  crossings: readonly Crossing[];
+  boundaries: readonly Boundary[];
 }
 
 export interface Change {

@@ -14,12 +14,12 @@ export type Actual = string | number | boolean | readonly string[] | null;
  * and no profile lies in the future of the instant of evaluation (the worker evaluates at the later of its clock and the
  * newest activity that it loaded), so those sources need no offset of 0.
  */
-export interface Crossing {
-  source: CrossingSource;
+export interface Boundary {
+  source: BoundarySource;
   offset: Micros;
 }
 
-export type CrossingSource =
+export type BoundarySource =
   /** occurred_at of activities of these types; 0 among them is any type. */
   | { kind: 'activities'; typeIds: readonly number[] }
   /** created_at of profiles. */
@@ -67,7 +67,7 @@ export interface CompiledLeaf {
   actual(state: ProfileState, now: Instant): Actual;
   /** The ordinals of all profiles for which `test` holds at `reader.now`. */
   set(reader: SetReader): Promise<Bitset>;
-  crossings: readonly Crossing[];
+  boundaries: readonly Boundary[];
   needs: Needs;
   /** Like `needs`, but enough for `actual` to be exact. */
   explainNeeds: Needs;

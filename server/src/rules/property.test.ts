@@ -13,7 +13,7 @@ import { iterate } from './bitset.ts';
 import { compileRule } from './compile.ts';
 import { isMember, nextChangeAt, timeline, type CompiledRule } from './evaluate.ts';
 import { explainRule } from './explain.ts';
-import type { Crossing } from './leaf.ts';
+import type { Boundary } from './leaf.ts';
 import { parseRuleTree } from './parse.ts';
 import type { ProfileState } from './state.ts';
 import { holdsNaively } from './testing/naive.ts';
@@ -97,8 +97,8 @@ function expectTimeline(rule: CompiledRule, world: World, profile: Profile, stat
   agree(nextChangeAt(rule, state, from), walked.changes[0]?.at ?? null, because('next change', from));
 }
 
-function crossedInstants(crossing: Crossing, world: World, profile: Profile, state: ProfileState): Instant[] {
-  const { source } = crossing;
+function crossedInstants(boundary: Boundary, world: World, profile: Profile, state: ProfileState): Instant[] {
+  const { source } = boundary;
   switch (source.kind) {
     case 'activities':
       return profile.activities
@@ -113,11 +113,11 @@ function crossedInstants(crossing: Crossing, world: World, profile: Profile, sta
   }
 }
 
-function expectCrossings(rule: CompiledRule, world: World, profile: Profile, state: ProfileState, now: Instant): void {
+function expectBoundaries(rule: CompiledRule, world: World, profile: Profile, state: ProfileState, now: Instant): void {
   for (const leaf of rule.leaves) {
     const foreseen = new Set(
-      leaf.crossings.flatMap((crossing) =>
-        crossedInstants(crossing, world, profile, state).map((at) => at + crossing.offset),
+      leaf.boundaries.flatMap((boundary) =>
+        crossedInstants(boundary, world, profile, state).map((at) => at + boundary.offset),
       ),
     );
     for (const flip of leaf.flips(state, now)) {
@@ -148,7 +148,7 @@ describe('the function of a rule', () => {
           const now = random.pick([...edges(rule.tree, profile).filter((edge) => edge < world.end), world.end]);
           expectTimeline(rule, world, profile, state, now);
           const newest = Math.max(profile.createdAt, ...profile.activities.map((row) => row.at));
-          expectCrossings(rule, world, profile, state, Math.max(now, newest));
+          expectBoundaries(rule, world, profile, state, Math.max(now, newest));
         }
       }
       await setImmediate(); // a runner that hears nothing for a minute gives up

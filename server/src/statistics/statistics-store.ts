@@ -159,10 +159,10 @@ export async function countGroups(db: Queryable, applicationId: number): Promise
     select count(*) filter (where g.membership_type = 'static') as static, count(*) filter (where g.membership_type = 'dynamic') as dynamic,
       count(*) filter (where g.is_paused) as paused
     from groups g where g.application_id = ${applicationId} and g.is_active`);
-  const fills = await db.query<{ filling: number; failed: number }>(sql`
+  const backfills = await db.query<{ filling: number; failed: number }>(sql`
     select count(*) filter (where last_error is null) as filling, count(*) filter (where last_error is not null) as failed
-    from fills where application_id = ${applicationId} and kind = 'rule' and stage <> 'clean'`);
-  return { static: 0, dynamic: 0, paused: 0, filling: 0, failed: 0, ...rows[0], ...fills.rows[0] };
+    from backfills where application_id = ${applicationId} and kind = 'rule' and stage <> 'clean'`);
+  return { static: 0, dynamic: 0, paused: 0, filling: 0, failed: 0, ...rows[0], ...backfills.rows[0] };
 }
 
 export interface GroupSize {

@@ -107,10 +107,10 @@ export function mountSmallDisk(size = '160m'): string | undefined {
 }
 
 export function fillDisk(disk: string): void {
-  const fill = (): never => {
+  const backfill = (): never => {
     for (;;) writeFileSync(join(disk, 'ballast'), Buffer.alloc(1024 * 1024), { flag: 'a' });
   };
-  expect(fill).toThrow('ENOSPC');
+  expect(backfill).toThrow('ENOSPC');
 }
 
 /** A process that ended but was not collected by its parent is gone, too. */

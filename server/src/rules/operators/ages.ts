@@ -6,7 +6,7 @@ import type { Derivation, FactRef } from '../attribute.ts';
 import { and, andNot, emptyBitset, iterate, or, popcount, type Bitset } from '../bitset.ts';
 import { numberTest, thresholds, type ValueTest } from '../conditions.ts';
 import { dependency } from '../depends.ts';
-import type { Crossing, SetReader } from '../leaf.ts';
+import type { Boundary, SetReader } from '../leaf.ts';
 import { sqlInstant, sqlInteger } from '../literals.ts';
 import { activityConditions, instantRelation } from '../relations.ts';
 import type { ProfileState } from '../state.ts';
@@ -40,9 +40,9 @@ export function ageLeaf(leaf: RuleLeaf, { facts, orCreated }: Age): LeafParts {
           : await ageFromActivities(reader, { facts, orCreated, test, steps, condition });
       return test.negated ? andNot(await reader.universe(), found) : found;
     },
-    crossings: steps.flatMap((step): Crossing[] => {
+    boundaries: steps.flatMap((step): Boundary[] => {
       const offset = step * MICROS_PER_DAY;
-      const activities: Crossing = { source: { kind: 'activities', typeIds: typeIds(facts) }, offset };
+      const activities: Boundary = { source: { kind: 'activities', typeIds: typeIds(facts) }, offset };
       return orCreated ? [activities, { source: { kind: 'created_at' }, offset }] : [activities];
     }),
     needs: factNeeds(facts),

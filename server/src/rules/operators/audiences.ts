@@ -47,7 +47,7 @@ export function groupsLeaf(leaf: RuleLeaf, { resolveGroup }: CompileContext): Le
       }
       return negated ? andNot(await reader.universe(), found.set) : found.set;
     },
-    crossings: [],
+    boundaries: [],
     needs: { ...NO_NEEDS, groups: new Set(ids) },
     depends: ids.map((id) => dependency.group(id)),
   };
@@ -79,7 +79,7 @@ export function bucketLeaf(leaf: RuleLeaf, { groupId }: CompileContext): LeafPar
       });
       return found.set;
     },
-    crossings: [],
+    boundaries: [],
     needs: NO_NEEDS,
     depends: [],
   };

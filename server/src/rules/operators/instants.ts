@@ -6,7 +6,7 @@ import { andNot, buildBitset, type Bitset } from '../bitset.ts';
 import type { Derivation, FactRef } from '../attribute.ts';
 import { instantTest, type InstantTest } from '../conditions.ts';
 import { dependency } from '../depends.ts';
-import type { Crossing, CrossingSource, SetReader } from '../leaf.ts';
+import type { Boundary, BoundarySource, SetReader } from '../leaf.ts';
 import { sqlInteger, sqlText } from '../literals.ts';
 import { instantRelation, readInstants } from '../relations.ts';
 import { NO_NEEDS, type ProfileState } from '../state.ts';
@@ -45,8 +45,8 @@ export async function instantSet(
   return test.negated ? andNot(await reader.universe(), rows) : rows;
 }
 
-/** Instants that lie in the past need no crossing at their own instant. */
-export function instantCrossings(source: CrossingSource, test: InstantTest, future: boolean): Crossing[] {
+/** Instants that lie in the past need no boundary at their own instant. */
+export function instantBoundaries(source: BoundarySource, test: InstantTest, future: boolean): Boundary[] {
   return test.offsets.filter((offset) => future || offset > 0).map((offset) => ({ source, offset }));
 }
 
@@ -80,7 +80,7 @@ export function instantLeaf(leaf: RuleLeaf, { fn, facts }: Extract<Derivation, {
       });
       return test.negated ? andNot(await reader.universe(), found.set) : found.set;
     },
-    crossings: instantCrossings({ kind: 'activities', typeIds: typeIds(facts) }, test, false),
+    boundaries: instantBoundaries({ kind: 'activities', typeIds: typeIds(facts) }, test, false),
     needs: factNeeds(facts),
     depends: activityDepends(facts),
   };
@@ -97,7 +97,7 @@ export function createdAtLeaf(leaf: RuleLeaf): LeafParts {
         (meets) =>
           `select ordinal from profiles where application_id = ${sqlInteger(reader.applicationId)} and ${meets('created_at')}`,
       ),
-    crossings: instantCrossings({ kind: 'created_at' }, test, false),
+    boundaries: instantBoundaries({ kind: 'created_at' }, test, false),
     needs: NO_NEEDS,
     depends: [dependency.profile('created_at')],
   };
@@ -117,7 +117,7 @@ export function storedInstantLeaf(leaf: RuleLeaf, key: string, adminOnly: boolea
         test,
         (meets) => `${storedPairs(reader, key, adminOnly)} and instant is not null and ${meets('instant')}`,
       ),
-    crossings: instantCrossings({ kind: 'attribute', key }, test, true),
+    boundaries: instantBoundaries({ kind: 'attribute', key }, test, true),
     needs: { ...NO_NEEDS, attributes: new Set([key]) },
     depends: [dependency.attribute(key)],
   };

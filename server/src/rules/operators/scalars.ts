@@ -11,7 +11,7 @@ import { stateInstantRelation, stateRelation, stateTexts } from '../relations.ts
 import { NO_NEEDS, type FactTotal, type ProfileState, type StoredValue } from '../state.ts';
 import type { RuleLeaf } from '../tree.ts';
 import { compareText, parseBoolean } from '../values.ts';
-import { instantCrossings, instantParts, instantSet, storedPairs } from './instants.ts';
+import { instantBoundaries, instantParts, instantSet, storedPairs } from './instants.ts';
 import { activityDepends, countingPairs, factNeeds, holdsOver, scalarSet, type LeafParts } from './parts.ts';
 
 /** The newest state among the facts: by occurred_at, then by the id of the activity. */
@@ -81,7 +81,7 @@ function typedStateLeaf<T extends Scalar>(
         (meets) =>
           `select ordinal from (${stateRelation(reader, facts, column)}) v where v is not null and ${meets('v')}`,
       ),
-    crossings: [],
+    boundaries: [],
     needs: factNeeds(facts),
     depends: activityDepends(facts),
   };
@@ -106,7 +106,7 @@ function positiveStateLeaf(leaf: RuleLeaf, facts: readonly FactRef[]): LeafParts
         (meets) =>
           `select ordinal from (${stateRelation(reader, facts, 'number')}) v where v is not null and ${meets('(v > 0)')}`,
       ),
-    crossings: [],
+    boundaries: [],
     needs: factNeeds(facts),
     depends: activityDepends(facts),
   };
@@ -140,7 +140,7 @@ function stateInstantLeaf(leaf: RuleLeaf, facts: readonly FactRef[]): LeafParts 
       });
       return test.negated ? andNot(await reader.universe(), found.set) : found.set;
     },
-    crossings: facts.flatMap((fact) => instantCrossings({ kind: 'state', factId: fact.factId }, test, true)),
+    boundaries: facts.flatMap((fact) => instantBoundaries({ kind: 'state', factId: fact.factId }, test, true)),
     needs: factNeeds(facts),
     depends: activityDepends(facts),
   };
@@ -165,7 +165,7 @@ export function storedLeaf(leaf: RuleLeaf, key: string, adminOnly: boolean, type
       const rows = await reader.ordinals(`${storedPairs(reader, key, adminOnly)} and ${column(test)}`);
       return test.negated ? andNot(await reader.universe(), rows) : rows;
     },
-    crossings: [],
+    boundaries: [],
     needs: { ...NO_NEEDS, attributes: new Set([key]) },
     depends: [dependency.attribute(key)],
   };
@@ -214,7 +214,7 @@ export function profileTextLeaf(leaf: RuleLeaf, field: 'nickname' | 'custom_id')
       const rows = await reader.ordinals(profileRows(reader, `${field} is not null and ${test.sql(field)}`));
       return test.negated ? andNot(await reader.universe(), rows) : rows;
     },
-    crossings: [],
+    boundaries: [],
     needs: NO_NEEDS,
     depends: [dependency.profile(field)],
   };

@@ -87,7 +87,7 @@ export function totalLeaf(leaf: RuleLeaf, { of, facts, exists }: Of<'total'>): L
       await tallyFacts(reader, tally, { of, facts });
       return numberSet(reader, test, tally.values);
     },
-    crossings: [],
+    boundaries: [],
     needs: factNeeds(facts),
     depends: activityDepends(facts),
   };
@@ -122,7 +122,7 @@ export function differenceLeaf(leaf: RuleLeaf, { terms, positive }: Of<'differen
       for (const [index, term] of terms.entries()) await tallyFacts(reader, tally, term, sign(index));
       return numberSet(reader, test, tally.values);
     },
-    crossings: [],
+    boundaries: [],
     needs: factNeeds(facts),
     depends: activityDepends(facts),
   };
@@ -151,7 +151,7 @@ export function ratioLeaf(leaf: RuleLeaf, { part, whole }: Of<'ratio'>): LeafPar
       };
       return tallySet(reader, wholes.values.length, passes, test.negated);
     },
-    crossings: [],
+    boundaries: [],
     needs: factNeeds(facts),
     depends: activityDepends(facts),
   };

@@ -48,7 +48,7 @@ export function windowLeaf(leaf: RuleLeaf, { of, facts, exists }: Extract<Deriva
       await tallyActivities(reader, tally, of, conditions);
       return numberSet(reader, test, tally.values);
     },
-    crossings: [{ source: { kind: 'activities', typeIds: typeIds(facts) }, offset: span }],
+    boundaries: [{ source: { kind: 'activities', typeIds: typeIds(facts) }, offset: span }],
     needs: recentNeeds(facts, of, span, highest, steps[0] ?? 0),
     explainNeeds: recentNeeds(facts, of, span, Infinity, 1),
     depends: activityDepends(facts),

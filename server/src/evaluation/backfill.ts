@@ -1,5 +1,5 @@
-// Fills a group with the rule that was saved last: its set, read in one snapshot, goes through the switch
-// (groups/switch.ts). What asked for it is a row in `fills`, which stays until the switch is done and cleaned up: a fill
+// Brings a group to the rule that was saved last: its set, read in one snapshot, goes through the switch
+// (groups/switch.ts). What asked for it is a row in `backfills`, which stays until the switch is done and cleaned up: a backfill
 // that dies is begun again by whoever finds the row, and one that fails says why and waits the longer each time.
 
 import type { Clock } from '../clock.ts';
@@ -18,14 +18,14 @@ import type { ApplicationRules, GroupRules, RulesCache } from './rules-cache.ts'
 import { createSetReader, inSnapshot, readRuleSet } from './sets.ts';
 import { loadStates } from './state.ts';
 
-export interface FillContext {
+export interface BackfillContext {
   db: Database;
   clock: Clock;
   rules: RulesCache;
   dynamicGroups: Refills;
 }
 
-export interface DueFill {
+export interface DueBackfill {
   group_id: string;
   application_id: number;
   ruleset_id: string;
@@ -33,26 +33,26 @@ export interface DueFill {
   attempts: number;
 }
 
-/** What became of a fill: done, given up because something newer came, failed, or not possible yet. */
-export type FillOutcome = 'done' | 'superseded' | 'failed' | 'waiting';
+/** What became of a backfill: done, given up because something newer came, failed, or not possible yet. */
+export type BackfillOutcome = 'done' | 'superseded' | 'failed' | 'waiting';
 
-/** The bucket whose lease covers the fills of a group. */
+/** The bucket whose lease covers the backfills of a group. */
 export const bucketOfGroup = (groupId: string): number => Number.parseInt(groupId.slice(-4), 16) % BUCKETS;
 
-/** Fills to be run now, those asked for first first. */
-export async function listDueFills(db: Queryable, now: Instant): Promise<DueFill[]> {
-  const { rows } = await db.query<DueFill>(sql`
-    select group_id, application_id, ruleset_id, stage, attempts from fills
+/** Backfills to be run now, those asked for first first. */
+export async function listDueBackfills(db: Queryable, now: Instant): Promise<DueBackfill[]> {
+  const { rows } = await db.query<DueBackfill>(sql`
+    select group_id, application_id, ruleset_id, stage, attempts from backfills
     where kind = 'rule' and (retry_at is null or retry_at <= ${formatInstant(now)}) order by started_at, group_id limit 1000`);
   return rows;
 }
 
-/** Runs one fill to its end. `shouldStop` is asked between its steps. */
-export async function runFill(
-  context: FillContext,
-  due: DueFill,
+/** Runs one backfill to its end. `shouldStop` is asked between its steps. */
+export async function runBackfill(
+  context: BackfillContext,
+  due: DueBackfill,
   shouldStop: () => boolean = () => false,
-): Promise<FillOutcome> {
+): Promise<BackfillOutcome> {
   if (due.stage === 'clean') {
     for await (const _progress of cleanSwitch(context.db, due.application_id, due.group_id, due.attempts))
       if (shouldStop()) return 'superseded';
@@ -64,7 +64,9 @@ export async function runFill(
     if (!rules || !group || group.isPaused || group.rulesetId !== due.ruleset_id) return 'superseded';
     if (!group.latest) throw new Error(group.error ?? 'the rule cannot be evaluated');
     if (!areFactsBuilt(rules, group.latest)) {
-      await context.db.query(sql`update fills set stage = 'build' where group_id = ${group.id} and stage = 'discard'`);
+      await context.db.query(
+        sql`update backfills set stage = 'build' where group_id = ${group.id} and stage = 'discard'`,
+      );
       return 'waiting';
     }
     const steps = runSwitch(context, planOf(context, rules, group, group.latest));
@@ -82,7 +84,7 @@ function areFactsBuilt({ catalogue }: ApplicationRules, rule: CompiledRule): boo
   return catalogue.facts.every((fact) => fact.built || !rule.needs.facts.has(fact.id));
 }
 
-function planOf(context: FillContext, rules: ApplicationRules, group: GroupRules, rule: CompiledRule): SwitchPlan {
+function planOf(context: BackfillContext, rules: ApplicationRules, group: GroupRules, rule: CompiledRule): SwitchPlan {
   const { applicationId } = rules;
   return {
     groupId: group.id,
@@ -97,13 +99,20 @@ function planOf(context: FillContext, rules: ApplicationRules, group: GroupRules
     decide: (tx, profiles) => decideTouched(tx, context.clock, applicationId, group.id, rule, profiles),
     async onSwitch(tx) {
       await tx.query(sql`update group_heads set as_of = null where group_id = ${group.id}`);
-      await tx.query(sql`update fills set last_error = null, failures = 0, as_of = null where group_id = ${group.id}`);
+      await tx.query(
+        sql`update backfills set last_error = null, failures = 0, as_of = null where group_id = ${group.id}`,
+      );
       await unwatchOthers(tx, applicationId, group.id, rule);
     },
   };
 }
 
-async function scan(context: FillContext, applicationId: number, groupId: string, rule: CompiledRule): Promise<Bitset> {
+async function scan(
+  context: BackfillContext,
+  applicationId: number,
+  groupId: string,
+  rule: CompiledRule,
+): Promise<Bitset> {
   return inSnapshot(context.db, async (client) => {
     // Several processes at once would take every core from those who wait for an answer.
     if (await isTakingIn(onClient(client), applicationId))
@@ -158,11 +167,11 @@ async function decideTouched(
 }
 
 /** The row may have been superseded meanwhile: then the failure is nobody's any more. */
-async function noteFailure({ db, clock }: FillContext, due: DueFill, error: unknown): Promise<void> {
+async function noteFailure({ db, clock }: BackfillContext, due: DueBackfill, error: unknown): Promise<void> {
   const message = (error instanceof Error ? error.message : String(error)).slice(0, 1000);
   await db.transaction(async (tx) => {
     const { count } = await tx.query(sql`
-      update fills set last_error = ${message}, failures = failures + 1
+      update backfills set last_error = ${message}, failures = failures + 1
       where group_id = ${due.group_id} and ruleset_id = ${due.ruleset_id} and stage <> 'clean'`);
     if (count > 0) await delayRetry(tx, due.group_id, clock.now());
   });
