@@ -82,6 +82,34 @@ create table attribute_definitions (
   constraint attribute_definitions_writable_by_check CHECK ((writable_by = ANY (ARRAY['admin'::text, 'profile'::text])))
 );
 
+create table backfill_touched (
+  profile_id uuid not null,
+  group_id uuid not null,
+  seq bigint generated always as identity not null,
+  constraint fill_touched_pkey PRIMARY KEY (profile_id, group_id, seq)
+);
+create index backfill_touched_by_group ON backfill_touched USING btree (group_id, seq);
+
+create table backfills (
+  group_id uuid not null,
+  application_id integer not null,
+  kind text not null,
+  ruleset_id uuid,
+  epoch bigint not null,
+  stage text not null,
+  prepared bigint default 0 not null,
+  total bigint,
+  as_of timestamp with time zone,
+  started_at timestamp with time zone not null,
+  attempts integer default 0 not null,
+  failures integer default 0 not null,
+  retry_at timestamp with time zone,
+  last_error text,
+  constraint fills_pkey PRIMARY KEY (group_id),
+  constraint fills_kind_check CHECK ((kind = ANY (ARRAY['rule'::text, 'import'::text]))),
+  constraint fills_stage_check CHECK ((stage = ANY (ARRAY['discard'::text, 'build'::text, 'scan'::text, 'prepare'::text, 'catch_up'::text, 'clean'::text])))
+);
+
 create table changes (
   group_id uuid not null,
   epoch bigint not null,
@@ -129,34 +157,6 @@ create table facts (
   built boolean not null,
   constraint facts_application_id_type_id_key_equals_key UNIQUE NULLS NOT DISTINCT (application_id, type_id, key, equals),
   constraint facts_pkey PRIMARY KEY (application_id, id)
-);
-
-create table fill_touched (
-  profile_id uuid not null,
-  group_id uuid not null,
-  seq bigint generated always as identity not null,
-  constraint fill_touched_pkey PRIMARY KEY (profile_id, group_id, seq)
-);
-create index fill_touched_by_group ON fill_touched USING btree (group_id, seq);
-
-create table fills (
-  group_id uuid not null,
-  application_id integer not null,
-  kind text not null,
-  ruleset_id uuid,
-  epoch bigint not null,
-  stage text not null,
-  prepared bigint default 0 not null,
-  total bigint,
-  as_of timestamp with time zone,
-  started_at timestamp with time zone not null,
-  attempts integer default 0 not null,
-  failures integer default 0 not null,
-  retry_at timestamp with time zone,
-  last_error text,
-  constraint fills_pkey PRIMARY KEY (group_id),
-  constraint fills_kind_check CHECK ((kind = ANY (ARRAY['rule'::text, 'import'::text]))),
-  constraint fills_stage_check CHECK ((stage = ANY (ARRAY['discard'::text, 'build'::text, 'scan'::text, 'prepare'::text, 'catch_up'::text, 'clean'::text])))
 );
 
 create table group_deletions (
