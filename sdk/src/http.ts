@@ -73,7 +73,7 @@ export function createRequest(options: HttpOptions, ownToken: () => string | und
       ...(options.credentials && { credentials: options.credentials }),
       ...(request.keepalive && { keepalive: true }),
     };
-    const url = endpoint + relative(path) + toQuery(request.query);
+    const url = endpoint + checked(relative(path)) + toQuery(request.query);
     for (let attempt = 0; ; attempt++) {
       try {
         return await send<T>(options, url, init, request, token);
@@ -185,6 +185,17 @@ function defaultEndpoint(): string {
 
 /** Addresses in answers are absolute; what counts is what follows the API's root, so that a token goes to the endpoint alone. */
 const relative = (path: string): string => path.replace(/^https?:\/\/.*?\/api\/v1\//, '').replace(/^\//, '');
+
+/**
+ * An id that is empty, `.` or `..` would make another path of it, and so another call: `DELETE profiles/x/activities/../`
+ * erases the profile. URLs take such segments out, percent-encoded or not, before anything is sent.
+ */
+function checked(path: string): string {
+  const segments = (path.split(/[?#]/, 1)[0] ?? '').replace(/\/$/, '').split(/[/\\]/);
+  if (segments.some((segment) => /^(\.|%2e){0,2}$/i.test(segment)))
+    throw new TypeError(`An id in the path '${path}' is empty, '.' or '..'.`);
+  return path;
+}
 
 function toQuery(query: Query = {}): string {
   const parts: string[] = [];

@@ -49,6 +49,25 @@ describe('a back end', () => {
     await expect(admin.profiles.get(made.id)).rejects.toMatchObject({ name: 'ApiError', status: 404 });
   });
 
+  it('sends nothing where an id would lead to another call', async () => {
+    const { id } = await admin.profiles.create();
+    const sent = vi.fn<typeof fetch>();
+    const careful = createAdminClient({ clientId: CLIENT_ID, endpoint: server.url, accessToken: ADMIN_TOKEN, fetch: sent });
+    for (const wrong of ['', '.', '..']) {
+      await expect(careful.activities.delete(id, wrong)).rejects.toThrow(/empty, '\.' or '\.\.'/);
+      await expect(careful.profiles.erase(wrong)).rejects.toThrow(TypeError);
+      await expect(careful.groups.delete(wrong)).rejects.toThrow(TypeError);
+      await expect(careful.profiles.getByCustomId(wrong)).rejects.toThrow(TypeError);
+      await expect(careful.profiles.groups(wrong).all()).rejects.toThrow(TypeError);
+    }
+    for (const path of ['profiles/%2e%2E/', 'profiles/.%2e/', 'profiles//', 'profiles/..', 'a\\..\\b/'])
+      await expect(careful.request('DELETE', path)).rejects.toThrow(TypeError);
+    expect(sent).not.toHaveBeenCalled();
+    expect(await admin.profiles.get(id)).toMatchObject({ id });
+    await expect(admin.profiles.getByCustomId('...')).rejects.toMatchObject({ status: 404 });
+    await expect(admin.request('GET', `profiles/${id}/?a=..`)).resolves.toMatchObject({ id });
+  });
+
   it('keeps groups, their members and every change', async () => {
     const fans = await Promise.all(Array.from({ length: 5 }, () => admin.profiles.create()));
     const ids = fans.map(({ id }) => id);

@@ -6,13 +6,13 @@ import { findAdminToken, touchAdminToken } from './applications/application-stor
 import type { Context } from './context.ts';
 import { ApiError } from './errors.ts';
 import { readUuid } from './ids.ts';
-import { formatInstant } from './instant.ts';
+import { formatInstant, type Instant } from './instant.ts';
 import { authenticateSession } from './producers/session.ts';
 import { resolveClientToken } from './profiles/profile-service.ts';
 import { findProfileByToken } from './profiles/profile-store.ts';
 import { hashToken } from './secrets.ts';
 import type { Credential } from './credential.ts';
-import { ISSUER, claimedIssuer, verifyClientToken } from './credentials/token.ts';
+import { ISSUER, claimedIssuer, quote, verifyClientToken } from './credentials/token.ts';
 
 const SCHEME = /^(?:bearer|token)(?: +(.*))?$/i;
 
@@ -24,15 +24,16 @@ export async function authenticate(context: Context, request: FastifyRequest): P
   // An admin token may have any form; only what names an issuer is taken for a JSON Web Token.
   const issuer = context.tokens.isKnown(token) ? ISSUER : isJwt(token) ? claimedIssuer(token) : undefined;
   if (isPublic) return token === '' || issuer !== undefined ? undefined : findAdmin(context, token);
-  const credential =
-    token === ''
-      ? undefined
-      : issuer === undefined
-        ? await findAdmin(context, token)
-        : await findProfile(context, token, issuer);
-  if (!credential) throw new ApiError('authentication_failed');
-  return credential;
+  if (token === '') throw refused('The Authorization header holds no token: send `Bearer <token>`.');
+  return issuer === undefined ? getAdmin(context, token) : getProfile(context, token, issuer);
 }
+
+/** 401, with the reason for those who build upon us. */
+const refused = (detail?: string): ApiError =>
+  new ApiError('authentication_failed', {
+    ...(detail !== undefined && { detail }),
+    headers: { 'www-authenticate': 'Bearer realm="grandstand", error="invalid_token"' },
+  });
 
 const isJwt = (token: string): boolean => /^[\w-]+\.[\w-]+\.[\w-]*$/.test(token);
 
@@ -45,23 +46,37 @@ async function findAdmin(context: Context, token: string): Promise<Credential | 
   return { kind: 'admin', application, tokenId: row.id, name: row.name, readOnly: row.read_only };
 }
 
-async function findProfile(context: Context, token: string, issuer: string): Promise<Credential | undefined> {
+async function getAdmin(context: Context, token: string): Promise<Credential> {
+  const credential = await findAdmin(context, token);
+  if (!credential) throw refused();
+  return credential;
+}
+
+async function getProfile(context: Context, token: string, issuer: string): Promise<Credential> {
   const now = context.clock.now();
-  if (issuer === ISSUER) {
-    const claims = context.tokens.verify(token, now);
-    const [id, tokenId] = claims ? [readUuid(claims.id), readUuid(claims.jti)] : [];
-    if (!claims || !id || !tokenId) return undefined;
-    const application = await context.applications.find(claims.client_id);
-    const profile = application && (await findProfileByToken({ query: context.db.quick }, application.id, id, tokenId));
-    return application && profile && { kind: 'profile', application, profile };
-  }
+  if (issuer !== ISSUER) return getClientSigned(context, token, issuer, now);
+  const verdict = context.tokens.verify(token, now);
+  if ('problem' in verdict) throw refused(verdict.problem);
+  const { claims } = verdict;
+  const [id, tokenId] = [readUuid(claims.id), readUuid(claims.jti)];
+  const application = await context.applications.find(claims.client_id);
+  const db = { query: context.db.quick };
+  const profile = application && id && tokenId && (await findProfileByToken(db, application.id, id, tokenId));
+  if (!profile) throw refused('The access token was revoked, or its profile erased.');
+  return { kind: 'profile', application, profile };
+}
+
+async function getClientSigned(context: Context, token: string, issuer: string, now: Instant): Promise<Credential> {
   let application = await context.applications.find(issuer);
-  let claims = application && verifyClientToken(token, application.client_id, application.secrets, now);
-  if (application && !claims) {
+  if (!application) throw refused(`The token names ${quote(issuer)} as its issuer (iss), and no application has that client id.`);
+  let verdict = verifyClientToken(token, application.client_id, application.secrets, now);
+  if (verdict.isForged) {
     // Perhaps another process rotated the secret a moment ago.
-    application = await context.applications.findAgain(issuer);
-    claims = application && verifyClientToken(token, application.client_id, application.secrets, now);
+    application = (await context.applications.findAgain(issuer)) ?? application;
+    verdict = verifyClientToken(token, application.client_id, application.secrets, now);
   }
-  const profile = application && claims && (await resolveClientToken(context, application, claims));
-  return application && profile && { kind: 'profile', application, profile };
+  if ('problem' in verdict) throw refused(verdict.problem);
+  const resolved = await resolveClientToken(context, application, verdict.claims);
+  if ('problem' in resolved) throw refused(resolved.problem);
+  return { kind: 'profile', application, profile: resolved.profile };
 }

@@ -101,6 +101,22 @@ describe('intake', () => {
     });
   });
 
+  it('refuses ids to which no path leads, but knows those that were stored', async () => {
+    const fan = await makeProfile();
+    const item = (id: string) => ({ id, type: 'comment-created', profile_id: fan.id });
+    expect(await send([item('.'), item('..'), item('...')])).toEqual({
+      accepted: 1,
+      duplicates: 0,
+      rejected: [0, 1].map((index) => ({
+        index,
+        id: '...'.slice(0, index + 1),
+        errors: { id: ["'.' and '..' cannot be ids: no URL leads to them."] },
+      })),
+    });
+    await server.app.context.db.query(sql`update activities set id = '.' where profile_id = ${fan.id}`);
+    expect(await send([item('.')])).toEqual({ accepted: 0, duplicates: 1, rejected: [] });
+  });
+
   it('counts a repeat as a duplicate, in the same batch or however much later, and keeps the first content', async () => {
     const fan = await makeProfile();
     const first = { id: 'once', type: 'reward-earned', profile_id: fan.id, value: 5 };

@@ -3,7 +3,7 @@
 
 import type { FieldErrors } from '../errors.ts';
 import { UNSTORABLE } from '../http/all-problems.ts';
-import { readUuid } from '../ids.ts';
+import { UNREACHABLE, isReachable, readUuid } from '../ids.ts';
 import { formatInstant, parseInstant, type Instant } from '../instant.ts';
 import type { ActivityType, Catalogue, Fact } from '../rules/attribute.ts';
 import { isRecord } from '../rules/fields.ts';
@@ -119,6 +119,7 @@ function readItem(reading: Reading, item: unknown, index: number): void {
   const profileId = readProfileId(reading.sender, item, problems);
   const value = readValue(reading.sender, item['value'], problems);
   const doubts = new Problems();
+  if (typeof id === 'string' && !isReachable(id)) doubts.add('id', UNREACHABLE);
   const data = readData(reading, item['data'], type, problems, doubts);
   const occurredAt = readOccurredAt(reading, item['occurred_at'], problems, doubts);
   const customId = profileId === undefined ? (item['custom_id'] as string) : null; // or there were problems

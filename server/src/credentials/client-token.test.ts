@@ -171,6 +171,126 @@ describe('client-signed tokens', () => {
     expect((await use(before)).status).toBe(401);
   });
 
+  describe('and a custom id that passes from one profile to another', () => {
+    const make = (path: string, body: object) => server.call<Own>('POST', path, { body });
+    const give = (id: string, customId: string | null) =>
+      server.call('PATCH', `profiles/${id}/`, { body: { custom_id: customId } });
+    const second = async () => (await make(`applications/${CLIENT_ID}/profile/`, {})).body;
+
+    it('by erasing: the erased account’s token does not read the older profile that has its id now', async () => {
+      const other = await second();
+      clock.advance(60 * SECOND);
+      const token = await sign({ custom_profile_id: 'passed-1' });
+      const { id } = (await use(token)).body;
+      clock.advance(60 * SECOND);
+      expect((await server.call('DELETE', `profiles/${id}/`)).status).toBe(204);
+      clock.advance(60 * SECOND);
+      const between = await sign({ custom_profile_id: 'passed-1' });
+      clock.advance(60 * SECOND);
+      // The other profile is older than the token, and was another's all the time.
+      const old = await second();
+      expect((await give(other.id, 'passed-1')).status).toBe(200);
+      expect(await use(token)).toMatchObject({ status: 401, body: { error_code: 'authentication_failed' } });
+      expect((await use(between)).body).toMatchObject({ id: other.id });
+      expect((await give(other.id, null)).status).toBe(200);
+      expect((await give(old.id, 'passed-1')).status).toBe(200);
+      for (const dead of [token, between]) expect((await use(dead)).status).toBe(401);
+    });
+
+    it('by an admin’s change, to a younger, an older or the same profile', async () => {
+      const older = await second();
+      clock.advance(60 * SECOND);
+      const token = await sign({ custom_profile_id: 'passed-2' });
+      const first = (await use(token)).body;
+      clock.advance(60 * SECOND);
+      const younger = await second();
+      clock.advance(60 * SECOND);
+      const tokens = [token];
+      let holder = first.id;
+      for (const next of [older.id, younger.id, first.id]) {
+        expect((await give(holder, `was-${holder}`)).status).toBe(200);
+        for (const dead of tokens) expect((await use(dead)).status, 'while it is no one’s').toBe(401);
+        expect((await give(next, 'passed-2')).status).toBe(200);
+        for (const dead of tokens) expect((await use(dead)).status).toBe(401);
+        clock.advance(60 * SECOND);
+        const good = await sign({ custom_profile_id: 'passed-2' });
+        expect((await use(good)).body).toMatchObject({ id: next });
+        tokens.push(good);
+        clock.advance(60 * SECOND);
+        holder = next;
+      }
+    });
+
+    it('by making one with it: what was signed for the profile before is refused', async () => {
+      const token = await sign({ custom_profile_id: 'passed-3' });
+      const { id } = (await use(token)).body;
+      clock.advance(60 * SECOND);
+      await give(id, null);
+      expect((await make(`profile-by-custom-id/${CLIENT_ID}/passed-3/`, {})).status).toBe(201);
+      expect((await use(token)).status).toBe(401);
+    });
+
+    it('and what was signed before the profile was made is good where the id was never another’s', async () => {
+      const token = await sign({ custom_profile_id: 'foretold' });
+      clock.advance(60 * SECOND);
+      const made = await make(`profile-by-custom-id/${CLIENT_ID}/foretold/`, {});
+      expect((await use(token)).body).toMatchObject({ id: made.body.id });
+    });
+  });
+
+  it('say why they are refused, in words that name the claim', async () => {
+    const now = Math.floor(clock.now() / SECOND);
+    const why = async (token: string) => {
+      const answer = await use(token);
+      expect(answer).toMatchObject({ status: 401, body: { error_code: 'authentication_failed' } });
+      expect(answer.headers.get('www-authenticate')).toContain('error="invalid_token"');
+      return (answer.body as unknown as { detail: string }).detail;
+    };
+    const good = { custom_profile_id: 'told' };
+    const told: [token: string, words: RegExp][] = [
+      [await sign(good, { iss: 'nobody-here' }), /'nobody-here'.*iss.*no application/i],
+      [await sign(good, { secret: `${CLIENT_SECRET}x` }), /signature.*client secret.*'test-app'/i],
+      [await sign(good, { alg: 'HS512' }), /HS256.*HS512/],
+      [forge({ alg: 'none' }, { iss: CLIENT_ID, iat: now, ...good }), /HS256.*none/],
+      [forge({ alg: 'HS256' }, { iss: CLIENT_ID, iat: now, ...good }), /signature/i],
+      [await sign(good, { iat: null }), /iat.*seconds/],
+      [await sign({ ...good, iat: '7' }), /iat.*seconds/],
+      [await sign(good, { iat: now * 1000 }), /iat.*seconds.*milliseconds/],
+      [await sign(good, { iat: now + 400 }), /iat.*5 minutes/],
+      [await sign({ ...good, exp: now - 60 }), /expired.*exp.*\d{4}-\d\d-\d\dT/],
+      [await sign({ ...good, exp: 'never' }), /exp.*seconds/],
+      [await sign({}), /custom_profile_id.*required/],
+      [await sign({ custom_profile_id: 7 }), /custom_profile_id.*string of 1 to 255/],
+      [await sign({ custom_profile_id: '' }), /custom_profile_id.*string of 1 to 255/],
+      [await sign({ custom_profile_id: '..' }), /custom_profile_id.*'\.\.'/],
+    ];
+    for (const [token, words] of told) expect(await why(token)).toMatch(words);
+    const token = await sign(good);
+    const { id } = (await use(token)).body;
+    await server.call('DELETE', `profiles/${id}/access-tokens/`);
+    expect(await why(token)).toMatch(/iat.*revoked/);
+    await server.call('DELETE', `profiles/${id}/`);
+    expect(await why(token)).toMatch(/iat.*(erased|given)/);
+    // Nothing of what it says is believed before its signature is.
+    expect(await why(await sign({ custom_profile_id: '' }, { secret: `${CLIENT_SECRET}x` }))).toMatch(/signature/i);
+  });
+
+  it('are refused when a bit of the signature differs that stands for nothing', async () => {
+    const token = await sign({ custom_profile_id: 'canonical' });
+    expect((await use(token)).status).toBe(200);
+    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+    const at = alphabet.indexOf(token.at(-1) ?? '');
+    for (const bits of [1, 2, 3]) {
+      const same = `${token.slice(0, -1)}${alphabet[at ^ bits]}`;
+      expect(Buffer.from(same.split('.')[2] ?? '', 'base64url')).toEqual(
+        Buffer.from(token.split('.')[2] ?? '', 'base64url'),
+      );
+      expect((await use(same)).status, `${bits}`).toBe(401);
+    }
+    expect((await use(`${token}A`)).status).toBe(401);
+    expect((await use(`${token}=`)).status).toBe(401);
+  });
+
   it('leave a tombstone that does not tell the custom id', async () => {
     const { context } = server.app;
     const { rows } = await context.db.withClient((client) =>

@@ -16,6 +16,9 @@ interface Created {
   access_token: string;
 }
 
+/** Another character of base64url that stands for the same four bits at the end of 32 bytes. */
+const sibling = (last: string): string => String.fromCharCode(last.charCodeAt(0) + 1);
+
 describe('profile access tokens', () => {
   let server: TestServer;
   let clock: TestClock;
@@ -86,6 +89,7 @@ describe('profile access tokens', () => {
       'no alg': forge({ typ: 'JWT' }, claims, signature),
       'signature removed': `${head}.${body}.`,
       'signature shortened': `${head}.${body}.${signature.slice(0, -4)}`,
+      'signature with a bit that stands for nothing': `${head}.${body}.${signature.slice(0, -1)}${sibling(signature.at(-1) ?? '')}`,
       'signature changed': `${head}.${body}.${signature.startsWith('A') ? 'B' : 'A'}${signature.slice(1)}`,
       HS384: await resign(claims, 'HS384'),
       HS512: await resign(claims, 'HS512'),

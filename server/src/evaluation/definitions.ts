@@ -4,6 +4,7 @@ import { loadCatalogue } from '../rules/catalogue-store.ts';
 import { sql, type Queryable } from '../database/database.ts';
 import { ValidationError } from '../errors.ts';
 import { groupResolver } from '../groups/dynamic.ts';
+import { findGroupsByReference } from '../groups/group-store.ts';
 import { newId } from '../ids.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { compileRule } from '../rules/compile.ts';
@@ -71,7 +72,7 @@ export async function unwatchOthers(
       and key <> all (${[...(rule ? watchedBy(rule) : [])]}::text[])`);
 }
 
-/** The groups that a group may not come to read, since they read it. */
+/** The groups that a group may not come to read, since they read it, by name and id. */
 export async function findReadingCycle(
   tx: Queryable,
   applicationId: number,
@@ -88,7 +89,10 @@ export async function findReadingCycle(
     if (list) list.push(row.key.slice(prefix.length));
     else reads.set(row.group_id, [row.key.slice(prefix.length)]);
   }
-  return findCycle(groupId, rule.needs.groups, reads);
+  const cycle = findCycle(groupId, rule.needs.groups, reads);
+  if (!cycle) return undefined;
+  const names = new Map((await findGroupsByReference(tx, applicationId, cycle)).map(({ id, name }) => [id, name]));
+  return cycle.map((id) => (names.has(id) ? `'${names.get(id) ?? ''}' (${id})` : id));
 }
 
 export async function refuseCycle(

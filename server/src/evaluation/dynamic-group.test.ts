@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createAdminToken, createApplication } from '../applications/application-service.ts';
 import { formatInstant, MICROS_PER_DAY, MICROS_PER_SECOND } from '../instant.ts';
 import { createBench, type BenchProfile, type EngineBench } from '../testing/engine.ts';
 import { CLIENT_ID } from '../testing/server.ts';
@@ -89,6 +90,47 @@ describe('a dynamic group', () => {
     expect((await call('POST', `${GROUPS}${fixed}/verify/`)).status).toBe(409);
     for (const method of ['POST', 'DELETE'])
       expect((await call(method, `${GROUPS}${group}/members/`, { profile_ids: [profile.id] })).status).toBe(409);
+  });
+
+  it('names the groups that it misses or would close a circle with', async () => {
+    const inner = await bench.group(comments(1));
+    const { name } = await bench.show(inner);
+    const reads = (id: string) => ({ attribute: 'profile_group', condition: 'in' as const, value: [id] });
+    const outer = await bench.group(reads(inner));
+    const circle = await call('PATCH', `${GROUPS}${inner}/`, { rule_tree: reads(outer) });
+    expect(circle.status).toBe(400);
+    expect(JSON.stringify(circle.body)).toContain(`'${name}' (${inner})`);
+    await bench.patch(outer, { is_active: false });
+    await bench.patch(inner, { is_active: false });
+    const restored = await call('POST', `${GROUPS}${outer}/restore/`);
+    expect(restored).toMatchObject({ status: 409, body: { detail: `The group '${name}' (${inner}) is not active.` } });
+    const saved = await call('POST', GROUPS, { name: 'n', membership_type: 'dynamic', rule_tree: reads(inner) });
+    expect(saved.body).toMatchObject({ 'rule_tree.value[0]': [`The group '${name}' (${inner}) is not active.`] });
+  });
+
+  it('is compared with a preview only where there is such a group', async () => {
+    const { context } = bench.server.app;
+    const { application } = await createApplication(context, { name: 'Another' });
+    const { token } = await createAdminToken(context, application.id, { name: 'another' });
+    const theirs = await bench.server.call<{ id: string }>(
+      'POST',
+      `applications/${application.client_id}/profile-groups/`,
+      { token, body: { name: 'Theirs', membership_type: 'dynamic', custom_id: 'theirs', rule_tree: comments(1) } },
+    );
+    expect(theirs.status).toBe(201);
+    const inactive = await bench.group(comments(1));
+    await bench.patch(inactive, { is_active: false });
+    const missing = [crypto.randomUUID(), theirs.body.id, 'custom:theirs', 'custom:', 'nobody', '', inactive];
+    for (const group_id of missing) {
+      const answer = await call('POST', `${GROUPS}preview/`, { rule_tree: comments(1), group_id });
+      expect(answer.status, group_id).toBe(400);
+      expect(Object.keys(answer.body), group_id).toEqual(['group_id']);
+    }
+    const both = await call('POST', `${GROUPS}preview/`, { rule_tree: {}, group_id: missing[0] });
+    expect(Object.keys(both.body)).toEqual(expect.arrayContaining(['group_id']));
+    expect(JSON.stringify(both.body)).toContain('rule_tree');
+    const fixed = await bench.staticGroup();
+    expect((await call('POST', `${GROUPS}preview/`, { rule_tree: comments(1), group_id: fixed })).status).toBe(409);
   });
 
   it('that is paused stands still but for pins, and catches up when it goes on', async () => {

@@ -5,12 +5,15 @@
 import type pg from 'pg';
 import type { Application } from '../applications/application.ts';
 import type { Clock } from '../clock.ts';
-import { onClient, sql, type Database } from '../database/database.ts';
-import { conflict, notFound } from '../errors.ts';
+import { onClient, sql, type Database, type Queryable } from '../database/database.ts';
+import { conflict, throwFound, ValidationError, type FieldErrors } from '../errors.ts';
 import { parseRule } from '../groups/dynamic.ts';
+import type { Group } from '../groups/group.ts';
 import { findGroup } from '../groups/group-service.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { andNot, fromOrdinals, or, popcount, take, type Bitset } from '../rules/bitset.ts';
+import { shorten } from '../rules/fields.ts';
+import type { RuleNode } from '../rules/tree.ts';
 import { compileNow, refuseCycle } from './definitions.ts';
 import { createSetReader, inSnapshot, readRuleSet } from './sets.ts';
 
@@ -119,10 +122,8 @@ async function previewIn(
   input: { rule_tree?: unknown; group_id?: unknown },
 ): Promise<Preview> {
   const tx = onClient(session.client);
-  const group = input.group_id == null ? undefined : await findGroup(tx, application.id, String(input.group_id));
-  if (input.group_id != null && !group?.is_active) throw notFound();
+  const { group, tree } = await readInput(tx, application.id, input);
   if (group?.membership_type === 'static') throw conflict('Only a dynamic group has a rule to compare with.');
-  const tree = await parseRule(tx, application.id, input.rule_tree, group?.id);
   const rule = await compileNow(tx, application.id, group?.id ?? NO_GROUP, tree);
   if (group) await refuseCycle(tx, application.id, group.id, rule);
   const reader = createSetReader(session.client, { applicationId: application.id, now: session.now });
@@ -150,6 +151,24 @@ async function previewIn(
     entering: popcount(andNot(target, members)),
     leaving: popcount(andNot(members, target)),
   };
+}
+
+/** Says of the group and of the rule what is wrong with them, both at once. */
+async function readInput(
+  tx: Queryable,
+  applicationId: number,
+  input: { rule_tree?: unknown; group_id?: unknown },
+): Promise<{ group: Group | undefined; tree: RuleNode }> {
+  const reference = input.group_id == null ? undefined : String(input.group_id);
+  const group = reference === undefined ? undefined : await findGroup(tx, applicationId, reference);
+  const isMissing = reference !== undefined && !group?.is_active;
+  const errors: FieldErrors = isMissing ? { group_id: [`There is no active group '${shorten(reference)}'.`] } : {};
+  const tree = await parseRule(tx, applicationId, input.rule_tree, group?.id).catch((error: unknown) => {
+    if (!(error instanceof ValidationError)) throw error;
+    throw new ValidationError({ ...errors, ...error.fields });
+  });
+  throwFound(errors);
+  return { group, tree };
 }
 
 /** The count and the first members by ordinal, which are the oldest profiles. */

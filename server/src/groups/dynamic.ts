@@ -9,9 +9,10 @@ import type { Instant } from '../instant.ts';
 import type { Refills } from '../membership/switch-attempt.ts';
 import { loadCatalogue } from '../rules/catalogue-store.ts';
 import { isDeepAsStored, parseRuleTree } from '../rules/parse.ts';
+import type { ResolveGroup } from '../rules/leaf.ts';
 import { MAX_LEVELS, type RuleNode } from '../rules/tree.ts';
 import type { DynamicFields, Group } from './group.ts';
-import { findGroupIdsByReference } from './group-store.ts';
+import { findGroupsByReference } from './group-store.ts';
 
 /** A rule that was parsed in the transaction that saves it, after definitions_version was raised there. */
 export interface NewRule {
@@ -75,7 +76,7 @@ export async function groupResolver(
   db: Queryable,
   applicationId: number,
   input: unknown,
-): Promise<(reference: string) => string | undefined> {
+): Promise<ResolveGroup> {
   const ids = new Set<string>();
   const customIds = new Set<string>();
   for (const reference of groupReferences(input)) {
@@ -84,14 +85,18 @@ export async function groupResolver(
     else if (reference.startsWith('custom:')) customIds.add(reference.slice('custom:'.length));
   }
   const found =
-    ids.size + customIds.size === 0 ? [] : await findGroupIdsByReference(db, applicationId, [...ids], [...customIds]);
-  const byReference = new Map(
-    found.flatMap(
-      ({ id, custom_id }) =>
-        [[id, id], ...(custom_id === null ? [] : [[`custom:${custom_id}`, id]])] as [string, string][],
-    ),
-  );
-  return (reference) => byReference.get(readUuid(reference) ?? reference);
+    ids.size + customIds.size === 0 ? [] : await findGroupsByReference(db, applicationId, [...ids], [...customIds]);
+  const byReference = new Map<string, (typeof found)[number]>();
+  for (const group of found) {
+    byReference.set(group.id, group);
+    if (group.custom_id !== null) byReference.set(`custom:${group.custom_id}`, group);
+  }
+  const find = (reference: string) => byReference.get(readUuid(reference) ?? reference);
+  const resolve = (reference: string): string | undefined => {
+    const group = find(reference);
+    return group?.is_active === true ? group.id : undefined;
+  };
+  return Object.assign(resolve, { inactive: (reference: string) => find(reference)?.name });
 }
 
 const MAX_REFERENCES = 10_000;

@@ -42,9 +42,19 @@ export async function findGroupIdsByReference(
   ids: string[],
   customIds: string[],
 ): Promise<{ id: string; custom_id: string | null }[]> {
-  const { rows } = await db.query<{ id: string; custom_id: string | null }>(sql`
-    select g.id, g.custom_id from groups g
-    where g.application_id = ${applicationId} and g.is_active and (g.id = any (${ids}::uuid[]) or g.custom_id = any (${customIds}::text[]))`);
+  return (await findGroupsByReference(db, applicationId, ids, customIds)).filter((group) => group.is_active);
+}
+
+/** The inactive ones too, to be named where they are missed. */
+export async function findGroupsByReference(
+  db: Queryable,
+  applicationId: number,
+  ids: string[],
+  customIds: string[] = [],
+): Promise<{ id: string; custom_id: string | null; name: string; is_active: boolean }[]> {
+  const { rows } = await db.query<{ id: string; custom_id: string | null; name: string; is_active: boolean }>(sql`
+    select g.id, g.custom_id, g.name, g.is_active from groups g
+    where g.application_id = ${applicationId} and (g.id = any (${ids}::uuid[]) or g.custom_id = any (${customIds}::text[]))`);
   return rows;
 }
 

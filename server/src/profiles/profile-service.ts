@@ -8,7 +8,7 @@ import type { Queryable } from '../database/database.ts';
 import { ApiError, conflict, notFound, throwFound, type FieldErrors } from '../errors.ts';
 import { lockForErasing } from '../membership/erasing.ts';
 import { removeFromGroups } from '../membership/membership.ts';
-import { newId } from '../ids.ts';
+import { UNREACHABLE, isReachable, newId } from '../ids.ts';
 import { formatInstant, parseInstant, type Instant } from '../instant.ts';
 import { enqueue, type QueueEntry } from '../queue/queue.ts';
 import { dependency } from '../rules/depends.ts';
@@ -67,6 +67,7 @@ function customIdProblem(
   if (before && customId === before.custom_id) return undefined;
   if (writer !== 'admin') return 'Only an admin access token may set this.';
   if (customId === null) return undefined;
+  if (!isReachable(customId)) return UNREACHABLE;
   const length = [...customId].length;
   return length < 1 || length > MAX_CUSTOM_ID ? `This must have 1 to ${MAX_CUSTOM_ID} characters.` : undefined;
 }
@@ -165,6 +166,7 @@ export async function tryCreateProfile(
       ordinal,
       nickname: row.nickname,
       custom_id: row.customId,
+      custom_id_since: row.customId === null ? null : now,
       custom_data: row.customData,
       created_at: now,
       updated_at: now,
@@ -198,13 +200,13 @@ export async function updateProfile(
     const before = await store.lockProfile(tx, application.id, id);
     if (!before) throw notFound();
     requireMatch(ifMatch, before.updated_at);
+    const now = context.clock.now();
     const { read, pairs } = readChange(catalogue, before, fields, writer);
     if (read.customId !== undefined && read.customId !== before.custom_id) {
-      if (before.custom_id !== null) await store.releaseCustomId(tx, application.id, before.custom_id);
+      if (before.custom_id !== null) await releaseCustomId(tx, context, application, before.custom_id, now);
       if (read.customId !== null && !(await store.reserveCustomId(tx, application.id, read.customId, id)))
         throw customIdTaken(read.customId);
     }
-    const now = context.clock.now();
     await store.updateProfile(tx, id, read, formatInstant(now));
     if (pairs)
       await store.replaceAttributes(
@@ -223,7 +225,8 @@ export async function updateProfile(
     return {
       ...before,
       ...(read.nickname !== undefined && { nickname: read.nickname }),
-      ...(read.customId !== undefined && { custom_id: read.customId }),
+      ...(read.customId !== undefined &&
+        read.customId !== before.custom_id && { custom_id: read.customId, custom_id_since: now }),
       ...(read.customData !== undefined && { custom_data: read.customData }),
       ...(pairs && { attributes: pairs }),
       updated_at: now,
@@ -262,27 +265,31 @@ export function requireMatch(ifMatch: string | undefined, updatedAt: Instant): v
     throw new ApiError('precondition_failed', { detail: `The resource was changed at ${expected}.` });
 }
 
-/** Erases the profile, its tokens, memberships and activities; its custom id leaves a tombstone. */
+/** Erases the profile, its tokens, memberships and activities. */
 export async function eraseProfile(context: Context, application: Application, id: string): Promise<void> {
   await context.db.transaction(async (tx) => {
     await lockHistories(tx, application.id, [id]); // first, as intake does: no activity may slip in behind the deletion
     const profile = await store.lockProfile(tx, application.id, id);
     if (!profile) throw notFound();
     const now = context.clock.now();
-    if (profile.custom_id !== null) {
-      await store.releaseCustomId(tx, application.id, profile.custom_id);
-      await store.upsertTombstone(
-        tx,
-        application.id,
-        customIdHash(context, application, profile.custom_id),
-        formatInstant(now),
-      );
-    }
+    if (profile.custom_id !== null) await releaseCustomId(tx, context, application, profile.custom_id, now);
     await store.deleteHistory(tx, id);
     await lockForErasing(tx, application.id, id);
     await store.deleteProfile(tx, application.id, profile);
     await removeFromGroups(tx, { id: profile.id, ordinal: profile.ordinal, applicationId: application.id }, now);
   });
+}
+
+/** The only way in which a profile ceases to have its custom id: what was signed for it until now is dead. */
+async function releaseCustomId(
+  tx: Queryable,
+  context: Context,
+  application: Application,
+  customId: string,
+  now: Instant,
+): Promise<void> {
+  await store.releaseCustomId(tx, application.id, customId);
+  await store.upsertTombstone(tx, application.id, customIdHash(context, application, customId), formatInstant(now));
 }
 
 const customIdHash = (context: Context, application: Application, customId: string): Buffer =>
@@ -318,28 +325,36 @@ async function revoke(tx: Queryable, id: string, now: Instant): Promise<void> {
   await store.refuseClientTokens(tx, id, formatInstant(now));
 }
 
-/** The profile that a client-signed token speaks for, made at its first use; undefined where the token is dead. */
+/**
+ * The profile that a client-signed token speaks for, made at its first use; or why the token is dead. A custom id that was
+ * another profile's before left a tombstone: only what was signed afterwards speaks for the profile that has it now.
+ */
 export async function resolveClientToken(
   context: Context,
   application: Application,
   claims: { customProfileId: string; nickname: string | undefined; issuedAt: Instant },
-): Promise<Profile | undefined> {
+): Promise<{ profile: Profile } | { problem: string }> {
   const quick = { query: context.db.quick };
+  const { customProfileId, issuedAt } = claims;
   for (let attempt = 0; attempt < 5; attempt++) {
-    const id = await store.findProfileIdByCustomId(quick, application.id, claims.customProfileId);
+    const id = await store.findProfileIdByCustomId(quick, application.id, customProfileId);
     const profile = id === undefined ? undefined : await store.findProfile(quick, application.id, id);
-    if (profile && (profile.client_tokens_after ?? -Infinity) >= claims.issuedAt) return undefined;
-    // A token that is younger than the profile cannot have been meant for an erased one before it.
-    if (profile && claims.issuedAt > profile.created_at) return profile;
-    const erased = await store.findTombstone(
-      quick,
-      application.id,
-      customIdHash(context, application, claims.customProfileId),
-    );
-    if (erased !== undefined && erased >= claims.issuedAt) return undefined;
-    if (profile) return profile;
+    if (profile && profile.custom_id !== customProfileId) continue; // it was given away between the two statements
+    if (profile && (profile.client_tokens_after ?? -Infinity) >= issuedAt)
+      return { problem: 'The token was issued (iat) before the tokens of its profile were revoked.' };
+    // Signed after the profile got this custom id, it cannot have been meant for an earlier holder.
+    if (profile && issuedAt > (profile.custom_id_since ?? Infinity)) return { profile };
+    const hash = customIdHash(context, application, customProfileId);
+    const released = await store.findTombstone(quick, application.id, hash);
+    if (released !== undefined && released >= issuedAt) {
+      return {
+        problem:
+          'The token was issued (iat) before the profile that had this custom id was erased, or given another custom id.',
+      };
+    }
+    if (profile) return { profile };
     const nickname = usableNickname(claims.nickname);
-    const fields: ProfileFields = { custom_id: claims.customProfileId, ...(nickname !== undefined && { nickname }) };
+    const fields: ProfileFields = { custom_id: customProfileId, ...(nickname !== undefined && { nickname }) };
     // Made by us or by somebody else's first use: the next turn finds it, and looks once more for a tombstone.
     await tryCreateProfile(context, application, fields, 'admin');
   }

@@ -5,7 +5,7 @@ import { enqueueStatement, type QueueEntry } from '../queue/queue.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import type { AttributePair, Profile, Writer } from './profile.ts';
 
-const FIELDS = sql`p.id, p.ordinal, p.nickname, p.custom_id, p.custom_data, p.created_at, p.updated_at, p.client_tokens_after`;
+const FIELDS = sql`p.id, p.ordinal, p.nickname, p.custom_id, p.custom_id_since, p.custom_data, p.created_at, p.updated_at, p.client_tokens_after`;
 const ATTRIBUTES = sql`json_agg(json_build_object('key', a.key, 'value', a.value, 'written_by', a.written_by) order by a.position, a.value)`;
 
 /** Of one profile: each subquery names it, so that a cluster finds all of it in one place. */
@@ -99,8 +99,9 @@ export async function insertProfile(db: Queryable, row: NewProfile, entry: Queue
       update statistics set profiles = profiles + 1
       where application_id = ${row.applicationId} and shard = ${row.ordinal % STATISTICS_SHARDS} and exists (select from reserved)),
     queued as (${enqueueStatement(entry)} and exists (select from reserved))${token}
-    insert into profiles (id, application_id, ordinal, nickname, custom_id, custom_data, created_at, updated_at)
-    select ${row.id}, ${row.applicationId}, ${row.ordinal}, ${row.nickname}, ${row.customId}, ${row.customData}, ${row.now}, ${row.now}
+    insert into profiles (id, application_id, ordinal, nickname, custom_id, custom_id_since, custom_data, created_at, updated_at)
+    select ${row.id}, ${row.applicationId}, ${row.ordinal}, ${row.nickname}, ${row.customId}, ${row.customId === null ? null : row.now},
+      ${row.customData}, ${row.now}, ${row.now}
     from reserved`);
   return count === 1;
 }
@@ -114,7 +115,10 @@ export interface ProfileChange {
 export async function updateProfile(tx: Queryable, id: string, change: ProfileChange, now: string): Promise<void> {
   const sets: Sql[] = [sql`updated_at = ${now}`];
   if (change.nickname !== undefined) sets.push(sql`nickname = ${change.nickname}`);
-  if (change.customId !== undefined) sets.push(sql`custom_id = ${change.customId}`);
+  if (change.customId !== undefined) {
+    sets.push(sql`custom_id = ${change.customId}`);
+    sets.push(sql`custom_id_since = case when custom_id is distinct from ${change.customId} then ${now}::timestamptz else custom_id_since end`);
+  }
   if (change.customData !== undefined) sets.push(sql`custom_data = ${change.customData}`);
   await tx.query(sql`update profiles set ${join(sets)} where id = ${id}`);
 }

@@ -61,6 +61,20 @@ describe('profiles', () => {
     expect(await profiles.getByCustomId('fan/7')).toMatchObject({ custom_id: 'fan/7' });
   });
 
+  it('cannot be given a custom id to which no path leads', async () => {
+    const refusedBy = async (call: Promise<unknown>) => (await refusal(call)).fields['custom_id'];
+    const made = await profiles.create();
+    for (const customId of ['.', '..']) {
+      const words = ["'.' and '..' cannot be ids: no URL leads to them."];
+      expect(await refusedBy(profiles.create({ custom_id: customId }))).toEqual(words);
+      expect(await refusedBy(profiles.update(made.id, { custom_id: customId }))).toEqual(words);
+      const [result] = await profiles.upsert([{ custom_id: customId }]);
+      expect(result).toMatchObject({ status: 'rejected', errors: { custom_id: words } });
+    }
+    const { id } = await profiles.create({ custom_id: '...' });
+    expect(await profiles.getByCustomId('...')).toMatchObject({ id });
+  });
+
   it('keep what an admin wrote when their own token replaces attributes', async () => {
     const made = await create({ attributes: [{ key: 'team', value: 'lions' }] });
     const attributes = [

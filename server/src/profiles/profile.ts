@@ -24,6 +24,8 @@ export interface Profile {
   ordinal: number;
   nickname: string;
   custom_id: string | null;
+  /** Since when it has its custom id; null also where that was not kept. */
+  custom_id_since: Instant | null;
   custom_data: string | null;
   created_at: Instant;
   updated_at: Instant;

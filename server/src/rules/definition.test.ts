@@ -67,6 +67,11 @@ describe('definitions', () => {
     });
   });
 
+  it('refuse a key to which no path leads', () => {
+    for (const key of ['.', '..'])
+      expect(errors({ key, type: 'string' })).toEqual({ key: ["'.' and '..' cannot be ids: no URL leads to them."] });
+  });
+
   const count = { fn: 'count', types: ['shop-purchase'] };
   it.each([
     ['no key', { type: 'string' }, 'key'],

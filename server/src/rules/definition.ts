@@ -2,6 +2,7 @@
 
 import type { BasicDerivation, Catalogue, Scalar, ValueType, Where } from './attribute.ts';
 import { SPECIAL_ATTRIBUTES, type DefinitionRow } from './catalogue.ts';
+import { UNREACHABLE, isReachable } from '../ids.ts';
 import { isRecord, own, type Problems, reportUnknownFields, shorten } from './fields.ts';
 import { codePoints, isUnstorable, MAX_TEXT } from './values.ts';
 
@@ -50,6 +51,7 @@ function readDefinition(
 ): DefinitionRow | undefined {
   const key = readText(input, 'key', report, current?.key);
   if (key !== undefined && key === '') report('key', 'May not be empty.');
+  if (key !== undefined && !isReachable(key)) report('key', UNREACHABLE);
   if (current && key !== undefined && key !== current.key) report('key', 'Cannot be changed.');
   if (!current && key !== undefined) {
     const known = catalogue.attributes.get(key) ?? SPECIAL_ATTRIBUTES.get(key);

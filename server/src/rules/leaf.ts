@@ -79,8 +79,19 @@ export interface CompileContext {
   catalogue: Catalogue;
   /** The default salt of random_bucket: the id of the group that the rule belongs to, or is to belong to. */
   groupId: string;
-  /** The id behind `custom:…` or an id, undefined where there is no such group. */
-  resolveGroup(reference: string): string | undefined;
+  resolveGroup: ResolveGroup;
+}
+
+/** The id behind `custom:…` or an id, undefined where there is no such active group. */
+export type ResolveGroup = ((reference: string) => string | undefined) & {
+  /** The name of a group that is there and inactive. */
+  inactive?(reference: string): string | undefined;
+};
+
+/** What to say of a reference that leads nowhere. */
+export function missingGroup(resolveGroup: ResolveGroup, reference: string): string {
+  const name = resolveGroup.inactive?.(reference);
+  return name === undefined ? `There is no group '${reference}'.` : `The group '${name}' (${reference}) is not active.`;
 }
 
 /** A stored rule that no longer means anything: what it reads has gone. */

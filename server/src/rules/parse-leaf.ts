@@ -3,10 +3,9 @@
 import type { Attribute, Catalogue, Condition, ValueType } from './attribute.ts';
 import { findAttribute } from './catalogue.ts';
 import { own, type Problems, reportUnknownFields, shorten } from './fields.ts';
+import { missingGroup, type ResolveGroup } from './leaf.ts';
 import type { RuleLeaf, RuleValue } from './tree.ts';
 import { codePoints, isUnstorable, MAX_TEXT, parseInstant, parseWindow } from './values.ts';
-
-export type ResolveGroup = (reference: string) => string | undefined;
 
 const LEAF_FIELDS = ['attribute', 'condition', 'value', 'window', 'salt'];
 export const MAX_IN_LIST = 1000;
@@ -166,8 +165,8 @@ function elementCheck(attribute: Attribute, resolveGroup: ResolveGroup): Element
   if (attribute.derivation.kind === 'groups') {
     return (value, path, fail) => {
       if (typeof value !== 'string') fail(path, "Must be a group's id or custom:<custom_id>.");
-      else if (isUnstorable(value) || resolveGroup(value) === undefined)
-        fail(path, `There is no group '${shorten(value)}'.`);
+      else if (isUnstorable(value)) fail(path, `There is no group '${shorten(value)}'.`);
+      else if (resolveGroup(value) === undefined) fail(path, missingGroup(resolveGroup, shorten(value)));
       else return true;
       return false;
     };

@@ -3,7 +3,8 @@
 
 import type { Catalogue } from './attribute.ts';
 import { isRecord, own, type Problems, reportUnknownFields } from './fields.ts';
-import { checkLeaf, type ResolveGroup } from './parse-leaf.ts';
+import type { ResolveGroup } from './leaf.ts';
+import { checkLeaf } from './parse-leaf.ts';
 import { MAX_LEAVES, MAX_LEVELS, normalise, OPERATORS, type Operator, type RuleNode, type RuleTree } from './tree.ts';
 
 export interface ParseContext {

@@ -5,7 +5,7 @@ import type { Instant } from '../../instant.ts';
 import { andNot, buildBitset } from '../bitset.ts';
 import { numberTest } from '../conditions.ts';
 import { dependency } from '../depends.ts';
-import { RuleError, type CompileContext } from '../leaf.ts';
+import { RuleError, missingGroup, type CompileContext } from '../leaf.ts';
 import { sqlInteger, sqlUuid } from '../literals.ts';
 import { NO_NEEDS } from '../state.ts';
 import type { RuleLeaf } from '../tree.ts';
@@ -15,7 +15,7 @@ export function groupsLeaf(leaf: RuleLeaf, { resolveGroup }: CompileContext): Le
   const references = (leaf.value ?? []) as readonly string[]; // parsing let nothing else through
   const groups = references.map((reference) => {
     const id = resolveGroup(reference);
-    if (id === undefined) throw new RuleError(`There is no group '${reference}'.`);
+    if (id === undefined) throw new RuleError(missingGroup(resolveGroup, reference));
     return { reference, id };
   });
   const ids = [...new Set(groups.map((group) => group.id))].sort();
