@@ -364,6 +364,7 @@ create table profiles (
   updated_at timestamp with time zone not null,
   client_tokens_after timestamp with time zone,
   has_activities boolean default false not null,
+  custom_id_since timestamp with time zone,
   constraint profiles_pkey PRIMARY KEY (id)
 );
 create index profiles_by_creation ON profiles USING btree (application_id, created_at DESC, id DESC);
