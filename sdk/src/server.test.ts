@@ -52,7 +52,12 @@ describe('a back end', () => {
   it('sends nothing where an id would lead to another call', async () => {
     const { id } = await admin.profiles.create();
     const sent = vi.fn<typeof fetch>();
-    const careful = createAdminClient({ clientId: CLIENT_ID, endpoint: server.url, accessToken: ADMIN_TOKEN, fetch: sent });
+    const careful = createAdminClient({
+      clientId: CLIENT_ID,
+      endpoint: server.url,
+      accessToken: ADMIN_TOKEN,
+      fetch: sent,
+    });
     for (const wrong of ['', '.', '..']) {
       await expect(careful.activities.delete(id, wrong)).rejects.toThrow(/empty, '\.' or '\.\.'/);
       await expect(careful.profiles.erase(wrong)).rejects.toThrow(TypeError);

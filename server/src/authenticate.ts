@@ -68,7 +68,8 @@ async function getProfile(context: Context, token: string, issuer: string): Prom
 
 async function getClientSigned(context: Context, token: string, issuer: string, now: Instant): Promise<Credential> {
   let application = await context.applications.find(issuer);
-  if (!application) throw refused(`The token names ${quote(issuer)} as its issuer (iss), and no application has that client id.`);
+  if (!application)
+    throw refused(`The token names ${quote(issuer)} as its issuer (iss), and no application has that client id.`);
   let verdict = verifyClientToken(token, application.client_id, application.secrets, now);
   if (verdict.isForged) {
     // Perhaps another process rotated the secret a moment ago.

@@ -72,11 +72,7 @@ async function hasHad(tx: Queryable, groupId: string, tree: unknown): Promise<bo
 }
 
 /** Finds the active groups that a tree names, by id or `custom:…`, in one query. */
-export async function groupResolver(
-  db: Queryable,
-  applicationId: number,
-  input: unknown,
-): Promise<ResolveGroup> {
+export async function groupResolver(db: Queryable, applicationId: number, input: unknown): Promise<ResolveGroup> {
   const ids = new Set<string>();
   const customIds = new Set<string>();
   for (const reference of groupReferences(input)) {

@@ -117,7 +117,9 @@ export async function updateProfile(tx: Queryable, id: string, change: ProfileCh
   if (change.nickname !== undefined) sets.push(sql`nickname = ${change.nickname}`);
   if (change.customId !== undefined) {
     sets.push(sql`custom_id = ${change.customId}`);
-    sets.push(sql`custom_id_since = case when custom_id is distinct from ${change.customId} then ${now}::timestamptz else custom_id_since end`);
+    sets.push(
+      sql`custom_id_since = case when custom_id is distinct from ${change.customId} then ${now}::timestamptz else custom_id_since end`,
+    );
   }
   if (change.customData !== undefined) sets.push(sql`custom_data = ${change.customData}`);
   await tx.query(sql`update profiles set ${join(sets)} where id = ${id}`);
