@@ -38,6 +38,13 @@ export default {
       },
     },
     {
+      name: 'files-know-no-feature',
+      comment: 'The reader of CSV is one for all of them.',
+      severity: 'error',
+      from: { path: server('files/'), pathNot: '\\.test\\.ts$' },
+      to: { path: server('[a-z]+/'), pathNot: server('files/'), dependencyTypesNot: ['type-only'] },
+    },
+    {
       name: 'database-knows-no-feature',
       severity: 'error',
       from: { path: server('database/'), pathNot: '\\.test\\.ts$' },

@@ -71,6 +71,23 @@ export interface AddedMembers {
   invalid_ids: string[];
 }
 
+/** What may have to be said of a list of ids that is a file. */
+export interface IdFileOptions {
+  /** What the ids are. Of JSON strings `profile_id` unless told otherwise; CSV says it by its header. */
+  ids?: 'profile_id' | 'custom_id';
+  /** Of CSV whose header is another one: the header of the column that holds the ids. */
+  column?: string;
+  /** False: the CSV has no header; then `ids` is required, and `column` is a number from 1. */
+  header?: boolean;
+}
+
+export interface ReplaceOptions extends IdFileOptions {
+  /** Per cent of the ids that may name no profile. Default 10. */
+  max_invalid?: number;
+  /** Whatever the ids are. So an empty list empties the group. */
+  allow_invalid?: boolean;
+}
+
 export interface ReplacedMembers {
   added: number;
   removed: number;

@@ -29,6 +29,8 @@ export class ApiError extends Error {
   readonly code: ErrorCode;
   /** Of a 400: messages by field as it was sent (`attributes[0].key`); else empty. */
   readonly fields: FieldErrors;
+  /** The fields of the answer: beside `detail` and `error_code`, what some errors say for programs, such as counts. */
+  readonly data: Record<string, unknown>;
   /** Tells the server's operators which request it was. */
   readonly requestId: string | undefined;
   /** Seconds after which the server wants to be asked again, where it said so. */
@@ -43,6 +45,7 @@ export class ApiError extends Error {
     this.status = status;
     this.code = code ?? (status === 400 ? 'invalid' : `http_${status}`);
     this.fields = fields;
+    this.data = answer;
     this.requestId = headers?.get('x-request-id') ?? undefined;
     this.retryAfter = readRetryAfter(headers?.get('retry-after'));
   }

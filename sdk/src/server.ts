@@ -128,15 +128,17 @@ function groupCalls(request: Request, root: string) {
     /**
      * Makes these the members of a static group, all in one step. As many as you like: a stream is not held in memory.
      * CSV has the header `profile_id` or `custom_id`; NDJSON has an id a line as a JSON string, of the kind that `ids` says.
+     * Where no id, or more than `max_invalid` (10) per cent of them do not, name a profile, this is a 409 with the counts in
+     * `error.data`, and nothing changes, unless `allow_invalid`.
      */
     replaceMembers: (
       group: string,
       body: string | Uint8Array | ReadableStream<Uint8Array>,
       contentType: 'text/csv' | 'application/x-ndjson',
-      { ids, signal }: { ids?: 'profile_id' | 'custom_id'; signal?: AbortSignal } = {},
+      { signal, ...options }: r.ReplaceOptions & { signal?: AbortSignal } = {},
     ) =>
       request<r.ReplacedMembers>('PUT', `${one(group)}members/`, {
-        query: { ids },
+        query: query(options),
         body,
         contentType,
         timeout: 3_600_000,

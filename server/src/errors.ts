@@ -25,6 +25,8 @@ export interface ErrorOptions {
   /** Seconds, for Retry-After. */
   retryAfter?: number;
   headers?: Record<string, string>;
+  /** What a program may want to know beside, such as counts: further fields of the answer. */
+  data?: Record<string, unknown>;
   cause?: unknown;
 }
 
@@ -34,6 +36,7 @@ export class ApiError extends Error {
   readonly status: number;
   readonly detail: string;
   readonly headers: Record<string, string>;
+  readonly data: Record<string, unknown>;
   constructor(code: ErrorCode, options: ErrorOptions = {}) {
     const detail = options.detail ?? ERRORS[code].detail;
     super(detail, { cause: options.cause });
@@ -41,6 +44,7 @@ export class ApiError extends Error {
     this.status = ERRORS[code].status;
     this.detail = detail;
     this.headers = { ...options.headers };
+    this.data = options.data ?? {};
     if (options.retryAfter !== undefined)
       this.headers['retry-after'] = String(Math.max(1, Math.ceil(options.retryAfter)));
     if (this.status === 401) this.headers['www-authenticate'] ??= 'Bearer realm="grandstand"';

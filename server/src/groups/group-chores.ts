@@ -4,7 +4,7 @@
 
 import type { Context } from '../context.ts';
 import { sql } from '../database/database.ts';
-import { isLocked } from './import-lock.ts';
+import { isLocked } from './replace-lock.ts';
 import { finishDeletions } from '../membership/deletions.ts';
 import { abandonImport, cleanSwitch, SwitchLost } from '../membership/switch.ts';
 

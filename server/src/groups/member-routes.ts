@@ -4,13 +4,15 @@ import type { FastifyRequest } from 'fastify';
 import type { Context } from '../context.ts';
 import { MAX_LARGE_PAGE_SIZE, PageOf, PageQuery, presentPage, readNumbers, readPage } from '../database/page.ts';
 import { invalid, notFound, readAll } from '../errors.ts';
+import { formatOf, inflated } from '../files/body.ts';
+import { FileQuery, readAskedColumn, readBoolean } from '../files/query.ts';
+import { readIdList } from '../files/id-list.ts';
 import { NoContent, Timestamp, nullable } from '../http/schemas.ts';
 import { LARGE_BODY_LIMIT, LONGEST_UPLOAD_MS, type App } from '../http/route.ts';
 import { formatInstant } from '../instant.ts';
 import { MEMBER_AS_OF_ORDER } from './change-store.ts';
 import { GroupParams } from './group-routes.ts';
-import { importReader } from './import-body.ts';
-import { replaceMembers } from './import-service.ts';
+import { MAX_INVALID, replaceMembers, type Tolerance } from './replace-service.ts';
 import * as service from './member-service.ts';
 import { MEMBER_ORDERS } from './member-store.ts';
 
@@ -120,18 +122,23 @@ export function memberRoutes(app: App, context: Context): void {
       handlerTimeout: LONGEST_UPLOAD_MS,
       config: { access: 'admin', rawBody: true },
       // JSON in particular would be read to its end, and that may be anywhere.
-      onRequest: async (request) => void importReader(request.headers),
+      onRequest: async (request) => void formatOf(request.headers),
       schema: {
         operationId: 'replaceMembers',
         summary: 'Replace all members',
         description:
-          'A body of any size, `application/x-ndjson` (JSON strings) or `text/csv` (header `profile_id` or `custom_id`): afterwards exactly these ' +
-          'profiles are members, in one step for every reader. A body that ends early or is malformed changes nothing. A second replacement waits for the first.',
+          'A body of any size, `application/x-ndjson` (JSON strings) or `text/csv` (header `profile_id` or `custom_id`), gzip or not: afterwards exactly these ' +
+          'profiles are members, in one step for every reader. A body that ends early or is malformed changes nothing. A second replacement waits for the first. ' +
+          `409 with \`valid_count\`, \`invalid_count\` and \`invalid_ids\`, and nothing changed, where no id, or more than ${MAX_INVALID} % of them do not, name a profile.`,
         tags,
         params: GroupParams,
         querystring: Type.Object({
-          ids: Type.Optional(
-            Type.String({ description: 'What the JSON strings are: `profile_id` (default) or `custom_id`.' }),
+          ...FileQuery,
+          max_invalid: Type.Optional(
+            Type.String({ description: `Per cent of the ids that may name no profile, 0 to 100; default ${MAX_INVALID}.` }),
+          ),
+          allow_invalid: Type.Optional(
+            Type.String({ description: '`true`: whatever the ids are. So an empty list empties the group.' }),
           ),
         }),
         response: { 200: ReplacedResource },
@@ -139,12 +146,13 @@ export function memberRoutes(app: App, context: Context): void {
     },
     async (request) => {
       const application = await context.applications.get(request.params.client_id);
-      const { ids: kind = 'profile_id' } = request.query;
-      if (kind !== 'profile_id' && kind !== 'custom_id')
-        throw invalid('ids', 'This must be one of: profile_id, custom_id.');
+      const [asked, tolerance] = readAll(
+        () => readAskedColumn(request.query),
+        () => readTolerance(request.query),
+      );
       const body = request.body instanceof Readable ? request.body : Readable.from([]); // there was none
-      const ids = importReader(request.headers)(body, kind);
-      return replaceMembers(context, application, request.params.group, ids);
+      const ids = readIdList(formatOf(request.headers), inflated(body), asked);
+      return replaceMembers(context, application, request.params.group, ids, tolerance);
     },
   );
 
@@ -244,6 +252,18 @@ export function memberRoutes(app: App, context: Context): void {
       };
     },
   );
+}
+
+function readTolerance(query: { max_invalid?: string; allow_invalid?: string }): Tolerance {
+  const { max_invalid: text = String(MAX_INVALID), allow_invalid: allowed = 'false' } = query;
+  const [maxInvalid, allowInvalid] = readAll(
+    () => {
+      if (/^\d{1,3}(\.\d+)?$/.test(text) && Number(text) <= 100) return Number(text);
+      throw invalid('max_invalid', 'This must be a number of per cent, 0 to 100.');
+    },
+    () => readBoolean('allow_invalid', allowed),
+  );
+  return { maxInvalid, allowInvalid };
 }
 
 /** With the problems of the page, whose cursor can be read only once the order is known. */

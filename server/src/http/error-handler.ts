@@ -119,7 +119,7 @@ function send(context: Context, error: unknown, request: FastifyRequest, reply: 
     .code(known.status)
     .headers(known.headers)
     .type('application/json; charset=utf-8')
-    .send({ detail: known.detail, error_code: known.code });
+    .send({ detail: known.detail, error_code: known.code, ...known.data });
 }
 
 function recognise(error: unknown): ApiError | ValidationError {

@@ -52,6 +52,8 @@ declare module 'fastify' {
      * fields that are not in `failed`, so that the answer names every problem (http/all-problems.ts).
      */
     check?: (request: FastifyRequest, failed: ReadonlySet<string>) => unknown;
+    /** Refuses query parameters that are not in the schema. PUT and DELETE always do. */
+    strictQuery?: boolean;
     /** Refuses text that cannot be stored itself, item by item. */
     readsUnstorable?: boolean;
   }

@@ -18,6 +18,7 @@ import { registerIdempotency } from './idempotency.ts';
 import { createLimits } from './limits.ts';
 import { BODY_LIMIT, LONGEST_UPLOAD_MS, type AccessRule, type App, type Caller, type Routes } from './route.ts';
 import { registerSecurityHeaders } from './security-headers.ts';
+import { registerStrictQuery } from './strict-query.ts';
 
 export interface HttpOptions {
   /** Keeps the caller's credential on the request; throws 401 or 403 where the rule is not met. */
@@ -82,6 +83,7 @@ export async function createHttp(context: Context, options: HttpOptions): Promis
     globalDecompression: false,
   });
   registerGuards(app, context, options);
+  registerStrictQuery(app);
   registerIdempotency(app, context);
   if (config.role !== 'worker') registerDocs(app);
   for (const routes of options.routes) await app.register(async (scope) => routes(scope as App, context));

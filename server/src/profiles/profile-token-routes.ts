@@ -16,7 +16,8 @@ export function profileTokenRoutes(app: App, context: Context): void {
         description: 'The others die, client-signed ones issued so far too, unless `keep_existing` is true.',
         tags: ['Access tokens'],
         params: ProfileParams,
-        body: Type.Object({ keep_existing: Type.Optional(Type.Boolean()) }),
+        // A misspelt field would kill the tokens that were to be kept.
+        body: Type.Object({ keep_existing: Type.Optional(Type.Boolean()) }, { additionalProperties: false }),
         response: { 201: Type.Object({ access_token: Type.String() }) },
       },
     },

@@ -8,7 +8,7 @@ import { fromOrdinals } from '../rules/bitset.ts';
 import { sql } from '../database/database.ts';
 import { addProfiles } from '../testing/profiles.ts';
 import { ADMIN_TOKEN, CLIENT_ID, refusal, startTestServer, type TestServer } from '../testing/server.ts';
-import { tryWithLock } from './import-lock.ts';
+import { tryWithLock } from './replace-lock.ts';
 import { runSwitch } from '../membership/switch.ts';
 
 const GROUPS = `applications/${CLIENT_ID}/profile-groups/`;
@@ -73,19 +73,20 @@ describe('replacing members', () => {
     );
     expect(first).toMatchObject({
       status: 200,
-      body: { added: 100, removed: 0, unchanged: 0, invalid_count: 3, invalid_ids: [unknown, 'no uuid', unknown] },
+      body: { added: 100, removed: 0, unchanged: 0, invalid_count: 2, invalid_ids: [unknown, 'no uuid'] },
     });
     const second = await put(group, csv(profiles.slice(50, 120)), 'text/csv; charset=utf-8');
     expect(second.body).toEqual({ added: 20, removed: 50, unchanged: 50, invalid_count: 0, invalid_ids: [] });
     expect(await agreed(group)).toEqual(profiles.slice(50, 120).toSorted());
     const table = '\ufeffname,custom_id\n"a, b",fan-1\nc,"fan-2"\n\nd,nobody';
-    const byCustomId = await groups.replaceMembers(group, table, 'text/csv');
+    const byCustomId = await groups.replaceMembers(group, table, 'text/csv', { max_invalid: 40 });
     expect(byCustomId).toEqual({ added: 2, removed: 70, unchanged: 0, invalid_count: 1, invalid_ids: ['nobody'] });
     const lines = ndjson(['fan-2', 'fan-3']);
     const named = await groups.replaceMembers(group, lines, 'application/x-ndjson', { ids: 'custom_id' });
     expect(named).toMatchObject({ added: 1, removed: 1, unchanged: 1 });
     expect(await agreed(group)).toEqual([profiles[2], profiles[3]].toSorted());
-    expect(await groups.replaceMembers(group, 'profile_id\n', 'text/csv')).toMatchObject({ removed: 2, unchanged: 0 });
+    const nothing = await groups.replaceMembers(group, 'profile_id\n', 'text/csv', { allow_invalid: true });
+    expect(nothing).toMatchObject({ removed: 2, unchanged: 0 });
     expect(await agreed(group)).toEqual([]);
     const causes = new Set((await feed(group)).map((change) => change.cause));
     expect(causes).toEqual(new Set(['import']));
@@ -94,7 +95,8 @@ describe('replacing members', () => {
   it('names the first thousand invalid ids and counts them all', async () => {
     const group = await createGroup();
     const ids = Array.from({ length: 2500 }, (_, index) => `bad ${index}`);
-    const replaced = await replace(group, [...ids, profiles[0] ?? '']);
+    const list = ndjson([...ids, profiles[0] ?? '']);
+    const replaced = await groups.replaceMembers(group, list, 'application/x-ndjson', { allow_invalid: true });
     expect(replaced).toMatchObject({ added: 1, invalid_count: 2500 });
     expect(replaced.invalid_ids).toEqual(ids.slice(0, 1000));
   });
@@ -132,6 +134,115 @@ describe('replacing members', () => {
     });
     expect(latin.status).toBe(400);
     expect(await agreed(group)).toEqual(members);
+  });
+
+  it('in which no id, or too few, are valid changes nothing and says what was found', async () => {
+    const members = profiles.slice(0, 10).toSorted();
+    const group = await createGroup(members);
+    const fans = Array.from({ length: 20 }, (_, index) => `fan-${index}`);
+    const none: [what: string, body: string, type: string, query?: string][] = [
+      ['custom ids where profile ids are expected', ndjson(fans), 'application/x-ndjson'],
+      ['custom ids under the header of profile ids', csv(fans), 'text/csv'],
+      ['ids in single quotes', csv(profiles.slice(20, 40).map((id) => `'${id}'`)), 'text/csv'],
+      ['numbers that a spreadsheet has rounded', csv(['1.23457E+12', '1.23457E+12'], 'custom_id'), 'text/csv'],
+      ['a header and nothing', 'profile_id\r\n', 'text/csv'],
+      ['a header and blank cells', 'profile_id,name\r\n,a\r\n  ,b\r\n', 'text/csv'],
+      ['profile ids as custom ids', ndjson(profiles.slice(20, 40)), 'application/x-ndjson', '?ids=custom_id'],
+    ];
+    for (const [what, body, type, query] of none) {
+      const answer = await put(group, body, type, query);
+      expect(answer, what).toMatchObject({ status: 409, body: { error_code: 'conflict', valid_count: 0 } });
+    }
+    expect((await put(group, ndjson(fans))).body).toMatchObject({ invalid_count: 20, invalid_ids: fans });
+
+    const mixed = ndjson([...profiles.slice(20, 28), 'a', 'b']);
+    const error = await refusal(groups.replaceMembers(group, mixed, 'application/x-ndjson'));
+    expect(error).toMatchObject({ status: 409, data: { valid_count: 8, invalid_count: 2, invalid_ids: ['a', 'b'] } });
+    expect(error.message).toContain('2 of 10 ids (20 %) name no profile of this application, more than 10 %.');
+    for (const query of ['?max_invalid=19.9', '?max_invalid=0', '?allow_invalid=false'])
+      expect((await put(group, mixed, undefined, query)).status, query).toBe(409);
+    expect(await agreed(group)).toEqual(members);
+    expect((await put(group, mixed, undefined, '?max_invalid=20')).status).toBe(200);
+    expect(await agreed(group)).toEqual(profiles.slice(20, 28).toSorted());
+    // One in ten is what misspelt lists have.
+    expect((await put(group, ndjson([...profiles.slice(0, 9), 'a']))).status).toBe(200);
+    expect((await put(group, ndjson(fans), undefined, '?allow_invalid=true')).body).toMatchObject({ removed: 9 });
+    expect(await agreed(group)).toEqual([]);
+  });
+
+  it('with a parameter that is not known, or of a value that is not, changes nothing', async () => {
+    const members = profiles.slice(0, 10).toSorted();
+    const group = await createGroup(members);
+    const body = ndjson(profiles.slice(20, 40));
+    const bad: Record<string, string> = {
+      '?id=custom_id': 'id',
+      '?Ids=custom_id': 'Ids',
+      '?ids=custom_ids': 'ids',
+      '?ids=custom_id&ids=profile_id': 'ids',
+      '?allow-invalid=true': 'allow-invalid',
+      '?allow_invalid=yes': 'allow_invalid',
+      '?max_invalid=ten': 'max_invalid',
+      '?max_invalid=101': 'max_invalid',
+      '?header=no': 'header',
+    };
+    for (const [query, field] of Object.entries(bad)) {
+      const answer = await put(group, body, undefined, query);
+      expect([answer.status, Object.keys(answer.body)], query).toEqual([400, [field]]);
+    }
+    const unknown = await put(group, body, undefined, '?id=custom_id');
+    expect(unknown.body).toEqual({
+      id: ['Unknown query parameter. This call knows: ids, column, header, max_invalid, allow_invalid.'],
+    });
+    expect((await server.call('DELETE', `${GROUPS}${group}/?dry_run=true`)).body).toEqual({
+      dry_run: ['Unknown query parameter. This call has no query parameters.'],
+    });
+    expect(await agreed(group)).toEqual(members);
+  });
+
+  it('reads any delimiter and any spelling of the header, and asks where it knows none', async () => {
+    const group = await createGroup();
+    const two = profiles.slice(1, 3).toSorted();
+    const files: [file: string, query?: string][] = [
+      ['custom_id;points\nfan-1;7\nfan-2;12\n'],
+      ['points\tCustom ID\r\n7\tfan-1\r\n12\tfan-2\r\n'],
+      ['\ufeff"Custom-Id";"name, first"\r"fan-1";"a;b"\r"fan-2";""'],
+      ['sep=;\ncustomId;a\nfan-1;1,5\nfan-2;2,5\n'],
+      ['user_id,points\nfan-1,7\nfan-2,12\n', '?column=user_id&ids=custom_id'],
+      ['user_id,points\nfan-1,7\nfan-2,12\n', '?column=USER%20ID&ids=custom_id'],
+      ['user_id,custom_id\nfan-1,fan-8\nfan-2,fan-9\n', '?column=user_id&ids=custom_id'],
+      ['fan-1\nfan-2\n', '?header=false&ids=custom_id'],
+      ['7;fan-1\n12;fan-2\n', '?header=false&ids=custom_id&column=2'],
+      [csv(two)],
+      [csv(two, 'Profile ID')],
+    ];
+    for (const [file, query] of files) {
+      expect((await put(group, file, 'text/csv', query)).status, file).toBe(200);
+      expect(await all(group), file).toHaveLength(2);
+      expect((await all(group)).toSorted(), file).toEqual(two);
+      await put(group, csv([]), 'text/csv', '?allow_invalid=true');
+    }
+    await replace(group, two);
+    const unknown = await put(group, 'user_id,points\n41,7\n42,12\n43,30', 'text/csv');
+    expect(unknown.status).toBe(400);
+    expect(unknown.body).toEqual({
+      column: [
+        'No header is profile_id or custom_id. These were seen: "user_id", "points". Name the column that holds the ids: ' +
+          'column=<its header>&ids=profile_id or ids=custom_id.',
+      ],
+    });
+    const refusedFiles: [file: string, query?: string][] = [
+      ['fan-1\nfan-2\n'],
+      ['custom_id,custom_id\nfan-1,fan-2\n'],
+      ['user_id,points\nfan-1,7\n', '?column=user_id'],
+      ['user_id,points\nfan-1,7\n', '?column=name&ids=custom_id'],
+      ['7;fan-1\n12;fan-2\n', '?header=false&ids=custom_id'],
+      ['7;fan-1\n12;fan-2\n', '?header=false&ids=custom_id&column=3'],
+      // Once the header has settled it, another delimiter is text.
+      ['custom_id;points\nfan-1;7\nfan-2,12\n'],
+    ];
+    for (const [file, query] of refusedFiles)
+      expect((await put(group, file, 'text/csv', query)).status, file).toBe(400);
+    expect(await agreed(group)).toEqual(two);
   });
 
   it('of another kind is refused before its body is read, however long that is', async () => {

@@ -1,14 +1,15 @@
-// Replaces the members of a static group by those in a body, in one switch.
+// Replaces the members of a static group by those in a file, in one switch. A file whose ids are not what they seem would
+// empty the group: so one in which none, or fewer than were to be expected, name a profile changes nothing.
 
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
 import { ApiError, conflict, notFound } from '../errors.ts';
 import { readUuid } from '../ids.ts';
 import { findProfileIdsByCustomIds } from '../profiles/profile-store.ts';
-import { buildBitset, has, type Bitset } from '../rules/bitset.ts';
+import { buildBitset, popcount, has, type Bitset } from '../rules/bitset.ts';
 import { findGroup, getGroup, requireStatic } from './group-service.ts';
-import type { SentId } from './import-body.ts';
-import { tryWithLock } from './import-lock.ts';
+import type { SentId } from '../files/id-list.ts';
+import { tryWithLock } from './replace-lock.ts';
 import { findOrdinals } from './member-store.ts';
 import { SwitchLost, runSwitch, type SwitchPlan, type SwitchResult } from '../membership/switch.ts';
 
@@ -21,6 +22,12 @@ export interface Replaced {
 }
 
 const MAX_INVALID_IDS = 1000;
+/** An answer that refuses stays short. */
+const MAX_TOLD_IDS = 100;
+/** Further ones are counted without being compared: a list of wrong ids only is no reason to hold all of it. */
+const MAX_COMPARED = 100_000;
+/** Of the ids, in per cent. */
+export const MAX_INVALID = 10;
 const BATCH = 5_000;
 /** Batches of ids that are looked up while the next ones arrive. */
 const AHEAD = 2;
@@ -29,16 +36,26 @@ const AT_ONCE = 1;
 const WAIT_MS = 100;
 const MAX_WAIT_MS = 600_000;
 
+export interface Tolerance {
+  /** Per cent of the ids that may name no profile. */
+  maxInvalid?: number;
+  /** Whatever the ids are, none included. */
+  allowInvalid?: boolean;
+}
+
 /** Two at once on one group: the second waits for the first, and both succeed in that order. */
 export async function replaceMembers(
   context: Context,
   application: Application,
   text: string,
-  ids: AsyncIterable<SentId>,
+  ids: AsyncIterable<SentId[]>,
+  tolerance: Tolerance = {},
 ): Promise<Replaced> {
   const group = await getGroup(context.db, application.id, text);
   requireStatic(group);
-  const { target, invalidCount, invalidIds } = await readTarget(context, application, ids);
+  const read = await readTarget(context, application, ids);
+  requireMostlyValid(read, tolerance);
+  const { target, invalidCount, invalidIds } = read;
   const result = await inTurn(() => switchTo(context, application, group.id, target));
   context.groupChores.wake(); // what the switch left behind
   return {
@@ -56,14 +73,35 @@ interface Target {
   invalidIds: string[];
 }
 
-async function readTarget(context: Context, application: Application, ids: AsyncIterable<SentId>): Promise<Target> {
+function requireMostlyValid(read: Target, { maxInvalid = MAX_INVALID, allowInvalid = false }: Tolerance): void {
+  const { invalidCount, invalidIds } = read;
+  const valid = popcount(read.target);
+  const share = (100 * invalidCount) / (valid + invalidCount);
+  if (allowInvalid || (valid > 0 && share <= maxInvalid)) return;
+  const what =
+    valid + invalidCount === 0
+      ? 'The list is empty'
+      : valid === 0
+        ? `None of the ${invalidCount} ids names a profile of this application`
+        : `${invalidCount} of ${valid + invalidCount} ids (${Math.ceil(share * 10) / 10} %) name no profile of this application, more than ${maxInvalid} %`;
+  throw new ApiError('conflict', {
+    detail: `${what}. Nothing was changed. If it is meant, say allow_invalid=true.`,
+    data: { valid_count: valid, invalid_count: invalidCount, invalid_ids: invalidIds.slice(0, MAX_TOLD_IDS) },
+  });
+}
+
+async function readTarget(context: Context, application: Application, ids: AsyncIterable<SentId[]>): Promise<Target> {
   const target = buildBitset();
   const read: Omit<Target, 'target'> = { invalidCount: 0, invalidIds: [] };
+  const told = new Set<string>();
   const pending: Promise<{ id: string; ordinal: number | undefined }[]>[] = [];
   const settle = async (): Promise<void> => {
     for (const { id, ordinal } of (await pending.shift()) ?? []) {
       if (ordinal !== undefined) target.add(ordinal);
-      else if (read.invalidCount++ < MAX_INVALID_IDS) read.invalidIds.push(id);
+      else if (!told.has(id)) {
+        if (told.size < MAX_COMPARED) told.add(id);
+        if (read.invalidCount++ < MAX_INVALID_IDS) read.invalidIds.push(id);
+      }
     }
   };
   const lookUp = (sent: SentId[]): void => {
@@ -73,7 +111,7 @@ async function readTarget(context: Context, application: Application, ids: Async
   };
   let batch: SentId[] = [];
   for await (const sent of ids) {
-    batch.push(sent);
+    batch.push(...sent);
     if (batch.length < BATCH) continue;
     lookUp(batch);
     batch = [];

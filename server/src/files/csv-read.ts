@@ -1,0 +1,208 @@
+// The only reader of CSV: replacements of members, imports and previews of files, on behalf of programs, the command line
+// and the console. What it leaves open is never guessed: the delimiter is settled once, by the header, and which column is
+// which is settled in columns.ts, by the header too.
+
+import { CsvError, parse, type Parser } from 'csv-parse';
+import { malformed, refused } from './text.ts';
+
+export interface CsvRow {
+  /** Of the file, from 1: where the row begins. */
+  line: number;
+  cells: string[];
+}
+
+/** What is read at once: the rows of a piece of text. */
+export interface CsvBatch {
+  rows: CsvRow[];
+}
+
+export interface CsvTable {
+  delimiter: Delimiter;
+  /** The cells of the first row; as many as the first row has where the file is said to have no header. */
+  header: string[];
+  batches: AsyncGenerator<CsvBatch>;
+}
+
+export type Delimiter = ',' | ';' | '\t';
+
+const DELIMITERS: Delimiter[] = [',', ';', '\t'];
+/** A quote that is never closed would make one record of the rest of the file. */
+const MAX_RECORD = 1024 * 1024;
+
+export interface CsvOptions {
+  /** How many of these headers are known: the delimiter by which most are, counts. */
+  known?: (headers: string[]) => number;
+  /** False: the first row is one like the others. */
+  hasHeader?: boolean;
+}
+
+/** Reads as far as the header; the rows come as they are asked for. Text is what `readText` gives. */
+export async function readCsv(text: AsyncGenerator<string>, options: CsvOptions = {}): Promise<CsvTable> {
+  const { known = () => 0, hasHeader = true } = options;
+  const start = await readFirstRecord(text);
+  const said = /^\s*"?sep=([,;\t])"?[ \t]*(\r\n|\n|\r)/i.exec(start.first); // what Excel puts before the header
+  const delimiter = (said?.[1] as Delimiter | undefined) ?? settle(start.first, known); // one of the three
+  const records = readRecords(rejoin(start, said?.[0].length ?? 0, text), delimiter, said ? 2 : 1);
+  const [first, ...others] = await opening(records);
+  if (!first) throw refused('The file has no header.');
+  return {
+    delimiter,
+    header: hasHeader ? first.cells : first.cells.map(() => ''),
+    batches: batchesOf(hasHeader ? others : [first, ...others], first.cells.length, records),
+  };
+}
+
+interface Start {
+  /** From the beginning to the end of the first record that is not blank, if the file has one. */
+  first: string;
+  rest: string;
+}
+
+/** Enough of the text to hold its first record, a `sep=` line included. */
+async function readFirstRecord(text: AsyncGenerator<string>): Promise<Start> {
+  let held = '';
+  for (;;) {
+    const end = endOfRecords(held);
+    if (end !== undefined) return { first: held.slice(0, end), rest: held.slice(end) };
+    if (held.length > MAX_RECORD) throw malformed(1, `the header is longer than ${MAX_RECORD} characters.`);
+    const { done, value } = await text.next();
+    if (done) return { first: held, rest: '' };
+    held += value;
+  }
+}
+
+/** Where the first record ends that is neither blank nor names the delimiter; a line end within quotes ends none. */
+function endOfRecords(held: string): number | undefined {
+  let quoted = false;
+  let from = 0;
+  // The character after a line end is looked at too: CR may be half of one.
+  for (let at = 0; at < held.length - 1; at++) {
+    const code = held.charCodeAt(at);
+    if (code === 0x22) quoted = !quoted;
+    if (quoted || (code !== 0x0a && code !== 0x0d) || (code === 0x0d && held.charCodeAt(at + 1) === 0x0a)) continue;
+    const line = held.slice(from, at).trim();
+    if (line !== '' && !/^"?sep=.?"?$/i.test(line)) return at + 1;
+    from = at + 1;
+  }
+  return undefined;
+}
+
+async function* rejoin(start: Start, skipped: number, text: AsyncGenerator<string>): AsyncGenerator<string> {
+  yield start.first.slice(skipped) + start.rest;
+  yield* text;
+}
+
+/** The first rows. The parser looks ahead: the header of a file that has nothing else comes with the end. */
+async function opening(records: AsyncGenerator<CsvRow[]>): Promise<CsvRow[]> {
+  for (;;) {
+    const { done, value } = await records.next();
+    if (done) return [];
+    if (value.length > 0) return value;
+  }
+}
+
+/** By which delimiter most headers are known; else the one that makes most columns of the first row. */
+function settle(first: string, known: (headers: string[]) => number): Delimiter {
+  const candidates = DELIMITERS.map((delimiter) => {
+    const cells = splitHeader(first, delimiter);
+    return { delimiter, known: known(cells), cells: cells.length };
+  });
+  candidates.sort((a, b) => b.known - a.known || b.cells - a.cells); // stable: a comma before the others
+  return candidates[0]?.delimiter ?? ',';
+}
+
+/** Good enough to count by: the row itself is read by the parser. */
+function splitHeader(first: string, delimiter: Delimiter): string[] {
+  const cells = [''];
+  let quoted = false;
+  for (const character of first.trim()) {
+    if (character === '"') quoted = !quoted;
+    else if (character === delimiter && !quoted) cells.push('');
+    else cells[cells.length - 1] += character;
+  }
+  return cells;
+}
+
+async function* batchesOf(
+  first: CsvRow[],
+  columns: number,
+  records: AsyncGenerator<CsvRow[]>,
+): AsyncGenerator<CsvBatch> {
+  const evened = (rows: CsvRow[]): CsvBatch => ({ rows: rows.map((row) => even(row, columns)) });
+  if (first.length > 0) yield evened(first);
+  for await (const rows of records) if (rows.length > 0) yield evened(rows);
+}
+
+/** Delimiters at a row's end that the header does not have are blank cells; anything else is for the caller to judge. */
+function even(row: CsvRow, columns: number): CsvRow {
+  while (row.cells.length > columns && row.cells.at(-1) === '') row.cells.pop();
+  return row;
+}
+
+/** Rows that are not blank, with their lines. Cells lose the blanks around them, but for what is quoted. */
+async function* readRecords(
+  text: AsyncGenerator<string>,
+  delimiter: Delimiter,
+  firstLine: number,
+): AsyncGenerator<CsvRow[]> {
+  let line = firstLine;
+  let rows: CsvRow[] = [];
+  const parser = parse({
+    bom: false, // readText dropped it
+    delimiter,
+    record_delimiter: ['\r\n', '\n', '\r'],
+    trim: true,
+    relax_column_count: true,
+    max_record_size: MAX_RECORD,
+    // Taken here rather than from the stream: a promise for each of a million rows costs more than reading them.
+    on_record(cells: string[]) {
+      if (cells.length > 1 || cells[0] !== '') rows.push({ line, cells });
+      line += 1 + lineEnds(cells);
+      return null;
+    },
+  });
+  parser.resume();
+  const failed = new Promise<never>((_resolve, reject) => parser.once('error', reject));
+  failed.catch(() => {}); // it is awaited where text is written
+  try {
+    for await (const piece of text) {
+      await Promise.race([failed, write(parser, piece)]);
+      yield rows;
+      rows = [];
+    }
+    await Promise.race([failed, end(parser)]);
+    yield rows;
+  } catch (error) {
+    if (error instanceof CsvError) throw explain(error, line);
+    throw error;
+  } finally {
+    parser.destroy();
+  }
+}
+
+const write = (parser: Parser, text: string): Promise<void> =>
+  new Promise((resolve, reject) => parser.write(text, (error) => (error ? reject(error) : resolve())));
+
+const end = (parser: Parser): Promise<void> => new Promise((resolve) => parser.end(() => resolve()));
+
+function lineEnds(cells: string[]): number {
+  let count = 0;
+  for (const cell of cells) {
+    if (cell.includes('\n') || cell.includes('\r')) count += cell.match(/\r\n|\n|\r/g)?.length ?? 0;
+  }
+  return count;
+}
+
+function explain(error: CsvError, line: number): Error {
+  switch (error.code) {
+    case 'CSV_QUOTE_NOT_CLOSED':
+      return malformed(line, 'a quote is opened and never closed; perhaps the file is cut off.');
+    case 'CSV_MAX_RECORD_SIZE':
+      return malformed(line, `the row is longer than ${MAX_RECORD} bytes; perhaps a quote is opened and never closed.`);
+    case 'CSV_INVALID_CLOSING_QUOTE':
+    case 'INVALID_OPENING_QUOTE':
+      return malformed(line, 'a quote stands within a cell. Put the cell in quotes, and write each quote in it twice.');
+    default:
+      return malformed(line, `the CSV is malformed: ${error.message.slice(0, 200)}`);
+  }
+}

@@ -1,0 +1,28 @@
+// NDJSON: a JSON text a line. Lines are found here; what they hold is for the caller to judge.
+
+import { malformed } from './text.ts';
+
+export interface Line {
+  /** From 1. */
+  line: number;
+  text: string;
+}
+
+/** The lines that are not blank, as many at a time as a piece of text holds. */
+export async function* readLines(text: AsyncGenerator<string>, maxLength: number): AsyncGenerator<Line[]> {
+  let rest = '';
+  let number = 0;
+  for await (const piece of text) {
+    const lines = (rest + piece).split('\n');
+    rest = lines.pop() ?? '';
+    const batch: Line[] = [];
+    for (const line of lines) {
+      number++;
+      if (line.length > maxLength) throw malformed(number, `longer than ${maxLength} characters.`);
+      if (line.trim() !== '') batch.push({ line: number, text: line });
+    }
+    if (rest.length > maxLength) throw malformed(number + 1, `longer than ${maxLength} characters.`);
+    if (batch.length > 0) yield batch;
+  }
+  if (rest.trim() !== '') yield [{ line: number + 1, text: rest }];
+}
