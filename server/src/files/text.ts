@@ -2,6 +2,7 @@
 // write as "Unicode text", cut off by a connection that broke, or no text at all. What cannot be read for certain is refused
 // with a sentence that says what it seems to be.
 
+import { TextDecoder } from 'node:util';
 import { ValidationError, invalid } from '../errors.ts';
 
 export const refused = (what: string): ValidationError => invalid('non_field_errors', what);
