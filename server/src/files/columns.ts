@@ -78,7 +78,8 @@ function numbered(count: number, column: string | undefined, ids: IdKind | undef
 /** The index of the column of this header: as it stands, else in any case and however its words are joined. */
 function findHeader(headers: string[], column: string): number {
   const exact = headers.flatMap((header, index) => (header === column ? [index] : []));
-  const found = exact.length > 0 ? exact : headers.flatMap((h, index) => (headerKey(h) === headerKey(column) ? [index] : []));
+  const found =
+    exact.length > 0 ? exact : headers.flatMap((h, index) => (headerKey(h) === headerKey(column) ? [index] : []));
   if (found.length === 1 && found[0] !== undefined) return found[0];
   throw invalid(
     'column',

@@ -14,8 +14,7 @@ export function csvCell(text: string): string {
 }
 
 /** What `csvCell` was given. */
-export const plainCell = (cell: string): string =>
-  cell.startsWith("'") && FORMULA.test(cell) ? cell.slice(1) : cell;
+export const plainCell = (cell: string): string => (cell.startsWith("'") && FORMULA.test(cell) ? cell.slice(1) : cell);
 
 export const csvRow = (cells: readonly (string | number | boolean | null | undefined)[]): string =>
   `${cells.map((cell) => (cell === null || cell === undefined ? '' : csvCell(String(cell)))).join(',')}\r\n`;

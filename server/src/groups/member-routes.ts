@@ -135,7 +135,9 @@ export function memberRoutes(app: App, context: Context): void {
         querystring: Type.Object({
           ...FileQuery,
           max_invalid: Type.Optional(
-            Type.String({ description: `Per cent of the ids that may name no profile, 0 to 100; default ${MAX_INVALID}.` }),
+            Type.String({
+              description: `Per cent of the ids that may name no profile, 0 to 100; default ${MAX_INVALID}.`,
+            }),
           ),
           allow_invalid: Type.Optional(
             Type.String({ description: '`true`: whatever the ids are. So an empty list empties the group.' }),
