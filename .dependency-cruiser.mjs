@@ -32,7 +32,7 @@ export default {
       from: { path: server('rules/'), pathNot: server('rules/(.*-store|.*\\.test)\\.ts$') },
       to: {
         path: server(
-          '(http|profiles|groups|activities|evaluation|applications|attributes|facts|membership|queue|producers|statistics)/',
+          '(http|profiles|groups|activities|evaluation|applications|attributes|events|facts|membership|queue|producers|statistics)/',
         ),
         dependencyTypesNot: ['type-only'],
       },
@@ -50,7 +50,7 @@ export default {
       from: { path: server('database/'), pathNot: '\\.test\\.ts$' },
       to: {
         path: server(
-          '(profiles|groups|activities|evaluation|applications|attributes|facts|membership|queue|producers|statistics|http)/',
+          '(profiles|groups|activities|evaluation|applications|attributes|events|facts|membership|queue|producers|statistics|http)/',
         ),
         dependencyTypesNot: ['type-only'],
       },
@@ -61,7 +61,7 @@ export default {
       severity: 'error',
       from: { path: server('http/'), pathNot: '\\.test\\.ts$' },
       to: {
-        path: server('(profiles|groups|activities|evaluation|attributes|facts|membership|queue|producers|statistics)/'),
+        path: server('(profiles|groups|activities|evaluation|attributes|events|facts|membership|queue|producers|statistics)/'),
         dependencyTypesNot: ['type-only'],
       },
     },
@@ -71,7 +71,7 @@ export default {
       severity: 'error',
       from: {
         path: server(
-          '(profiles|groups|activities|applications|attributes|credentials|facts|membership|queue|producers)/',
+          '(profiles|groups|activities|applications|attributes|credentials|events|facts|membership|queue|producers)/',
         ),
         pathNot: '\\.test\\.ts$',
       },

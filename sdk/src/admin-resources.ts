@@ -297,3 +297,18 @@ export interface PageOptions {
 }
 
 export type { Page, Profile };
+
+/** What happened to a profile; what it is now stands in the profile. */
+export interface ProfileChange {
+  /** From 1, without gaps. */
+  sequence: number;
+  event: 'profile.created' | 'profile.updated' | 'profile.erased' | 'profile.merged' | (string & {});
+  profile_id: string;
+  /** The one that the profile has now; null once it was erased. */
+  custom_id: string | null;
+  at: string;
+  /** Of an update: `nickname`, `custom_id`, `custom_data`, and `attributes.` with each key. */
+  changed?: string[];
+  /** Of a merge: the profile that stays. */
+  into?: string;
+}

@@ -20,21 +20,21 @@ export interface ChangesOptions {
 
 const PAGE_SIZE = 1000;
 
-export function followChanges(
+export function followChanges<Change extends { sequence: number } = MembershipChange>(
   request: Request,
   path: string,
   options: ChangesOptions,
-): AsyncIterableIterator<MembershipChange> {
+): AsyncIterableIterator<Change> {
   const { follow = false, interval = 1000, pageSize = PAGE_SIZE, signal } = options;
   let { after = 0 } = options;
-  let rows: MembershipChange[] = [];
+  let rows: Change[] = [];
   let at = 0;
   let isLast = false;
   return iterator(async () => {
     while (at >= rows.length) {
       if (isLast && !follow) return undefined;
       if (isLast) await delay(interval, signal);
-      const page: Page<MembershipChange> = await request('GET', path, {
+      const page: Page<Change> = await request('GET', path, {
         query: { after, page_size: pageSize },
         signal,
       });

@@ -89,6 +89,9 @@ function profileCalls(request: Request, root: string, clientId: string) {
       return answer.access_token;
     },
     revokeTokens: (id: string) => request<void>('DELETE', `profiles/${path(id)}/access-tokens/`),
+    /** Who was created, changed, erased and merged, in order and without gaps; with `follow`, also what is yet to come. */
+    changes: (options: ChangesOptions = {}): AsyncIterableIterator<r.ProfileChange> =>
+      followChanges<r.ProfileChange>(request, `${root}profile-changes/`, options),
     /** The groups that a profile is in, also those that its own token does not see. Newest first. */
     groups: (id: string, filter: r.PageOptions = {}, options?: ListOptions): List<ProfileGroupMembership> =>
       list(request, `${root}profiles/${path(id)}/profile-groups/`, query(filter), options),

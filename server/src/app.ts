@@ -22,6 +22,7 @@ import { migrate } from './database/migrate.ts';
 import { dynamicGroups } from './evaluation/dynamic-groups.ts';
 import { countSlice, evaluationGauges, evaluationMeters, noCounts } from './evaluation/meters.ts';
 import { startEvaluation, type Evaluation } from './evaluation/thread.ts';
+import { eventRoutes } from './events/event-routes.ts';
 import { evaluationRoutes } from './evaluation/evaluation-routes.ts';
 import { createWorker, type Worker } from './evaluation/worker.ts';
 import { changeRoutes } from './groups/change-routes.ts';
@@ -169,6 +170,7 @@ async function composeApp(
               groupRoutes,
               memberRoutes,
               changeRoutes,
+              eventRoutes,
               evaluationRoutes,
               activityRoutes,
               activityTypeRoutes,

@@ -13,6 +13,7 @@ const BY_PROFILE = [
   'pins',
   'queue',
   'backfill_touched',
+  'new_events',
 ];
 const BY_GROUP = ['group_heads', 'group_epochs', 'changes', 'group_sizes', 'verifications'];
 const REFERENCE = [
@@ -30,7 +31,7 @@ const REFERENCE = [
   'rulesets',
   'watched_keys',
 ];
-/** Each distributed by a column of its own. The rest (backfills, leases, sweeps, settings) stays on the coordinator. */
+/** Each distributed by a column of its own. The rest (backfills, leases, sweeps, settings, webhooks) stays on the coordinator. */
 const BY_OWN: [table: string, column: string][] = [
   ['custom_ids', 'custom_id'],
   ['tombstones', 'custom_id_hash'],
@@ -40,6 +41,8 @@ const BY_OWN: [table: string, column: string][] = [
   ['statistics', 'application_id'],
   ['daily_counts', 'application_id'],
   ['minute_counts', 'application_id'],
+  ['event_heads', 'application_id'],
+  ['events', 'application_id'],
 ];
 
 /** Whether this is a Citus cluster; if so, its tables are distributed afterwards. */
@@ -63,7 +66,8 @@ export async function distribute(client: pg.Client): Promise<boolean> {
   return true;
 }
 
-const column = (table: string): string => (table === 'profiles' ? 'id' : 'profile_id');
+const COLUMNS: Record<string, string> = { profiles: 'id', new_events: 'subject_id' };
+const column = (table: string): string => COLUMNS[table] ?? 'profile_id';
 
 async function distributeLike(
   once: (table: string, text: string, values: string[]) => Promise<void>,

@@ -145,7 +145,7 @@ export function presentPage<Row, T>(
   const hasNext = backwards || more;
   const hasPrevious = backwards ? more : page.cursor !== undefined || page.number > 1;
   const link = (row: Row, back: boolean): string =>
-    pageUrl(request, encode(order.name, { key: order.key(row), backwards: back, count: total, extra }));
+    pageUrl(request, 'cursor', encode(order.name, { key: order.key(row), backwards: back, count: total, extra }));
   return {
     count: total,
     next: hasNext && last ? link(last, false) : null,
@@ -154,12 +154,13 @@ export function presentPage<Row, T>(
   };
 }
 
-function pageUrl(request: FastifyRequest, cursor: string): string {
+/** This list from another place on. */
+export function pageUrl(request: FastifyRequest, name: 'cursor' | 'after', value: string): string {
   // A request line may hold a whole URL; its host is not ours to repeat.
   const url = new URL(request.url.replace(/^[a-z]+:\/\/[^/?]*/i, ''), request.origin);
   if (!url.pathname.endsWith('/')) url.pathname += '/';
   url.searchParams.delete('page');
-  url.searchParams.set('cursor', cursor);
+  url.searchParams.set(name, value);
   return url.href;
 }
 

@@ -11,7 +11,7 @@ import { cleanSwitch, runSwitch, SwitchLost, type SwitchPlan, type SwitchProgres
 import { formatInstant, type Instant } from '../instant.ts';
 import { andNot, fromOrdinals, or, type Bitset } from '../rules/bitset.ts';
 import { isMember, type CompiledRule } from '../rules/evaluate.ts';
-import { delayRetry } from './failures.ts';
+import { delayRetry, recordFailure } from './failures.ts';
 import { unwatchOthers } from './definitions.ts';
 import { BUCKETS } from '../queue/queue.ts';
 import type { ApplicationRules, GroupRules, RulesCache } from './rules-cache.ts';
@@ -170,9 +170,12 @@ async function decideTouched(
 async function noteFailure({ db, clock }: BackfillContext, due: DueBackfill, error: unknown): Promise<void> {
   const message = (error instanceof Error ? error.message : String(error)).slice(0, 1000);
   await db.transaction(async (tx) => {
-    const { count } = await tx.query(sql`
+    const { rows } = await tx.query<{ failures: number }>(sql`
       update backfills set last_error = ${message}, failures = failures + 1
-      where group_id = ${due.group_id} and ruleset_id = ${due.ruleset_id} and stage <> 'clean'`);
-    if (count > 0) await delayRetry(tx, due.group_id, clock.now());
+      where group_id = ${due.group_id} and ruleset_id = ${due.ruleset_id} and stage <> 'clean' returning failures`);
+    if (rows.length === 0) return;
+    const now = clock.now();
+    await delayRetry(tx, due.group_id, now);
+    if (rows[0]?.failures === 1) await recordFailure(tx, due.application_id, due.group_id, message, now);
   });
 }

@@ -4,6 +4,8 @@
 import type { Clock } from '../clock.ts';
 import { sql, type Database, type Queryable } from '../database/database.ts';
 import { formatInstant, MICROS_PER_SECOND, type Instant } from '../instant.ts';
+import type { GroupEvent } from '../events/event.ts';
+import { recordEvents } from '../events/event-store.ts';
 import { readAsOf } from '../queue/as-of.ts';
 
 const FIRST_PAUSE = MICROS_PER_SECOND;
@@ -68,10 +70,36 @@ export async function failGroup(
     const [group] = rows;
     if (!group) return;
     await freeze(tx, applicationId, groupId);
-    const { rows: backfills } = await tx.query(
-      sql`select from backfills where group_id = ${groupId} and last_error is null`,
+    const { rows: backfills } = await tx.query<{ last_error: string | null }>(
+      sql`select last_error from backfills where group_id = ${groupId}`,
     );
-    if (backfills.length > 0) return; // what is being filled comes with a rule of its own
-    await requestFill(tx, { id: groupId, applicationId, rulesetId: group.ruleset_id }, context.clock.now(), { error });
+    const [backfill] = backfills;
+    if (backfill?.last_error === null) return; // what is being filled comes with a rule of its own
+    const now = context.clock.now();
+    await requestFill(tx, { id: groupId, applicationId, rulesetId: group.ruleset_id }, now, { error });
+    if (!backfill) await recordFailure(tx, applicationId, groupId, error, now);
   });
+}
+
+/** Tells that a group stopped following its rule; call it once for failures in a row. */
+export async function recordFailure(
+  tx: Queryable,
+  applicationId: number,
+  groupId: string,
+  error: string,
+  at: Instant,
+): Promise<void> {
+  const { rows } = await tx.query<{ name: string; custom_id: string | null }>(
+    sql`select name, custom_id from groups where id = ${groupId}`,
+  );
+  const events = rows.map(({ name, custom_id: customId }): GroupEvent => ({
+    event: 'evaluation.failed',
+    applicationId,
+    groupId,
+    name,
+    customId,
+    error: error.slice(0, MAX_ERROR),
+    at,
+  }));
+  await recordEvents(tx, events);
 }

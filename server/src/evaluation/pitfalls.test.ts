@@ -225,6 +225,10 @@ describe('pitfalls', () => {
     bench.clock.advance(3_600 * MICROS_PER_SECOND);
     await bench.tick();
     expect((await bench.show(group)).evaluation).toMatchObject({ state: 'live', last_error: null });
+    const { rows: told } = await db().query<{ error: string }>(
+      sql`select data->>'error' as error from new_events where subject_id = ${group} and event = 'evaluation.failed'`,
+    );
+    expect(told).toEqual([{ error: "There is no attribute 'gone'." }]); // once, however often it failed in a row
     expect(await verify(group)).toMatchObject({ missing: 0, extra: 0 });
   });
 

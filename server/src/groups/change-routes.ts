@@ -1,8 +1,9 @@
 import { Type } from 'typebox';
 import type { FastifyRequest } from 'fastify';
 import type { Context } from '../context.ts';
-import { DEFAULT_PAGE_SIZE, MAX_LARGE_PAGE_SIZE, PageOf, readPage, type Query } from '../database/page.ts';
-import { ApiError, invalid, readAll } from '../errors.ts';
+import { PageOf, type Query } from '../database/page.ts';
+import { invalid, readAll } from '../errors.ts';
+import { FeedQuery, presentFeed, readFeedPosition } from '../http/feed.ts';
 import { SteppedRangeFields, SteppedRangeQuery, readSteppedRange, type SteppedRange } from '../http/range.ts';
 import { ClientIdParams, Timestamp } from '../http/schemas.ts';
 import { readUuid } from '../ids.ts';
@@ -25,21 +26,6 @@ const ChangeResource = Type.Object(
   },
   { $id: 'MembershipChange' },
 );
-
-const ChangesQuery = Type.Object({
-  after: Type.Optional(
-    Type.String({
-      description: 'The sequence of the last change that was seen. Default 0: from the beginning.',
-      examples: ['0'],
-    }),
-  ),
-  page_size: Type.Optional(
-    Type.String({
-      description: `Rows a page, 1 to ${MAX_LARGE_PAGE_SIZE}; more is taken as that. Default ${DEFAULT_PAGE_SIZE}.`,
-    }),
-  ),
-  page: Type.Optional(Type.String({ description: 'A page by number, from 1.' })),
-});
 
 const SizeResource = Type.Object({
   ...SteppedRangeFields,
@@ -93,7 +79,7 @@ export function changeRoutes(app: App, context: Context): void {
   app.get(
     '/api/v1/applications/:client_id/profile-groups/:group/changes/',
     {
-      config: { access: 'admin', check: readPosition },
+      config: { access: 'admin', check: readFeedPosition },
       schema: {
         operationId: 'listChanges',
         summary: 'Follow the members of a group',
@@ -102,29 +88,27 @@ export function changeRoutes(app: App, context: Context): void {
           'from 0 gives the members. `count` is the number of changes after it.',
         tags: ['Profile groups'],
         params: GroupParams,
-        querystring: ChangesQuery,
+        querystring: FeedQuery,
         response: { 200: PageOf(ChangeResource) },
       },
     },
     async (request) => {
       const application = await context.applications.get(request.params.client_id);
-      const [{ size, number }, after] = readPosition(request);
-      // Sequences have no gaps, so a page by number begins where it would by counting.
-      const from = after + (number - 1) * size;
-      const { count, changes, hasMore } = await listChanges(context, application, request.params.group, from, size);
-      if (number > 1 && changes.length === 0) throw new ApiError('not_found', { detail: 'Invalid page.' });
-      return {
-        count: count + from - after,
-        next: hasMore ? linkTo(request, from + changes.length) : null,
-        previous: null,
-        results: changes.map((change) => ({
-          sequence: change.sequence,
-          change: change.change,
-          profile_id: change.profile_id,
-          at: formatInstant(change.at),
-          cause: change.cause,
-        })),
-      };
+      const position = readFeedPosition(request);
+      const { changes, newest } = await listChanges(
+        context,
+        application,
+        request.params.group,
+        position.from,
+        position.size,
+      );
+      return presentFeed(request, position, changes, newest, (change) => ({
+        sequence: change.sequence,
+        change: change.change,
+        profile_id: change.profile_id,
+        at: formatInstant(change.at),
+        cause: change.cause,
+      }));
     },
   );
 
@@ -195,28 +179,4 @@ function readGroupIds({ id }: Query): string[] {
     return uuid;
   };
   return [...new Set([id].flat().map(read))];
-}
-
-/** The feed goes on by sequence; a cursor can only come from another list. */
-const NO_CURSOR = { name: 'changes', columns: [] };
-
-const readPosition = (request: FastifyRequest) =>
-  readAll(
-    () => readPage(request, NO_CURSOR, MAX_LARGE_PAGE_SIZE),
-    () => readSequence((request.query as { after?: string }).after),
-  );
-
-function readSequence(text: string | undefined): number {
-  if (text === undefined || text === '') return 0;
-  if (typeof text !== 'string' || !/^\d{1,15}$/.test(text))
-    throw invalid('after', 'This must be a sequence: a whole number of 0 or more.');
-  return Number(text);
-}
-
-function linkTo(request: FastifyRequest, after: number): string {
-  const url = new URL(request.url, request.origin);
-  if (!url.pathname.endsWith('/')) url.pathname += '/';
-  url.searchParams.delete('page');
-  url.searchParams.set('after', String(after));
-  return url.href;
 }

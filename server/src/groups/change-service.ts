@@ -12,10 +12,9 @@ import { findGroupIdsByReference } from './group-store.ts';
 import { findHead, findHeads } from '../membership/head.ts';
 
 export interface ChangesPage {
-  /** All changes after the one asked for. */
-  count: number;
   changes: store.Change[];
-  hasMore: boolean;
+  /** The sequence of the newest change, in the same snapshot. */
+  newest: number;
 }
 
 export async function listChanges(
@@ -32,7 +31,7 @@ export async function listChanges(
       if (!head) throw notFound();
       const newest = head.base_sequence + head.last_number;
       const changes = after >= newest ? [] : await store.listChanges(tx, group.id, head.epoch, after, size);
-      return { count: Math.max(0, newest - after), changes, hasMore: after + changes.length < newest };
+      return { changes, newest };
     },
     { isolation: 'repeatable read' },
   );

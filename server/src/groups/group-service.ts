@@ -7,6 +7,8 @@ import type { Context } from '../context.ts';
 import { isUniqueViolation, type Queryable } from '../database/database.ts';
 import type { PageRequest } from '../database/page.ts';
 import { ValidationError, conflict, notFound, throwFound, type FieldErrors } from '../errors.ts';
+import type { GroupEvent, GroupEventName } from '../events/event.ts';
+import { recordEvents } from '../events/event-store.ts';
 import { newId, readUuid } from '../ids.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { requireMatch } from '../profiles/profile-service.ts';
@@ -200,7 +202,38 @@ export async function createGroup(
 
 async function insert(tx: Queryable, group: Group, now: Instant): Promise<void> {
   await store.insertGroup(tx, group);
+  await recordEvents(tx, [groupEvent('group.created', group, now)]);
   await insertHead(tx, group.id, group.application_id, formatInstant(now));
+}
+
+const groupEvent = (event: GroupEventName, group: Group, at: Instant): GroupEvent => ({
+  event,
+  applicationId: group.application_id,
+  groupId: group.id,
+  name: group.name,
+  customId: group.custom_id,
+  at,
+});
+
+const TOLD = [
+  'name',
+  'description',
+  'custom_id',
+  'is_active',
+  'visible_to_members',
+  'attributes',
+  'is_paused',
+] as const;
+
+/** The group as it is now, and its event where something differs from before. */
+async function rereadChanged(context: Context, tx: Queryable, before: Group, at: Instant): Promise<PresentedGroup> {
+  const after = await reread(context, tx, before);
+  const changed: string[] = TOLD.filter(
+    (field) => JSON.stringify(before[field]) !== JSON.stringify(after.group[field]),
+  );
+  if (before.ruleset_id !== after.group.ruleset_id) changed.push('rule_tree');
+  if (changed.length > 0) await recordEvents(tx, [{ ...groupEvent('group.updated', after.group, at), changed }]);
+  return after;
 }
 
 async function reread(
@@ -295,7 +328,7 @@ export async function updateGroup(
         );
       }
       if (dynamic && fields.is_active === false) await context.dynamicGroups.deactivate(tx, before, now);
-      return reread(context, tx, before);
+      return rereadChanged(context, tx, before, now);
     })
     .catch((error: unknown) => customIdTaken(error, fields.custom_id));
 }
@@ -338,7 +371,7 @@ export async function restoreGroup(context: Context, application: Application, t
     await store.updateGroup(tx, group.id, { is_active: true }, now);
     if (group.membership_type === 'dynamic')
       await context.dynamicGroups.restore(tx, { ...group, is_active: true }, now);
-    return reread(context, tx, group);
+    return rereadChanged(context, tx, group, now);
   });
 }
 
@@ -349,9 +382,10 @@ export async function deleteGroup(context: Context, application: Application, te
     const group = await lockGroup(tx, application.id, text);
     if (!group.is_active) throw notFound();
     await requireNoReaders(tx, group, 'deleted');
-    const now = context.clock.now();
+    const now = Math.max(context.clock.now(), group.updated_at + 1);
     if (group.membership_type === 'dynamic') await context.dynamicGroups.remove(tx, group, now);
     await store.deleteGroup(tx, group, now);
+    await recordEvents(tx, [groupEvent('group.deleted', group, now)]);
   });
   context.groupChores.wake();
 }

@@ -8,6 +8,8 @@ import type { Queryable } from '../database/database.ts';
 import { ApiError, conflict, notFound, throwFound, type FieldErrors } from '../errors.ts';
 import { lockForErasing } from '../membership/erasing.ts';
 import { removeFromGroups } from '../membership/membership.ts';
+import type { ProfileEvent } from '../events/event.ts';
+import { recordEvents } from '../events/event-store.ts';
 import { UNREACHABLE, isReachable, newId } from '../ids.ts';
 import { formatInstant, parseInstant, type Instant } from '../instant.ts';
 import { enqueue, type QueueEntry } from '../queue/queue.ts';
@@ -151,11 +153,12 @@ export async function tryCreateProfile(
     changed: newProfileKeys(pairs),
     now,
   };
+  const event: ProfileEvent = { event: 'profile.created', applicationId: application.id, profileId: id, at: now };
   const done =
     pairs.length === 0
-      ? await store.insertProfile(context.db.own, row, entry)
+      ? await store.insertProfile(context.db.own, row, entry, event)
       : await context.db.transaction(async (tx) => {
-          if (!(await store.insertProfile(tx, row, entry))) return false;
+          if (!(await store.insertProfile(tx, row, entry, event))) return false;
           await store.replaceAttributes(tx, { id, applicationId: application.id, ordinal }, toStored(pairs));
           return true;
         });
@@ -200,7 +203,7 @@ export async function updateProfile(
     const before = await store.lockProfile(tx, application.id, id);
     if (!before) throw notFound();
     requireMatch(ifMatch, before.updated_at);
-    const now = context.clock.now();
+    const now = Math.max(context.clock.now(), before.updated_at + 1); // the order of its events
     const { read, pairs } = readChange(catalogue, before, fields, writer);
     if (read.customId !== undefined && read.customId !== before.custom_id) {
       if (before.custom_id !== null) await releaseCustomId(tx, context, application, before.custom_id, now);
@@ -222,6 +225,11 @@ export async function updateProfile(
       changed: changedKeys(before, read, pairs),
       now,
     });
+    const changed = changedFields(before, read, pairs);
+    if (changed.length > 0)
+      await recordEvents(tx, [
+        { event: 'profile.updated', applicationId: application.id, profileId: id, changed, at: now },
+      ]);
     return {
       ...before,
       ...(read.nickname !== undefined && { nickname: read.nickname }),
@@ -243,11 +251,28 @@ function changedKeys(
   const changed: string[] = [];
   if (read.nickname !== undefined && read.nickname !== before.nickname) changed.push(dependency.profile('nickname'));
   if (read.customId !== undefined && read.customId !== before.custom_id) changed.push(dependency.profile('custom_id'));
-  if (pairs) {
-    const keys = new Set([...before.attributes, ...pairs].map((pair) => pair.key));
-    for (const key of keys) if (!samePairs(before.attributes, pairs, key)) changed.push(dependency.attribute(key));
-  }
+  for (const key of changedAttributes(before, pairs)) changed.push(dependency.attribute(key));
   return changed;
+}
+
+/** The same as its event names them. */
+function changedFields(
+  before: Profile,
+  read: { nickname?: string; customId?: string | null; customData?: string | null },
+  pairs: AttributePair[] | undefined,
+): string[] {
+  const changed: string[] = [];
+  if (read.nickname !== undefined && read.nickname !== before.nickname) changed.push('nickname');
+  if (read.customId !== undefined && read.customId !== before.custom_id) changed.push('custom_id');
+  if (read.customData !== undefined && read.customData !== before.custom_data) changed.push('custom_data');
+  for (const key of changedAttributes(before, pairs)) changed.push(`attributes.${key}`);
+  return changed;
+}
+
+function changedAttributes(before: Profile, pairs: AttributePair[] | undefined): string[] {
+  if (!pairs) return [];
+  const keys = new Set([...before.attributes, ...pairs].map((pair) => pair.key));
+  return [...keys].filter((key) => !samePairs(before.attributes, pairs, key));
 }
 
 function samePairs(a: AttributePair[], b: AttributePair[], key: string): boolean {
@@ -271,11 +296,12 @@ export async function eraseProfile(context: Context, application: Application, i
     await lockHistories(tx, application.id, [id]); // first, as intake does: no activity may slip in behind the deletion
     const profile = await store.lockProfile(tx, application.id, id);
     if (!profile) throw notFound();
-    const now = context.clock.now();
+    const now = Math.max(context.clock.now(), profile.updated_at + 1);
     if (profile.custom_id !== null) await releaseCustomId(tx, context, application, profile.custom_id, now);
     await store.deleteHistory(tx, id);
     await lockForErasing(tx, application.id, id);
     await store.deleteProfile(tx, application.id, profile);
+    await recordEvents(tx, [{ event: 'profile.erased', applicationId: application.id, profileId: id, at: now }]);
     await removeFromGroups(tx, { id: profile.id, ordinal: profile.ordinal, applicationId: application.id }, now);
   });
 }

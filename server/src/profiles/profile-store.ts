@@ -2,6 +2,8 @@ import { STATISTICS_SHARDS } from '../applications/application.ts';
 import { empty, join, raw, sql, type Database, type Queryable, type Sql } from '../database/database.ts';
 import { pageClause, type Order, type PageRequest } from '../database/page.ts';
 import { enqueueStatement, type QueueEntry } from '../queue/queue.ts';
+import type { ProfileEvent } from '../events/event.ts';
+import { recordEventStatement } from '../events/event-store.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import type { AttributePair, Profile, Writer } from './profile.ts';
 
@@ -82,8 +84,13 @@ export interface NewProfile {
   now: string;
 }
 
-/** Profile, token, custom id, count and queue in one statement; false where the custom id is taken. */
-export async function insertProfile(db: Queryable, row: NewProfile, entry: QueueEntry): Promise<boolean> {
+/** Profile, token, custom id, count, queue and event in one statement; false where the custom id is taken. */
+export async function insertProfile(
+  db: Queryable,
+  row: NewProfile,
+  entry: QueueEntry,
+  event: ProfileEvent,
+): Promise<boolean> {
   const reserved =
     row.customId === null
       ? sql`select 1`
@@ -98,7 +105,8 @@ export async function insertProfile(db: Queryable, row: NewProfile, entry: Queue
     with reserved as (${reserved}), counted as (
       update statistics set profiles = profiles + 1
       where application_id = ${row.applicationId} and shard = ${row.ordinal % STATISTICS_SHARDS} and exists (select from reserved)),
-    queued as (${enqueueStatement(entry)} and exists (select from reserved))${token}
+    queued as (${enqueueStatement(entry)} and exists (select from reserved)),
+    told as (${recordEventStatement(event)} from reserved)${token}
     insert into profiles (id, application_id, ordinal, nickname, custom_id, custom_id_since, custom_data, created_at, updated_at)
     select ${row.id}, ${row.applicationId}, ${row.ordinal}, ${row.nickname}, ${row.customId}, ${row.customId === null ? null : row.now},
       ${row.customData}, ${row.now}, ${row.now}
