@@ -147,6 +147,26 @@ create table dropped_facts (
   constraint dropped_facts_pkey PRIMARY KEY (application_id, id)
 );
 
+create table event_heads (
+  application_id integer not null,
+  feed text not null,
+  last_sequence bigint not null,
+  constraint event_heads_pkey PRIMARY KEY (application_id, feed)
+);
+
+create table events (
+  application_id integer not null,
+  feed text not null,
+  sequence bigint not null,
+  lane smallint not null,
+  subject_id uuid not null,
+  event text not null,
+  data jsonb,
+  at timestamp with time zone not null,
+  constraint events_pkey PRIMARY KEY (application_id, feed, sequence)
+);
+create index events_by_lane ON events USING btree (application_id, feed, lane, sequence);
+
 create table facts (
   application_id integer not null,
   id integer not null,
@@ -258,6 +278,19 @@ create table minute_counts (
   activities bigint not null,
   constraint minute_counts_pkey PRIMARY KEY (application_id, minute)
 );
+
+create table new_events (
+  subject_id uuid not null,
+  id uuid not null,
+  application_id integer not null,
+  feed text not null,
+  event text not null,
+  data jsonb,
+  at timestamp with time zone not null,
+  constraint new_events_pkey PRIMARY KEY (subject_id, id),
+  constraint new_events_feed_check CHECK ((feed = ANY (ARRAY['profile'::text, 'group'::text])))
+);
+create index new_events_in_order ON new_events USING btree (application_id, feed, at, id);
 
 create table ordinal_blocks (
   application_id integer not null,
@@ -470,3 +503,61 @@ create table watched_keys (
   group_id uuid not null,
   constraint watched_keys_pkey PRIMARY KEY (application_id, key, group_id)
 );
+
+create table webhook_deliveries (
+  webhook_id uuid not null,
+  id uuid not null,
+  stream text not null,
+  event text not null,
+  first_sequence bigint not null,
+  last_sequence bigint not null,
+  state text not null,
+  created_at timestamp with time zone not null,
+  attempts jsonb not null,
+  constraint webhook_deliveries_pkey PRIMARY KEY (webhook_id, id),
+  constraint webhook_deliveries_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'delivered'::text, 'failed'::text])))
+);
+
+create table webhook_streams (
+  webhook_id uuid not null,
+  stream text not null,
+  "position" bigint not null,
+  pending_id uuid,
+  pending_event text,
+  pending_first bigint,
+  pending_last bigint,
+  pending_at timestamp with time zone,
+  attempts integer default 0 not null,
+  next_attempt_at timestamp with time zone,
+  constraint webhook_streams_pkey PRIMARY KEY (webhook_id, stream),
+  constraint webhook_streams_webhook_id_fkey FOREIGN KEY (webhook_id) REFERENCES webhooks(id) ON DELETE CASCADE
+);
+
+create table webhooks (
+  id uuid not null,
+  application_id integer not null,
+  url text not null,
+  description text not null,
+  events text[],
+  groups text[],
+  switches text not null,
+  is_active boolean not null,
+  secret bytea not null,
+  previous_secret bytea,
+  previous_secret_until timestamp with time zone,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  created_by text not null,
+  version bigint not null,
+  followed_since timestamp with time zone not null,
+  status text not null,
+  status_since timestamp with time zone not null,
+  last_success_at timestamp with time zone,
+  last_error text,
+  retry_after timestamp with time zone,
+  deleted_at timestamp with time zone,
+  constraint webhooks_pkey PRIMARY KEY (id),
+  constraint webhooks_status_check CHECK ((status = ANY (ARRAY['healthy'::text, 'failing'::text, 'disabled'::text]))),
+  constraint webhooks_switches_check CHECK ((switches = ANY (ARRAY['changes'::text, 'summary'::text])))
+);
+create index webhooks_by_application ON webhooks USING btree (application_id, created_at DESC, id DESC);
