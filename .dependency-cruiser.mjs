@@ -61,7 +61,9 @@ export default {
       severity: 'error',
       from: { path: server('http/'), pathNot: '\\.test\\.ts$' },
       to: {
-        path: server('(profiles|groups|activities|evaluation|attributes|events|facts|membership|queue|producers|statistics)/'),
+        path: server(
+          '(profiles|groups|activities|evaluation|attributes|events|facts|membership|queue|producers|statistics)/',
+        ),
         dependencyTypesNot: ['type-only'],
       },
     },
