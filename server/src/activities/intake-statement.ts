@@ -8,7 +8,8 @@
 // - A batch that was read under other definitions than the database's stores nothing and says so.
 
 import { sql, empty, type Queryable, type Sql } from '../database/database.ts';
-import { BUCKETS } from '../queue/queue.ts';
+import type { Instant } from '../instant.ts';
+import { enqueueRows } from '../queue/queue.ts';
 import type { Fact } from '../rules/attribute.ts';
 import { dependency } from '../rules/depends.ts';
 import type { Columns } from './read-items.ts';
@@ -20,7 +21,7 @@ export interface IntakeBatch {
   columns: Columns;
   /** The facts, beyond plain types, that activities of these types may touch. */
   facts: readonly Fact[];
-  now: string;
+  now: Instant;
 }
 
 export interface Stored {
@@ -86,11 +87,12 @@ function batchStatement({ applicationId, version, columns, facts, now }: IntakeB
       select k.type_id, k.key
       from unnest(${plain(watchable)}::int[], ${texts(watchable.map((id) => dependency.activity(id)))}::text[]) as k (type_id, key)
       where exists (select from watched_keys w where w.application_id = ${applicationId}::int and w.key = k.key)),
-    queued as (
-      insert into queue (profile_id, bucket, application_id, cause, changed, queued_at)
-      select f.profile_id, f.ordinal % ${BUCKETS}::int, ${applicationId}::int, 'activity', array_agg(distinct w.key), ${now}::timestamptz
+    queued as (${enqueueRows(
+      { applicationId, cause: 'activity', now },
+      sql`select f.profile_id, f.ordinal, array_agg(distinct w.key) as changed
       from fresh f join watched w on w.type_id = f.type_id or w.type_id = 0
-      group by f.profile_id, f.ordinal)
+      group by f.profile_id, f.ordinal`,
+    )})
     select exists (select from input) as current,
       (select count(*) from fresh) as accepted,
       array(select n::int from input except select n::int from found) as unknown,

@@ -6,7 +6,6 @@ import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
 import { sql, type Queryable } from '../database/database.ts';
 import { ApiError } from '../errors.ts';
-import { formatInstant } from '../instant.ts';
 import { findProfileIdsByCustomIds } from '../profiles/profile-store.ts';
 import type { IntakeAnswer } from './activity.ts';
 import { createQueueStart, findOldestLive } from '../queue/queue.ts';
@@ -70,7 +69,7 @@ export function createIntake(context: Context): Intake {
         version: catalogue.version,
         columns: read.columns,
         facts: catalogue.facts,
-        now: formatInstant(now),
+        now,
       };
       const stored = await tryStore(context, batch);
       if (stored?.current === true) return { read, stored };

@@ -10,7 +10,7 @@ import { dependency } from '../rules/depends.ts';
 import { timeline, type CompiledRule } from '../rules/evaluate.ts';
 import type { ProfileState } from '../rules/state.ts';
 import type { QueueCause } from '../queue/queue.ts';
-import { groupKey, type ApplicationRules, type DependencySet } from './rules-cache.ts';
+import { groupKey, type ApplicationRules, type DependencySet, type GroupRules } from './rules-cache.ts';
 
 export interface QueueRow {
   profile_id: string;
@@ -149,7 +149,19 @@ function rowsOf(groupId: string, subject: Subject, rules: ApplicationRules): rea
 
 const NOTHING: readonly Decided[] = [];
 
-/* One group after the checks of its state: long because the cases are told apart here and nowhere else. */
+/** One group of a profile: what its members' list says, and how it is walked. */
+interface Turn {
+  groupId: string;
+  group: GroupRules;
+  subject: Subject;
+  rules: ApplicationRules;
+  isMember: boolean;
+  isPinned: boolean;
+  now: Instant;
+  changedInners: ReadonlyMap<string, Instant[]>;
+  walk(from: Instant): Walk;
+}
+
 function decideGroup(
   groupId: string,
   head: Head,
@@ -161,54 +173,59 @@ function decideGroup(
 ): readonly Decided[] {
   const group = rules.groups.get(groupId);
   if (!group) return NOTHING;
-  const isPinned = (): boolean => subject.rows.some((row) => row.changed.includes(groupKey.pin(groupId)));
+  const isPinned = subject.rows.some((row) => row.changed.includes(groupKey.pin(groupId)));
   const isLive = head.as_of === null && !group.isPaused && group.served !== undefined;
-  if (!isLive && !isPinned()) return NOTHING;
+  if (!isLive && !isPinned) return NOTHING;
   if (subject.pins.has(groupId)) decision.walked.push(groupId);
 
   const isMember = subject.member.has(groupId);
   const last = subject.lastChange.get(groupId);
   const now = Math.max(clock, last ?? clock);
-  const since = isLive ? Math.max(subject.since, last ?? subject.since) : now;
   const walk = (from: Instant): Walk => {
     decision.evaluated++;
     return walkWithPin(group.served, subject, groupId, isMember, changedInners, from, now);
   };
+  const turn: Turn = { groupId, group, subject, rules, isMember, isPinned, now, changedInners, walk };
+  const found = walkSince(turn, isLive ? Math.max(subject.since, last ?? subject.since) : now);
+  if (!found) return NOTHING;
+  if (last === undefined) decision.wantsLast.push(groupId);
+  return toChanges(turn, found);
+}
 
-  let base: Walk;
-  let rows: readonly QueueRow[];
-  let from = since;
+interface Found {
+  base: Walk;
+  from: Instant;
+  rows: readonly QueueRow[];
+}
+
+const isQuiet = (walk: Walk, isMember: boolean): boolean => walk.member === isMember && walk.changes.length === 0;
+
+/** The walk that readers are to see; undefined where nothing changes. */
+function walkSince({ groupId, subject, rules, isMember, now, walk }: Turn, since: Instant): Found | undefined {
   try {
-    base = walk(from);
-    if (base.member === isMember && base.changes.length === 0) return NOTHING;
-    rows = rowsOf(groupId, subject, rules);
+    const base = walk(since);
+    if (isQuiet(base, isMember)) return undefined;
+    const rows = rowsOf(groupId, subject, rules);
     const queued = Math.min(...rows.filter((row) => row.cause !== 'clock').map((row) => row.queued_at));
     // What was done takes effect when it was acknowledged, not when it is said to have happened: the past stays as it is.
     const tooEarly = base.member !== isMember || base.changes.some((change) => change.isEntry && change.at <= queued);
-    if (queued !== Infinity && tooEarly && queued > from) {
-      from = Math.min(queued, now);
-      base = walk(from);
-    }
+    if (queued === Infinity || !tooEarly || queued <= since) return { base, from: since, rows };
+    const from = Math.min(queued, now);
+    const again = walk(from);
+    return isQuiet(again, isMember) ? undefined : { base: again, from, rows };
   } catch (error) {
     throw new GroupFailure(groupId, error);
   }
-  if (base.member === isMember && base.changes.length === 0) return NOTHING;
-  if (last === undefined) decision.wantsLast.push(groupId);
+}
 
+/** What the group's feed is told of a walk. */
+function toChanges({ groupId, group, isMember, isPinned, now, changedInners }: Turn, found: Found): Decided[] {
+  const { base, from, rows } = found;
   const decided: Decided[] = [];
   if (base.member !== isMember) {
+    const innerChanged = [...(group.served?.needs.groups ?? [])].some((inner) => changedInners.has(inner));
     const at = base.changes.length > 0 ? from : now;
-    decided.push({
-      groupId,
-      change: changeTo(base.member),
-      at,
-      cause: isPinned()
-        ? 'pin'
-        : causeOf(
-            rows,
-            [...(group.served?.needs.groups ?? [])].some((inner) => changedInners.has(inner)),
-          ),
-    });
+    decided.push({ groupId, change: changeTo(base.member), at, cause: isPinned ? 'pin' : causeOf(rows, innerChanged) });
   }
   for (const [index, change] of base.changes.entries()) {
     const isLast = index === base.changes.length - 1;

@@ -11,7 +11,7 @@ import type { Group } from '../groups/group.ts';
 import { getGroup } from '../groups/group-service.ts';
 import { readUuid } from '../ids.ts';
 import { formatInstant, parseInstant, type Instant } from '../instant.ts';
-import { BUCKETS } from '../queue/queue.ts';
+import { enqueueRows } from '../queue/queue.ts';
 import { groupKey } from './rules-cache.ts';
 
 export const MAX_REASON = 1000;
@@ -136,7 +136,10 @@ async function queuePin(
   groupId: string,
   now: Instant,
 ): Promise<void> {
-  await tx.query(sql`
-    insert into queue (profile_id, bucket, application_id, cause, changed, queued_at)
-    values (${profile.id}, ${profile.ordinal % BUCKETS}, ${applicationId}, 'pin', ${[groupKey.pin(groupId)]}, ${formatInstant(now)})`);
+  await tx.query(
+    enqueueRows(
+      { applicationId, cause: 'pin', now },
+      sql`select ${profile.id}::uuid as profile_id, ${profile.ordinal}::int as ordinal, ${[groupKey.pin(groupId)]}::text[] as changed`,
+    ),
+  );
 }

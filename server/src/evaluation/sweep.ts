@@ -12,7 +12,7 @@ import { join, sql, type Queryable, type Sql } from '../database/database.ts';
 import { FIRST_INSTANT, formatInstant, MICROS_PER_SECOND, type Instant } from '../instant.ts';
 import type { Boundary } from '../rules/leaf.ts';
 import type { LiveContext } from './live.ts';
-import { BUCKETS } from '../queue/queue.ts';
+import { enqueueRows } from '../queue/queue.ts';
 import { groupKey, MOST_READINGS, type ApplicationRules, type WatchedBoundary } from './rules-cache.ts';
 
 /** How much time one statement may look through, and the bounds of how long it should take. */
@@ -146,13 +146,13 @@ async function queueBoundaries(
   until: Instant,
 ): Promise<number> {
   const { applicationId } = rules;
-  const at = formatInstant(until);
-  const { count } = await tx.query(sql`
-    insert into queue (profile_id, bucket, application_id, cause, changed, since, queued_at)
-    select c.profile_id, c.ordinal % ${BUCKETS}, ${applicationId}::int, 'clock', string_to_array(string_agg(distinct c.keys, ' '), ' '),
-      ${formatInstant(since)}::timestamptz, ${at}::timestamptz
-    from (${edges(rules, since, until)}) c
-    group by c.profile_id, c.ordinal`);
+  const { count } = await tx.query(
+    enqueueRows(
+      { applicationId, cause: 'clock', now: until, since },
+      sql`select c.profile_id, c.ordinal, string_to_array(string_agg(distinct c.keys, ' '), ' ') as changed
+        from (${edges(rules, since, until)}) c group by c.profile_id, c.ordinal`,
+    ),
+  );
   return count;
 }
 

@@ -4,20 +4,17 @@
 
 import type { Logger } from 'pino';
 import type { Clock } from '../clock.ts';
-import { empty, sql, type Database } from '../database/database.ts';
+import type { Database } from '../database/database.ts';
 import type { Refills } from '../membership/switch-attempt.ts';
 import type { MembershipChange } from '../membership/membership.ts';
-import { formatInstant, type Instant } from '../instant.ts';
-import type { QueueRow } from './decide.ts';
-import { failGroup } from './failures.ts';
-import { bucketOfGroup, listDueBackfills, runBackfill, type DueBackfill, type BackfillOutcome } from './backfill.ts';
+import type { Instant } from '../instant.ts';
+import type { BackfillOutcome, DueBackfill } from './backfill.ts';
 import { LEASE_TTL_MS, LeaseLost, leases, type LeaseOptions } from './leases.ts';
-import { evaluateSlice, type LiveContext, type SliceResult } from './live.ts';
+import type { LiveContext, SliceResult } from './live.ts';
 import { verifyNext } from './nightly.ts';
-import { BUCKETS, createQueueStart, type QueueStart } from '../queue/queue.ts';
 import { rests, wakeSignal } from './rests.ts';
 import { rulesCache } from './rules-cache.ts';
-import { listSweepable, sweeper, type Sweepable } from './sweep.ts';
+import { SLICE, workerSteps } from './worker-steps.ts';
 
 export interface WorkerContext {
   db: Database;
@@ -60,15 +57,11 @@ export interface Worker {
   abandon(): void;
 }
 
-const SLICE = 500;
-/** Where more waits: what costs the same for a slice of any size is shared by more rows. */
-const SLICE_OF_MANY = 1_500;
-const CLOCK_SLICE_WHILE_BUSY = 100;
 const SWEEP_EVERY_MS = 200;
 const BUSY_POLL_MS = 10;
 /** Where nobody wakes this worker: at first so soon, then the less often, the longer nothing comes. */
 const IDLE_POLL_MS = 40;
-const BACKBACKFILL_POLL_MS = 200;
+const BACKFILL_POLL_MS = 200;
 const NIGHTLY_POLL_MS = 60_000;
 const AFTER_ERROR_MS = 500;
 const REBALANCE_EVERY_MS = 1_000;
@@ -78,7 +71,12 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
   const own = leases(db, options);
   const rules = rulesCache(db);
   const live: LiveContext = { db, clock, leases: own, rules };
-  const { sweep, isWorthwhile } = sweeper(live);
+  const { evaluateSome, sweepAll, sweepWorthwhile, backfillSome, readFromStart } = workerSteps(
+    context,
+    options,
+    live,
+    () => ended,
+  );
   let ended = false;
   const running: Promise<void>[] = [];
   const { rest, end: endRests } = rests();
@@ -105,96 +103,6 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
   /** Set while a round of backfills looks, or rests after it. */
   let wokenToBackfill = wakeSignal();
 
-  let limit = SLICE;
-  /** Where the queue is read from once the worker runs; ticks see all of it. Rows of other buckets may lie anywhere. */
-  let queueStart: { of: QueueStart; buckets: string } | undefined;
-  const startFor = (held: readonly number[]): QueueStart | undefined => {
-    const buckets = held.toSorted((a, b) => a - b).join();
-    if (queueStart && queueStart.buckets !== buckets) queueStart = { of: createQueueStart(), buckets };
-    return queueStart?.of;
-  };
-
-  /** Live rows before clock rows; a little of the clock's all the same while there is much of the others. */
-  const evaluateSome = async (): Promise<SliceResult[]> => {
-    const buckets = own.buckets();
-    if (buckets.length === 0) return [];
-    const results: SliceResult[] = [];
-    const take = async (rows: QueueRow[]): Promise<void> => {
-      for (const [applicationId, part] of byApplication(rows)) {
-        const result = await evaluateSlice(live, applicationId, part);
-        options.onSlice?.(result);
-        results.push(result);
-      }
-    };
-    const from = startFor(buckets);
-    const first = await listLiveRows(db, buckets, limit, from?.after() ?? 0, interval === 0 ? undefined : batchAt);
-    from?.saw(first[0]?.seq);
-    const isBusy = first.length === limit;
-    limit = isBusy ? SLICE_OF_MANY : SLICE;
-    if (first.length > 0) await take(first);
-    const clockRows = await listClockRows(db, buckets, isBusy ? CLOCK_SLICE_WHILE_BUSY : SLICE);
-    if (clockRows.length > 0) await take(clockRows);
-    return results;
-  };
-
-  const sweepAll = async (
-    isWanted: (application: Sweepable) => Promise<boolean> = async () => true,
-  ): Promise<number> => {
-    const held = new Set(own.buckets());
-    let queued = 0;
-    for (const application of await listSweepable(db)) {
-      const { applicationId: id } = application;
-      if (!held.has(id % BUCKETS) || ended || !(await isWanted(application))) continue;
-      queued += await sweep(id);
-      await failUncompiled(id);
-    }
-    return queued;
-  };
-
-  /** Rules that do not compile any more are marked as soon as they are met, not when a profile needs them. */
-  const marked = new Map<number, number>();
-  const failUncompiled = async (applicationId: number): Promise<void> => {
-    const current = await rules.get(applicationId);
-    if (!current || marked.get(applicationId) === current.version) return;
-    marked.set(applicationId, current.version);
-    for (const group of current.groups.values()) {
-      if (group.error !== undefined && group.servedRulesetId !== null && !group.served)
-        await failGroup(context, applicationId, group.id, group.error);
-    }
-  };
-
-  const backbackfillSome = async (): Promise<number> => {
-    const held = new Set(own.buckets());
-    const due = (await listDueBackfills(db, clock.now())).filter((backfill) =>
-      held.has(bucketOfGroup(backfill.group_id)),
-    );
-    let done = 0;
-    for (const backfill of await inReadingOrder(due)) {
-      if (ended) break;
-      const startedAt = performance.now();
-      const outcome = await runBackfill(
-        { db, clock, rules, dynamicGroups: context.dynamicGroups },
-        backfill,
-        () => ended,
-      );
-      options.onBackfill?.(backfill, outcome, (performance.now() - startedAt) / 1000);
-      if (outcome === 'failed') log.warn({ group: backfill.group_id }, 'a backfill failed and will be tried again');
-      if (outcome !== 'waiting') done++;
-    }
-    return done;
-  };
-
-  /** A group after those that it reads: else it would be filled and then follow what they turn into. */
-  const inReadingOrder = async (due: DueBackfill[]): Promise<DueBackfill[]> => {
-    const placed = await Promise.all(
-      due.map(async (backfill) => ({
-        backfill,
-        place: (await rules.get(backfill.application_id))?.places.get(backfill.group_id) ?? Infinity,
-      })),
-    );
-    return placed.sort((a, b) => a.place - b.place).map(({ backfill }) => backfill);
-  };
-
   let rebalancedAt = -Infinity;
   const keepShare = async (): Promise<void> => {
     if (performance.now() - rebalancedAt < REBALANCE_EVERY_MS && own.buckets().length > 0) return;
@@ -208,12 +116,12 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
     const due = isDue();
     for (;;) {
       const swept = due ? await orAgain(sweepAll()) : 0;
-      const backfills = await backbackfillSome();
+      const backfills = await backfillSome();
       result.swept += swept;
       result.backfills += backfills;
       let rows = 0;
       while (due) {
-        const slices = await orAgain(evaluateSome());
+        const slices = await orAgain(evaluateSome(interval === 0 ? undefined : batchAt));
         if (slices.length === 0) break;
         for (const slice of slices) {
           rows += slice.rows;
@@ -241,7 +149,7 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
   };
 
   const start = (): void => {
-    if (interval === 0) queueStart = { of: createQueueStart(), buckets: '' };
+    if (interval === 0) readFromStart();
     let sweptAt = -Infinity;
     let nightlyAt = -Infinity;
     const sweepEvery = options.lookEveryMs ?? SWEEP_EVERY_MS;
@@ -252,15 +160,15 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
       if (interval > 0) {
         if (!isDue()) return rest(SWEEP_EVERY_MS);
         await orAgain(sweepAll());
-        while (!ended && (await orAgain(evaluateSome())).length > 0);
+        while (!ended && (await orAgain(evaluateSome(interval === 0 ? undefined : batchAt))).length > 0);
         return;
       }
       if (performance.now() - sweptAt >= sweepEvery) {
         sweptAt = performance.now();
-        await sweepAll(isWorthwhile);
+        await sweepWorthwhile();
       }
       woken = wakeSignal();
-      const slices = await evaluateSome();
+      const slices = await evaluateSome(interval === 0 ? undefined : batchAt);
       const rows = slices.reduce((sum, slice) => sum + slice.rows, 0);
       if (rows >= SLICE) return;
       if (rows > 0) {
@@ -273,9 +181,9 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
     const backfill = async (): Promise<void> => {
       wokenToBackfill = wakeSignal();
       const isWorking = own.buckets().length > 0;
-      if ((await backbackfillSome()) > 0) return;
+      if ((await backfillSome()) > 0) return;
       if (performance.now() - nightlyAt < NIGHTLY_POLL_MS)
-        return rest(isWorking ? (options.lookEveryMs ?? BACKBACKFILL_POLL_MS) : IDLE_POLL_MS, wokenToBackfill);
+        return rest(isWorking ? (options.lookEveryMs ?? BACKFILL_POLL_MS) : IDLE_POLL_MS, wokenToBackfill);
       if (!(await verifyNext({ db, clock, rules, log }, own.buckets()))) nightlyAt = performance.now();
     };
     const beat = async (): Promise<void> => {
@@ -303,35 +211,4 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
       endRests();
     },
   };
-}
-
-async function listLiveRows(
-  db: Database,
-  buckets: readonly number[],
-  limit: number,
-  after: number,
-  until: Instant | undefined,
-): Promise<QueueRow[]> {
-  const { rows } = await db.query<QueueRow>(sql`
-    select profile_id, seq, application_id, cause, changed, since, queued_at from queue
-    where cause <> 'clock' and seq > ${after} and bucket = any (${buckets}::smallint[])${until === undefined ? empty : sql` and queued_at <= ${formatInstant(until)}`}
-    order by seq limit ${limit}`);
-  return rows;
-}
-
-async function listClockRows(db: Database, buckets: readonly number[], limit: number): Promise<QueueRow[]> {
-  const { rows } = await db.query<QueueRow>(sql`
-    select profile_id, seq, application_id, cause, changed, since, queued_at from queue
-    where cause = 'clock' and bucket = any (${buckets}::smallint[]) order by seq limit ${limit}`);
-  return rows;
-}
-
-function byApplication(rows: QueueRow[]): Map<number, QueueRow[]> {
-  const parts = new Map<number, QueueRow[]>();
-  for (const row of rows) {
-    const part = parts.get(row.application_id);
-    if (part) part.push(row);
-    else parts.set(row.application_id, [row]);
-  }
-  return parts;
 }

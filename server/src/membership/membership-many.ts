@@ -3,7 +3,7 @@
 
 import { empty, isUniqueViolation, sql, type Database, type Queryable, type Sql } from '../database/database.ts';
 import { rowLocks } from '../database/row-locks.ts';
-import { BUCKETS } from '../queue/queue.ts';
+import { enqueueRows } from '../queue/queue.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { dependency } from '../rules/depends.ts';
 import { holdOffErasing } from './erasing.ts';
@@ -176,10 +176,13 @@ async function record(
         )
       : undefined,
     read
-      ? tx.query(sql`
-          insert into queue (profile_id, bucket, application_id, cause, changed, queued_at)
-          select c.profile_id, c.ordinal % ${BUCKETS}, ${applicationId}::int, 'group', ${[dependency.group(groupId)]}::text[], ${formatInstant(at)}::timestamptz
-          from unnest(${ids}::uuid[], ${ordinals}::int[]) as c (profile_id, ordinal)`)
+      ? tx.query(
+          enqueueRows(
+            { applicationId, cause: 'group', now: at },
+            sql`select c.profile_id, c.ordinal, ${[dependency.group(groupId)]}::text[] as changed
+              from unnest(${ids}::uuid[], ${ordinals}::int[]) as c (profile_id, ordinal)`,
+          ),
+        )
       : undefined,
   ]);
 }

@@ -5,7 +5,7 @@
 
 import { sql, type Queryable } from '../database/database.ts';
 import { rowLocks } from '../database/row-locks.ts';
-import { BUCKETS } from '../queue/queue.ts';
+import { enqueueRows } from '../queue/queue.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { dependency } from '../rules/depends.ts';
 import { holdOffErasing } from './erasing.ts';
@@ -238,13 +238,16 @@ async function queueReaders(
   done: MembershipChange[],
   { applicationId, now }: ChangeOptions,
 ): Promise<void> {
-  await tx.query(sql`
-    insert into queue (profile_id, bucket, application_id, cause, changed, queued_at)
-    select c.profile_id, c.ordinal % ${BUCKETS}, ${applicationId}::int, 'group', array_agg(distinct c.key), ${formatInstant(now)}::timestamptz
+  await tx.query(
+    enqueueRows(
+      { applicationId, cause: 'group', now },
+      sql`select c.profile_id, c.ordinal, array_agg(distinct c.key) as changed
     from unnest(${done.map((change) => change.profileId)}::uuid[], ${done.map((change) => change.ordinal)}::int[],
       ${done.map((change) => dependency.group(change.groupId))}::text[]) as c (profile_id, ordinal, key)
     join (select distinct key from watched_keys where application_id = ${applicationId}) w on w.key = c.key
-    group by c.profile_id, c.ordinal`);
+    group by c.profile_id, c.ordinal`,
+    ),
+  );
 }
 
 /** Adds to the entries and leaves of the hour of this instant. */

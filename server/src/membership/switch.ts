@@ -7,7 +7,7 @@
 // superseded (a newer rule, another process) cannot write any more.
 
 import { sql, type Database, type Queryable } from '../database/database.ts';
-import { BUCKETS } from '../queue/queue.ts';
+import { enqueueRows } from '../queue/queue.ts';
 import { formatInstant } from '../instant.ts';
 import { andNot } from '../rules/bitset.ts';
 import { dependency } from '../rules/depends.ts';
@@ -185,10 +185,12 @@ async function tellReaders(
       rows.map((row) => row.group_id),
       at,
     );
-  await tx.query(sql`
-    insert into queue (profile_id, bucket, application_id, cause, changed, queued_at)
-    select c.profile_id, c.ordinal % ${BUCKETS}, ${applicationId}::int, 'group', ${[key]}::text[], ${formatInstant(at)}::timestamptz
-    from changes c where c.group_id = ${groupId} and c.epoch = ${epoch}`);
+  await tx.query(
+    enqueueRows(
+      { applicationId, cause: 'group', now: at },
+      sql`select c.profile_id, c.ordinal, ${[key]}::text[] as changed from changes c where c.group_id = ${groupId} and c.epoch = ${epoch}`,
+    ),
+  );
 }
 
 /** Deletes the rows that nobody sees since the switch, then the note that there was one. Harmless at any time, twice at once. */

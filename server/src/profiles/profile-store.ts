@@ -105,7 +105,7 @@ export async function insertProfile(
     with reserved as (${reserved}), counted as (
       update statistics set profiles = profiles + 1
       where application_id = ${row.applicationId} and shard = ${row.ordinal % STATISTICS_SHARDS} and exists (select from reserved)),
-    queued as (${enqueueStatement(entry)} and exists (select from reserved)),
+    queued as (${enqueueStatement(entry, sql`exists (select from reserved)`)}),
     told as (${recordEventStatement(event)} from reserved)${token}
     insert into profiles (id, application_id, ordinal, nickname, custom_id, custom_id_since, custom_data, created_at, updated_at)
     select ${row.id}, ${row.applicationId}, ${row.ordinal}, ${row.nickname}, ${row.customId}, ${row.customId === null ? null : row.now},

@@ -1,7 +1,7 @@
 // The change queue: what waits for evaluation. Written in the transaction of the change itself; deleted by the worker
 // that evaluated it, exactly the rows it saw.
 
-import { sql, type Database, type Queryable, type Sql } from '../database/database.ts';
+import { raw, sql, type Database, type Queryable, type Sql } from '../database/database.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 
 /** A lease covers one bucket of profiles. */
@@ -27,10 +27,28 @@ export async function enqueue(tx: Queryable, entry: QueueEntry): Promise<void> {
   if (entry.changed.length > 0) await tx.query(enqueueStatement(entry));
 }
 
-export const enqueueStatement = (entry: QueueEntry): Sql => sql`
-    insert into queue (profile_id, bucket, application_id, cause, changed, queued_at)
-    select ${entry.profileId}, ${entry.ordinal % BUCKETS}, ${entry.applicationId}, ${entry.cause}, ${entry.changed}, ${formatInstant(entry.now)}
-    where exists (select from watched_keys w where w.application_id = ${entry.applicationId} and w.key = any (${entry.changed}::text[]))`;
+/** `provided`: a condition of the statement that this one stands in. */
+export const enqueueStatement = (entry: QueueEntry, provided: Sql = sql`true`): Sql =>
+  enqueueRows(
+    entry,
+    sql`select ${entry.profileId}::uuid as profile_id, ${entry.ordinal}::int as ordinal, ${entry.changed}::text[] as changed
+      where exists (select from watched_keys w where w.application_id = ${entry.applicationId} and w.key = any (${entry.changed}::text[])) and ${provided}`,
+  );
+
+/**
+ * The one statement that writes the queue: for each row of `profiles`, a select of (profile_id, ordinal, changed) whose keys
+ * are known to be read. `since`: of clock rows, up to where the clock's part was queued before.
+ */
+export function enqueueRows(
+  { applicationId, cause, now, since }: Pick<QueueEntry, 'applicationId' | 'cause' | 'now'> & { since?: Instant },
+  profiles: Sql,
+): Sql {
+  return sql`
+    insert into queue (profile_id, bucket, application_id, cause, changed, queued_at, since)
+    select q.profile_id, q.ordinal % ${raw(String(BUCKETS))}, ${applicationId}::int, ${cause}, q.changed, ${formatInstant(now)}::timestamptz,
+      ${since === undefined ? sql`null` : sql`${formatInstant(since)}::timestamptz`}
+    from (${profiles}) q`;
+}
 
 /**
  * Where the queue is read from. Rows that were deleted stay in the index until a vacuum, and while a backup or a long read
