@@ -24,6 +24,7 @@ import { countSlice, evaluationGauges, evaluationMeters, noCounts } from './eval
 import { startEvaluation, type Evaluation } from './evaluation/thread.ts';
 import { eventRoutes } from './events/event-routes.ts';
 import { evaluationRoutes } from './evaluation/evaluation-routes.ts';
+import { createPreviews } from './evaluation/preview.ts';
 import { createWorker, type Worker } from './evaluation/worker.ts';
 import { changeRoutes } from './groups/change-routes.ts';
 import { groupChores } from './groups/group-chores.ts';
@@ -150,7 +151,9 @@ async function composeApp(
     const firstStart = await bootstrap(context, options.firstStart ?? true);
     const firstOwnerToken = config.role === 'worker' ? undefined : await inviteFirstOwner(context);
     let evaluation: Evaluation | undefined = undefined;
+    const previews = createPreviews(context);
     const http = await createHttp(context, {
+      onWrite: (clientId) => previews.forget(clientId),
       onChange: () => evaluation?.wake(),
       async admit(request, rule) {
         request.credential = await authenticate(context, request);
@@ -171,7 +174,7 @@ async function composeApp(
               memberRoutes,
               changeRoutes,
               eventRoutes,
-              evaluationRoutes,
+              (scope) => evaluationRoutes(scope, context, previews),
               activityRoutes,
               activityTypeRoutes,
               (scope) => attributeRoutes(scope, context, factBuilder),

@@ -3,7 +3,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { createApp, type GrandstandApp } from './app.ts';
+import type { Logger } from 'pino';
+import { createApp, createLog, type GrandstandApp } from './app.ts';
 import { ConfigError, VARIABLES, readConfig, type Config } from './config.ts';
 import { makeFolders } from './database/make-folders.ts';
 import { MigrationError } from './database/migrate.ts';
@@ -12,7 +13,10 @@ import { FIRST_OWNER_FILE, readFirstOwnerToken } from './first-owner.ts';
 
 export async function main({ demo = false } = {}): Promise<void> {
   let app: GrandstandApp | undefined;
-  const stopper = stopOnSignals(async () => app?.close());
+  const stopper = stopWhenTold(
+    async () => app?.close(),
+    () => app?.context.log ?? createLog('fatal'),
+  );
   try {
     const config = readConfig(process.env);
     app = await createApp(config);
@@ -54,8 +58,21 @@ export function explain(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
-/** The first signal stops in good order, one that comes while starting as soon as that is done; a second one does not wait. */
-function stopOnSignals(close: () => Promise<void>): { isAsked(): boolean; stop(): Promise<never> } {
+interface Stopper {
+  /** The start is over: from here on a signal stops at once. Whether one came before. */
+  isAsked(): boolean;
+  stop(): Promise<never>;
+}
+
+/** So long a stop after an error that nobody caught may take: what is broken may never end. */
+const LAST_RESORT_MS = 30_000;
+
+/**
+ * The first signal stops in good order, one that comes while starting as soon as that is done; a second one does not wait.
+ * An error that nobody caught does the same as a signal, is logged, and ends with 1: what it left undone is not known, so
+ * going on would be worse than starting anew.
+ */
+function stopWhenTold(close: () => Promise<void>, log: () => Logger): Stopper {
   let asked = false;
   let started = false;
   const stop = async (): Promise<never> => {
@@ -72,6 +89,15 @@ function stopOnSignals(close: () => Promise<void>): { isAsked(): boolean; stop()
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
+  // Also of promises: Node turns a rejection that nobody handles into this.
+  process.on('uncaughtException', (error) => {
+    log().fatal({ err: error }, 'nobody caught this error: the process stops');
+    if (process.exitCode === undefined) setTimeout(() => process.exit(1), LAST_RESORT_MS).unref();
+    process.exitCode = 1;
+    if (asked) return;
+    asked = true;
+    if (started) void stop();
+  });
   return {
     isAsked() {
       started = true;

@@ -353,7 +353,8 @@ export function isRetryable(error: unknown): boolean {
 /** Out of connections, memory or disk, cancelled by a time limit, shutting down or starting: the world's fault. */
 const WORLD = /^(08|53|57|58)/;
 
-function translate(error: unknown, connecting = false): unknown {
+/** The world's fault as Unavailable, all else as it is. */
+export function translate(error: unknown, connecting = false): unknown {
   if (error instanceof Unavailable || !(error instanceof Error)) return error;
   if (error instanceof pg.DatabaseError) {
     return WORLD.test(error.code ?? '') ? new Unavailable(`database: ${error.message}`, { cause: error }) : error;

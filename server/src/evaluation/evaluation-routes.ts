@@ -23,7 +23,7 @@ import { formatInstant } from '../instant.ts';
 import { presentTree, type RuleNode } from '../rules/tree.ts';
 import { findRuleset, type RulesetRow } from './definitions.ts';
 import { deletePin, PinFields, PinResource, setPin } from './pin.ts';
-import { createPreviews } from './preview.ts';
+import type { Previews } from './preview.ts';
 import { rulesCache } from './rules-cache.ts';
 import { verify } from './verify.ts';
 
@@ -69,21 +69,9 @@ const PinParams = Type.Object({
   profile_id: Type.String({ description: 'The profile’s id, a UUID.' }),
 });
 
-export function evaluationRoutes(app: App, context: Context): void {
+export function evaluationRoutes(app: App, context: Context, previews: Previews): void {
   const rules = rulesCache(context.db);
-  const previews = createPreviews(context);
   app.addHook('onClose', () => previews.close());
-  // Whatever may have written ends what is kept of the past, when it comes and when it is done.
-  app.server.on('request', (request, response) => {
-    if (
-      request.method === 'GET' ||
-      request.method === 'HEAD' ||
-      request.url?.includes('/profile-groups/preview') === true
-    )
-      return;
-    previews.forget();
-    response.once('close', () => previews.forget());
-  });
 
   app.post(
     `${GROUPS}preview/`,

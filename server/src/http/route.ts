@@ -60,6 +60,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Where in the body text stands that cannot be stored, as far as anybody looked. */
     unstorable: string[] | undefined;
+    /** The application that the request is counted to: its credential's, else the one that its path names. */
+    clientId: string | undefined;
     /** `https://host`, for absolute URLs. */
     origin: string;
   }

@@ -26,6 +26,8 @@ export interface HttpOptions {
   routes: Routes[];
   /** After the answer to every request that may have changed something. */
   onChange(): void;
+  /** Around all that may write, in the application of this client id or in an unknown one: before it, and before its answer. */
+  onWrite(clientId: string | undefined): void;
 }
 
 const MAX_PARAM_LENGTH = 255 * 12; // 255 characters of four bytes, percent-encoded
@@ -58,6 +60,7 @@ export async function createHttp(context: Context, options: HttpOptions): Promis
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   app.decorateRequest('credential', undefined);
+  app.decorateRequest('clientId', undefined);
   app.decorateRequest('origin', '');
   app.decorateRequest('unstorable', undefined);
   registerErrors(app, context);
@@ -84,6 +87,7 @@ export async function createHttp(context: Context, options: HttpOptions): Promis
   });
   registerGuards(app, context, options);
   registerStrictQuery(app);
+  registerWrites(app, options);
   registerIdempotency(app, context);
   if (config.role !== 'worker') registerDocs(app);
   for (const routes of options.routes) await app.register(async (scope) => routes(scope as App, context));
@@ -170,13 +174,9 @@ function registerGuards(app: App, context: Context, options: HttpOptions): void 
     limits.address(request.ip);
     refuseUnstorable(request);
     const params = request.params as Record<string, string | undefined>; // path parameters are strings
-    const caller = await options.admit(request, {
-      access,
-      reads: request.routeOptions.config.reads ?? (request.method === 'GET' || request.method === 'HEAD'),
-      clientId: params['client_id'],
-    });
-    const clientId = caller.clientId ?? params['client_id'];
-    if (clientId !== undefined) limits.application(clientId);
+    const caller = await options.admit(request, { access, reads: readsOnly(request), clientId: params['client_id'] });
+    request.clientId = caller.clientId ?? params['client_id'];
+    if (request.clientId !== undefined) limits.application(request.clientId);
     if (caller.profileId !== undefined) limits.profile(caller.profileId);
   });
   app.addHook('preValidation', (request, _reply, done) => {
@@ -184,6 +184,21 @@ function registerGuards(app: App, context: Context, options: HttpOptions): void 
     if (optionalBody === true) request.body ??= {};
     if (request.unstorable === undefined || readsUnstorable === true) return done();
     explainUnstorable(request, request.unstorable).then((fields) => done(new ValidationError(fields)), done);
+  });
+}
+
+const readsOnly = (request: FastifyRequest): boolean =>
+  request.routeOptions.config.reads ?? (request.method === 'GET' || request.method === 'HEAD');
+
+/** What is kept of the past ends when a request that may write begins, and is not begun again before its answer leaves. */
+function registerWrites(app: App, { onWrite }: HttpOptions): void {
+  app.addHook('preHandler', (request, _reply, done) => {
+    if (!readsOnly(request)) onWrite(request.clientId);
+    done();
+  });
+  app.addHook('onSend', (request, _reply, payload, done) => {
+    if (!readsOnly(request)) onWrite(request.clientId);
+    done(null, payload);
   });
 }
 
