@@ -85,7 +85,7 @@ function stopWhenTold(close: () => Promise<void>, log: () => Logger): Stopper {
   const onSignal = (): void => {
     if (asked) process.exit(1);
     asked = true;
-    if (started) void stop();
+    if (started) stop().catch(() => process.exit(1));
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
@@ -96,7 +96,7 @@ function stopWhenTold(close: () => Promise<void>, log: () => Logger): Stopper {
     process.exitCode = 1;
     if (asked) return;
     asked = true;
-    if (started) void stop();
+    if (started) stop().catch(() => process.exit(1));
   });
   return {
     isAsked() {

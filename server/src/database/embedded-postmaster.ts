@@ -78,7 +78,7 @@ async function launchDirectly({ binaries, cluster, owner, logFile }: LaunchOptio
   const hasExited = (): boolean => child.exitCode !== null || child.signalCode !== null;
   const watcher = watchOurselves(pid);
   child.unref();
-  void exited.then(() => watcher?.kill('SIGKILL'));
+  child.once('exit', () => watcher?.kill('SIGKILL'));
   return {
     pid,
     exited,

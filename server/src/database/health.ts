@@ -35,10 +35,15 @@ export function watchHealth(settings: pg.ClientConfig, events: HealthEvents): He
   let probing = false;
   let stopped = false;
 
-  const probe = async (): Promise<void> => {
+  const probe = (): void => {
     if (probing || stopped) return;
     probing = true;
-    const answers = await answersProbe(settings);
+    answersProbe(settings)
+      .catch(() => false)
+      .then(found)
+      .catch(() => {}); // what is told to those who wait for connections cannot fail
+  };
+  const found = (answers: boolean): void => {
     probing = false;
     quietSince = performance.now();
     if (stopped || answers !== isDown) return;
@@ -48,7 +53,7 @@ export function watchHealth(settings: pg.ClientConfig, events: HealthEvents): He
   };
 
   const timer = setInterval(() => {
-    if (isDown || (pending > 0 && performance.now() - quietSince > SILENCE_MS)) void probe();
+    if (isDown || (pending > 0 && performance.now() - quietSince > SILENCE_MS)) probe();
   }, WATCH_MS);
   timer.unref();
 
@@ -63,7 +68,7 @@ export function watchHealth(settings: pg.ClientConfig, events: HealthEvents): He
       pending--;
       quietSince = performance.now();
     },
-    suspect: () => void probe(),
+    suspect: probe,
     stop() {
       stopped = true;
       clearInterval(timer);

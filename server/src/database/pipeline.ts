@@ -41,7 +41,7 @@ export function openPipeline(settings: pg.ClientConfig, onError: (error: Error) 
       return client;
     },
     reset() {
-      void current?.then(destroy, () => {});
+      current?.then(destroy).catch(() => {}); // it was never there, or has gone already
       current = undefined;
     },
     async close() {

@@ -51,12 +51,16 @@ worker.start();
 
 parentPort?.on('message', (message: ToThread) => {
   if (message === 'wake') return worker.wake();
-  void (async () => {
+  const stop = async (): Promise<void> => {
     await worker.stop();
     for (const timer of timers) clearInterval(timer);
     report();
     await db.close();
     tell({ kind: 'stopped' });
     parentPort?.close();
-  })();
+  };
+  stop().catch((error: unknown) => {
+    log.error({ err: error }, 'the evaluation did not stop in order');
+    process.exit(1); // of this thread
+  });
 });

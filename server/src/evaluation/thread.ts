@@ -94,7 +94,7 @@ function startThread({ log, meters, data }: EvaluationContext): Evaluation {
     async stop() {
       stopping = true;
       tell('stop');
-      const timer = setTimeout(() => void thread.terminate(), STOP_MS);
+      const timer = setTimeout(() => void thread.terminate().catch(() => {}), STOP_MS);
       await exited;
       clearTimeout(timer);
     },
