@@ -39,6 +39,8 @@ create table admin_tokens (
   expires_at timestamp with time zone,
   last_used_at timestamp with time zone,
   revoked_at timestamp with time zone,
+  made_by uuid[] default '{}'::uuid[] not null,
+  created_by text,
   constraint admin_tokens_token_hash_key UNIQUE (token_hash),
   constraint admin_tokens_pkey PRIMARY KEY (id),
   constraint admin_tokens_application_id_fkey FOREIGN KEY (application_id) REFERENCES applications(id)
@@ -322,6 +324,7 @@ create table producer_invitations (
   created_at timestamp with time zone not null,
   expires_at timestamp with time zone not null,
   accepted_at timestamp with time zone,
+  invited_by uuid,
   constraint producer_invitations_pkey PRIMARY KEY (token_hash),
   constraint producer_invitations_application_id_fkey FOREIGN KEY (application_id) REFERENCES applications(id),
   constraint producer_invitations_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'editor'::text, 'viewer'::text])))

@@ -255,6 +255,8 @@ export interface AdminToken {
   created_at: string;
   expires_at: string | null;
   last_used_at: string | null;
+  /** `token:<name>` or `producer:<email>`; null: the server's own start or command line. It ends with a token that made it. */
+  created_by: string | null;
 }
 
 export interface ProfileFilter {

@@ -47,6 +47,7 @@ import { checkSecretKey, readSecretKey } from './secret-key.ts';
 import { deriveSecrets } from './secrets.ts';
 import { createStatisticsChores, type StatisticsChores } from './statistics/statistics-chores.ts';
 import { statisticsRoutes } from './statistics/statistics-routes.ts';
+import { stillValid } from './still-valid.ts';
 import { within } from './stopping.ts';
 
 export interface AppOptions {
@@ -131,6 +132,7 @@ async function composeApp(
       catalogues: catalogues(db),
       ordinals: ordinals(db),
       tokens: profileTokens(secrets.tokenKey),
+      stillValid: (credentials) => stillValid(base, credentials),
       dynamicGroups: evaluated,
       groupChores: chores,
     };

@@ -2,7 +2,7 @@
 // but on public routes, which honour an admin token and ignore whatever else the header holds.
 
 import type { FastifyRequest } from 'fastify';
-import { findAdminToken, touchAdminToken } from './applications/application-store.ts';
+import { findAdminToken, findDeadAdminToken, touchAdminToken } from './applications/application-store.ts';
 import type { Context } from './context.ts';
 import { ApiError } from './errors.ts';
 import { readUuid } from './ids.ts';
@@ -43,13 +43,32 @@ async function findAdmin(context: Context, token: string): Promise<Credential | 
   if (!row) return undefined;
   if (row.stale) await touchAdminToken(context.db, row.id, now);
   const application = await context.applications.get(row.client_id);
-  return { kind: 'admin', application, tokenId: row.id, name: row.name, readOnly: row.read_only };
+  return {
+    kind: 'admin',
+    application,
+    tokenId: row.id,
+    name: row.name,
+    readOnly: row.read_only,
+    expiresAt: row.expires_at,
+    madeBy: row.made_by,
+  };
 }
 
 async function getAdmin(context: Context, token: string): Promise<Credential> {
   const credential = await findAdmin(context, token);
-  if (!credential) throw refused();
-  return credential;
+  if (credential) return credential;
+  const dead = await findDeadAdminToken({ query: context.db.quick }, hashToken(token));
+  if (dead?.revoked_at != null) throw refused(`The access token was revoked at ${formatInstant(dead.revoked_at)}.`);
+  if (dead?.maker_revoked_at != null) {
+    const at = formatInstant(dead.maker_revoked_at);
+    throw refused(`The access token was revoked at ${at}, with the token that made it.`);
+  }
+  if (dead?.expires_at != null) throw refused(`The access token expired at ${formatInstant(dead.expires_at)}.`);
+  throw refused(
+    isJwt(token)
+      ? 'The token names no issuer (iss): a client-signed one names its application’s client id.'
+      : undefined,
+  );
 }
 
 async function getProfile(context: Context, token: string, issuer: string): Promise<Credential> {
@@ -62,8 +81,8 @@ async function getProfile(context: Context, token: string, issuer: string): Prom
   const application = await context.applications.find(claims.client_id);
   const db = { query: context.db.quick };
   const profile = application && id && tokenId && (await findProfileByToken(db, application.id, id, tokenId));
-  if (!profile) throw refused('The access token was revoked, or its profile erased.');
-  return { kind: 'profile', application, profile };
+  if (!application || !profile || !tokenId) throw refused('The access token was revoked, or its profile erased.');
+  return { kind: 'profile', application, profile, token: { id: tokenId } };
 }
 
 async function getClientSigned(context: Context, token: string, issuer: string, now: Instant): Promise<Credential> {
@@ -79,5 +98,5 @@ async function getClientSigned(context: Context, token: string, issuer: string, 
   if ('problem' in verdict) throw refused(verdict.problem);
   const resolved = await resolveClientToken(context, application, verdict.claims);
   if ('problem' in resolved) throw refused(resolved.problem);
-  return { kind: 'profile', application, profile: resolved.profile };
+  return { kind: 'profile', application, profile: resolved.profile, token: verdict.claims };
 }

@@ -5,6 +5,7 @@ import type { Applications } from './applications/application-service.ts';
 import type { Catalogues } from './attributes/catalogues.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
+import type { Credential } from './credential.ts';
 import type { Database } from './database/database.ts';
 import type { ProfileTokens } from './credentials/token.ts';
 import type { DynamicGroups } from './groups/dynamic.ts';
@@ -24,6 +25,8 @@ export interface Context {
   catalogues: Catalogues;
   ordinals: Ordinals;
   tokens: ProfileTokens;
+  /** Those of the credentials that are still good: what they opened ends with them. still-valid.ts. */
+  stillValid(credentials: readonly Credential[]): Promise<Set<Credential>>;
   /** What dynamic groups need beyond static ones; evaluation/dynamic-groups.ts. */
   dynamicGroups: DynamicGroups;
   /** Work on groups that goes on after the answer. */

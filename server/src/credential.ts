@@ -3,6 +3,8 @@
 import { ApiError, denied } from './errors.ts';
 import type { Application } from './applications/application.ts';
 import type { AccessRule, Caller } from './http/route.ts';
+import type { ClientTokenClaims } from './credentials/token.ts';
+import type { Instant } from './instant.ts';
 import type { Profile } from './profiles/profile.ts';
 
 export interface AdminCredential {
@@ -11,12 +13,17 @@ export interface AdminCredential {
   tokenId: string;
   name: string;
   readOnly: boolean;
+  expiresAt: Instant | null;
+  /** The tokens that made it, from the first on. It ends with each of them. */
+  madeBy: string[];
 }
 
 export interface ProfileCredential {
   kind: 'profile';
   application: Application;
   profile: Profile;
+  /** One of ours by its id, or what a client-signed one says. */
+  token: { id: string } | ClientTokenClaims;
 }
 
 export type ProducerRole = 'owner' | 'editor' | 'viewer';
@@ -52,6 +59,8 @@ export function authorize(credential: Credential | undefined, rule: AccessRule):
     return;
   }
   if (rule.access === 'profile') throw denied('This needs the access token of a profile.');
+  if (credential.readOnly && rule.access === 'owner' && rule.reads)
+    throw denied('A read-only access token sees neither tokens nor producers.');
   if (credential.readOnly && !rule.reads) throw denied('This access token is read-only.');
 }
 
@@ -76,4 +85,9 @@ export function actorName(credential: Credential | undefined): string {
   if (credential?.kind === 'admin') return `token:${credential.name}`;
   if (credential?.kind === 'producer') return `producer:${credential.email}`;
   return 'profile';
+}
+
+/** The actor as this credential may know it: a read-only token is not told who works here, nor what tokens are called. */
+export function shownActor(actor: string, credential: Credential | undefined): string {
+  return credential?.kind === 'admin' && credential.readOnly ? actor.replace(/:.*$/s, '') : actor;
 }

@@ -142,6 +142,7 @@ function AdminTokens() {
               <strong className="name">{token.name}</strong>
               <div className="muted small">
                 made <Time at={token.created_at} ago />
+                {token.created_by !== null && ` by ${token.created_by.replace(/^(token|producer):/, '')}`}
               </div>
             </td>
             <td className="fit">
@@ -175,7 +176,7 @@ function AdminTokens() {
             toast(`“${revoking.name}” is dead.`);
           }}
         >
-          Whatever uses this token stops working at once. It cannot be brought back.
+          Whatever uses this token, or a token that it made, stops working at once. It cannot be brought back.
         </Confirm>
       )}
     </section>

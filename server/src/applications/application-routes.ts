@@ -1,7 +1,8 @@
 import { Type, type Static } from 'typebox';
 import type { Context } from '../context.ts';
 import { PageOf, PageQuery, presentPage, readPage } from '../database/page.ts';
-import { ApiError, invalid, notFound } from '../errors.ts';
+import { actorName, type Credential } from '../credential.ts';
+import { ApiError, denied, invalid, notFound } from '../errors.ts';
 import { ClientIdParams, NoContent, Timestamp, nullable } from '../http/schemas.ts';
 import type { App } from '../http/route.ts';
 import { readUuid } from '../ids.ts';
@@ -18,14 +19,24 @@ const AdminToken = Type.Object({
   created_at: Timestamp('When it was made.'),
   expires_at: nullable({ description: 'When it dies by itself, if ever.' }),
   last_used_at: nullable({ description: 'When it was last used, to the hour.' }),
+  created_by: nullable({
+    description: '`token:<name>` or `producer:<email>`; null: the server’s own start or command line.',
+  }),
 });
 
+/** Of tokens that made one another: each is looked up with all before it. */
+const MAX_LINE = 10;
+
 export function applicationRoutes(app: App, context: Context): void {
-  const readExpiry = (text: string | null = null): Instant | null => {
+  /** What a token makes ends when it does, at the latest. */
+  const readExpiry = (text: string | null = null, credential: Credential | undefined): Instant | null => {
     const at = text === null ? null : parseInstant(text);
     if (at === undefined || (at !== null && at <= context.clock.now()))
       throw invalid('expires_at', 'This must be an ISO 8601 date and time in the future.');
-    return at;
+    const latest = credential?.kind === 'admin' ? credential.expiresAt : null;
+    if (at !== null && latest !== null && at > latest)
+      throw invalid('expires_at', `This may be at most ${formatInstant(latest)}, when the token that makes it ends.`);
+    return at ?? latest;
   };
 
   app.get(
@@ -121,19 +132,23 @@ export function applicationRoutes(app: App, context: Context): void {
     {
       config: {
         access: 'owner',
-        check: ({ body }) => readExpiry((body as { expires_at?: string | null }).expires_at), // it met the schema
+        check: ({ body, credential }) => readExpiry((body as { expires_at?: string | null }).expires_at, credential), // it met the schema
       },
       schema: {
         operationId: 'createAdminToken',
         summary: 'Make an admin access token',
-        description: 'The token is in this answer and nowhere else: keep it.',
+        description:
+          'The token is in this answer and nowhere else: keep it. Made with an admin token, it ends with that one: by its `expires_at` at the latest, and when it is revoked.',
         tags: ['Access tokens'],
         params: ClientIdParams,
         body: Type.Object({
           name: Type.String({ minLength: 1, maxLength: 100, examples: ['season import'] }),
           read_only: Type.Optional(Type.Boolean({ description: 'May only read, preview and verify. Default false.' })),
           expires_at: Type.Optional(
-            nullable({ description: 'When it dies by itself. Default never.', examples: ['2030-01-01T00:00:00Z'] }),
+            nullable({
+              description: 'When it dies by itself. Default: with the token that makes it, else never.',
+              examples: ['2030-01-01T00:00:00Z'],
+            }),
           ),
         }),
         response: { 201: Type.Object({ ...AdminToken.properties, token: Type.String() }) },
@@ -142,8 +157,12 @@ export function applicationRoutes(app: App, context: Context): void {
     async (request, reply) => {
       const application = await context.applications.get(request.params.client_id);
       const { name, read_only: readOnly = false } = request.body;
-      const expiresAt = readExpiry(request.body.expires_at);
-      const made = await createAdminToken(context, application.id, { name, readOnly, expiresAt });
+      const { credential } = request;
+      const expiresAt = readExpiry(request.body.expires_at, credential);
+      if (credential?.kind === 'admin' && credential.madeBy.length >= MAX_LINE)
+        throw denied(`This token was made by a token, and so on, ${MAX_LINE} times: it makes no further one.`);
+      const options = { name, readOnly, expiresAt, ...(credential && { by: credential }) };
+      const made = await createAdminToken(context, application.id, options);
       reply.header('cache-control', 'no-store').code(201);
       return {
         ...presentToken({
@@ -154,6 +173,7 @@ export function applicationRoutes(app: App, context: Context): void {
           created_at: made.now,
           expires_at: expiresAt,
           last_used_at: null,
+          created_by: credential ? actorName(credential) : null,
         }),
         token: made.token,
       };
@@ -167,7 +187,7 @@ export function applicationRoutes(app: App, context: Context): void {
       schema: {
         operationId: 'revokeAdminToken',
         summary: 'Revoke an admin access token',
-        description: 'It is dead at once.',
+        description: 'It is dead at once, and so is every token that it made.',
         tags: ['Access tokens'],
         params: Type.Object({
           ...ClientIdParams.properties,
@@ -202,5 +222,6 @@ function presentToken(row: store.AdminTokenRow): Static<typeof AdminToken> {
     created_at: formatInstant(row.created_at),
     expires_at: row.expires_at === null ? null : formatInstant(row.expires_at),
     last_used_at: row.last_used_at === null ? null : formatInstant(row.last_used_at),
+    created_by: row.created_by,
   };
 }

@@ -1,6 +1,7 @@
 // Applications and their admin tokens: made, found, their secrets opened and rotated.
 
 import type { Context } from '../context.ts';
+import { actorName, type Credential } from '../credential.ts';
 import { conflict, notFound } from '../errors.ts';
 import { newId } from '../ids.ts';
 import { formatInstant, type Instant } from '../instant.ts';
@@ -117,8 +118,10 @@ export interface NewAdminToken {
 export async function createAdminToken(
   context: Pick<Context, 'db' | 'clock'>,
   applicationId: number,
-  options: { name: string; readOnly?: boolean; expiresAt?: Instant | null; token?: string },
+  options: { name: string; readOnly?: boolean; expiresAt?: Instant | null; token?: string; by?: Credential },
 ): Promise<NewAdminToken & { created: boolean; now: Instant }> {
+  const { by } = options;
+  const madeBy = by?.kind === 'admin' ? [...by.madeBy, by.tokenId] : [];
   const token = options.token ?? `gs_${randomText(43)}`;
   const now = context.clock.now();
   const id = newId();
@@ -131,6 +134,8 @@ export async function createAdminToken(
     read_only: options.readOnly ?? false,
     now: formatInstant(now),
     expires_at: options.expiresAt == null ? null : formatInstant(options.expiresAt),
+    made_by: madeBy,
+    created_by: by ? actorName(by) : null,
   });
   return { id, token, created, now };
 }

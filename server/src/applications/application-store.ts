@@ -71,27 +71,57 @@ export interface AdminTokenRow {
   created_at: Instant;
   expires_at: Instant | null;
   last_used_at: Instant | null;
+  created_by: string | null;
 }
 
-const TOKEN_COLUMNS = sql`id, name, hint, read_only, created_at, expires_at, last_used_at`;
+const TOKEN_COLUMNS = sql`id, name, hint, read_only, created_at, expires_at, last_used_at, created_by`;
 
-export async function findAdminToken(
-  db: Queryable,
-  hash: Buffer,
-  now: string,
-): Promise<{ id: string; name: string; read_only: boolean; client_id: string; stale: boolean } | undefined> {
-  const { rows } = await db.query<{
-    id: string;
-    name: string;
-    read_only: boolean;
-    client_id: string;
-    stale: boolean;
-  }>(sql`
-    select t.id, t.name, t.read_only, a.client_id,
+/** Neither revoked itself nor by the end of a token that made it. Looked up rather than written: none can slip through. */
+const LIVE = sql`t.revoked_at is null
+  and not exists (select from admin_tokens m where m.id = any (t.made_by) and m.revoked_at is not null)`;
+
+interface FoundToken {
+  id: string;
+  name: string;
+  read_only: boolean;
+  expires_at: Instant | null;
+  made_by: string[];
+  client_id: string;
+  stale: boolean;
+}
+
+export async function findAdminToken(db: Queryable, hash: Buffer, now: string): Promise<FoundToken | undefined> {
+  const { rows } = await db.query<FoundToken>(sql`
+    select t.id, t.name, t.read_only, t.expires_at, t.made_by, a.client_id,
       t.last_used_at is null or t.last_used_at < ${now}::timestamptz - interval '1 hour' as stale
     from admin_tokens t join applications a on a.id = t.application_id
-    where t.token_hash = ${hash} and t.revoked_at is null and (t.expires_at is null or t.expires_at > ${now})`);
+    where t.token_hash = ${hash} and ${LIVE} and (t.expires_at is null or t.expires_at > ${now})`);
   return rows[0];
+}
+
+/** When a token that is dead died, for whoever holds it. */
+export async function findDeadAdminToken(
+  db: Queryable,
+  hash: Buffer,
+): Promise<{ revoked_at: Instant | null; maker_revoked_at: Instant | null; expires_at: Instant | null } | undefined> {
+  const { rows } = await db.query<{
+    revoked_at: Instant | null;
+    maker_revoked_at: Instant | null;
+    expires_at: Instant | null;
+  }>(sql`
+    select t.revoked_at, t.expires_at,
+      (select min(m.revoked_at) from admin_tokens m where m.id = any (t.made_by)) as maker_revoked_at
+    from admin_tokens t where t.token_hash = ${hash}`);
+  return rows[0];
+}
+
+/** Which of these are good at this instant. */
+export async function listLiveTokens(db: Queryable, ids: string[], now: string): Promise<Set<string>> {
+  if (ids.length === 0) return new Set();
+  const { rows } = await db.query<{ id: string }>(sql`
+    select t.id from admin_tokens t
+    where t.id = any (${ids}::uuid[]) and ${LIVE} and (t.expires_at is null or t.expires_at > ${now})`);
+  return new Set(rows.map((row) => row.id));
 }
 
 export async function touchAdminToken(db: Queryable, id: string, now: string): Promise<void> {
@@ -110,11 +140,14 @@ export async function insertAdminToken(
     read_only: boolean;
     now: string;
     expires_at: string | null;
+    made_by: string[];
+    created_by: string | null;
   },
 ): Promise<boolean> {
   const { count } = await db.query(sql`
-    insert into admin_tokens (id, application_id, name, token_hash, hint, read_only, created_at, expires_at)
-    values (${row.id}, ${row.application_id}, ${row.name}, ${row.token_hash}, ${row.hint}, ${row.read_only}, ${row.now}, ${row.expires_at})
+    insert into admin_tokens (id, application_id, name, token_hash, hint, read_only, created_at, expires_at, made_by, created_by)
+    values (${row.id}, ${row.application_id}, ${row.name}, ${row.token_hash}, ${row.hint}, ${row.read_only}, ${row.now}, ${row.expires_at},
+      ${row.made_by}::uuid[], ${row.created_by})
     on conflict (token_hash) do nothing`);
   return count === 1;
 }
@@ -129,21 +162,21 @@ export const ADMIN_TOKEN_ORDER: Order<AdminTokenRow> = {
   key: (token) => [formatInstant(token.created_at), token.id],
 };
 
-/** Those that were not revoked; rows and count of one snapshot. */
+/** Those that are good, or only too old; rows and count of one snapshot. */
 export async function pageOfAdminTokens(
   db: Database,
   applicationId: number,
   page: PageRequest,
 ): Promise<{ rows: AdminTokenRow[]; count: number | undefined }> {
   const { after, orderAndLimit } = pageClause(page, ADMIN_TOKEN_ORDER);
-  const live = sql`application_id = ${applicationId} and revoked_at is null`;
+  const live = sql`t.application_id = ${applicationId} and ${LIVE}`;
   return db.transaction(
     async (tx) => {
       const counted = page.wantsCount
-        ? await tx.query<{ count: number }>(sql`select count(*) as count from admin_tokens where ${live}`)
+        ? await tx.query<{ count: number }>(sql`select count(*) as count from admin_tokens t where ${live}`)
         : undefined;
       const { rows } = await tx.query<AdminTokenRow>(sql`
-        select ${TOKEN_COLUMNS} from admin_tokens where ${live}${after}${orderAndLimit}`);
+        select ${TOKEN_COLUMNS} from admin_tokens t where ${live}${after}${orderAndLimit}`);
       return { rows, count: counted?.rows[0]?.count };
     },
     { isolation: 'repeatable read' },
@@ -152,7 +185,7 @@ export async function pageOfAdminTokens(
 
 export async function listAdminTokens(db: Queryable, applicationId: number, limit: number): Promise<AdminTokenRow[]> {
   const { rows } = await db.query<AdminTokenRow>(sql`
-    select ${TOKEN_COLUMNS} from admin_tokens where application_id = ${applicationId} and revoked_at is null
+    select ${TOKEN_COLUMNS} from admin_tokens t where t.application_id = ${applicationId} and ${LIVE}
     order by created_at desc, id desc limit ${limit}`);
   return rows;
 }
@@ -165,6 +198,6 @@ export async function revokeAdminToken(
   now: string,
 ): Promise<boolean> {
   const { count } = await db.query(sql`
-    update admin_tokens set revoked_at = ${now} where application_id = ${applicationId} and id = ${id} and revoked_at is null`);
+    update admin_tokens t set revoked_at = ${now} where t.application_id = ${applicationId} and t.id = ${id} and ${LIVE}`);
   return count === 1;
 }

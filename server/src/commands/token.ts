@@ -48,7 +48,9 @@ const list = defineCommand({
       for (const row of await listAdminTokens(context.db, application.id, MAX_TOKENS)) {
         const expires = row.expires_at === null ? 'never expires' : `expires ${formatInstant(row.expires_at)}`;
         const may = row.read_only ? 'read-only' : 'full';
-        process.stdout.write(`${row.id}\t…${row.hint}\t${may}\t${expires}\t${row.name}\n`);
+        process.stdout.write(
+          `${row.id}\t…${row.hint}\t${may}\t${expires}\t${row.name}\t${row.created_by ?? 'command line'}\n`,
+        );
       }
     }),
 });

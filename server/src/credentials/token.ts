@@ -26,6 +26,7 @@ export interface ClientTokenClaims {
   customProfileId: string;
   nickname: string | undefined;
   issuedAt: Instant;
+  expiresAt: Instant | null;
 }
 
 /** What a token says, or why it is refused. */
@@ -103,7 +104,7 @@ export function verifyClientToken(
   let claims: Claims | undefined;
   for (const secret of secrets) claims ??= clientVerifier(secret)(token);
   if (!claims || claims['iss'] !== clientId) return { problem: signatureProblem(token, clientId), isForged: true };
-  const { custom_profile_id: customProfileId, nickname, iat } = claims;
+  const { custom_profile_id: customProfileId, nickname, iat, exp } = claims;
   const problem = timeProblem(claims, now) ?? customIdProblem(customProfileId);
   if (problem !== undefined) return { problem };
   // A nickname that is none is ignored, like any claim that is not ours: the token is good all the same.
@@ -113,6 +114,7 @@ export function verifyClientToken(
       customProfileId: customProfileId as string, // or there was a problem
       nickname: usable,
       issuedAt: Number(iat) * SECOND,
+      expiresAt: typeof exp === 'number' ? exp * SECOND : null,
     },
   };
 }

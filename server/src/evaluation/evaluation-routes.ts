@@ -10,7 +10,7 @@ import {
   type Order,
   type PageRequest,
 } from '../database/page.ts';
-import { actorName } from '../credential.ts';
+import { actorName, shownActor } from '../credential.ts';
 import { notFound, ValidationError } from '../errors.ts';
 import { parseRule } from '../groups/dynamic.ts';
 import { GroupResource, presentGroup } from '../groups/group.ts';
@@ -36,7 +36,9 @@ const RulesetResource = Type.Object(
     id: Type.String(),
     rule_tree: Type.Unsafe<RuleNode>({ type: 'object', additionalProperties: true, description: 'Normalised.' }),
     created_at: Timestamp('When it was saved.'),
-    created_by: Type.String({ description: '`token:<name>` or `producer:<email>`.' }),
+    created_by: Type.String({
+      description: '`token:<name>` or `producer:<email>`; for read-only tokens `token` or `producer`.',
+    }),
   },
   { $id: 'Ruleset' },
 );
@@ -155,6 +157,7 @@ export function evaluationRoutes(app: App, context: Context, previews: Previews)
         ...row,
         rule_tree: presentTree(row.rule_tree),
         created_at: formatInstant(row.created_at),
+        created_by: shownActor(row.created_by, request.credential),
       }));
     },
   );

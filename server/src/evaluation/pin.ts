@@ -41,7 +41,9 @@ export const PinResource = Type.Object(
     reason: Type.String(),
     expires_at: nullable({ description: 'Null: never.' }),
     created_at: Type.String(),
-    created_by: Type.String({ description: '`token:<name>` or `producer:<email>`.' }),
+    created_by: Type.String({
+      description: '`token:<name>` or `producer:<email>`; for read-only tokens `token` or `producer`.',
+    }),
   },
   { $id: 'Pin' },
 );

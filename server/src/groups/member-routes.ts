@@ -3,6 +3,7 @@ import { Type, type Static } from 'typebox';
 import type { FastifyRequest } from 'fastify';
 import type { Context } from '../context.ts';
 import { MAX_LARGE_PAGE_SIZE, PageOf, PageQuery, presentPage, readNumbers, readPage } from '../database/page.ts';
+import { shownActor } from '../credential.ts';
 import { invalid, notFound, readAll } from '../errors.ts';
 import { formatOf, inflated } from '../files/body.ts';
 import { FileQuery, readAskedColumn, readBoolean } from '../files/query.ts';
@@ -243,7 +244,10 @@ export function memberRoutes(app: App, context: Context): void {
       if (group.membership_type === 'dynamic') {
         const explained = await context.dynamicGroups.explain(application, group, profileId.toLowerCase());
         if (!explained) throw notFound();
-        return explained as Static<typeof MembershipResource>; // the evaluation answers in this shape
+        const membership = explained as Static<typeof MembershipResource>; // the evaluation answers in this shape
+        const pin = membership.pin as { created_by: string } | null | undefined; // likewise
+        if (pin) pin.created_by = shownActor(pin.created_by, request.credential);
+        return membership;
       }
       return {
         is_member: isMember,

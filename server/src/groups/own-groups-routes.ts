@@ -1,5 +1,5 @@
 // The own groups of a profile as server-sent events. The stream carries whole lists, so a client that missed one misses
-// nothing; it ends by itself after some minutes, so that a dead token does not listen for ever.
+// nothing. It ends with its credential: before anything is told, and at each heartbeat where there is nothing to tell.
 
 import { PassThrough } from 'node:stream';
 import type { Context } from '../context.ts';
@@ -24,6 +24,9 @@ export function ownGroupsRoutes(app: App, context: Context): void {
   // One timer for all: a stream that ends is one that its reader left, that lags, or whose time is over.
   const heartbeat = setInterval(() => {
     for (const stream of streams) write(stream, ':\n\n');
+    watch
+      .endInvalid()
+      .catch((error: unknown) => context.log.warn({ err: error }, 'credentials of streams could not be read'));
   }, HEARTBEAT_MS);
   heartbeat.unref();
 
@@ -43,7 +46,7 @@ export function ownGroupsRoutes(app: App, context: Context): void {
         summary: 'Follow the groups of a profile',
         description:
           'Server-sent events. Each `data` is the whole list of the visible groups that the profile is in, as `results` of the list has them: ' +
-          'once at the start, then within a second of each change. The stream ends after some minutes; connect again.',
+          'once at the start, then within a second of each change. The stream ends with its token, and after some minutes; connect again.',
         tags: ['Profile groups'],
         params: ClientProfileParams,
         produces: ['text/event-stream'],
@@ -51,6 +54,8 @@ export function ownGroupsRoutes(app: App, context: Context): void {
     },
     async (request, reply) => {
       const { application, profile } = await reachToChange(context, request);
+      const { credential } = request;
+      if (!credential) throw new ApiError('internal_error'); // access 'any' let nobody in without
       if (application.client_id !== request.params.client_id) throw notFound();
       const count = perProfile.get(profile.id) ?? 0;
       if (streams.size >= MAX_STREAMS)
@@ -61,7 +66,11 @@ export function ownGroupsRoutes(app: App, context: Context): void {
 
       const stream = new PassThrough();
       streams.add(stream);
-      const leave = watch.add(application.id, profile.id, (groups) => write(stream, toEvent(groups)));
+      const leave = watch.add(application.id, profile.id, {
+        credential,
+        tell: (groups) => write(stream, toEvent(groups)),
+        end: () => stream.end(),
+      });
       const timer = setTimeout(() => stream.end(), LIFETIME_MS * (0.8 + 0.4 * Math.random()));
       timer.unref();
       stream.once('close', () => {

@@ -35,6 +35,12 @@ export async function listVisibleGroups(db: Queryable, applicationIds: number[])
   return rows;
 }
 
+/** Those of the profiles that were not erased. */
+export async function listExisting(db: Queryable, profileIds: string[]): Promise<Set<string>> {
+  const { rows } = await db.query<{ id: string }>(sql`select id from profiles where id = any (${profileIds}::uuid[])`);
+  return new Set(rows.map((row) => row.id));
+}
+
 /** Which of these profiles are in which of these groups, as their heads stand. */
 export async function listMemberships(
   db: Queryable,

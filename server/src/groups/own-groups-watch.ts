@@ -4,10 +4,12 @@
 // between two changes misses none and sees none twice.
 
 import type { Context } from '../context.ts';
+import type { Credential } from '../credential.ts';
 import type { Queryable } from '../database/database.ts';
 import { formatInstant } from '../instant.ts';
 import {
   listChangesBetween,
+  listExisting,
   listMemberships,
   listVisibleGroups,
   readSignatures,
@@ -24,11 +26,20 @@ export interface OwnGroup {
   custom_id: string | null;
 }
 
+export interface Listener {
+  /** Who listens: asked for before anything is told, and the listener ended once it is no good any more. */
+  credential: Credential;
+  tell(groups: OwnGroup[]): void;
+  end(): void;
+}
+
 export interface OwnGroupsWatch {
   /** Tells the present groups soon, then the groups after each change. Returns a function that ends it. */
-  add(applicationId: number, profileId: string, tell: (groups: OwnGroup[]) => void): () => void;
+  add(applicationId: number, profileId: string, listener: Listener): () => void;
   /** One look, now; what it found has been told when it resolves. */
   look(): Promise<void>;
+  /** Ends every listener whose credential is no good any more, or its profile erased, also where there is nothing to tell. */
+  endInvalid(): Promise<void>;
   /** Profiles with at least one listener. */
   readonly size: number;
   close(): void;
@@ -41,12 +52,12 @@ const MAX_CHANGES = 5_000;
 interface Connected {
   applicationId: number;
   groups: Set<string>;
-  listeners: Set<(groups: OwnGroup[]) => void>;
+  listeners: Set<Listener>;
   /** Not yet read, or joined by a listener that was told nothing. */
   isFresh: boolean;
 }
 
-export function watchOwnGroups({ db, log }: Pick<Context, 'db' | 'log'>): OwnGroupsWatch {
+export function watchOwnGroups({ db, log, stillValid }: Pick<Context, 'db' | 'log' | 'stillValid'>): OwnGroupsWatch {
   const profiles = new Map<string, Connected>();
   let signatures = new Map<number, string>();
   let known = new Map<string, VisibleGroup>();
@@ -87,7 +98,33 @@ export function watchOwnGroups({ db, log }: Pick<Context, 'db' | 'log'>): OwnGro
       },
       { isolation: 'repeatable read' },
     );
-    for (const connected of changed) tell(connected);
+    for (const connected of changed) untold.add(connected);
+    // After the snapshot: a credential that is good now was good when what it is told became true.
+    await endInvalid([...profiles].filter(([, connected]) => untold.has(connected)));
+    for (const connected of untold) tell(connected);
+    untold.clear();
+  };
+
+  /** Whose groups are others than they were told. Kept, since asking for the credentials may fail. */
+  const untold = new Set<Connected>();
+
+  /** Ended listeners leave by themselves, as soon as their streams are closed; until then they are told nothing. */
+  const ended = new WeakSet<Listener>();
+  const endInvalid = async (connected: [string, Connected][]): Promise<void> => {
+    const all = connected.flatMap(([profileId, { listeners }]) =>
+      [...listeners].map((listener) => ({ profileId, listener })),
+    );
+    if (all.length === 0) return;
+    const existing = await listExisting(
+      db,
+      connected.map(([profileId]) => profileId),
+    );
+    const valid = await stillValid(all.map(({ listener }) => listener.credential));
+    for (const { profileId, listener } of all) {
+      if ((existing.has(profileId) && valid.has(listener.credential)) || ended.has(listener)) continue;
+      ended.add(listener);
+      listener.end();
+    }
   };
 
   /** Brings what is known to this snapshot; returns the profiles whose groups are others now. */
@@ -187,7 +224,7 @@ export function watchOwnGroups({ db, log }: Pick<Context, 'db' | 'log'>): OwnGro
     });
     groups.sort((a, b) => b.created_at - a.created_at || (a.group_id < b.group_id ? 1 : -1));
     const presented = groups.map(present);
-    for (const listener of connected.listeners) listener(presented);
+    for (const listener of connected.listeners) if (!ended.has(listener)) listener.tell(presented);
   };
 
   return {
@@ -207,6 +244,7 @@ export function watchOwnGroups({ db, log }: Pick<Context, 'db' | 'log'>): OwnGro
       };
     },
     look,
+    endInvalid: () => endInvalid([...profiles]),
     get size() {
       return profiles.size;
     },

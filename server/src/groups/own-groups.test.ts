@@ -3,13 +3,15 @@ import { get, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { sql } from '../database/database.ts';
+import type { ProfileCredential } from '../credential.ts';
+import { claimsOf } from '../credentials/testing.ts';
 import { formatInstant } from '../instant.ts';
 import { newId } from '../ids.ts';
 import { chooseSeed } from '../testing/random.ts';
 import { CLIENT_ID, startTestServer, type TestServer } from '../testing/server.ts';
 import { insertHead } from '../membership/head.ts';
 import { changeMembership } from '../membership/membership.ts';
-import { watchOwnGroups, type OwnGroup } from './own-groups-watch.ts';
+import { watchOwnGroups, type Listener, type OwnGroup } from './own-groups-watch.ts';
 
 let server: TestServer;
 let applicationId: number;
@@ -62,6 +64,14 @@ async function change(fans: Fan[], groupId: string, kind: 'entered' | 'left'): P
   await db().transaction((tx) => changeMembership(tx, changes, { applicationId, now, queueReaders: false }));
 }
 
+/** As the stream of a fan listens, with the token that its profile was made with. */
+function listen(fan: Fan, tell: (groups: OwnGroup[]) => void): Listener & { ended: boolean } {
+  const token = { id: String(claimsOf(fan.access_token)['jti']) };
+  const credential = { kind: 'profile', profile: { id: fan.id }, token } as ProfileCredential; // what is asked of it
+  const listener = { credential, tell, end: () => void (listener.ended = true), ended: false };
+  return listener;
+}
+
 describe('the watch over own groups', () => {
   it('tells the groups at first and after each change, and nothing when others change', async () => {
     const watch = watchOwnGroups(server.app.context);
@@ -69,7 +79,11 @@ describe('the watch over own groups', () => {
     const [a, b] = [await makeGroup('A'), await makeGroup('B')];
     await change([fan], a, 'entered');
     const told: string[][] = [];
-    const leave = watch.add(applicationId, fan.id, (groups) => void told.push(groups.map((group) => group.group_name)));
+    const leave = watch.add(
+      applicationId,
+      fan.id,
+      listen(fan, (groups) => void told.push(groups.map((group) => group.group_name))),
+    );
     await watch.look();
     await change([fan, other], b, 'entered');
     await watch.look();
@@ -95,7 +109,12 @@ describe('the watch over own groups', () => {
     const group = await makeGroup('Switched');
     await change([other], group, 'entered');
     const told = new Map<string, OwnGroup[]>();
-    for (const { id } of [fan, other]) watch.add(applicationId, id, (groups) => told.set(id, groups));
+    for (const one of [fan, other])
+      watch.add(
+        applicationId,
+        one.id,
+        listen(one, (groups) => told.set(one.id, groups)),
+      );
     await watch.look();
     expect([told.get(fan.id)?.length, told.get(other.id)?.length]).toEqual([0, 1]);
     const now = formatInstant(server.app.context.clock.now());
@@ -120,6 +139,54 @@ describe('the watch over own groups', () => {
     watch.close();
   });
 
+  it('ends what listens with a token that died, also where there is nothing to tell, and tells it nothing', async () => {
+    const watch = watchOwnGroups(server.app.context);
+    const [fan, other] = [await makeFan(), await makeFan()];
+    const told: string[][] = [];
+    const listeners = [fan, other].map((one) =>
+      listen(one, (groups) => void told.push(groups.map((group) => group.group_name))),
+    );
+    const leaves = [fan, other].map((one, index) => watch.add(applicationId, one.id, listeners[index] as Listener)); // as many
+    await watch.look();
+    expect(told).toEqual([[], []]);
+    await db().query(sql`delete from profile_tokens where profile_id = ${fan.id}`);
+    await watch.endInvalid();
+    expect(listeners.map(({ ended }) => ended)).toEqual([true, false]);
+    const group = await makeGroup('Late');
+    await change([fan, other], group, 'entered');
+    await watch.look();
+    expect(told).toEqual([[], [], ['Late']]);
+    for (const leave of leaves) leave();
+    watch.close();
+  });
+
+  it('tells after all what it could not tell while the credentials could not be read', async () => {
+    let isDown = false;
+    const { context } = server.app;
+    const watch = watchOwnGroups({
+      ...context,
+      stillValid: async (credentials) => {
+        if (isDown) throw new Error('the database is away');
+        return context.stillValid(credentials);
+      },
+    });
+    const fan = await makeFan();
+    const told: number[] = [];
+    watch.add(
+      applicationId,
+      fan.id,
+      listen(fan, (groups) => void told.push(groups.length)),
+    );
+    await watch.look();
+    await change([fan], await makeGroup('Told late'), 'entered');
+    isDown = true;
+    await expect(watch.look()).rejects.toThrow('away');
+    isDown = false;
+    await watch.look();
+    expect(told).toEqual([0, 1]);
+    watch.close();
+  });
+
   it('agrees with the membership after any interleaving of changes, looks and arrivals', async () => {
     const seed = chooseSeed();
     console.info(`seed ${seed}`);
@@ -141,7 +208,11 @@ describe('the watch over own groups', () => {
       } else
         leaves.set(
           fan.id,
-          watch.add(applicationId, fan.id, (list) => told.set(fan.id, list.map((own) => own.group_id).sort())),
+          watch.add(
+            applicationId,
+            fan.id,
+            listen(fan, (list) => told.set(fan.id, list.map((own) => own.group_id).sort())),
+          ),
         );
       await looking;
     }

@@ -2,7 +2,7 @@
 
 import { Type } from 'typebox';
 import type { Context } from '../context.ts';
-import type { Credential } from '../credential.ts';
+import type { Credential, ProducerCredential } from '../credential.ts';
 import { PageOf, PageQuery, presentPage, readPage } from '../database/page.ts';
 import { denied, notFound } from '../errors.ts';
 import { ClientIdParams, NoContent, Timestamp } from '../http/schemas.ts';
@@ -80,7 +80,7 @@ export function producerRoutes(app: App, context: Context): void {
         operationId: 'inviteProducer',
         summary: 'Invite a producer',
         description:
-          'Makes a link that can be used once, within seven days. It is in this answer and nowhere else: pass it on. An earlier invitation of the same address dies.',
+          'Makes a link that can be used once, within seven days. It is in this answer and nowhere else: pass it on. An earlier invitation of the same address dies, and so does this one if whoever made it is no owner any longer.',
         tags: ['Producers'],
         params: ClientIdParams,
         body: Type.Object({ email: Type.String({ maxLength: 1000, examples: ['ben@example.com'] }), role: Role }),
@@ -90,12 +90,13 @@ export function producerRoutes(app: App, context: Context): void {
       },
     },
     async (request, reply) => {
-      requireProducer(request.credential);
+      const { producerId } = requireProducer(request.credential);
       const application = await context.applications.get(request.params.client_id);
       const { id, token, email, createdAt, expiresAt } = await service.inviteProducer(
         context,
         application,
         request.body,
+        producerId,
       );
       reply.header('cache-control', 'no-store').code(201);
       return {
@@ -165,7 +166,8 @@ export function producerRoutes(app: App, context: Context): void {
       schema: {
         operationId: 'removeProducer',
         summary: 'Remove a producer',
-        description: 'From this application, at once. 409 where it would be left without an owner.',
+        description:
+          'From this application, at once, with the invitations that they made. 409 where it would be left without an owner.',
         tags: ['Producers'],
         params: ProducerParams,
         response: { 204: NoContent },
@@ -191,6 +193,7 @@ function producerId(params: { producer_id: string }): string {
 }
 
 /** An admin token that could make owners would reach the secrets that it may not see. */
-function requireProducer(credential: Credential | undefined): void {
+function requireProducer(credential: Credential | undefined): ProducerCredential {
   if (credential?.kind !== 'producer') throw denied('Only an owner who is signed in to the console may do this.');
+  return credential;
 }

@@ -4,7 +4,7 @@ import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
 import type { ProducerRole } from '../credential.ts';
 import type { Queryable } from '../database/database.ts';
-import { ApiError, ValidationError, conflict, invalid, notFound } from '../errors.ts';
+import { ApiError, ValidationError, conflict, denied, invalid, notFound } from '../errors.ts';
 import { newId } from '../ids.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { hashToken, randomText } from '../secrets.ts';
@@ -72,6 +72,7 @@ async function invite(
   applicationId: number,
   role: ProducerRole,
   email: string | null,
+  invitedBy: string | null,
   token = randomText(43),
 ): Promise<NewInvitation> {
   const expiresAt = createdAt + INVITATION_LIFETIME;
@@ -82,6 +83,7 @@ async function invite(
     role,
     now: formatInstant(createdAt),
     expires_at: formatInstant(expiresAt),
+    invited_by: invitedBy,
   });
   return { token, id: hashToken(token).toString('hex'), createdAt, expiresAt };
 }
@@ -96,11 +98,16 @@ export async function inviteProducer(
   context: Context,
   application: Application,
   fields: { email: string; role: ProducerRole },
+  invitedBy: string,
 ): Promise<NewInvitation & { email: string }> {
   const email = readAddress(fields.email);
   return context.db.transaction(async (tx) => {
+    // Held, so that no invitation slips in behind the one that ends the role.
+    const roles = await store.lockRoles(tx, application.id);
+    if (!roles.some((row) => row.producer_id === invitedBy && row.role === 'owner'))
+      throw denied('Only an owner of the application may do this.');
     await store.deleteInvitationsOf(tx, application.id, email);
-    return { ...(await invite(context.clock.now(), tx, application.id, fields.role, email)), email };
+    return { ...(await invite(context.clock.now(), tx, application.id, fields.role, email, invitedBy)), email };
   });
 }
 
@@ -122,7 +129,7 @@ export async function inviteFirstOwner(
     const made = await store.listFirstOwnerInvitations(tx, formatInstant(now));
     const kept = made.find(({ id, created_at: at }) => hashToken(tokenOf(at)).toString('hex') === id);
     const token = tokenOf(kept?.created_at ?? now);
-    if (!kept) await invite(now, tx, applicationId, 'owner', null, token);
+    if (!kept) await invite(now, tx, applicationId, 'owner', null, null, token);
     await store.deleteFirstOwnerInvitations(tx, hashToken(token));
     return token;
   });
@@ -218,7 +225,7 @@ async function take(
   }
 }
 
-/** A new role, or none: undefined. The last owner stays. */
+/** A new role, or none: undefined. The last owner stays. What an owner invited is void once they are none. */
 export async function changeRole(
   context: Context,
   application: Application,
@@ -232,6 +239,7 @@ export async function changeRole(
     const isLastOwner = present.role === 'owner' && roles.filter((row) => row.role === 'owner').length === 1;
     if (isLastOwner && role !== 'owner')
       throw conflict('An application keeps at least one owner. Make somebody else an owner first.');
+    if (role !== 'owner') await store.deleteInvitationsBy(tx, application.id, producerId);
     if (role === undefined) await store.deleteRole(tx, producerId, application.id);
     else await store.upsertRole(tx, producerId, application.id, role, formatInstant(context.clock.now()));
   });

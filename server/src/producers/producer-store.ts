@@ -118,6 +118,23 @@ export async function findSession(
   return rows[0];
 }
 
+/** Of these sessions, by their hashes in hex, the good ones with the client ids that their producers have a role in. */
+export async function listLiveSessions(
+  db: Queryable,
+  ids: string[],
+  now: string,
+  idleSince: string,
+): Promise<Map<string, string[]>> {
+  if (ids.length === 0) return new Map();
+  const { rows } = await db.query<{ id: string; client_ids: string[] }>(sql`
+    select encode(s.token_hash, 'hex') as id,
+      array(select a.client_id from producer_roles r join applications a on a.id = r.application_id where r.producer_id = p.id) as client_ids
+    from producer_sessions s join producers p on p.id = s.producer_id
+    where s.token_hash = any (${ids.map((id) => Buffer.from(id, 'hex'))}::bytea[]) and s.expires_at > ${now}
+      and s.last_used_at > ${idleSince} and s.created_at > p.sessions_valid_after`);
+  return new Map(rows.map((row) => [row.id, row.client_ids]));
+}
+
 export async function touchSession(db: Queryable, tokenHash: Buffer, now: string): Promise<void> {
   await db.query(
     sql`update producer_sessions set last_used_at = ${now} where token_hash = ${tokenHash} and last_used_at < ${now}`,
@@ -242,11 +259,12 @@ export async function insertInvitation(
     role: ProducerRole;
     now: string;
     expires_at: string;
+    invited_by: string | null;
   },
 ): Promise<void> {
   await db.query(sql`
-    insert into producer_invitations (token_hash, email, application_id, role, created_at, expires_at)
-    values (${row.token_hash}, ${row.email}, ${row.application_id}, ${row.role}, ${row.now}, ${row.expires_at})`);
+    insert into producer_invitations (token_hash, email, application_id, role, created_at, expires_at, invited_by)
+    values (${row.token_hash}, ${row.email}, ${row.application_id}, ${row.role}, ${row.now}, ${row.expires_at}, ${row.invited_by})`);
 }
 
 /** One that can still be accepted. */
@@ -291,6 +309,13 @@ export async function deleteInvitation(db: Queryable, applicationId: number, id:
 export async function deleteInvitationsOf(db: Queryable, applicationId: number, email: string): Promise<void> {
   await db.query(sql`
     delete from producer_invitations where application_id = ${applicationId} and email = ${email} and accepted_at is null`);
+}
+
+/** What a producer invited to an application and nobody accepted yet. */
+export async function deleteInvitationsBy(db: Queryable, applicationId: number, producerId: string): Promise<void> {
+  await db.query(sql`
+    delete from producer_invitations
+    where application_id = ${applicationId} and invited_by = ${producerId} and accepted_at is null`);
 }
 
 /** First owners' links that can still be used. */

@@ -9,7 +9,7 @@ import { MAX_ATTRIBUTES, type AttributePair, type Writer } from './profile.ts';
 type Pair = { key: string; value: string };
 
 /**
- * The pairs that the profile has afterwards. An admin replaces them all; a profile replaces those it may write and keeps
+ * The pairs that the profile has afterwards; one that is there already keeps its writer. An admin replaces them all; a profile replaces those it may write and keeps
  * the rest, whether it sent them back or not.
  */
 export function readAttributes(
@@ -45,7 +45,8 @@ export function readAttributes(
       scalars.add(key);
     }
     const unchanged = before.find((pair) => pair.key === key && pair.value === value);
-    fresh.push({ key, value, written_by: writer === 'profile' ? (unchanged?.written_by ?? 'profile') : 'admin' });
+    // An admin who sends back what was read has not vouched for it.
+    fresh.push({ key, value, written_by: unchanged?.written_by ?? writer });
   });
   const all = [...kept, ...fresh];
   if (all.length > MAX_ATTRIBUTES) errors['attributes'] = [`A profile may have at most ${MAX_ATTRIBUTES} attributes.`];

@@ -183,7 +183,7 @@ export function profileRoutes(app: App, context: Context): void {
         operationId: 'updateProfile',
         summary: 'Change a profile',
         description:
-          'With the profile’s own token or an admin token. An admin token replaces all attributes and may set `custom_id`.',
+          'With the profile’s own token or an admin token. An admin token replaces all attributes and may set `custom_id`. A pair that is sent back as it was keeps its writer: to vouch for what a profile wrote, remove it, then write it.',
         tags: ['Profiles'],
         params: ProfileParams,
         headers: IfMatch,

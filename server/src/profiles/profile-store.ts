@@ -282,6 +282,24 @@ export async function deleteTokens(tx: Queryable, profileId: string): Promise<vo
   await tx.query(sql`delete from profile_tokens where profile_id = ${profileId}`);
 }
 
+/** Which of these token ids their profiles still have. */
+export async function listLiveProfileTokens(db: Queryable, profileIds: string[], ids: string[]): Promise<Set<string>> {
+  if (ids.length === 0) return new Set();
+  const { rows } = await db.query<{ id: string }>(sql`
+    select id from profile_tokens where profile_id = any (${profileIds}::uuid[]) and id = any (${ids}::uuid[])`);
+  return new Set(rows.map((row) => row.id));
+}
+
+/** What says of each profile which client-signed tokens speak for it. */
+export async function listTokenBounds(
+  db: Queryable,
+  ids: string[],
+): Promise<Map<string, Pick<Profile, 'custom_id' | 'custom_id_since' | 'client_tokens_after'>>> {
+  const { rows } = await db.query<Pick<Profile, 'id' | 'custom_id' | 'custom_id_since' | 'client_tokens_after'>>(sql`
+    select id, custom_id, custom_id_since, client_tokens_after from profiles where id = any (${ids}::uuid[])`);
+  return new Map(rows.map((row) => [row.id, row]));
+}
+
 export async function refuseClientTokens(tx: Queryable, profileId: string, upTo: string): Promise<void> {
   await tx.query(
     sql`update profiles set client_tokens_after = greatest(client_tokens_after, ${upTo}) where id = ${profileId}`,

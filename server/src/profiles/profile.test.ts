@@ -83,7 +83,42 @@ describe('profiles', () => {
     ];
     await profiles.update(made.id, { attributes });
     const removed = await server.as(made.access_token).profiles.update(made.id, { attributes: [] });
-    expect(removed).toMatchObject({ attributes });
+    // The pair that the admin sent back as it was is still the profile's own.
+    expect(removed).toMatchObject({ attributes: [{ key: 'vip', value: '1' }] });
+  });
+
+  it('keep the writer of each pair that a write leaves as it was, whatever the way of writing', async () => {
+    const count = async (): Promise<number> => {
+      const rule = { attribute: 'kept_tier', condition: 'equals' as const, value: 'gold' };
+      return (await server.sdk.groups.preview(rule)).count;
+    };
+    const byThemselves = [{ key: 'kept_tier', value: 'gold' }];
+    const more = [...byThemselves, { key: 'since', value: '2024' }];
+    const waysBack: ((id: string) => Promise<unknown>)[] = [
+      (id) => profiles.update(id, { attributes: more }),
+      async (id) => {
+        const customId = `kept-${id}`;
+        await profiles.update(id, { custom_id: customId });
+        const [result] = await profiles.upsert([{ custom_id: customId, attributes: more }]);
+        expect(result).toMatchObject({ status: 'updated', id });
+      },
+      async (id) => profiles.update(id, { attributes: (await profiles.get(id)).attributes.toReversed() }),
+    ];
+    const made = [];
+    for (const sendBack of waysBack) {
+      const { id } = await create({ attributes: byThemselves });
+      await sendBack(id);
+      made.push(id);
+    }
+    await server.sdk.attributes.define({ key: 'kept_tier', type: 'string', writable_by: 'admin' });
+    expect(await count()).toBe(0);
+    // What an admin wrote counts: another value at once, the same one after it was taken away.
+    await profiles.update(made[0] ?? '', { attributes: [] });
+    await profiles.update(made[0] ?? '', { attributes: byThemselves });
+    expect(await count()).toBe(1);
+    await profiles.update(made[1] ?? '', { attributes: [{ key: 'kept_tier', value: 'silver' }] });
+    await profiles.upsert([{ custom_id: `kept-${made[1]}`, attributes: byThemselves }]);
+    expect(await count()).toBe(2);
   });
 
   it('die with their tokens when erased', async () => {
