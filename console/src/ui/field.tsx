@@ -171,3 +171,40 @@ export function Choices<T extends string>({
     </div>
   );
 }
+
+/** Several of many, each with a box of its own. */
+export function CheckList({
+  label,
+  choices,
+  value,
+  errors,
+  onChange,
+}: {
+  label: string;
+  choices: { value: string; label: string }[];
+  value: readonly string[];
+  errors?: string[] | undefined;
+  onChange: (value: string[]) => void;
+}) {
+  const id = useId();
+  const toggle = (one: string): void =>
+    onChange(value.includes(one) ? value.filter((other) => other !== one) : [...value, one]);
+  return (
+    <fieldset className="field check-list" aria-describedby={errors ? `${id}-error` : undefined}>
+      <legend className="label">{label}</legend>
+      <div className="check-list-choices" tabIndex={-1}>
+        {choices.map((choice) => (
+          <label key={choice.value} className="row">
+            <input type="checkbox" checked={value.includes(choice.value)} onChange={() => toggle(choice.value)} />
+            {choice.label}
+          </label>
+        ))}
+      </div>
+      {errors && (
+        <p className="error" id={`${id}-error`} role="alert">
+          {errors.join(' ')}
+        </p>
+      )}
+    </fieldset>
+  );
+}
