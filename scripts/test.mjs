@@ -27,22 +27,23 @@ function check(name, command, args) {
   return status === 0;
 }
 
-/** The tests of pages need a browser; on Debian, as root, it is installed. */
-function ensureChromium() {
-  if (existsSync('/usr/bin/chromium')) return;
+/** Some tests need a program that npm does not have; on Debian, as root, it is installed. */
+function ensure(program, paths, what) {
+  const isThere = () => paths.some((path) => existsSync(path));
+  if (isThere()) return;
   const isRoot = process.getuid?.() === 0;
   if (isRoot && existsSync('/usr/bin/apt-get')) {
-    process.stdout.write('installing chromium for the tests of pages\n');
+    process.stdout.write(`installing ${program} for the tests of ${what}\n`);
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
     run('apt-get', ['update', '-qq'], { env, stdio: ['ignore', 'ignore', 'inherit'] });
-    run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'], {
+    run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', program], {
       env,
       stdio: ['ignore', 'ignore', 'inherit'],
     });
   }
-  if (!existsSync('/usr/bin/chromium'))
+  if (!isThere())
     process.stdout.write(
-      '\n*** NO CHROMIUM: the tests of pages are SKIPPED. ***\n*** Install it as /usr/bin/chromium to run them. ***\n\n',
+      `\n*** NO ${program.toUpperCase()}: the tests of ${what} are SKIPPED. ***\n*** Install it as ${paths[0]} to run them. ***\n\n`,
     );
 }
 
@@ -58,7 +59,8 @@ if (only.length === 0) {
   check('import boundaries', 'npm', ['run', '--silent', 'tidy']);
   check('generated files', process.execPath, ['scripts/generate.mjs', '--check']);
 }
-ensureChromium();
+ensure('chromium', ['/usr/bin/chromium'], 'pages');
+ensure('pgbouncer', ['/usr/sbin/pgbouncer', '/usr/bin/pgbouncer', '/opt/homebrew/bin/pgbouncer'], 'poolers');
 const { status } = run('npx', [
   'vitest',
   'run',

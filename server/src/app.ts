@@ -103,7 +103,7 @@ async function composeApp(
   embedded: EmbeddedDatabase | undefined,
 ): Promise<GrandstandApp> {
   const url = config.databaseUrl ?? embedded?.url ?? '';
-  const { applied, isDistributed } = await migrate(url);
+  const { applied, isDistributed, isPooled } = await migrate(url, { onWait: (message) => log.warn(message) });
   if (applied.length > 0) log.info({ applied }, 'database migrated');
 
   const metrics = createMetrics();
@@ -112,6 +112,7 @@ async function composeApp(
     poolSize: config.databasePoolSize,
     name: 'grandstand',
     isDistributed: options.isDistributed ?? isDistributed,
+    isPooled,
     onError: (error) => {
       metrics.databaseErrors.inc();
       log.warn({ err: error }, 'a database connection broke');
@@ -200,6 +201,7 @@ async function composeApp(
             data: {
               databaseUrl: url,
               isDistributed,
+              isPooled,
               evaluationInterval: config.evaluationInterval,
               logLevel: config.logLevel,
             },

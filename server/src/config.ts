@@ -2,6 +2,7 @@
 
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
+import { findAddressProblem } from './database/address.ts';
 
 export type Role = 'all' | 'api' | 'worker';
 
@@ -86,8 +87,8 @@ export function readConfig(environment: Environment): Config {
   };
 
   const databaseUrl = read('DATABASE_URL');
-  if (databaseUrl !== undefined && !/^postgres(ql)?:\/\//.test(databaseUrl))
-    fail('DATABASE_URL', 'must start with postgres://.');
+  const addressProblem = databaseUrl === undefined ? undefined : findAddressProblem(databaseUrl);
+  if (addressProblem !== undefined) fail('DATABASE_URL', addressProblem);
   const secretKey = read('SECRET_KEY');
   if (secretKey !== undefined && secretKey.length < 32) fail('SECRET_KEY', 'must have 32 characters or more.');
   if (databaseUrl !== undefined && secretKey === undefined) {

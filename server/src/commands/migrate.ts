@@ -13,7 +13,9 @@ export const migrateCommand = defineCommand({
     const { databaseUrl, dataDir } = readConfig(process.env);
     const database = databaseUrl === undefined ? await openEmbedded(dataDir) : { url: databaseUrl };
     try {
-      const { applied } = await migrate(database.url);
+      const { applied } = await migrate(database.url, {
+        onWait: (message) => process.stderr.write(`${message}\n`),
+      });
       process.stdout.write(applied.length === 0 ? 'nothing to do\n' : `applied ${applied.join(', ')}\n`);
     } finally {
       await database.stop?.();

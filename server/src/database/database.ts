@@ -1,5 +1,5 @@
 // The way to PostgreSQL: a pool for transactions and slow statements, and pipelined connections for short reads.
-// Statements are written with the `sql` tag, which binds every value; each distinct text is prepared once a connection.
+// Statements are written with the `sql` tag, which binds every value; session.ts says how they go out on a connection.
 // A database that is away or stalls surfaces as Unavailable (503), never as a hung request.
 
 import pg from 'pg';
@@ -9,22 +9,10 @@ import { createGate } from './gate.ts';
 import { destroy, watchHealth, type Health } from './health.ts';
 import { createJoining, type Joined, type Joining } from './joining.ts';
 import { openPipeline } from './pipeline.ts';
-import { parseTimestamptz } from './timestamptz.ts';
+import { describeSession, type Isolation, type Session } from './session.ts';
 
 export { sql, join, raw, empty };
-export type { Sql };
-
-const TIMESTAMPTZ = 1184;
-const INT8 = 20;
-
-/** timestamptz as whole microseconds (Instant), int8 as number: every bigint we store stays far below 2^53. */
-const types: pg.CustomTypesConfig = {
-  getTypeParser: ((oid: number, format: 'text' | 'binary' = 'text') => {
-    if (format === 'text' && oid === TIMESTAMPTZ) return parseTimestamptz;
-    if (format === 'text' && oid === INT8) return Number;
-    return pg.types.getTypeParser(oid, format);
-  }) as pg.CustomTypesConfig['getTypeParser'], // pg's overloads cannot be written as one function
-};
+export type { Isolation, Sql };
 
 export interface Rows<Row> {
   rows: Row[];
@@ -37,8 +25,6 @@ export interface Queryable {
   /** A Citus cluster, which refuses some of what one node does well: docs/decisions/0010-statements-on-citus.md. */
   readonly isDistributed?: boolean;
 }
-
-export type Isolation = 'read committed' | 'repeatable read';
 
 export interface Database extends Queryable {
   /** A short statement that reads a few rows by key. It shares a pipelined connection: a slow one holds up the rest. */
@@ -56,8 +42,10 @@ export interface Database extends Queryable {
   isTogether(afterwards?: () => Promise<unknown>): boolean;
   /** Inside `together`: work that commits by itself, since others rely on it at once. */
   apart<T>(work: () => Promise<T>): Promise<T>;
-  /** A connection of its own, not pipelined and without a time limit: for COPY, cursors and long reads. Never for writes. */
-  withClient<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T>;
+  /** A connection of its own in a read-only transaction, not pipelined and without a time limit: for COPY, cursors, long reads. */
+  withClient<T>(work: (client: pg.PoolClient) => Promise<T>, isolation?: Isolation): Promise<T>;
+  /** Reads of any length, each a transaction by itself. */
+  readonly reads: Queryable;
   readonly pool: pg.Pool;
   readonly url: string;
   close(): Promise<void>;
@@ -78,62 +66,31 @@ export interface DatabaseOptions {
   statementTimeoutMs?: number;
   pipelines?: number;
   isDistributed?: boolean;
+  /** Behind a pooler: nothing may outlive a transaction (session.ts). */
+  isPooled?: boolean;
   onError?: (error: Error) => void;
 }
 
 /** Connections that `together` leaves alone. */
 const SPARE = 2;
 
-const names = new Map<string, string>();
-
-const MAX_NAMES = 2000;
-
-/** One name per distinct statement text, the same on every connection, so that each is planned once. */
-function statementName(text: string): string | undefined {
-  let name = names.get(text);
-  if (name === undefined) {
-    if (names.size >= MAX_NAMES) return undefined; // filters can be combined without end
-    name = `s${names.size}`;
-    names.set(text, name);
-  }
-  return name;
-}
-
-function prepared(statement: Sql): pg.QueryConfig {
-  const text = statement.text;
-  const name = statementName(text);
-  return { ...(name !== undefined && { name }), text, values: statement.values };
-}
-
 export function openDatabase(options: DatabaseOptions): Database {
   const statementTimeout = options.statementTimeoutMs ?? 15_000;
   const isDistributed = options.isDistributed ?? false;
   const connectTimeout = options.connectTimeoutMs ?? 5_000;
-  const settings: pg.ClientConfig = {
-    connectionString: options.url,
-    application_name: options.name,
-    types,
-    connectionTimeoutMillis: connectTimeout,
-    statement_timeout: statementTimeout,
-    query_timeout: statementTimeout + 1_000,
-    keepAlive: true,
-    options: '-c timezone=UTC -c idle_in_transaction_session_timeout=60000',
-  };
+  const isPooled = options.isPooled ?? false;
+  const described = { url: options.url, isPooled, connectTimeoutMs: connectTimeout };
+  const session = describeSession({ ...described, name: options.name, statementTimeoutMs: statementTimeout });
+  const { settings } = session;
+  // By its name drains (drain.ts) know that nothing is written here, and do not wait for a long read.
+  const streaming = describeSession({ ...described, name: `${options.name} reads`, statementTimeoutMs: 0 });
   let closing = false;
   const onError = (error: Error & { client?: unknown }): void => {
     delete error.client; // the pool adds its whole connection, which no log should hold
     if (!closing) options.onError?.(error);
   };
   const pool = new pg.Pool({ ...settings, pipeline: true, max: options.poolSize, idleTimeoutMillis: 60_000 });
-  // By its name drains (drain.ts) know that nothing is written here, and do not wait for a long read.
-  const streams = new pg.Pool({
-    ...settings,
-    application_name: `${options.name} reads`,
-    statement_timeout: 0,
-    query_timeout: 0,
-    max: 4,
-    idleTimeoutMillis: 10_000,
-  });
+  const streams = new pg.Pool({ ...streaming.settings, max: 4, idleTimeoutMillis: 10_000 });
   // A connection that breaks while it is in use says so to its user; the event beside that must find a listener.
   for (const each of [pool, streams]) each.on('connect', (client) => void client.on('error', () => {}));
   pool.on('error', onError);
@@ -163,17 +120,21 @@ export function openDatabase(options: DatabaseOptions): Database {
     },
   });
 
-  const query = async <Row>(statement: Sql): Promise<Rows<Row>> => {
-    const client = await connect(pool, health);
-    try {
-      const result = await run<Row>(client, statement, health);
-      client.release();
-      return result;
-    } catch (error) {
-      client.release(isConnectionFault(error));
-      throw translate(error);
-    }
-  };
+  const source: Source = { pool, session, health, isDistributed };
+  const queryOn =
+    (from: Source) =>
+    async <Row>(statement: Sql): Promise<Rows<Row>> => {
+      const client = await connect(from);
+      try {
+        const result = await alone<Row>(from, client, statement);
+        client.release();
+        return result;
+      } catch (error) {
+        client.release(isConnectionFault(error));
+        throw translate(error);
+      }
+    };
+  const query = queryOn(source);
 
   return {
     pool,
@@ -186,14 +147,13 @@ export function openDatabase(options: DatabaseOptions): Database {
       health.check();
       try {
         const client = await pipeline.client().catch((error: unknown) => Promise.reject(translate(error, true)));
-        return await run<Row>(client, statement, health);
+        return await alone<Row>(source, client, statement);
       } catch (error) {
         if (isConnectionFault(error)) health.suspect();
         throw translate(error);
       }
     },
-    transaction: (work, transactionOptions) =>
-      transaction({ pool, health, isDistributed }, joining, work, transactionOptions),
+    transaction: (work, transactionOptions) => transaction(source, joining, work, transactionOptions),
     own: {
       isDistributed,
       query: <Row>(statement: Sql) =>
@@ -202,11 +162,9 @@ export function openDatabase(options: DatabaseOptions): Database {
     async together(work) {
       const afterwards: Joined['afterwards'] = [];
       const leave = await enter();
-      const result = await outermost(
-        { pool, health, isDistributed },
-        (tx) => joining.run(tx, afterwards, () => work(tx)),
-        { retries: 0 },
-      ).finally(leave);
+      const result = await outermost(source, (tx) => joining.run(tx, afterwards, () => work(tx)), {
+        retries: 0,
+      }).finally(leave);
       // It is committed, whatever becomes of these.
       await Promise.allSettled(afterwards.map((finish) => finish()));
       return result;
@@ -217,17 +175,20 @@ export function openDatabase(options: DatabaseOptions): Database {
       return outer !== undefined;
     },
     apart: joining.apart,
-    async withClient(work) {
-      const client = await connect(streams, health);
+    reads: { isDistributed, query: queryOn({ ...source, pool: streams, session: streaming }) },
+    async withClient(work, isolation = 'read committed') {
+      const client = await connect({ ...source, pool: streams });
       let sound = false;
       try {
+        await client.query(streaming.begin(isolation, 'read only'));
         const result = await work(client);
+        await client.query('commit');
         sound = true;
         return result;
       } catch (error) {
         throw translate(error);
       } finally {
-        client.release(!sound);
+        client.release(!sound); // a failed connection is not used again, so nothing rolls back here
       }
     },
     async close() {
@@ -241,17 +202,37 @@ export function openDatabase(options: DatabaseOptions): Database {
 
 const GIVE_UP_MS = 2_000;
 
-async function run<Row>(client: pg.ClientBase, statement: Sql, health: Health): Promise<Rows<Row>> {
+interface Source {
+  pool: pg.Pool;
+  session: Session;
+  health: Health;
+  isDistributed: boolean;
+}
+
+async function run<Row>({ session, health }: Source, client: pg.ClientBase, statement: Sql): Promise<Rows<Row>> {
   health.began();
   try {
-    const result = await client.query(prepared(statement));
+    const result = await client.query(session.prepare(statement));
     return { rows: result.rows as Row[], count: result.rowCount ?? 0 }; // the caller names the columns it selected
   } finally {
     health.ended();
   }
 }
 
-async function connect(pool: pg.Pool, health: Health): Promise<pg.PoolClient> {
+/** A statement that is a transaction by itself; behind a pooler in so many words, which go out in one write. */
+async function alone<Row>(source: Source, client: pg.ClientBase, statement: Sql): Promise<Rows<Row>> {
+  if (!source.session.isPooled) return run(source, client, statement);
+  const begun = client.query(source.session.begin('read committed'));
+  begun.catch(() => {});
+  const running = run<Row>(source, client, statement);
+  const committed = client.query('commit');
+  committed.catch(() => {});
+  const result = await running;
+  await Promise.all([begun, committed]);
+  return result;
+}
+
+async function connect({ pool, health }: Source): Promise<pg.PoolClient> {
   health.check();
   try {
     return await pool.connect();
@@ -259,12 +240,6 @@ async function connect(pool: pg.Pool, health: Health): Promise<pg.PoolClient> {
     health.suspect();
     throw translate(error, true);
   }
-}
-
-interface Source {
-  pool: pg.Pool;
-  health: Health;
-  isDistributed: boolean;
 }
 
 function transaction<T>(
@@ -293,18 +268,21 @@ async function nested<T>(
 }
 
 async function outermost<T>(
-  { pool, health, isDistributed }: Source,
+  source: Source,
   work: (tx: Queryable) => Promise<T>,
   { isolation = 'read committed', retries = 3 }: TransactionOptions = {},
 ): Promise<T> {
   for (let attempt = 0; ; attempt++) {
-    const client = await connect(pool, health);
+    const client = await connect(source);
     let broken = false;
     try {
       // Not awaited: the connection is pipelined, so the first statement of the work follows in the same round trip.
-      const begun = client.query(`begin isolation level ${isolation}`);
+      const begun = client.query(source.session.begin(isolation));
       begun.catch(() => {});
-      const result = await work({ query: (statement) => run(client, statement, health), isDistributed });
+      const result = await work({
+        query: (statement) => run(source, client, statement),
+        isDistributed: source.isDistributed,
+      });
       await begun;
       await client.query('commit');
       return result;
@@ -327,12 +305,15 @@ function codeOf(error: unknown): string {
 function isConnectionFault(error: unknown): boolean {
   if (error instanceof Unavailable) return true;
   if (!(error instanceof Error)) return false;
-  if (error instanceof pg.DatabaseError) return /^(08|57P0)/.test(error.code ?? '');
+  if (error instanceof pg.DatabaseError)
+    return /^(08|57P0)/.test(error.code ?? '') || error.code === READ_ONLY_TRANSACTION;
   return /^(E[A-Z]+|08)/.test(codeOf(error)) || /timeout|terminated|not queryable|closed/i.test(error.message);
 }
 
 const SERIALIZATION_FAILURE = '40001';
 const DEADLOCK_DETECTED = '40P01';
+/** No longer the primary, or made read-only by its host: another connection may lead to one that takes writes. */
+const READ_ONLY_TRANSACTION = '25006';
 
 /** A connection that somebody holds, as stores take it. */
 export function onClient(client: pg.ClientBase, isDistributed = false): Queryable {
@@ -357,7 +338,9 @@ const WORLD = /^(08|53|57|58)/;
 export function translate(error: unknown, connecting = false): unknown {
   if (error instanceof Unavailable || !(error instanceof Error)) return error;
   if (error instanceof pg.DatabaseError) {
-    return WORLD.test(error.code ?? '') ? new Unavailable(`database: ${error.message}`, { cause: error }) : error;
+    return WORLD.test(error.code ?? '') || error.code === READ_ONLY_TRANSACTION
+      ? new Unavailable(`database: ${error.message}`, { cause: error })
+      : error;
   }
   return connecting || isConnectionFault(error)
     ? new Unavailable(`database: ${error.message}`, { cause: error })

@@ -84,8 +84,8 @@ async function answersProbe(settings: pg.ClientConfig): Promise<boolean> {
     await client.query('select 1');
     return true;
   } catch (error) {
-    // A database that refuses one more connection, or this one for its name, answers.
-    return error instanceof pg.DatabaseError && !/^57P0/.test(error.code ?? '');
+    // A database that refuses one more connection, or this one for its name, answers. A pooler without one (08…) does not.
+    return error instanceof pg.DatabaseError && !/^(57P0|08)/.test(error.code ?? '');
   } finally {
     // Not awaited: a stalled connection never says goodbye.
     client.end().catch(() => {});

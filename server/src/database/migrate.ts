@@ -1,90 +1,126 @@
-// Numbered SQL files, forward only. Each is applied once, in its own transaction, under one advisory lock, and its
-// checksum is kept: a file that changed after it was applied, or a schema newer than this binary, stops the start.
+// Numbered SQL files, forward only. Each is applied once, under one lock, and its checksum is kept: a file that changed
+// after it was applied, or a schema newer than this binary, stops the start. A file is one transaction that gives up soon
+// where others hold its tables, lets them pass, and tries again; or, where it says so, statements by themselves.
 
-import { createHash } from 'node:crypto';
-import { readFile, readdir } from 'node:fs/promises';
+import { setTimeout as wait } from 'node:timers/promises';
 import pg from 'pg';
 import { distribute } from './distribute.ts';
+import { MigrationError, connectFirst, examine, type Examined } from './examine.ts';
+import {
+  readMigrations,
+  readSquashes,
+  statementsApart,
+  type AppliedMigration,
+  type Migration,
+  type Squash,
+} from './migration-files.ts';
+import { takeMigrationLock, type MigrationLock } from './migration-lock.ts';
 
-const MIGRATIONS = new URL('../../migrations/', import.meta.url);
-const OLDEST_VERSION = 150_000;
-const LOCK = 7070_0001; // any constant of ours; the same for every server on this database
+export { MigrationError };
 
-export interface Migration {
-  number: number;
-  name: string;
-  text: string;
-  checksum: string;
-}
-
-export class MigrationError extends Error {}
-
-export async function readMigrations(): Promise<Migration[]> {
-  const files = (await readdir(MIGRATIONS)).filter((name) => /^\d{4}-.+\.sql$/.test(name)).sort();
-  return Promise.all(
-    files.map(async (name) => {
-      const text = await readFile(new URL(name, MIGRATIONS), 'utf8');
-      return {
-        number: Number(name.slice(0, 4)),
-        name,
-        text,
-        checksum: createHash('sha256').update(text).digest('hex'),
-      };
-    }),
-  );
-}
-
-export interface Migrated {
+export interface Migrated extends Examined {
   /** The names of the files that were applied. */
   applied: string[];
   /** Whether the database is a Citus cluster. */
   isDistributed: boolean;
 }
 
+export interface MigrateOptions {
+  /** Default: those of server/migrations. */
+  migrations?: Migration[];
+  squashes?: Squash[];
+  /** How long a statement may wait for a lock: everybody else waits behind it. */
+  lockTimeoutMs?: number;
+  /** How long a migration is tried again. */
+  patienceMs?: number;
+  /** It waits for others and will be tried again. */
+  onWait?: (message: string) => void;
+}
+
+interface Run {
+  client: pg.Client;
+  lock: MigrationLock;
+  lockTimeoutMs: number;
+  patienceMs: number;
+  onWait: (message: string) => void;
+}
+
 /** Brings the schema up to this binary's. */
-export async function migrate(url: string, migrations?: Migration[]): Promise<Migrated> {
-  const known = migrations ?? (await readMigrations());
-  const client = await connect(url);
+export async function migrate(url: string, options: MigrateOptions = {}): Promise<Migrated> {
+  const known = options.migrations ?? (await readMigrations());
+  const squashes = options.squashes ?? (options.migrations ? [] : await readSquashes());
+  const client = await connectFirst(url);
+  let locking: pg.Client | undefined;
   try {
-    await requireVersion(client);
-    await client.query('select pg_advisory_lock($1)', [LOCK]);
-    await client.query(`create table if not exists migrations (
-      number integer primary key, name text not null, checksum text not null, applied_at timestamptz not null default now())`);
-    const { rows } = await client.query<{ number: number; name: string; checksum: string }>(
-      'select number, name, checksum from migrations order by number',
-    );
-    check(known, rows);
-    const applied = new Set(rows.map((row) => row.number));
+    const { isPooled } = await examine(client);
+    locking = await connectFirst(url);
+    const lock = await takeMigrationLock(locking);
+    const { lockTimeoutMs = 2_000, patienceMs = 300_000, onWait = () => {} } = options;
+    const run: Run = { client, lock, lockTimeoutMs, patienceMs, onWait };
+    const applied = new Set((await bringTable(run, known, squashes)).map((row) => row.number));
     const fresh = known.filter((migration) => !applied.has(migration.number));
-    for (const migration of fresh) await apply(client, migration);
+    for (const migration of fresh) await apply(run, migration);
     const isDistributed = await distribute(client);
-    return { applied: fresh.map((migration) => migration.name), isDistributed };
+    await lock.release();
+    return { applied: fresh.map((migration) => migration.name), isDistributed, isPooled };
   } finally {
-    await client.end();
+    await Promise.all([client.end(), locking?.end()]);
   }
 }
 
-/** The first connection of a start: what is wrong with the address shows here. */
-async function connect(url: string): Promise<pg.Client> {
-  try {
-    const client = new pg.Client({ connectionString: url, application_name: 'grandstand migrate' });
-    await client.connect();
-    return client;
-  } catch (error) {
-    const what = error instanceof Error ? error.message : String(error);
-    throw new MigrationError(`The database cannot be reached: ${what}. Check DATABASE_URL.`, { cause: error });
-  }
+/** The table of what was applied, checked. */
+async function bringTable({ client }: Run, known: Migration[], squashes: Squash[]): Promise<AppliedMigration[]> {
+  await client
+    .query(
+      `create table if not exists migrations (
+      number integer primary key, name text not null, checksum text not null, applied_at timestamptz not null default now())`,
+    )
+    .catch((error: unknown) => Promise.reject(explainRights(error)));
+  const list = async (): Promise<AppliedMigration[]> =>
+    (await client.query<AppliedMigration>('select number, name, checksum from migrations order by number')).rows;
+  let rows = await list();
+  for (const squash of squashes) if (await adopt(client, known, squash, rows)) rows = await list();
+  check(known, rows);
+  return rows;
 }
 
-async function requireVersion(client: pg.Client): Promise<void> {
-  const { rows } = await client.query<{ number: string; name: string }>(
-    `select current_setting('server_version_num') as number, current_setting('server_version') as name`,
+const INSUFFICIENT_PRIVILEGE = '42501';
+
+function explainRights(error: unknown): unknown {
+  if (!(error instanceof pg.DatabaseError) || error.code !== INSUFFICIENT_PRIVILEGE) return error;
+  return new MigrationError(
+    `DATABASE_URL: its role may not create tables here (${error.message}). As the owner: grant create, usage on schema public to that role, or make it the database's owner.`,
+    { cause: error },
   );
-  if (Number(rows[0]?.number) < OLDEST_VERSION)
-    throw new MigrationError(`DATABASE_URL: PostgreSQL 15 or newer is needed; this is ${rows[0]?.name ?? ''}.`);
 }
 
-function check(known: Migration[], applied: { number: number; name: string; checksum: string }[]): void {
+/** Where the files that were squashed were all applied, the one that they became counts as applied in their place. */
+async function adopt(
+  client: pg.Client,
+  known: Migration[],
+  { into, replaces }: Squash,
+  rows: AppliedMigration[],
+): Promise<boolean> {
+  const whole = known.find((migration) => migration.name === into);
+  if (!whole) throw new MigrationError(`squashed.json names ${into}, which is not there.`);
+  const has = (file: AppliedMigration): boolean =>
+    rows.some((row) => row.number === file.number && row.checksum === file.checksum);
+  const missing = replaces.filter((file) => !has(file));
+  if (rows.length === 0 || has(whole) || missing.length === replaces.length) return false;
+  if (missing.length > 0) {
+    throw new MigrationError(
+      `the database stands between versions: of the migrations that became ${into} it lacks ${missing.map((file) => file.name).join(', ')}. ` +
+        'Start the last version that has them, then this one.',
+    );
+  }
+  await client.query('begin');
+  await client.query('delete from migrations where number = any ($1::int[])', [replaces.map((file) => file.number)]);
+  await record(client, whole);
+  await client.query('commit');
+  return true;
+}
+
+function check(known: Migration[], applied: AppliedMigration[]): void {
   const byNumber = new Map(known.map((migration) => [migration.number, migration]));
   for (const row of applied) {
     const migration = byNumber.get(row.number);
@@ -103,23 +139,79 @@ function check(known: Migration[], applied: { number: number; name: string; chec
   }
 }
 
-async function apply(client: pg.Client, migration: Migration): Promise<void> {
-  await client.query('begin');
+async function record(client: pg.Client, { number, name, checksum }: Migration): Promise<void> {
+  await client.query('insert into migrations (number, name, checksum) values ($1, $2, $3)', [number, name, checksum]);
+}
+
+const LOCK_NOT_AVAILABLE = '55P03';
+const DEADLOCK_DETECTED = '40P01';
+const LONGEST_PAUSE_MS = 5_000;
+
+async function apply(run: Run, migration: Migration): Promise<void> {
+  const statements = statementsApart(migration);
+  const startedAt = performance.now();
+  for (let attempt = 1; ; attempt++) {
+    await run.lock.check();
+    const blockers: string[] = [];
+    try {
+      if (statements) await applyApart(run, migration, statements);
+      else await applyInTransaction(run, migration, blockers);
+      return;
+    } catch (error) {
+      await run.client.query('rollback').catch(() => {});
+      const isBusy =
+        error instanceof pg.DatabaseError && (error.code === LOCK_NOT_AVAILABLE || error.code === DEADLOCK_DETECTED);
+      const what = error instanceof Error ? error.message : String(error);
+      if (!isBusy) throw new MigrationError(`migration ${migration.name} failed: ${what}`, { cause: error });
+      const behind = blockers.length > 0 ? `: ${blockers.join(', ')}` : '';
+      if (performance.now() - startedAt > run.patienceMs) {
+        throw new MigrationError(
+          `migration ${migration.name} did not get its locks in ${attempt} attempts (${what}). Others hold its tables${behind}. ` +
+            'Nothing was changed; end what holds them, then start again.',
+          { cause: error },
+        );
+      }
+      run.onWait(`migration ${migration.name} waits for others that hold its tables${behind}`);
+      await wait(Math.min(LONGEST_PAUSE_MS, 100 * 2 ** attempt) * (0.5 + Math.random() / 2));
+    }
+  }
+}
+
+async function applyInTransaction(run: Run, migration: Migration, blockers: string[]): Promise<void> {
+  const { client, lock, lockTimeoutMs } = run;
+  await client.query(`begin; set local lock_timeout = ${lockTimeoutMs}; set local statement_timeout = 0`);
+  const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+  const pid = rows[0]?.pid ?? 0;
+  let looking: Promise<unknown> = Promise.resolve();
+  // Each look is of the locks that are waited for at that moment; the last one before the time is up tells who was in the way.
+  const timer = setInterval(() => {
+    looking = lock.findBlockers(pid).then(
+      (found) => found.length > 0 && blockers.splice(0, Infinity, ...found),
+      () => {},
+    );
+  }, lockTimeoutMs / 4);
   try {
     await client.query(migration.text);
-    await client.query('insert into migrations (number, name, checksum) values ($1, $2, $3)', [
-      migration.number,
-      migration.name,
-      migration.checksum,
-    ]);
+    await record(client, migration);
     await client.query('commit');
-  } catch (error) {
-    await client.query('rollback').catch(() => {});
-    throw new MigrationError(
-      `migration ${migration.name} failed: ${error instanceof Error ? error.message : String(error)}`,
-      {
-        cause: error,
-      },
-    );
+  } finally {
+    clearInterval(timer);
+    await looking;
   }
+}
+
+/** What a statement by itself leaves behind when it is cut off is an index that nobody may use; it goes before the next try. */
+async function applyApart({ client }: Run, migration: Migration, statements: string[]): Promise<void> {
+  for (const statement of statements) {
+    const index = /^create (?:unique )?index concurrently (?:if not exists )?(\w+)/i.exec(statement)?.[1];
+    if (index !== undefined) {
+      const { rows } = await client.query(
+        'select from pg_index i where i.indexrelid = to_regclass($1) and not i.indisvalid',
+        [index],
+      );
+      if (rows.length > 0) await client.query(`drop index concurrently ${client.escapeIdentifier(index)}`);
+    }
+    await client.query(statement);
+  }
+  await record(client, migration);
 }

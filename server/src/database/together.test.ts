@@ -14,7 +14,7 @@ describe('one transaction around work', () => {
   it('leaves connections to what does not join, however many run at once', async () => {
     own = await createTestDatabase({ empty: true });
     for (const poolSize of [2, 3]) {
-      db = openDatabase({ url: own.url, poolSize, name: 'together' });
+      db = openDatabase({ ...own, poolSize, name: 'together' });
       const all = Array.from({ length: 12 }, (_, i) =>
         db.together(async () => {
           const { rows } = await db.query<{ n: number }>(sql`select ${i}::int as n`);
@@ -29,7 +29,7 @@ describe('one transaction around work', () => {
 
   it('does not keep anybody waiting for long', async () => {
     own = await createTestDatabase({ empty: true });
-    db = openDatabase({ url: own.url, poolSize: 2, name: 'together', connectTimeoutMs: 300 });
+    db = openDatabase({ ...own, poolSize: 2, name: 'together', connectTimeoutMs: 300 });
     let release = (): void => {};
     const held = new Promise<void>((resolve) => (release = resolve));
     const first = db.together(() => held);

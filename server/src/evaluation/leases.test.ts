@@ -9,7 +9,7 @@ describe('the leases of a worker', () => {
   let db: Database;
   beforeAll(async () => {
     database = await createTestDatabase();
-    db = openDatabase({ url: database.url, poolSize: 4, name: 'grandstand' });
+    db = openDatabase({ ...database, poolSize: 4, name: 'grandstand' });
   });
   afterAll(async () => {
     await db.close();

@@ -170,8 +170,8 @@ describe('pitfalls', () => {
     // Once the new rule's set was read, the profile comes to meet it, and live evaluation sees to that first.
     const between: typeof real = {
       ...real,
-      async withClient(work) {
-        const result = await real.withClient(work);
+      async withClient(work, isolation) {
+        const result = await real.withClient(work, isolation);
         if (++scans > 1) return result;
         for (let n = 0; n < 2; n++) await bench.send(late, 'user-quest-completed');
         await evaluateQueue(real, clock);

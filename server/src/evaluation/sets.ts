@@ -22,12 +22,9 @@ export interface SetReaderOptions {
 /** Runs the work in a read-only snapshot on a connection of its own. */
 export function inSnapshot<T>(db: Database, work: (client: pg.ClientBase) => Promise<T>): Promise<T> {
   return db.withClient(async (client) => {
-    // Compiling a scan takes longer than most scans.
-    await client.query('begin isolation level repeatable read read only; set local jit = off');
-    const result = await work(client); // a failed connection is not used again, so nothing rolls back here
-    await client.query('commit');
-    return result;
-  });
+    await client.query('set local jit = off'); // compiling a scan takes longer than most scans
+    return work(client);
+  }, 'repeatable read');
 }
 
 /**

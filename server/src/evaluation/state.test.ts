@@ -43,7 +43,7 @@ function profile(ordinal: number, comments: number, everyMinutes: number): Profi
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  db = openDatabase({ url: database.url, poolSize: 4, name: 'state' });
+  db = openDatabase({ ...database, poolSize: 4, name: 'state' });
   world = await saveWorld(db, (applicationId) => ({
     catalogue: testCatalogue(applicationId),
     profiles: [profile(0, 700, 1), profile(1, 3, 1), profile(2, 0, 1)],

@@ -18,6 +18,7 @@ const log = pino({ level: data.logLevel, base: null }, pino.destination({ dest: 
 const db = openDatabase({
   url: data.databaseUrl,
   isDistributed: data.isDistributed,
+  isPooled: data.isPooled,
   poolSize: POOL_SIZE,
   pipelines: 1,
   name: 'grandstand',

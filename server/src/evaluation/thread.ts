@@ -11,6 +11,7 @@ import type { Worker } from './worker.ts';
 export interface ThreadData {
   databaseUrl: string;
   isDistributed: boolean;
+  isPooled: boolean;
   evaluationInterval: number;
   logLevel: string;
 }

@@ -1,5 +1,5 @@
-// One replacement of members at a time and group: an advisory lock, held by a connection of its own, so that it ends with
-// the process that holds it, however that ends.
+// One replacement of members at a time and group: an advisory lock, held by a transaction of its own, so that it ends with
+// the process that holds it, however that ends. Not by a session: behind a pooler that would be somebody else's next.
 
 import type pg from 'pg';
 import { sql, type Database, type Queryable } from '../database/database.ts';
@@ -16,16 +16,12 @@ export async function tryWithLock<T>(
   work: () => Promise<T>,
 ): Promise<{ result: T } | undefined> {
   return db.withClient(async (client: pg.PoolClient) => {
-    const { rows } = await client.query<{ locked: boolean }>('select pg_try_advisory_lock($1, $2) as locked', [
+    await client.query('set local idle_in_transaction_session_timeout = 0'); // a large body takes its time
+    const { rows } = await client.query<{ locked: boolean }>('select pg_try_advisory_xact_lock($1, $2) as locked', [
       SPACE,
       keyOf(groupId),
     ]);
-    if (rows[0]?.locked !== true) return undefined;
-    try {
-      return { result: await work() };
-    } finally {
-      await client.query('select pg_advisory_unlock($1, $2)', [SPACE, keyOf(groupId)]);
-    }
+    return rows[0]?.locked === true ? { result: await work() } : undefined;
   });
 }
 

@@ -84,7 +84,7 @@ describe('a switch', () => {
 
   beforeAll(async () => {
     database = await createTestDatabase();
-    db = openDatabase({ url: database.url, poolSize: 6, name: 'switch-test' });
+    db = openDatabase({ ...database, poolSize: 6, name: 'switch-test' });
     const made = await createApplication({ db, clock, secrets: deriveSecrets('k'.repeat(40)) }, { name: 'Switches' });
     applicationId = made.application.id;
   });

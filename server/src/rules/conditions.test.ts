@@ -253,7 +253,7 @@ describe('each attribute with each of its conditions', () => {
 
   beforeAll(async () => {
     database = await createTestDatabase();
-    db = openDatabase({ url: database.url, poolSize: 4, name: 'conditions' });
+    db = openDatabase({ ...database, poolSize: 4, name: 'conditions' });
     const profiles = new Map<string, Profile>();
     checks = attributes.flatMap((attribute) =>
       casesOf(attribute).flatMap(({ leaf, members, others }) => {

@@ -162,7 +162,7 @@ describe('the set of a rule', () => {
 
   beforeAll(async () => {
     database = await createTestDatabase();
-    db = openDatabase({ url: database.url, poolSize: 4, name: 'property' });
+    db = openDatabase({ ...database, poolSize: 4, name: 'property' });
   });
   afterAll(async () => {
     await db.close();

@@ -6,7 +6,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { findTailHorizon } from '../activities/activity-store.ts';
 import type { Context } from '../context.ts';
-import { onClient, type Queryable } from '../database/database.ts';
 import { createLease } from '../database/lease.ts';
 import { formatInstant, MICROS_PER_DAY, type Instant } from '../instant.ts';
 import { DAYS, MINUTES } from './statistics.ts';
@@ -62,10 +61,8 @@ export function createStatisticsChores(context: Pick<Context, 'db' | 'clock' | '
     let ids = await store.listApplicationIds(db, last, APPLICATIONS_A_ROUND);
     if (ids.length === 0 && last > 0) ids = await store.listApplicationIds(db, 0, APPLICATIONS_A_ROUND);
     last = ids.length < APPLICATIONS_A_ROUND ? 0 : (ids.at(-1) ?? 0);
-    await db.withClient(async (client) => {
-      const shared = { ...context, reads: onClient(client), watches, endsAt: performance.now() + ROUND_MS };
-      for (const id of ids) if (!stopping) await look(shared, id, isForced, () => stopping);
-    });
+    const shared = { ...context, watches, endsAt: performance.now() + ROUND_MS };
+    for (const id of ids) if (!stopping) await look(shared, id, isForced, () => stopping);
   };
 
   const run = (isForced: boolean): Promise<void> => {
@@ -99,15 +96,13 @@ export function createStatisticsChores(context: Pick<Context, 'db' | 'clock' | '
 }
 
 interface Round extends Pick<Context, 'db' | 'clock'> {
-  /** A connection for long reads. */
-  reads: Queryable;
   watches: Map<number, Watch>;
   /** By performance.now(): what is due then waits for the next round. */
   endsAt: number;
 }
 
 async function look(round: Round, id: number, isForced: boolean, isStopping: () => boolean): Promise<void> {
-  const { db, clock, reads, watches } = round;
+  const { db, clock, watches } = round;
   const today = startOf(MICROS_PER_DAY, clock.now());
   const first = today - (DAYS - 1) * MICROS_PER_DAY;
   const watch = watches.get(id) ?? newWatch();
@@ -121,7 +116,7 @@ async function look(round: Round, id: number, isForced: boolean, isStopping: () 
     if (day < first || day > today) watch.due.delete(day);
     else if (isForced || started >= (watch.restsUntil.get(day) ?? 0)) {
       const countedAt = formatInstant(clock.now());
-      const counts = await store.countRange(reads, id, formatInstant(day), formatInstant(day + MICROS_PER_DAY));
+      const counts = await store.countRange(db.reads, id, formatInstant(day), formatInstant(day + MICROS_PER_DAY));
       await store.upsertDay(db, id, formatInstant(day), counts, countedAt);
       watch.due.delete(day);
       const ended = performance.now();
@@ -139,14 +134,14 @@ const newWatch = (): Watch => ({
 });
 
 /** Adds the days that are not what they were when they were counted. */
-async function findDue({ db, reads }: Round, id: number, watch: Watch, today: Instant): Promise<void> {
+async function findDue({ db }: Round, id: number, watch: Watch, today: Instant): Promise<void> {
   const horizon = await findTailHorizon(db);
-  const newest = await store.findNewestCreation(reads, id);
+  const newest = await store.findNewestCreation(db.reads, id);
   const touched =
     watch.receivedUntil === undefined
       ? undefined
       : await store.findDaysTouched(
-          reads,
+          db.reads,
           id,
           formatInstant(watch.receivedUntil),
           formatInstant(horizon),
@@ -167,13 +162,18 @@ async function findDue({ db, reads }: Round, id: number, watch: Watch, today: In
 }
 
 /** Stores the minutes that are over, and forgets what nobody asks for any more. */
-async function keepMinutes({ db, reads, clock }: Round, id: number): Promise<void> {
+async function keepMinutes({ db, clock }: Round, id: number): Promise<void> {
   const over = startOf(MINUTE, await findTailHorizon(db));
   const first = over - MINUTES * MINUTE;
   const newest = (await store.listMinutes(db, id, formatInstant(first))).at(-1);
   const since = newest ? newest.minute + MINUTE : first;
   if (since >= over) return;
-  for (const { minute, activities } of await store.countMinutes(reads, id, formatInstant(since), formatInstant(over)))
+  for (const { minute, activities } of await store.countMinutes(
+    db.reads,
+    id,
+    formatInstant(since),
+    formatInstant(over),
+  ))
     await store.upsertMinute(db, id, formatInstant(minute), activities);
   const oldestDay = startOf(MICROS_PER_DAY, clock.now()) - DAYS * MICROS_PER_DAY;
   await store.deleteCountsBefore(db, id, formatInstant(oldestDay), formatInstant(first - MINUTE));

@@ -5,7 +5,12 @@ import pg from 'pg';
 import { inject } from 'vitest';
 
 export interface TestDatabase {
+  /** Through the pooler where there is one. */
   url: string;
+  directUrl: string;
+  /** What it is, as `openDatabase` wants to know it. */
+  isPooled: boolean;
+  isDistributed: boolean;
   /** Ends every connection to it. */
   drop(): Promise<void>;
 }
@@ -22,9 +27,18 @@ export async function createTestDatabase({ empty = false }: TestDatabaseOptions 
   const template = inject('databaseTemplate');
   const name = `${template}_${randomBytes(6).toString('hex')}`;
   await execute(server, `create database ${name} template ${empty ? 'template0' : template}`);
-  const url = new URL(server);
+  const url = new URL(inject('poolerUrl') || server);
   url.pathname = `/${name}`;
-  return { url: url.href, drop: () => drop(server, name) };
+  const direct = new URL(server);
+  direct.pathname = url.pathname;
+  const isPooled = inject('poolerUrl') !== '';
+  return {
+    url: url.href,
+    directUrl: direct.href,
+    isPooled,
+    isDistributed: inject('isDistributed'),
+    drop: () => drop(server, name),
+  };
 }
 
 const INSUFFICIENT_PRIVILEGE = '42501';

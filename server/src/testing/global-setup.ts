@@ -7,6 +7,7 @@ import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { startEmbedded } from '../database/embedded.ts';
 import { migrate } from '../database/migrate.ts';
+import { startPgBouncer } from './pgbouncer.ts';
 import { scratchRoot } from './scratch.ts';
 
 declare module 'vitest' {
@@ -16,6 +17,9 @@ declare module 'vitest' {
     databaseTemplate: string;
     /** Why there is no template; the tests that need none still run. */
     databaseProblem: string;
+    /** What stands before the databases of tests, with TEST_POOLER=pgbouncer: any database by its name. Else empty. */
+    poolerUrl: string;
+    isDistributed: boolean;
   }
 }
 
@@ -23,19 +27,26 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const server = await startServer();
   const template = `grandstand_template_${process.pid}`;
   let problem = '';
+  let isDistributed = false;
   try {
     await withClient(server.url, async (client) => {
       await client.query(`drop database if exists ${template} with (force)`);
       await client.query(`create database ${template}`);
     });
-    await migrate(databaseNamed(server.url, template));
+    ({ isDistributed } = await migrate(databaseNamed(server.url, template)));
   } catch (error) {
     problem = error instanceof Error ? (error.stack ?? error.message) : String(error);
   }
   project.provide('databaseUrl', server.url);
   project.provide('databaseTemplate', template);
   project.provide('databaseProblem', problem);
-  return () => server.stop(template);
+  project.provide('isDistributed', isDistributed);
+  const pooler = process.env['TEST_POOLER'] === 'pgbouncer' ? await startPgBouncer(server.url) : undefined;
+  project.provide('poolerUrl', pooler?.through(server.url) ?? '');
+  return async () => {
+    await pooler?.stop();
+    await server.stop(template);
+  };
 }
 
 interface TestServer {

@@ -32,9 +32,9 @@ export function mortal(real: Database, statements: number): Mortal {
       live(); // committed, but nobody hears of it
       return result;
     },
-    async withClient(work) {
+    async withClient(work, isolation) {
       live();
-      return real.withClient(work);
+      return real.withClient(work, isolation);
     },
   };
   return { db, isDead: () => left < 0 };
