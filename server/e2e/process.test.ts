@@ -199,12 +199,23 @@ describe('a server process', () => {
     for (const wrong of [
       'postgres://grandstand:hunter22@127.0.0.1:1/grandstand',
       'postgres://grandstand:hunter22@nowhere.invalid/grandstand',
-      'postgres://grandstand:hunter22@[::1/grandstand',
       database.url.replace(/[^/]+$/, 'no-such-database'),
     ]) {
       const { code, stderr } = await runMain({ ...env, ROLE: 'api', DATABASE_URL: wrong });
       expect(code).toBe(1);
       expect(stderr).toMatch(/^The database cannot be reached: .+ Check DATABASE_URL\.\n$/);
+      expect(stderr).not.toContain('hunter22');
+    }
+  });
+
+  it('whose database has an address that cannot be read says so, and tells no password', async () => {
+    for (const wrong of [
+      'postgres://grandstand:hunter22@[::1/grandstand',
+      'postgres://grandstand:hunter22#@host/grandstand',
+    ]) {
+      const { code, stderr } = await runMain({ ...env, ROLE: 'api', DATABASE_URL: wrong });
+      expect(code).toBe(1);
+      expect(stderr).toMatch(/^DATABASE_URL: is .+ must be percent-encoded: @ is %40, .+\n$/);
       expect(stderr).not.toContain('hunter22');
     }
   });

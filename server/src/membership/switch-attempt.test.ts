@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { sql } from '../database/database.ts';
-import { tryWithLock } from '../groups/import-lock.ts';
+import { tryWithLock } from '../groups/replace-lock.ts';
 import { fromOrdinals } from '../rules/bitset.ts';
 import { Killed, mortal } from '../evaluation/testing/mortal.ts';
 import { addProfiles } from '../testing/profiles.ts';
