@@ -1,5 +1,7 @@
 // Every error an answer can carry: one table, code → status and message. docs/errors.md is generated from it.
 
+import { capped, type FieldErrors } from './problems.ts';
+
 export const ERRORS = {
   invalid: { status: 400, detail: 'The request is not valid.' },
   not_authenticated: { status: 401, detail: 'Authentication credentials were not provided.' },
@@ -20,6 +22,8 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
+const MAX_DETAIL = 8192;
+
 export interface ErrorOptions {
   detail?: string;
   /** Seconds, for Retry-After. */
@@ -38,7 +42,8 @@ export class ApiError extends Error {
   readonly headers: Record<string, string>;
   readonly data: Record<string, unknown>;
   constructor(code: ErrorCode, options: ErrorOptions = {}) {
-    const detail = options.detail ?? ERRORS[code].detail;
+    // It may name what somebody called their things.
+    const detail = (options.detail ?? ERRORS[code].detail).slice(0, MAX_DETAIL);
     super(detail, { cause: options.cause });
     this.code = code;
     this.status = ERRORS[code].status;
@@ -51,8 +56,7 @@ export class ApiError extends Error {
   }
 }
 
-/** Field → what is wrong with it, all at once; between fields under `non_field_errors`. */
-export type FieldErrors = Record<string, string[]>;
+export type { FieldErrors };
 
 /** The field of the request that a path leads into: `rule_tree` of `rule_tree.children[0].value`. */
 export const fieldOf = (path: string): string => /^[^.[]*/.exec(path)?.[0] ?? path;
@@ -67,10 +71,11 @@ export function addOthers(found: FieldErrors, more: FieldErrors): void {
 export const soundFields = (sent: object, failed: ReadonlySet<string>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(sent).filter(([name]) => !failed.has(name)));
 
-/** 400 with the fields' own messages as the body. */
+/** 400 with the fields' own messages as the body, as many of them as an answer may have. */
 export class ValidationError extends Error {
   readonly fields: FieldErrors;
-  constructor(fields: FieldErrors) {
+  constructor(found: FieldErrors) {
+    const fields = capped(found);
     super(
       Object.entries(fields)
         .map(([field, messages]) => `${field}: ${messages.join(' ')}`)

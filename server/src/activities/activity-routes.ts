@@ -2,9 +2,8 @@ import { Type } from 'typebox';
 import type { FastifyRequest } from 'fastify';
 import type { Context } from '../context.ts';
 import { PageOf, PageQuery, presentPage, readPage } from '../database/page.ts';
-import { ApiError, ValidationError, notFound, readAll, throwFound, type FieldErrors } from '../errors.ts';
-import { UNSTORABLE } from '../http/all-problems.ts';
-import { unstorable as findUnstorable } from '../http/body.ts';
+import { ApiError, notFound, readAll, throwFound, type FieldErrors } from '../errors.ts';
+import { requireElements } from '../http/elements.ts';
 import { SteppedRangeFields, SteppedRangeQuery, readSteppedRange } from '../http/range.ts';
 import { ClientIdParams, ClientProfileParams, NoContent, Timestamp } from '../http/schemas.ts';
 import { LARGE_BODY_LIMIT, type App } from '../http/route.ts';
@@ -12,7 +11,6 @@ import { readUuid } from '../ids.ts';
 import { formatInstant, parseInstant } from '../instant.ts';
 import { reachToChange } from '../profiles/reach.ts';
 import type { Catalogue } from '../rules/attribute.ts';
-import { isRecord } from '../rules/fields.ts';
 import {
   ActivityResource,
   IntakeAnswer,
@@ -26,8 +24,11 @@ import * as service from './activity-service.ts';
 import * as store from './activity-store.ts';
 import { createFloodGate } from './flood.ts';
 import { createIntake } from './intake.ts';
-import type { Sender, UnstorableText } from './read-items.ts';
+import type { Sender } from './read-items.ts';
 import { formatPosition, readPosition } from './tail-position.ts';
+
+/** `data` is 4 KiB as we write it; with escapes and spaces the same may be several times as long. */
+const ITEMS = { field: 'activities', most: MAX_BATCH, bytes: 65_536 };
 
 export function activityRoutes(app: App, context: Context): void {
   const intake = createIntake(context);
@@ -69,7 +70,7 @@ export function activityRoutes(app: App, context: Context): void {
     '/api/v1/applications/:client_id/activities/',
     {
       bodyLimit: LARGE_BODY_LIMIT,
-      config: { access: 'any', readsUnstorable: true },
+      config: { access: 'any', elements: ITEMS },
       // Only the envelope can be wrong as a whole, and the handler reads it; the schema is for the documentation.
       validatorCompiler: () => () => true,
       schema: {
@@ -86,10 +87,10 @@ export function activityRoutes(app: App, context: Context): void {
     },
     async (request) => {
       const application = await context.applications.get(request.params.client_id);
-      const { items, unstorable } = readEnvelope(request);
+      const items = requireElements(request.body, ITEMS);
       const sender = senderOf(request);
       if (sender.kind === 'profile') flood(sender.profile.id, items.length);
-      return intake.receive(application, sender, items, unstorable);
+      return intake.receive(application, sender, items);
     },
   );
 
@@ -257,30 +258,4 @@ const TailAnswer = Type.Object({
 function senderOf({ credential }: FastifyRequest): Sender {
   if (!credential) throw new ApiError('not_authenticated');
   return credential.kind === 'profile' ? { kind: 'profile', profile: credential.profile } : { kind: 'admin' };
-}
-
-/** The items, and which text of which of them cannot be stored: that rejects an item, and the envelope only around them. */
-function readEnvelope(request: FastifyRequest): { items: unknown[]; unstorable: UnstorableText } {
-  const { body } = request;
-  if (!isRecord(body)) throw new ValidationError({ non_field_errors: ['The body must be an object with activities.'] });
-  const { activities } = body;
-  const problem =
-    activities === undefined
-      ? 'This field is required.'
-      : !Array.isArray(activities)
-        ? 'This must be a list.'
-        : activities.length < 1 || activities.length > MAX_BATCH
-          ? `This must have 1 to ${MAX_BATCH} items.`
-          : undefined;
-  if (problem !== undefined) throw new ValidationError({ activities: [problem] });
-  const items = activities as unknown[]; // no problem: a list
-  const unstorable = new Map<number, string[]>();
-  if (request.unstorable === undefined) return { items, unstorable };
-  const around = findUnstorable({ ...body, activities: null });
-  throwFound(Object.fromEntries(around.map((path) => [path, [UNSTORABLE]])));
-  items.forEach((item, index) => {
-    const paths = findUnstorable(item);
-    if (paths.length > 0) unstorable.set(index, paths);
-  });
-  return { items, unstorable };
 }

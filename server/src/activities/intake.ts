@@ -6,6 +6,7 @@ import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
 import { sql, type Queryable } from '../database/database.ts';
 import { ApiError } from '../errors.ts';
+import { elementsOf, type Elements } from '../http/elements.ts';
 import { findProfileIdsByCustomIds } from '../profiles/profile-store.ts';
 import type { IntakeAnswer } from './activity.ts';
 import { createQueueStart, findOldestLive } from '../queue/queue.ts';
@@ -14,23 +15,18 @@ import { createGate } from './gate.ts';
 import { ERASED_MEANWHILE, storeBatch, type Stored } from './intake-statement.ts';
 import {
   NO_PROFILE,
+  presentRejected,
   readItems,
   type Columns,
   type Doubtful,
   type ReadItems,
   type Rejected,
   type Sender,
-  type UnstorableText,
 } from './read-items.ts';
 
 export interface Intake {
-  /** Stores a batch; resolves once it is durable. */
-  receive(
-    application: Application,
-    sender: Sender,
-    items: readonly unknown[],
-    unstorable?: UnstorableText,
-  ): Promise<IntakeAnswer>;
+  /** Stores a batch, in memory or as it stands in a body; resolves once it is durable. */
+  receive(application: Application, sender: Sender, items: Elements | readonly unknown[]): Promise<IntakeAnswer>;
 }
 
 const MAX_ATTEMPTS = 6;
@@ -46,17 +42,12 @@ export function createIntake(context: Context): Intake {
     onRest: (seconds) => meters.rested.inc(seconds),
   });
 
-  const store = async (
-    application: Application,
-    sender: Sender,
-    items: readonly unknown[],
-    unstorable: UnstorableText,
-  ): Promise<Outcome> => {
+  const store = async (application: Application, sender: Sender, items: Elements): Promise<Outcome> => {
     let catalogue = await context.catalogues.get(application.id);
     let refusedTypes: ReadonlySet<string> = new Set();
     for (let attempt = 1; ; attempt++) {
       const now = context.clock.now();
-      const read = readItems(items, { unstorable, sender, catalogue, now, refusedTypes });
+      const read = await readItems(items, { sender, catalogue, now, refusedTypes });
       if (read.unknownTypes.size > 0) {
         // Apart, since the catalogue that is read next is everybody's.
         refusedTypes = await context.db.apart(() => nameTypes(context, application.id, read.unknownTypes));
@@ -79,12 +70,13 @@ export function createIntake(context: Context): Intake {
   };
 
   return {
-    async receive(application, sender, items, unstorable = new Map()) {
+    async receive(application, sender, sent) {
+      const items = 'read' in sent ? sent : elementsOf(sent);
       // Under an Idempotency-Key a connection is held already: whoever waits for a place with it could block those inside.
       const leave = context.db.isTogether() ? () => {} : await enter(items.length);
       const startedAt = performance.now();
       try {
-        const { read, stored } = await store(application, sender, items, unstorable);
+        const { read, stored } = await store(application, sender, items);
         const rejected = [...read.rejected, ...unknownProfiles(read.columns, stored.unknown)];
         const repeated = await knownAmong(context.db, application.id, read.doubtful);
         for (const item of read.doubtful)
@@ -94,7 +86,7 @@ export function createIntake(context: Context): Intake {
         meters.activities.inc({ result: 'accepted' }, stored.accepted);
         meters.activities.inc({ result: 'duplicate' }, duplicates);
         meters.activities.inc({ result: 'rejected' }, rejected.length);
-        return { accepted: stored.accepted, duplicates, rejected };
+        return { accepted: stored.accepted, duplicates, rejected: presentRejected(rejected) };
       } finally {
         meters.seconds.observe((performance.now() - startedAt) / 1000);
         leave();

@@ -1,8 +1,8 @@
 // The items of a batch, checked each by itself and turned into the columns that the intake statement takes. Written by
 // hand and in one pass, since it runs for every activity: a schema compiler would take longer than the database.
 
-import type { FieldErrors } from '../errors.ts';
-import { UNSTORABLE } from '../http/all-problems.ts';
+import { createPace, type Elements, type ReadElement } from '../http/elements.ts';
+import { createProblems, fitRefused, MORE_PROBLEMS, type FieldErrors, type Problems } from '../problems.ts';
 import { UNREACHABLE, isReachable, readUuid } from '../ids.ts';
 import { formatInstant, parseInstant, type Instant } from '../instant.ts';
 import type { ActivityType, Catalogue, Fact } from '../rules/attribute.ts';
@@ -58,11 +58,11 @@ export interface Doubtful extends Rejected {
 
 const FIELDS = new Set(['id', 'type', 'profile_id', 'custom_id', 'occurred_at', 'value', 'data']);
 
-/** By index of the item: where in it text stands that the database cannot hold. */
-export type UnstorableText = ReadonlyMap<number, string[]>;
+/** Of one item: who sends hundreds of them does not read them all. */
+const MAX_PROBLEMS = 20;
+const MAX_UNKNOWN_FIELDS = 10;
 
 export interface ReadOptions {
-  unstorable: UnstorableText;
   sender: Sender;
   catalogue: Catalogue;
   now: Instant;
@@ -74,9 +74,13 @@ interface Reading extends ReadOptions {
   /** State facts by type id; under 0 those of any type. */
   states: Map<number, Fact[]>;
   result: ReadItems;
+  /** For the next item: nearly none has any, and a collector for each would be felt. */
+  problems: Problems;
+  doubts: Problems;
 }
 
-export function readItems(items: readonly unknown[], options: ReadOptions): ReadItems {
+/** Throws a ValidationError where an item is not even JSON. */
+export async function readItems(items: Elements, options: ReadOptions): Promise<ReadItems> {
   const result: ReadItems = {
     columns: { index: [], id: [], profileId: [], customId: [], typeId: [], occurredAt: [], value: [], data: [] },
     rejected: [],
@@ -90,21 +94,31 @@ export function readItems(items: readonly unknown[], options: ReadOptions): Read
     if (list) list.push(fact);
     else states.set(fact.typeId, [fact]);
   }
-  const reading: Reading = { ...options, states, result };
-  items.forEach((item, index) => readItem(reading, item, index));
+  const reading: Reading = { ...options, states, result, problems: newProblems(), doubts: newProblems() };
+  const pace = createPace();
+  for (let index = 0; index < items.length; index++) {
+    if (pace.isDue) await pace.turn();
+    readItem(reading, items.read(index), index);
+  }
   return result;
 }
 
-function readItem(reading: Reading, item: unknown, index: number): void {
+const newProblems = (): Problems => createProblems(MAX_PROBLEMS);
+
+/** Every rejected item by its index, and of what is wrong with it as much as an answer may hold. */
+export const presentRejected = (rejected: Rejected[]): Rejected[] =>
+  fitRefused(rejected, ({ index }) => ({ index, id: null, errors: {} }));
+
+function readItem(reading: Reading, { value: item, problems: unsound }: ReadElement, index: number): void {
   const { columns, rejected, unknownTypes, doubtful } = reading.result;
   if (!isRecord(item)) {
-    rejected.push({ index, id: null, errors: { non_field_errors: ['This must be an object.'] } });
+    const errors = item === undefined && unsound ? unsound : { non_field_errors: ['This must be an object.'] };
+    rejected.push({ index, id: null, errors });
     return;
   }
-  const problems = new Problems();
-  for (const field in item) if (!FIELDS.has(field)) problems.add(field, 'This field is not known.');
-  const unstorable = reading.unstorable.get(index);
-  if (unstorable) for (const field of unstorable) problems.add(field, UNSTORABLE);
+  const { problems, doubts } = reading;
+  addUnknownFields(item, problems);
+  if (unsound) for (const [field, messages] of Object.entries(unsound)) problems.add(field, messages.join(' '));
   const { id } = item;
   if (id === undefined) problems.add('id', 'This field is required.');
   else if (
@@ -118,15 +132,16 @@ function readItem(reading: Reading, item: unknown, index: number): void {
   const type = readType(reading, typeName, problems);
   const profileId = readProfileId(reading.sender, item, problems);
   const value = readValue(reading.sender, item['value'], problems);
-  const doubts = new Problems();
   if (typeof id === 'string' && !isReachable(id)) doubts.add('id', UNREACHABLE);
   const data = readData(reading, item['data'], type, problems, doubts);
   const occurredAt = readOccurredAt(reading, item['occurred_at'], problems, doubts);
   const customId = profileId === undefined ? (item['custom_id'] as string) : null; // or there were problems
-  if (problems.fields || doubts.fields) {
-    const shown = typeof id === 'string' && !unstorable?.includes('id') ? id.slice(0, MAX_ACTIVITY_ID * 2) : null;
-    const errors = { ...problems.fields, ...doubts.fields };
-    if (problems.fields) rejected.push({ index, id: shown, errors });
+  if (!problems.isEmpty || !doubts.isEmpty) {
+    reading.problems = newProblems();
+    reading.doubts = newProblems();
+    const shown = typeof id === 'string' && !unsound?.['id'] ? id.slice(0, MAX_ACTIVITY_ID * 2) : null;
+    const errors = { ...problems.fields(), ...doubts.fields() };
+    if (!problems.isEmpty) rejected.push({ index, id: shown, errors });
     else doubtful.push({ index, id: shown, errors, profileId: profileId ?? null, customId });
     return;
   }
@@ -144,13 +159,12 @@ function readItem(reading: Reading, item: unknown, index: number): void {
   columns.data.push(data);
 }
 
-class Problems {
-  fields: FieldErrors | undefined;
-  add(field: string, message: string): void {
-    this.fields ??= {};
-    const known = Object.hasOwn(this.fields, field) ? this.fields[field] : undefined;
-    if (known) known.push(message);
-    else this.fields[field] = [message];
+function addUnknownFields(item: Record<string, unknown>, problems: Problems): void {
+  let unknown = 0;
+  for (const field in item) {
+    if (FIELDS.has(field)) continue;
+    if (++unknown > MAX_UNKNOWN_FIELDS) return problems.add('non_field_errors', MORE_PROBLEMS);
+    problems.add(field, 'This field is not known.');
   }
 }
 

@@ -20,7 +20,8 @@ import { MEMBER_ORDERS } from './member-store.ts';
 const MEMBERS = '/api/v1/applications/:client_id/profile-groups/:group/members/';
 const tags = ['Profile groups'];
 
-const ids = (description: string) => Type.Optional(Type.Array(Type.String(), { description }));
+const ids = (description: string) =>
+  Type.Optional(Type.Array(Type.String(), { maxItems: service.MAX_IDS, description }));
 const AddFields = Type.Object({
   profile_ids: ids(`1 to ${service.MAX_IDS}.`),
   custom_ids: ids('Instead of profile_ids.'),

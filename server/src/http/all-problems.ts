@@ -4,6 +4,7 @@
 
 import type { FastifyRequest, FastifySchemaValidationError } from 'fastify';
 import { addOthers, ApiError, ValidationError, fieldOf, soundFields, type FieldErrors } from '../errors.ts';
+import { createProblems } from '../problems.ts';
 import { isRecord } from '../rules/fields.ts';
 
 export type CheckedPart = 'body' | 'querystring';
@@ -18,15 +19,15 @@ export async function explainAll(
   return part === 'body' || part === 'querystring' ? withCheck(request, part, found) : found;
 }
 
-export const UNSTORABLE = 'NUL characters and lone surrogates are not allowed.';
-
-/** The fields of the body whose text cannot be stored, with what schema and check find in the others. */
-export async function explainUnstorable(request: FastifyRequest, paths: string[]): Promise<FieldErrors> {
-  const found: FieldErrors = Object.fromEntries(paths.map((path) => [path, [UNSTORABLE]]));
+/** What was found before the schema was asked, with what schema and check find in the other fields. */
+export async function explainFound(request: FastifyRequest, found: FieldErrors): Promise<FieldErrors> {
   const validate = request.getValidationFunction('body') as
     ReturnType<typeof request.getValidationFunction> | undefined; // none without a schema
-  if (validate?.(request.body) === false) addOthers(found, explain(validate.errors ?? []));
-  return withCheck(request, 'body', found);
+  const failed = new Set(Object.keys(found).map(fieldOf));
+  const sound = isRecord(request.body) ? soundFields(request.body, failed) : request.body;
+  const all = { ...found };
+  if (validate?.(sound) === false) addOthers(all, explain(validate.errors ?? []));
+  return withCheck(request, 'body', all);
 }
 
 async function withCheck(request: FastifyRequest, part: CheckedPart, found: FieldErrors): Promise<FieldErrors> {
@@ -47,12 +48,11 @@ async function withCheck(request: FastifyRequest, part: CheckedPart, found: Fiel
   return found;
 }
 
-const MAX_MESSAGES = 100;
-
 /** Ajv's findings as field → messages, with the paths that a caller wrote. */
 function explain(findings: FastifySchemaValidationError[], context = 'body'): FieldErrors {
-  const fields: FieldErrors = {};
-  for (const finding of findings.slice(0, MAX_MESSAGES)) {
+  const problems = createProblems();
+  for (const finding of findings) {
+    if (problems.isFull) break;
     const { keyword, params } = finding;
     const inner =
       keyword === 'required'
@@ -62,9 +62,9 @@ function explain(findings: FastifySchemaValidationError[], context = 'body'): Fi
           : '';
     const path = toPath(finding.instancePath, inner);
     const field = path === '' ? 'non_field_errors' : path;
-    (fields[field] ??= []).push(message(finding, path === '' ? `The ${context}` : 'This field'));
+    problems.add(field, message(finding, path === '' ? `The ${context}` : 'This field'));
   }
-  return fields;
+  return problems.fields();
 }
 
 function toPath(pointer: string, inner: string): string {

@@ -1,42 +1,44 @@
-// What arrives in a body: JSON in UTF-8, not too deep, free of what cannot be stored. Other media types only where a
-// route reads them itself.
+// What arrives in a body: JSON in UTF-8, not too deep, not of too many values, free of what cannot be stored. Other media
+// types only where a route reads them itself. The work on a large body is cut into steps, between which others have a turn.
 
-import { TextDecoder } from 'node:util';
+import { isUtf8 } from 'node:buffer';
+import type { IncomingMessage } from 'node:http';
+import { setImmediate } from 'node:timers/promises';
 import type { FastifyRequest } from 'fastify';
-import secureJson from 'secure-json-parse';
 import { ApiError, invalid } from '../errors.ts';
+import { parseText, unreadList, type ElementLimits } from './elements.ts';
 import { noteBody } from './idempotency.ts';
+import { measureJson, type Measured } from './json-text.ts';
 import type { App } from './route.ts';
+import { findUnsound, mayBeUnsound } from './unsound.ts';
 
 export const MAX_DEPTH = 64;
+/** Of what is parsed in one step, as everything is but the elements of a batch. */
+export const MAX_VALUES = 250_000;
+export const MAX_FIELDS = 20_000;
+/** Bytes that a step goes over. */
+const STEP = 1024 * 1024;
 
 export function registerBodies(app: App): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(
     /^application\/(json|[a-z0-9.+-]+\+json)\s*(;|$)/i,
     { parseAs: 'buffer' },
-    (request, body, done) => {
-      if (isEncoded(request)) return done(unsupported('Send the body without a Content-Encoding.'));
-      noteBody(request, body as Buffer); // parseAs: 'buffer'
-      settle(() => parseJson(request, body as Buffer), done); // likewise
+    async (request: FastifyRequest, body: Buffer) => {
+      if (isEncoded(request)) throw unsupported('Send the body without a Content-Encoding.');
+      return readJson(request, body);
     },
   );
   // No Content-Type at all, or any other: routes opt in; the rest is 415.
-  app.addContentTypeParser('*', (request, payload, done) => {
+  app.addContentTypeParser('*', async (request: FastifyRequest, payload: IncomingMessage) => {
     const { rawBody, anyContentType } = request.routeOptions.config;
-    if (rawBody === true) return done(null, payload);
+    if (rawBody === true) return payload;
     const isEmpty = request.headers['content-length'] === '0';
     if ((anyContentType !== true && request.headers['content-type'] !== undefined && !isEmpty) || isEncoded(request)) {
       payload.resume();
-      return done(unsupported('Send JSON, with Content-Type: application/json and without a Content-Encoding.'));
+      throw unsupported('Send JSON, with Content-Type: application/json and without a Content-Encoding.');
     }
-    collect(payload, request.routeOptions.bodyLimit).then(
-      (body) => {
-        noteBody(request, body);
-        settle(() => parseJson(request, body), done);
-      },
-      (error: unknown) => done(error as Error), // collect rejects with errors only
-    );
+    return readJson(request, await collect(payload, request.routeOptions.bodyLimit));
   });
 }
 
@@ -45,14 +47,6 @@ const unsupported = (detail: string): ApiError => new ApiError('unsupported_medi
 /** Compressed bodies are not taken: a small one can hold more than the limit. */
 const isEncoded = (request: FastifyRequest): boolean =>
   (request.headers['content-encoding'] ?? 'identity').toLowerCase() !== 'identity';
-
-function settle(work: () => unknown, done: (error: Error | null, body?: unknown) => void): void {
-  try {
-    done(null, work());
-  } catch (error) {
-    done(error as Error); // parseJson throws errors only
-  }
-}
 
 async function collect(payload: AsyncIterable<Buffer>, limit: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
@@ -65,71 +59,60 @@ async function collect(payload: AsyncIterable<Buffer>, limit: number): Promise<B
   return Buffer.concat(chunks);
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true });
-
-/** The value of a JSON text; undefined where there are no bytes. Throws a ValidationError. Notes what cannot be stored. */
-function parseJson(request: FastifyRequest, body: Buffer): unknown {
-  if (body.length === 0) return undefined;
-  const text = decode(body);
-  if (isTooDeep(text)) throw invalid('non_field_errors', `JSON may be at most ${MAX_DEPTH} levels deep.`);
-  const value = parse(text);
-  if (/\\u(0000|d[89a-f])/i.test(text)) {
-    const found = unstorable(value);
-    if (found.length > 0) request.unstorable = found;
+/** The value of a JSON text; undefined where there are no bytes. Throws a ValidationError. Notes what is unsound in it. */
+async function readJson(request: FastifyRequest, sent: Buffer): Promise<unknown> {
+  await inSteps(sent, (from, to) => noteBody(request, sent.subarray(from, to)));
+  if (sent.length === 0) return undefined;
+  if (!isUtf8(sent)) throw invalid('non_field_errors', 'The body is not valid UTF-8.');
+  const body = sent[0] === 0xef && sent[1] === 0xbb && sent[2] === 0xbf ? sent.subarray(3) : sent; // a mark of byte order
+  const { elements } = request.routeOptions.config;
+  const measure = measureJson(body, elements);
+  await inSteps(body, (_from, to) => {
+    measure.scan(to);
+    requireSize(measure.result());
+  });
+  const { lists } = measure.result();
+  const text = textAround(body, lists);
+  if (body.length > STEP) await setImmediate();
+  const value = parseText(text);
+  if (mayBeUnsound(text)) {
+    if (body.length > STEP) await setImmediate();
+    request.unsound = findUnsound(value);
   }
+  const list = lists.at(-1);
+  if (elements && list) putList(value, body, list, elements);
   return value;
 }
 
-function decode(body: Buffer): string {
-  try {
-    return utf8.decode(body);
-  } catch {
-    throw invalid('non_field_errors', 'The body is not valid UTF-8.');
+async function inSteps(body: Buffer, work: (from: number, to: number) => void): Promise<void> {
+  for (let from = 0; ; from += STEP) {
+    work(from, Math.min(from + STEP, body.length));
+    if (from + STEP >= body.length) return;
+    await setImmediate();
   }
 }
 
-function parse(text: string): unknown {
-  try {
-    return secureJson.parse(text, null, { protoAction: 'error', constructorAction: 'error' });
-  } catch (error) {
-    throw invalid(
-      'non_field_errors',
-      `The body is not valid JSON: ${error instanceof Error ? error.message.slice(0, 100) : ''}`,
-    );
-  }
+function requireSize({ depth, size, field }: Measured): void {
+  if (depth > MAX_DEPTH) throw invalid('non_field_errors', `JSON may be at most ${MAX_DEPTH} levels deep.`);
+  const [count, most, what] =
+    size.fields > MAX_FIELDS ? [size.fields, MAX_FIELDS, 'named fields'] : [size.values, MAX_VALUES, 'values'];
+  if (count > most) throw invalid(field ?? 'non_field_errors', `JSON may have at most ${most} ${what}; this has more.`);
 }
 
-function isTooDeep(text: string): boolean {
-  let depth = 0;
-  let quoted = false;
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (quoted) {
-      if (code === 0x5c) i++;
-      else if (code === 0x22) quoted = false;
-    } else if (code === 0x22) quoted = true;
-    else if (code === 0x7b || code === 0x5b) {
-      if (++depth > MAX_DEPTH) return true;
-    } else if (code === 0x7d || code === 0x5d) depth--;
+/** The text without the elements that are parsed one by one. */
+function textAround(body: Buffer, lists: Measured['lists']): string {
+  let text = '';
+  let from = 0;
+  for (const list of lists) {
+    text += body.toString('utf8', from, list.from);
+    from = list.to;
   }
-  return false;
+  return text + body.toString('utf8', from);
 }
 
-const bad = (text: string): boolean => text.includes('\0') || !text.isWellFormed();
-
-const MAX_FOUND = 100;
-
-/** The paths of strings that cannot be stored, `a.b[0]`; of a key the path of what holds it. */
-export function unstorable(value: unknown, path = '', found: string[] = []): string[] {
-  const add = (): void => {
-    const field = path || 'non_field_errors';
-    if (found.length < MAX_FOUND && !found.includes(field)) found.push(field);
-  };
-  if (typeof value === 'string' && bad(value)) add();
-  if (typeof value !== 'object' || value === null || found.length >= MAX_FOUND) return found;
-  for (const [key, item] of Object.entries(value)) {
-    if (bad(key)) add();
-    else unstorable(item, Array.isArray(value) ? `${path}[${key}]` : path ? `${path}.${key}` : key, found);
-  }
-  return found;
+/** In place of the empty list that stands in its field now, unless something else stood there later. */
+function putList(value: unknown, body: Buffer, list: Measured['lists'][number], limits: ElementLimits): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return;
+  const fields = value as Record<string, unknown>; // an object has string keys
+  if (Array.isArray(fields[limits.field])) fields[limits.field] = unreadList(body, list, limits);
 }

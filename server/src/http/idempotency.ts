@@ -3,7 +3,7 @@
 // statement. So there is never an effect without its answer, nor an answer without its effect, also after a crash.
 // Why it is made like this: docs/decisions/0007-idempotency-key.md.
 
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash, randomUUID, type Hash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import type { Context } from '../context.ts';
 import { sql, type Queryable } from '../database/database.ts';
@@ -15,7 +15,7 @@ import type { App } from './route.ts';
 declare module 'fastify' {
   interface FastifyRequest {
     /** SHA-256 of the body's bytes, where the request has an Idempotency-Key. */
-    bodyHash: Buffer | undefined;
+    bodyHash: Hash | undefined;
   }
 }
 
@@ -43,9 +43,9 @@ export function registerIdempotency(app: App, context: Context): void {
   app.addHook('onClose', async () => clearInterval(timer));
 }
 
-/** Called where the body's bytes are still at hand. */
-export function noteBody(request: FastifyRequest, body: Buffer): void {
-  if (request.headers[HEADER] !== undefined) request.bodyHash = createHash('sha256').update(body).digest();
+/** Called where the body's bytes are still at hand, with one part after the other. */
+export function noteBody(request: FastifyRequest, part: Buffer): void {
+  if (request.headers[HEADER] !== undefined) (request.bodyHash ??= createHash('sha256')).update(part);
 }
 
 type Handler = RouteOptions['handler'];
@@ -135,7 +135,7 @@ function hashOf(request: FastifyRequest): Buffer {
   return createHash('sha256')
     .update(query === -1 ? '' : request.url.slice(query))
     .update('\0')
-    .update(request.bodyHash ?? '')
+    .update(request.bodyHash?.digest() ?? '')
     .digest();
 }
 

@@ -3,7 +3,9 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { FieldErrors } from '../errors.ts';
 import type { Context } from '../context.ts';
+import type { ElementLimits } from './elements.ts';
 
 export type App = FastifyInstance<
   RawServerDefault,
@@ -54,12 +56,12 @@ declare module 'fastify' {
     check?: (request: FastifyRequest, failed: ReadonlySet<string>) => unknown;
     /** Refuses query parameters that are not in the schema. PUT and DELETE always do. */
     strictQuery?: boolean;
-    /** Refuses text that cannot be stored itself, item by item. */
-    readsUnstorable?: boolean;
+    /** The list in the body whose elements are read one by one, each with its own problems (http/elements.ts). */
+    elements?: ElementLimits;
   }
   interface FastifyRequest {
-    /** Where in the body text stands that cannot be stored, as far as anybody looked. */
-    unstorable: string[] | undefined;
+    /** What in the body is unsound (http/unsound.ts), but for the elements that are read one by one. */
+    unsound: FieldErrors | undefined;
     /** The application that the request is counted to: its credential's, else the one that its path names. */
     clientId: string | undefined;
     /** `https://host`, for absolute URLs. */

@@ -9,16 +9,18 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Context } from '../context.ts';
-import { ApiError, ValidationError, invalid, throwFound, type FieldErrors } from '../errors.ts';
-import { UNSTORABLE, explainUnstorable } from './all-problems.ts';
-import { registerBodies, unstorable } from './body.ts';
+import { ApiError, ValidationError, invalid, throwFound } from '../errors.ts';
+import { explainFound } from './all-problems.ts';
+import { registerBodies } from './body.ts';
 import { registerDocs } from './docs.ts';
 import { EXPOSED_HEADERS, answerClientError, answerFrameworkError, registerErrors } from './error-handler.ts';
 import { registerIdempotency } from './idempotency.ts';
 import { createLimits } from './limits.ts';
 import { BODY_LIMIT, LONGEST_UPLOAD_MS, type AccessRule, type App, type Caller, type Routes } from './route.ts';
 import { registerSecurityHeaders } from './security-headers.ts';
+import { findTooLong } from './sizes.ts';
 import { registerStrictQuery } from './strict-query.ts';
+import { findUnsound } from './unsound.ts';
 
 export interface HttpOptions {
   /** Keeps the caller's credential on the request; throws 401 or 403 where the rule is not met. */
@@ -62,7 +64,7 @@ export async function createHttp(context: Context, options: HttpOptions): Promis
   app.decorateRequest('credential', undefined);
   app.decorateRequest('clientId', undefined);
   app.decorateRequest('origin', '');
-  app.decorateRequest('unstorable', undefined);
+  app.decorateRequest('unsound', undefined);
   registerErrors(app, context);
   registerBodies(app);
   registerMeasures(app, context, options);
@@ -180,10 +182,11 @@ function registerGuards(app: App, context: Context, options: HttpOptions): void 
     if (caller.profileId !== undefined) limits.profile(caller.profileId);
   });
   app.addHook('preValidation', (request, _reply, done) => {
-    const { optionalBody, readsUnstorable } = request.routeOptions.config;
-    if (optionalBody === true) request.body ??= {};
-    if (request.unstorable === undefined || readsUnstorable === true) return done();
-    explainUnstorable(request, request.unstorable).then((fields) => done(new ValidationError(fields)), done);
+    const { config, schema } = request.routeOptions;
+    if (config.optionalBody === true) request.body ??= {};
+    const tooLong = schema?.body === undefined ? undefined : findTooLong(schema.body as object, request.body); // routes give JSON schemas
+    if (!request.unsound && !tooLong) return done();
+    explainFound(request, { ...tooLong, ...request.unsound }).then((fields) => done(new ValidationError(fields)), done);
   });
 }
 
@@ -219,11 +222,7 @@ function refuseUnstorable(request: FastifyRequest): void {
   if (query !== -1 && request.url.includes('%', query) && !isDecodable(request.url.slice(query + 1))) {
     throw invalid('non_field_errors', 'The query is not valid percent-encoded UTF-8.');
   }
-  const errors: FieldErrors = {};
-  for (const part of [request.params, request.query]) {
-    for (const field of unstorable(part)) errors[field] = [UNSTORABLE];
-  }
-  throwFound(errors);
+  throwFound({ ...findUnsound(request.params), ...findUnsound(request.query) });
 }
 
 function isDecodable(text: string): boolean {

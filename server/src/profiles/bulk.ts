@@ -6,7 +6,10 @@ import { Type } from 'typebox';
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
 import { addOthers, ApiError, ValidationError, fieldOf, soundFields, type FieldErrors } from '../errors.ts';
-import { ProfileFields } from './profile.ts';
+import { createPace, type Elements, type ReadElement } from '../http/elements.ts';
+import { findTooLong } from '../http/sizes.ts';
+import { fitRefused } from '../problems.ts';
+import { MAX_CUSTOM_ID, ProfileFields } from './profile.ts';
 import { readNewProfile, tryCreateProfile, updateProfile } from './profile-service.ts';
 import { findProfileIdByCustomId } from './profile-store.ts';
 
@@ -19,30 +22,52 @@ export interface BulkResult {
   errors?: FieldErrors;
 }
 
-const Item = Compile(
-  Type.Object({ ...ProfileFields.properties, custom_id: Type.String({ minLength: 1, maxLength: 255 }) }),
-);
+const ItemFields = Type.Object({
+  ...ProfileFields.properties,
+  custom_id: Type.String({ minLength: 1, maxLength: MAX_CUSTOM_ID }),
+});
+const Item = Compile(ItemFields);
 const AT_ONCE = 8;
 
 export async function upsertProfiles(
   context: Context,
   application: Application,
-  items: unknown[],
+  items: Elements,
 ): Promise<BulkResult[]> {
   const results: BulkResult[] = [];
-  // Items of one custom id keep their order: they go to the same lane.
-  const lanes = new Map<string, number[]>();
-  items.forEach((item, index) => {
-    const key = String(customIdOf(item) ?? index);
-    lanes.set(key, [...(lanes.get(key) ?? []), index]);
-  });
-  const waiting = [...lanes.values()];
+  const waiting = await readLanes(items);
+  const pace = createPace();
   const work = async (): Promise<void> => {
     for (let lane = waiting.pop(); lane; lane = waiting.pop()) {
-      for (const index of lane) results[index] = await upsert(context, application, items[index], index);
+      for (const index of lane) {
+        if (pace.isDue) await pace.turn();
+        results[index] = await upsert(context, application, items.read(index), index);
+      }
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
+  return present(results);
+}
+
+/** Items of one custom id keep their order: they go to the same lane. Throws where an item is not even JSON. */
+async function readLanes(items: Elements): Promise<number[][]> {
+  const lanes = new Map<string, number[]>();
+  const pace = createPace();
+  for (let index = 0; index < items.length; index++) {
+    if (pace.isDue) await pace.turn();
+    const key = customIdOf(items.read(index).value) ?? `${index}`;
+    const lane = lanes.get(key);
+    if (lane) lane.push(index);
+    else lanes.set(key, [index]);
+  }
+  return [...lanes.values()];
+}
+
+/** Of those that were rejected, as much as an answer may hold. */
+function present(results: BulkResult[]): BulkResult[] {
+  const rejected = results.filter(({ status }) => status === 'rejected');
+  const fitted = fitRefused(rejected, ({ index, status, id }) => ({ index, custom_id: null, status, id }));
+  for (const result of fitted) results[result.index] = result;
   return results;
 }
 
@@ -51,10 +76,19 @@ function customIdOf(item: unknown): string | null {
   return typeof id === 'string' ? id : null;
 }
 
-async function upsert(context: Context, application: Application, item: unknown, index: number): Promise<BulkResult> {
-  const customId = customIdOf(item);
-  const base = { index, custom_id: customId };
+async function upsert(
+  context: Context,
+  application: Application,
+  { value: item, problems: unsound }: ReadElement,
+  index: number,
+): Promise<BulkResult> {
+  const base = { index, custom_id: customIdOf(item)?.slice(0, MAX_CUSTOM_ID * 2) ?? null };
   try {
+    if (unsound) {
+      const errors = { ...unsound };
+      if (item !== undefined) addOthers(errors, await problems(context, application, item));
+      return { ...base, status: 'rejected', id: null, errors };
+    }
     if (!Item.Check(item))
       return { ...base, status: 'rejected', id: null, errors: await problems(context, application, item) };
     for (let attempt = 0; attempt < 5; attempt++) {
@@ -86,7 +120,9 @@ async function problems(context: Context, application: Application, item: unknow
     return { non_field_errors: ['This must be an object.'] };
   const errors: FieldErrors = {};
   if (!('custom_id' in item)) errors['custom_id'] = ['This field is required.'];
-  for (const error of Item.Errors(item)) {
+  const tooLong = findTooLong(ItemFields, item) ?? {};
+  Object.assign(errors, tooLong);
+  for (const error of Item.Errors(soundFields(item, new Set(Object.keys(tooLong))))) {
     const field =
       error.instancePath
         .slice(1)

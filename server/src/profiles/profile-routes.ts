@@ -13,7 +13,8 @@ import {
   NoContent,
   ProfileParams,
 } from '../http/schemas.ts';
-import { LARGE_BODY_LIMIT, type App } from '../http/route.ts';
+import { requireElements } from '../http/elements.ts';
+import { BODY_LIMIT, LARGE_BODY_LIMIT, type App } from '../http/route.ts';
 import { upsertProfiles } from './bulk.ts';
 import {
   MAX_BULK,
@@ -30,6 +31,9 @@ import { ProfileFilterQuery, readProfileFilter } from './profile-filter.ts';
 import * as service from './profile-service.ts';
 import * as store from './profile-store.ts';
 import { reach, reachToChange, type ProfileRequest } from './reach.ts';
+
+/** An item is what a request that makes one profile may be. */
+const ITEMS = { field: 'profiles', most: MAX_BULK, bytes: BODY_LIMIT };
 
 export function profileRoutes(app: App, context: Context): void {
   /** What this credential sees of the profile. */
@@ -279,7 +283,8 @@ export function profileRoutes(app: App, context: Context): void {
     '/api/v1/applications/:client_id/profiles/bulk/',
     {
       bodyLimit: LARGE_BODY_LIMIT,
-      config: { access: 'admin' },
+      config: { access: 'admin', elements: ITEMS },
+      validatorCompiler: () => () => true, // each item is held against the schema by itself
       schema: {
         operationId: 'upsertProfiles',
         summary: 'Make or change many profiles',
@@ -292,7 +297,7 @@ export function profileRoutes(app: App, context: Context): void {
     },
     async (request) => {
       const application = await context.applications.get(request.params.client_id);
-      return { results: await upsertProfiles(context, application, request.body.profiles) };
+      return { results: await upsertProfiles(context, application, requireElements(request.body, ITEMS)) };
     },
   );
 

@@ -3,7 +3,8 @@
 import type { BasicDerivation, Catalogue, Scalar, ValueType, Where } from './attribute.ts';
 import { SPECIAL_ATTRIBUTES, type DefinitionRow } from './catalogue.ts';
 import { UNREACHABLE, isReachable } from '../ids.ts';
-import { isRecord, own, type Problems, reportUnknownFields, shorten } from './fields.ts';
+import { createProblems } from '../problems.ts';
+import { isRecord, own, type Report, reportUnknownFields, shorten } from './fields.ts';
 import { codePoints, isUnstorable, MAX_TEXT } from './values.ts';
 
 export type ParsedDefinition =
@@ -31,23 +32,16 @@ export function parseDefinition(
   input: unknown,
   context: { catalogue: Catalogue; current?: DefinitionRow },
 ): ParsedDefinition {
-  const problems = new Map<string, string[]>();
-  const report: Problems = (path, message) => {
-    const known = problems.get(path);
-    if (known) known.push(message);
-    else problems.set(path, [message]);
-  };
-  const definition = isRecord(input) ? readDefinition(input, context, report) : undefined;
-  if (!isRecord(input)) report('non_field_errors', 'Must be an object.');
-  return definition && problems.size === 0
-    ? { ok: true, definition }
-    : { ok: false, errors: Object.fromEntries(problems) };
+  const problems = createProblems();
+  const definition = isRecord(input) ? readDefinition(input, context, problems.add) : undefined;
+  if (!isRecord(input)) problems.add('non_field_errors', 'Must be an object.');
+  return definition && problems.isEmpty ? { ok: true, definition } : { ok: false, errors: problems.fields() };
 }
 
 function readDefinition(
   input: Record<string, unknown>,
   { catalogue, current }: { catalogue: Catalogue; current?: DefinitionRow },
-  report: Problems,
+  report: Report,
 ): DefinitionRow | undefined {
   const key = readText(input, 'key', report, current?.key);
   if (key !== undefined && key === '') report('key', 'May not be empty.');
@@ -98,7 +92,7 @@ function readDefinition(
 function readText(
   input: Record<string, unknown>,
   field: string,
-  report: Problems,
+  report: Report,
   otherwise: string | undefined,
   longest = MAX_TEXT,
 ): string | undefined {
@@ -110,7 +104,7 @@ function readText(
   return checkText(value, field, report, longest) ? value : undefined;
 }
 
-function checkText(value: unknown, path: string, report: Problems, longest = MAX_TEXT): value is string {
+function checkText(value: unknown, path: string, report: Report, longest = MAX_TEXT): value is string {
   if (typeof value !== 'string') report(path, 'Must be a text.');
   else if (isUnstorable(value)) report(path, 'May not contain NUL or half of a surrogate pair.');
   else if (codePoints(value) > longest) report(path, `May have at most ${longest} characters.`);
@@ -123,7 +117,7 @@ function readChoice<T extends string>(
   field: string,
   allowed: readonly T[],
   otherwise: T,
-  report: Problems,
+  report: Report,
 ): T {
   const value = own(input, field);
   if (value === undefined) return otherwise;
@@ -132,7 +126,7 @@ function readChoice<T extends string>(
   return known ?? otherwise;
 }
 
-function readUnit(input: Record<string, unknown>, current: DefinitionRow | undefined, report: Problems): string | null {
+function readUnit(input: Record<string, unknown>, current: DefinitionRow | undefined, report: Report): string | null {
   const unit = own(input, 'unit');
   if (unit === undefined) return current?.unit ?? null;
   if (unit === null || unit === '') return null;
@@ -143,7 +137,7 @@ function readChoices(
   input: Record<string, unknown>,
   type: ValueType | undefined,
   current: DefinitionRow | undefined,
-  report: Problems,
+  report: Report,
 ): string[] | null {
   const choices = own(input, 'choices');
   if (choices === undefined) return current?.choices ?? null;
@@ -163,7 +157,7 @@ function readType(
   input: Record<string, unknown>,
   derived: BasicDerivation | undefined,
   current: DefinitionRow | undefined,
-  report: Problems,
+  report: Report,
 ): ValueType | undefined {
   const result = derived ? RESULT_TYPES[derived.fn] : null;
   const sent = own(input, 'type');
@@ -184,7 +178,7 @@ function readDerivation(
   input: Record<string, unknown>,
   catalogue: Catalogue,
   current: DefinitionRow | undefined,
-  report: Problems,
+  report: Report,
 ): BasicDerivation | undefined {
   const sent = own(input, 'derived_from');
   if (sent === undefined) return current?.derived_from ?? undefined;
@@ -200,7 +194,7 @@ function readDerivation(
 
 const FUNCTIONS = Object.keys(RESULT_TYPES) as BasicDerivation['fn'][]; // the keys of that record
 
-function checkDerivation(sent: unknown, catalogue: Catalogue, report: Problems): BasicDerivation | undefined {
+function checkDerivation(sent: unknown, catalogue: Catalogue, report: Report): BasicDerivation | undefined {
   const path = 'derived_from';
   if (!isRecord(sent)) {
     report(path, 'Must be an object with fn and types, or null.');
@@ -222,7 +216,7 @@ function checkDerivation(sent: unknown, catalogue: Catalogue, report: Problems):
   return fn && types ? { fn, types, ...(condition && { where: condition }) } : undefined;
 }
 
-function checkTypes(sent: unknown, catalogue: Catalogue, report: Problems): string[] | undefined {
+function checkTypes(sent: unknown, catalogue: Catalogue, report: Report): string[] | undefined {
   const path = 'derived_from.types';
   if (!Array.isArray(sent) || sent.length === 0 || sent.length > MAX_TYPES) {
     report(path, `Must be a list of 1 to ${MAX_TYPES} activity types, or of '*' alone.`);
@@ -239,7 +233,7 @@ function checkTypes(sent: unknown, catalogue: Catalogue, report: Problems): stri
   return types as string[]; // used only when nothing was reported
 }
 
-function checkDataKey(key: unknown, path: string, report: Problems): key is string {
+function checkDataKey(key: unknown, path: string, report: Report): key is string {
   if (key === undefined) report(path, 'This field is required.');
   else if (checkText(key, path, report)) {
     if (key !== '') return true;
@@ -248,7 +242,7 @@ function checkDataKey(key: unknown, path: string, report: Problems): key is stri
   return false;
 }
 
-function checkWhere(sent: unknown, path: string, report: Problems): Where | undefined {
+function checkWhere(sent: unknown, path: string, report: Report): Where | undefined {
   if (!isRecord(sent)) {
     report(path, 'Must be an object with key and equals.');
     return undefined;
@@ -269,7 +263,7 @@ function checkStateType(
   derived: Extract<BasicDerivation, { fn: 'state' }>,
   type: ValueType,
   catalogue: Catalogue,
-  report: Problems,
+  report: Report,
 ): void {
   for (const name of derived.types) {
     const typeId = name === '*' ? 0 : catalogue.types.get(name)?.id;

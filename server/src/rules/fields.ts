@@ -1,7 +1,7 @@
 // Reading objects that strangers sent.
 
 /** Takes a problem: where it is, as sent, and what was wrong. */
-export type Problems = (path: string, message: string) => void;
+export type Report = (path: string, message: string) => void;
 
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -18,7 +18,7 @@ export function reportUnknownFields(
   record: Record<string, unknown>,
   allowed: readonly string[],
   path: string,
-  report: Problems,
+  report: Report,
 ): void {
   let unknown = 0;
   for (const field of Object.keys(record)) {

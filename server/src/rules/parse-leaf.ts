@@ -2,7 +2,7 @@
 
 import type { Attribute, Catalogue, Condition, ValueType } from './attribute.ts';
 import { findAttribute } from './catalogue.ts';
-import { own, type Problems, reportUnknownFields, shorten } from './fields.ts';
+import { own, type Report, reportUnknownFields, shorten } from './fields.ts';
 import { missingGroup, type ResolveGroup } from './leaf.ts';
 import type { RuleLeaf, RuleValue } from './tree.ts';
 import { codePoints, isUnstorable, MAX_TEXT, parseInstant, parseWindow } from './values.ts';
@@ -17,10 +17,10 @@ export function checkLeaf(
   path: string,
   catalogue: Catalogue,
   resolveGroup: ResolveGroup,
-  report: Problems,
+  report: Report,
 ): RuleLeaf | undefined {
   let sound = true;
-  const fail: Problems = (at, message) => {
+  const fail: Report = (at, message) => {
     sound = false;
     report(at, message);
   };
@@ -46,7 +46,7 @@ export function checkLeaf(
   };
 }
 
-function checkAttribute(key: unknown, path: string, catalogue: Catalogue, fail: Problems): Attribute | undefined {
+function checkAttribute(key: unknown, path: string, catalogue: Catalogue, fail: Report): Attribute | undefined {
   if (key === undefined) fail(path, 'This field is required.');
   else if (typeof key !== 'string') fail(path, 'Must be the key of an attribute.');
   else {
@@ -61,7 +61,7 @@ function checkCondition(
   condition: unknown,
   path: string,
   attribute: Attribute | undefined,
-  fail: Problems,
+  fail: Report,
 ): Condition | undefined {
   if (condition === undefined) {
     fail(
@@ -81,14 +81,14 @@ function checkCondition(
   return undefined;
 }
 
-function checkWindow(window: unknown, path: string, attribute: Attribute | undefined, fail: Problems): void {
+function checkWindow(window: unknown, path: string, attribute: Attribute | undefined, fail: Report): void {
   if (attribute && !attribute.supports_window) fail(path, `${attribute.key} does not support a window.`);
   else if (typeof window !== 'string' || parseWindow(window) === undefined) {
     fail(path, 'Must be an ISO 8601 duration of weeks, days, hours, minutes and seconds, PT1S to P365D, like P7D.');
   }
 }
 
-function checkSalt(salt: unknown, path: string, attribute: Attribute | undefined, fail: Problems): void {
+function checkSalt(salt: unknown, path: string, attribute: Attribute | undefined, fail: Report): void {
   if (attribute && attribute.derivation.kind !== 'bucket') fail(path, 'Is allowed only with random_bucket.');
   else checkText(salt, path, fail, 1);
 }
@@ -99,7 +99,7 @@ function checkValue(
   attribute: Attribute,
   condition: Condition,
   resolveGroup: ResolveGroup,
-  fail: Problems,
+  fail: Report,
 ): void {
   if (condition === 'is_empty' || condition === 'is_not_empty') {
     if (value !== undefined && typeof value !== 'boolean') fail(path, 'Must be true, false or absent.');
@@ -138,13 +138,7 @@ function checkValue(
   }
 }
 
-function checkBetween(
-  value: unknown,
-  path: string,
-  attribute: Attribute,
-  checkOne: ElementCheck,
-  fail: Problems,
-): void {
+function checkBetween(value: unknown, path: string, attribute: Attribute, checkOne: ElementCheck, fail: Report): void {
   if (!Array.isArray(value) || value.length !== 2) {
     fail(path, `Must be ${expectation(attribute, 'between')}.`);
     return;
@@ -159,7 +153,7 @@ function orderOf(value: unknown): number {
   return typeof value === 'number' ? value : (parseInstant(String(value)) ?? NaN);
 }
 
-type ElementCheck = (value: unknown, path: string, fail: Problems) => boolean;
+type ElementCheck = (value: unknown, path: string, fail: Report) => boolean;
 
 function elementCheck(attribute: Attribute, resolveGroup: ResolveGroup): ElementCheck {
   if (attribute.derivation.kind === 'groups') {
@@ -194,7 +188,7 @@ const ELEMENT_CHECKS: Readonly<Record<ValueType, ElementCheck>> = {
   list: (value, path, fail) => checkText(value, path, fail, 0),
 };
 
-function checkText(value: unknown, path: string, fail: Problems, shortest: number): boolean {
+function checkText(value: unknown, path: string, fail: Report, shortest: number): boolean {
   if (typeof value !== 'string') fail(path, 'Must be a text.');
   else if (isUnstorable(value)) fail(path, 'May not contain NUL or half of a surrogate pair.');
   else if (value.length < shortest) fail(path, 'May not be empty.');

@@ -2,7 +2,8 @@
 // trusts the input: depth and size are measured with a stack of our own before anything recurses.
 
 import type { Catalogue } from './attribute.ts';
-import { isRecord, own, type Problems, reportUnknownFields } from './fields.ts';
+import { createProblems, type Problems } from '../problems.ts';
+import { isRecord, own, type Report, reportUnknownFields } from './fields.ts';
 import type { ResolveGroup } from './leaf.ts';
 import { checkLeaf } from './parse-leaf.ts';
 import { MAX_LEAVES, MAX_LEVELS, normalise, OPERATORS, type Operator, type RuleNode, type RuleTree } from './tree.ts';
@@ -19,21 +20,14 @@ export type Parsed = { ok: true; tree: RuleNode } | { ok: false; errors: Record<
 
 /** Validates a rule tree and normalises it. Paths begin with `path`, the name of the field that held the tree. */
 export function parseRuleTree(input: unknown, context: ParseContext, path = 'rule_tree'): Parsed {
-  const problems = new Map<string, string[]>();
-  const report: Problems = (at, message) => {
-    const known = problems.get(at);
-    if (!known) problems.set(at, [message]);
-    else if (!known.includes(message)) known.push(message);
-  };
+  const problems = createProblems();
   const most = context.levels ?? MAX_LEVELS;
   const { levels, leaves } = measure(input, most);
-  if (levels > most) report(path, `The tree has more than ${MAX_LEVELS} levels.`);
-  if (leaves > MAX_LEAVES) report(path, `The tree has ${leaves} leaves; at most ${MAX_LEAVES} are allowed.`);
-  const walk: Walk = { context, report, levels: most, leavesLeft: MAX_LEAVES };
+  if (levels > most) problems.add(path, `The tree has more than ${MAX_LEVELS} levels.`);
+  if (leaves > MAX_LEAVES) problems.add(path, `The tree has ${leaves} leaves; at most ${MAX_LEAVES} are allowed.`);
+  const walk: Walk = { context, problems, report: problems.add, levels: most, leavesLeft: MAX_LEAVES };
   const tree = parseTree(input, path, 1, walk);
-  return problems.size === 0 && tree
-    ? { ok: true, tree: normalise(tree) }
-    : { ok: false, errors: Object.fromEntries(problems) };
+  return problems.isEmpty && tree ? { ok: true, tree: normalise(tree) } : { ok: false, errors: problems.fields() };
 }
 
 /** Whether the tree is deeper than one that is sent for the first time may be, by no more than normalising adds. */
@@ -41,7 +35,8 @@ export const isDeepAsStored = (input: unknown): boolean => measure(input, MAX_LE
 
 interface Walk {
   context: ParseContext;
-  report: Problems;
+  problems: Problems;
+  report: Report;
   levels: number;
   /** Leaves beyond the limit are counted, not described one by one. */
   leavesLeft: number;
@@ -92,7 +87,7 @@ function parseNode(input: Record<string, unknown>, path: string, level: number, 
   const list: unknown[] = Array.isArray(sent) ? sent : [];
   const children: RuleTree[] = [];
   for (const [index, child] of list.entries()) {
-    if (walk.leavesLeft <= 0) break;
+    if (walk.leavesLeft <= 0 || walk.problems.isFull) break;
     const parsed = parseTree(child, `${path}.children[${index}]`, level + 1, walk);
     if (parsed) children.push(parsed);
   }

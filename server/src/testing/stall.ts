@@ -1,0 +1,53 @@
+// What one request costs everybody else: how long the process does nothing but it, and how much memory that takes. Measured
+// in processor time, which other programs on the machine hardly change.
+
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+export interface Cost<T> {
+  result: T;
+  /** The longest time between two turns of the event loop, in milliseconds of the processor. */
+  stallMs: number;
+  /** By which the heap had grown at its largest. */
+  heapBytes: number;
+}
+
+const TICK_MS = 2;
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void; // the flag puts it there
+
+export async function costOf<T>(work: () => Promise<T>): Promise<Cost<T>> {
+  collectGarbage();
+  const before = process.memoryUsage().heapUsed;
+  const cost = { stallMs: 0, heapBytes: 0 };
+  let last = process.cpuUsage();
+  const look = (): void => {
+    const { user, system } = process.cpuUsage(last);
+    last = process.cpuUsage();
+    cost.stallMs = Math.max(cost.stallMs, (user + system) / 1000);
+    cost.heapBytes = Math.max(cost.heapBytes, process.memoryUsage().heapUsed - before);
+  };
+  const timer = setInterval(look, TICK_MS);
+  try {
+    const result = await work();
+    look();
+    return { result, ...cost };
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/** How many times longer this machine needs for a piece of work than the one on which the limits were set, 1 or more. */
+export function slowness(): number {
+  const text = `[${Array(200_000).fill('{"a":1}').join(',')}]`;
+  const times = Array.from({ length: 5 }, () => {
+    const from = process.cpuUsage();
+    JSON.parse(text);
+    const { user, system } = process.cpuUsage(from);
+    return (user + system) / 1000;
+  });
+  return Math.max(1, Math.min(...times) / REFERENCE_MS);
+}
+
+const REFERENCE_MS = 30;
