@@ -13,6 +13,14 @@ export interface Limits {
   perApplication: number;
 }
 
+/** Event streams open at once in a process; 0 turns a limit off. */
+export interface StreamLimits {
+  total: number;
+  perAddress: number;
+  perProfile: number;
+  perApplication: number;
+}
+
 export interface Config {
   host: string;
   port: number;
@@ -29,6 +37,7 @@ export interface Config {
   /** Microseconds; 0: membership is evaluated at once. */
   evaluationInterval: number;
   limits: Limits;
+  streamLimits: StreamLimits;
   requestTimeoutMs: number;
   logLevel: string;
 }
@@ -57,6 +66,11 @@ export const VARIABLES = {
   RATE_LIMIT_ADDRESS: 'Requests a minute from one address. Default `6000`; `0` turns it off.',
   RATE_LIMIT_PROFILE: 'Requests a minute with one profile’s tokens. Default `1200`; `0` turns it off.',
   RATE_LIMIT_APPLICATION: 'Requests a minute in one application. Default `300000`; `0` turns it off.',
+  STREAM_LIMIT:
+    'Event streams that a process holds open; when all are taken, applications share them. Default `20000`; `0` turns it off.',
+  STREAM_LIMIT_ADDRESS: 'Event streams from one address. Default `2000`; `0` turns it off.',
+  STREAM_LIMIT_PROFILE: 'Event streams of one profile. Default `20`; `0` turns it off.',
+  STREAM_LIMIT_APPLICATION: 'Event streams in one application. Default `15000`; `0` turns it off.',
   REQUEST_TIMEOUT: 'Seconds until a request that is not answered gets a 503. Default `30`.',
   LOG_LEVEL: '`trace`, `debug`, `info` (default), `warn`, `error` or `silent`.',
 } as const;
@@ -135,6 +149,12 @@ export function readConfig(environment: Environment): Config {
       perAddress: integer('RATE_LIMIT_ADDRESS', 6_000, 0, 1e9),
       perProfile: integer('RATE_LIMIT_PROFILE', 1_200, 0, 1e9),
       perApplication: integer('RATE_LIMIT_APPLICATION', 300_000, 0, 1e9),
+    },
+    streamLimits: {
+      total: integer('STREAM_LIMIT', 20_000, 0, 1e6),
+      perAddress: integer('STREAM_LIMIT_ADDRESS', 2_000, 0, 1e6),
+      perProfile: integer('STREAM_LIMIT_PROFILE', 20, 0, 1e6),
+      perApplication: integer('STREAM_LIMIT_APPLICATION', 15_000, 0, 1e6),
     },
     requestTimeoutMs: integer('REQUEST_TIMEOUT', 30, 1, 3_600) * 1000,
     logLevel: oneOf('LOG_LEVEL', 'info', ['trace', 'debug', 'info', 'warn', 'error', 'silent']),

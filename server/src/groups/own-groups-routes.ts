@@ -8,18 +8,17 @@ import { ClientProfileParams } from '../http/schemas.ts';
 import type { App } from '../http/route.ts';
 import { reachToChange } from '../profiles/reach.ts';
 import { watchOwnGroups, type OwnGroup } from './own-groups-watch.ts';
+import { createStreamPlaces } from './stream-places.ts';
 
 const HEARTBEAT_MS = 15_000;
 const LIFETIME_MS = 600_000;
-const MAX_STREAMS = 20_000;
-const MAX_STREAMS_OF_PROFILE = 20;
 /** A reader that lags this far behind has gone, or will come back and get the newest list. */
 const MAX_BACKLOG_BYTES = 256 * 1024;
 
 export function ownGroupsRoutes(app: App, context: Context): void {
   const watch = watchOwnGroups(context);
   const streams = new Set<PassThrough>();
-  const perProfile = new Map<string, number>();
+  const places = createStreamPlaces(context.config.streamLimits);
 
   // One timer for all: a stream that ends is one that its reader left, that lags, or whose time is over.
   const heartbeat = setInterval(() => {
@@ -46,7 +45,8 @@ export function ownGroupsRoutes(app: App, context: Context): void {
         summary: 'Follow the groups of a profile',
         description:
           'Server-sent events. Each `data` is the whole list of the visible groups that the profile is in, as `results` of the list has them: ' +
-          'once at the start, then within a second of each change. The stream ends with its token, and after some minutes; connect again.',
+          'once at the start, then within a second of each change. The stream ends with its token, and after some minutes; connect again. ' +
+          'Beyond the limits for each address, profile and application it is 429.',
         tags: ['Profile groups'],
         params: ClientProfileParams,
         produces: ['text/event-stream'],
@@ -57,14 +57,9 @@ export function ownGroupsRoutes(app: App, context: Context): void {
       const { credential } = request;
       if (!credential) throw new ApiError('internal_error'); // access 'any' let nobody in without
       if (application.client_id !== request.params.client_id) throw notFound();
-      const count = perProfile.get(profile.id) ?? 0;
-      if (streams.size >= MAX_STREAMS)
-        throw new ApiError('unavailable', { detail: 'Too many streams are open.', retryAfter: 30 });
-      if (count >= MAX_STREAMS_OF_PROFILE)
-        throw new ApiError('throttled', { detail: 'This profile has too many streams open.', retryAfter: 30 });
-      perProfile.set(profile.id, count + 1);
-
       const stream = new PassThrough();
+      const owner = { clientId: application.client_id, profileId: profile.id, address: request.ip };
+      const leavePlace = places.take(owner, () => stream.end());
       streams.add(stream);
       const leave = watch.add(application.id, profile.id, {
         credential,
@@ -77,9 +72,7 @@ export function ownGroupsRoutes(app: App, context: Context): void {
         clearTimeout(timer);
         leave();
         streams.delete(stream);
-        const left = (perProfile.get(profile.id) ?? 1) - 1;
-        if (left === 0) perProfile.delete(profile.id);
-        else perProfile.set(profile.id, left);
+        leavePlace();
       });
       reply
         .header('content-type', 'text/event-stream; charset=utf-8')
