@@ -1,4 +1,4 @@
-// docs/sdk/reference.md from the doc comments and types of the SDK's entries. `--check` says whether it is up to date.
+// sdk/docs/reference.md from the doc comments and types of the SDK's entries. `--check` says whether it is up to date.
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const output = join(root, 'docs/sdk/reference.md');
+const output = join(root, 'sdk/docs/reference.md');
 
 const ENTRIES = [
   ['@grandstand/sdk', 'sdk/src/index.ts'],
@@ -161,7 +161,7 @@ const text = `${[
 if (process.argv.includes('--check')) {
   if (!existsSync(output) || readFileSync(output, 'utf8') !== text) {
     process.stderr.write(
-      'docs/sdk/reference.md is not what the doc comments say: run `node scripts/sdk-reference.mjs`.\n',
+      'sdk/docs/reference.md is not what the doc comments say: run `node scripts/sdk-reference.mjs`.\n',
     );
     process.exitCode = 1;
   }

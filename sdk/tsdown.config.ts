@@ -5,7 +5,7 @@ const shared = { target: 'es2022', platform: 'neutral', treeshake: true, outDir:
 export default defineConfig([
   {
     ...shared,
-    entry: { index: 'src/index.ts', server: 'src/server.ts', react: 'src/react.ts' },
+    entry: { index: 'src/index.ts', node: 'src/node.ts', server: 'src/server.ts', react: 'src/react.ts' },
     format: ['esm', 'cjs'],
     dts: true,
     clean: true,

@@ -137,6 +137,77 @@ describe('track', () => {
     ]);
   });
 
+  it('drops of a refused batch only what it was refused for', async () => {
+    const drops: Drop[] = [];
+    const calls: number[] = [];
+    // A firewall before the server, which refuses whole requests by a word in them.
+    const firewall: typeof fetch = async (input, init) => {
+      const { activities } = JSON.parse(typeof init?.body === 'string' ? init.body : '{}') as {
+        activities?: unknown[];
+      };
+      if (activities) calls.push(activities.length);
+      if (activities && String(init?.body).includes('drop table')) return new Response('<html>', { status: 403 });
+      return fetch(input, init);
+    };
+    const fan = client({ fetch: firewall, onDrop: (drop) => drops.push(drop) });
+    await fan.init();
+    const ids = Array.from({ length: 150 }, (_, i) =>
+      fan.track('poll-voted', { data: { answer: i === 70 || i === 149 ? 'drop table' : i } }),
+    );
+    await fan.flush();
+    expect(drops).toMatchObject([
+      { reason: 'rejected', activities: [{ id: ids[70] }], errors: [{ status: 403 }] },
+      { reason: 'rejected', activities: [{ id: ids[149] }], errors: [{ status: 403 }] },
+    ]);
+    const { body } = await server.call<{ count: number }>(
+      'GET',
+      `applications/${CLIENT_ID}/profiles/${fan.profile?.id}/activities/`,
+    );
+    expect(body.count).toBe(148);
+    expect(calls.length).toBeLessThan(40);
+  });
+
+  it('lets no odd content hold up what else was tracked', async () => {
+    const drops: Drop[] = [];
+    const storage = deviceStorage();
+    const fan = client({ storage, onDrop: (drop) => drops.push(drop) });
+    await fan.init();
+    const good = fan.track('poll-voted');
+    const circle: Record<string, unknown> = {};
+    circle['self'] = circle;
+    const odd = [
+      fan.track('poll-voted', { data: circle }),
+      fan.track('poll-voted', { data: { big: 1n } }),
+      fan.track('poll-voted', { occurredAt: new Date(NaN) }),
+    ];
+    expect(drops.map(({ activities, errors }) => [activities[0]?.id, errors?.[0] instanceof Error])).toEqual(
+      odd.map((id) => [id, true]),
+    );
+    const refused = [
+      fan.track('poll-voted', { data: JSON.parse('{"__proto__": {"a": 1}}') as Record<string, unknown> }),
+      fan.track('poll-voted', { data: { text: '\ud800' } }),
+      fan.track('poll-voted', { data: { text: '\0' } }),
+      fan.track('poll-voted', { occurredAt: 'yesterday' }),
+      fan.track('\ud800'),
+    ];
+    const last = fan.track('poll-voted');
+    await fan.flush();
+    const dropped = drops.slice(odd.length).flatMap(({ activities }) => activities.map(({ id }) => id));
+    expect(refused.filter((id) => id !== refused[0])).toEqual(dropped.filter((id) => id !== refused[0]));
+    expect((await stored(fan)).map(({ id }) => id)).toEqual(expect.arrayContaining([good, last]));
+  });
+
+  it('sends an instant as it was written, and what the caller changes afterwards not at all', async () => {
+    const fan = client();
+    await fan.init();
+    const at = new Date(Date.now() - 60_000).toISOString().slice(0, 19);
+    const data = { poll: 'one' };
+    fan.track('poll-voted', { occurredAt: `${at}.123456789Z`, data });
+    data.poll = 'two';
+    await fan.flush();
+    expect(await stored(fan)).toMatchObject([{ occurred_at: `${at}.123456Z`, data: { poll: 'one' } }]);
+  });
+
   it('takes the server’s time where the device’s clock is wrong', async () => {
     const drops: Drop[] = [];
     const fan = client({ onDrop: (drop) => drops.push(drop) });

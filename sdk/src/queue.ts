@@ -1,6 +1,6 @@
 // Activities on their way to the server. What was tracked is in memory at once and in storage a moment later; it leaves
 // both when the server has acknowledged it. Sending twice is harmless, since each activity carries its id; so whenever in
-// doubt, this sends again.
+// doubt, this sends again. What the server refuses is one activity's fault: it is looked for, and the others go their way.
 
 import { ApiError, InvalidTokenError } from './errors.ts';
 import { backOff, isTemporary, type Request } from './http.ts';
@@ -13,7 +13,7 @@ export interface TrackOptions {
   value?: number;
   /** At most 4 KiB as JSON. */
   data?: Record<string, unknown>;
-  /** Default: now. */
+  /** A string is sent as it is: ISO 8601, UTC where it names no offset. A number is milliseconds since 1970. Default: now. */
   occurredAt?: Date | string | number;
   /** Default: a new one. The same id again changes nothing. */
   id?: string;
@@ -30,10 +30,10 @@ export interface Activity {
 
 /** Why activities will never reach the server. */
 export interface Drop {
-  /** `full`: more waited than `maxQueue`; `rejected`: the server refused them for good. */
+  /** `full`: more waited than `maxQueue`; `rejected`: they cannot be written as JSON, or the server refused them for good. */
   reason: 'full' | 'rejected';
   activities: Activity[];
-  /** Of `rejected`: what the server said of each, in the order of `activities`, or of them all. */
+  /** Of `rejected`: what was wrong with each, in the order of `activities`; one ApiError where the server refused them all together. */
   errors?: unknown[];
 }
 
@@ -65,6 +65,9 @@ const WEEK = 7 * 86_400_000;
 /** Browsers refuse to keep more than 64 KiB alive beyond the page, over all requests. */
 const KEEPALIVE_BYTES = 60_000;
 
+/** Sends what waits, of each queue in which something does: for a program that is about to end. */
+export const unsent = new Set<() => Promise<void>>();
+
 /** `keepsEarly`: what is tracked before the profile is known may be stored, since it can only be this device's next profile's. */
 export function createQueue(
   request: Request,
@@ -89,22 +92,23 @@ export function createQueue(
   let running: Promise<void> | undefined;
   let failures = 0;
 
-  const drop = (drop: Drop): void => {
-    if (drop.activities.length === 0) return;
-    if (onDrop) onDrop(drop);
-    // eslint-disable-next-line no-console -- what is lost is never lost silently
-    else console.warn(`Grandstand dropped ${drop.activities.length} activities: ${drop.reason}.`, drop.errors ?? '');
-  };
-
   const forget = (activities: Activity[]): void => {
     for (const { id } of activities) gone.add(id);
     waiting = waiting.filter(({ id }) => !gone.has(id));
+    if (waiting.length === 0) unsent.delete(flush);
+  };
+
+  const drop = (reason: Drop['reason'], activities: Activity[], errors?: unknown[]): void => {
+    if (activities.length === 0) return;
+    if (onDrop) onDrop({ reason, activities, ...(errors && { errors }) });
+    // eslint-disable-next-line no-console -- what is lost is never lost silently
+    else console.warn(`Grandstand dropped ${activities.length} activities: ${reason}.`, errors ?? '');
   };
 
   const bound = (): void => {
     const excess = waiting.slice(0, Math.max(0, waiting.length - maxQueue));
     forget(excess);
-    drop({ reason: 'full', activities: excess });
+    drop('full', excess);
   };
 
   /** Other tabs write the same list: what they added stays. Runs through at once where storage is synchronous. */
@@ -141,7 +145,7 @@ export function createQueue(
   const schedule = (ms: number): void => {
     clearTimeout(timer);
     timer = setTimeout(() => void flush().catch(() => {}), ms);
-    // Node: a process that has nothing else to do may end. What waits is sent by `await flush()`.
+    // Node: this alone keeps no program running; what waits at its end is sent then.
     (timer as { unref?: () => void }).unref?.();
   };
 
@@ -149,35 +153,37 @@ export function createQueue(
     request<Answer | undefined>('POST', path, { body: { activities: batch }, idempotencyKey: null, keepalive });
 
   const settle = (batch: Activity[], answer: Answer | undefined): void => {
-    const refused = (answer?.rejected ?? []).flatMap(({ index, errors }) => {
+    const again: Activity[] = [];
+    const dropped: Activity[] = [];
+    const reasons: unknown[] = [];
+    for (const { index, errors } of answer?.rejected ?? []) {
       const activity = batch[index];
-      return activity ? [{ activity, errors }] : [];
-    });
-    // By the device's clock it is neither old nor ahead: so that clock is wrong, and the server's has to do.
-    const again = refused
-      .filter(
-        ({ activity, errors }) =>
-          errors?.['occurred_at'] &&
-          stamped.delete(activity.id) &&
-          Math.abs(Date.now() - Date.parse(activity.occurred_at ?? '')) < WEEK,
-      )
-      .map(({ activity }) => activity);
-    for (const activity of again) delete activity.occurred_at;
-    const dropped = refused.filter(({ activity }) => !again.includes(activity));
+      if (!activity) continue;
+      // By the device's clock it is neither old nor ahead: so that clock is wrong, and the server's has to do.
+      const isClockWrong =
+        errors?.['occurred_at'] &&
+        stamped.delete(activity.id) &&
+        Math.abs(Date.now() - Date.parse(activity.occurred_at ?? '')) < WEEK;
+      if (isClockWrong) {
+        delete activity.occurred_at;
+        again.push(activity);
+      } else {
+        dropped.push(activity);
+        reasons.push(errors);
+      }
+    }
     forget(batch.filter((activity) => !again.includes(activity)));
-    drop({
-      reason: 'rejected',
-      activities: dropped.map(({ activity }) => activity),
-      errors: dropped.map(({ errors }) => errors),
-    });
+    drop('rejected', dropped, reasons);
   };
 
   const sendAll = async (): Promise<void> => {
+    let size = BATCH;
     while (waiting.length > 0 && isOpen) {
-      const batch = waiting.slice(0, BATCH);
+      const batch = waiting.slice(0, size);
       try {
         settle(batch, await send(batch));
         failures = 0;
+        size = Math.min(size * 2, BATCH);
       } catch (error) {
         if (isTemporary(error)) {
           schedule(backOff(1 + failures++, error));
@@ -185,20 +191,25 @@ export function createQueue(
         }
         // A dead token may be replaced; any other refusal would come again for ever.
         if (error instanceof InvalidTokenError || !(error instanceof ApiError)) throw error;
-        forget(batch);
-        drop({ reason: 'rejected', activities: batch, errors: [error] });
+        // Any but 404, of the whole path, may be of one activity: the server's word, or of a proxy that looks into bodies.
+        if (batch.length > 1 && error.status !== 404) {
+          size = batch.length >> 1;
+        } else {
+          forget(batch);
+          drop('rejected', batch, [error]);
+        }
       } finally {
         persistSoon();
       }
     }
   };
 
-  const flush = async (): Promise<void> => {
+  async function flush(): Promise<void> {
     clearTimeout(timer);
     if (running) await running.catch(() => {});
     running ??= sendAll().finally(() => (running = undefined));
     return running;
-  };
+  }
 
   /** The page may be gone in a moment: everything that fits is sent so that it outlives it, and stays stored until acknowledged. */
   const sendLast = (): void => {
@@ -232,20 +243,25 @@ export function createQueue(
     clearTimeout(timer);
     void persist();
     waiting = [];
+    unsent.delete(flush);
     isOpen = false;
     storedAt = keepsEarly ? earlyAt : undefined;
   };
 
   return {
     track(type, { id = randomId(), occurredAt, value, data } = {}) {
+      const activity: Activity = { id, type, ...(value !== undefined && { value }), ...(data && { data }) };
+      try {
+        activity.occurred_at =
+          typeof occurredAt === 'string' ? occurredAt : new Date(occurredAt ?? Date.now()).toISOString();
+        // A copy: what the caller changes afterwards is not meant, and what has no JSON would hold up all others.
+        waiting.push(JSON.parse(JSON.stringify(activity)) as Activity);
+      } catch (error) {
+        drop('rejected', [activity], [error]);
+        return id;
+      }
       if (occurredAt === undefined) stamped.add(id);
-      waiting.push({
-        id,
-        type,
-        occurred_at: new Date(occurredAt ?? Date.now()).toISOString(),
-        ...(value !== undefined && { value }),
-        ...(data && { data }),
-      });
+      unsent.add(flush);
       bound();
       persistSoon();
       if (failures === 0) schedule(waiting.length >= BATCH ? 0 : flushInterval);
@@ -263,6 +279,7 @@ export function createQueue(
       isOpen = true;
       bound();
       if (waiting.length === 0) return;
+      unsent.add(flush);
       await persist();
       if (keepsEarly) await store.remove(earlyAt);
       schedule(0);

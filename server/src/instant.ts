@@ -25,11 +25,11 @@ export function formatInstant(instant: Instant): string {
 }
 
 const ISO =
-  /^(\d{4})-(\d{2})-(\d{2})(?:[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6}))?)?(?:([Zz])|([+-])(\d{2}):?(\d{2})?)?)?$/;
+  /^(\d{4})-(\d{2})-(\d{2})(?:[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d+))?)?(?:([Zz])|([+-])(\d{2}):?(\d{2})?)?)?$/;
 
 /**
- * Reads ISO 8601: a date (midnight UTC) or a date and time with up to six fractional digits and an optional offset
- * (none means UTC), within the years 1900 to 2200. Anything else, a 30th of February included, is undefined.
+ * Reads ISO 8601: a date (midnight UTC) or a date and time with an optional offset (none means UTC), within the years
+ * 1900 to 2200. Fractional digits beyond the sixth, which .NET, Go and Java write, are cut off. Anything else, a 30th of February included, is undefined.
  */
 export function parseInstant(text: string): Instant | undefined {
   const match = text.length <= 40 ? ISO.exec(text) : null;
@@ -49,7 +49,7 @@ export function parseInstant(text: string): Instant | undefined {
   const offsetMinutes = Number(match[11] ?? 0);
   if (offsetHours > 23 || offsetMinutes > 59) return undefined;
   const offset = (match[9] === '-' ? -1 : 1) * (offsetHours * 60 + offsetMinutes) * 60 * MICROS_PER_SECOND;
-  const micros = Number((match[7] ?? '').padEnd(6, '0'));
+  const micros = Number((match[7] ?? '').slice(0, 6).padEnd(6, '0'));
   const instant = date.getTime() * 1000 + micros - offset;
   return instant >= FIRST_INSTANT && instant < INSTANT_LIMIT ? instant : undefined;
 }

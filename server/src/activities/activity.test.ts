@@ -211,6 +211,8 @@ describe('activities', () => {
             '2026-01-01T10:00:00.5+05:30',
             '2026-02-03t00:00z',
             '2026-12-31 23:59:59-1400',
+            '2026-01-01T23:59:59.9999996Z',
+            '2026-01-01T10:00:00.123456789+05:30',
             null,
           ),
           direction: fc.constantFrom<unknown>('upgraded', 'downgraded', 'sideways'),

@@ -124,6 +124,9 @@ const NEWER_STATE = (() => {
         state_instant = case when ${isNewer} then excluded.state_instant else totals.state_instant end`;
 })();
 
+/** As parseInstant reads it: PostgreSQL by itself rounds what is finer than microseconds. */
+const instantOf = (text: Sql): Sql => sql`regexp_replace(${text}, '([.][0-9]{6})[0-9]+', '\\1')::timestamptz`;
+
 /** As ADDED, and to those of types under a condition and of states. Values of states were checked (read-items.ts). */
 function addedWithFacts(facts: readonly Fact[]): Sql {
   return sql`facts_of_batch as materialized (
@@ -138,7 +141,7 @@ function addedWithFacts(facts: readonly Fact[]): Sql {
     added as (
       select a.profile_id, a.ordinal, a.fact_id, a.count, a.sum, a.first_at, a.last_at, a.newest[1][1]::jsonb as state,
         case when a.newest is not null then a.last_at end as state_at, a.newest[1][2] as state_activity,
-        case when a.value_type = 'datetime' and a.newest[1][1] <> 'null' then (a.newest[1][1]::jsonb #>> '{}')::timestamptz end as state_instant
+        case when a.value_type = 'datetime' and a.newest[1][1] <> 'null' then ${instantOf(sql`a.newest[1][1]::jsonb #>> '{}'`)} end as state_instant
       from (
         select t.profile_id, t.ordinal, t.fact_id, t.value_type, count(*) as count, sum(t.value) as sum,
           min(t.occurred_at) as first_at, max(t.occurred_at) as last_at,

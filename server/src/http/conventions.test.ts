@@ -393,3 +393,36 @@ describe('requests that are no HTTP', () => {
     expect((await server.call<{ count: number }>('GET', LIST)).body.count).toBe(before);
   });
 });
+
+describe('instants', () => {
+  it('of seven and nine fractional digits are cut to microseconds wherever one is read', async () => {
+    const { sdk } = server;
+    const fine = (at: string): [string, string] => [`${at}.1234567Z`, `${at}.123456999Z`];
+    for (const at of fine('2026-02-01T10:00:00')) {
+      const key = `at-${at.length}`;
+      await sdk.attributes.define({ key, type: 'datetime' });
+      const fan = await sdk.profiles.create({ attributes: [{ key, value: at }] });
+      const answer = await sdk.activities.send([
+        { id: `a${at.length}`, type: 'comment-created', profile_id: fan.id, occurred_at: at },
+      ]);
+      expect(answer).toMatchObject({ accepted: 1, rejected: [] });
+      const query = new URLSearchParams({ since: at, until: `${at.slice(0, 25)}7999Z` });
+      const path = `applications/${CLIENT_ID}/profiles/${fan.id}/activities/?${query.toString()}`;
+      const list = await server.call<{ results: { occurred_at: string }[] }>('GET', path);
+      expect(list.body.results.map(({ occurred_at: occurred }) => occurred)).toEqual(['2026-02-01T10:00:00.123456Z']);
+      expect((await server.call('GET', `${LIST}?created_since=${at}&last_active_until=${at}`)).status).toBe(200);
+      const matching = async (value: string): Promise<number> =>
+        (await sdk.groups.preview({ attribute: key, condition: 'before', value })).count;
+      expect(await matching('2026-02-01T10:00:00.1234569Z')).toBe(0);
+      expect(await matching('2026-02-01T10:00:00.123457Z')).toBe(1);
+      const group = await sdk.groups.create({
+        name: key,
+        membership_type: 'dynamic',
+        rule_tree: { attribute: key, condition: 'before', value: at },
+      });
+      const end = at.replace('2026', '2027');
+      const pin = await sdk.groups.pin(group.id, fan.id, { pin: 'in', reason: 'asked', expires_at: end });
+      expect(pin.expires_at).toBe('2027-02-01T10:00:00.123456Z');
+    }
+  });
+});

@@ -209,7 +209,13 @@ export function createActivity(random: Random, id: string, types: readonly strin
   if (type === 'shop-purchase' || type === 'quiz-won') maybe('size', [null, ...TEXTS]);
   if (type === 'shop-purchase') {
     maybe('category', ['hat', 'Hat', 'shirt', 1, true, null]);
-    maybe('until', [null, formatInstant(instant()), '2025-02-01', '2025-02-01T10:00:00.5+05:30']);
+    maybe('until', [
+      null,
+      formatInstant(instant()),
+      '2025-02-01',
+      '2025-02-01T10:00:00.5+05:30',
+      '2025-02-01T10:00:00.9999996Z',
+    ]);
   }
   if (type === 'quiz-won') {
     maybe('subscribed', [true, false, null]);
@@ -252,7 +258,13 @@ function createPairs(random: Random, instant: () => Instant): Profile['pairs'] {
     score: NUMBERS,
     credit: NUMBERS,
     opted_in: ['true', 'false', 'TRUE', ''],
-    renewal: [formatInstant(instant()), formatInstant(instant()), '2025-02-01', 'tomorrow'],
+    renewal: [
+      formatInstant(instant()),
+      formatInstant(instant()),
+      '2025-02-01',
+      '2025-02-01T00:00:00.0000009Z',
+      'tomorrow',
+    ],
     tags: TEXTS,
     badges: TEXTS,
   };
