@@ -127,7 +127,7 @@ export async function clearGroups(server: Process, client: pg.Client): Promise<v
   }
 }
 
-/** Waits until nobody works: groups that were deleted are gone, no vacuum, no count of the statistics runs. Not for ever. */
+/** Waits until the server is at rest: groups that were deleted are gone, no vacuum, no count of the statistics runs. Not for ever. */
 export async function untilIdle(client: pg.Client): Promise<void> {
   for (const until = performance.now() + 15_000; performance.now() < until;) {
     const { rowCount } = await client.query(`

@@ -253,7 +253,7 @@ async function deleted(server: Process, client: pg.Client, group: string): Promi
   }
 }
 
-/** Until the rows that nobody sees are gone. */
+/** Until the invisible rows are gone. */
 async function settled(client: pg.Client, group: string): Promise<void> {
   for (;;) {
     const { rowCount } = await client.query('select from backfills where group_id = $1', [group]);

@@ -1,4 +1,4 @@
-// The way to the API: the SDK's client for back ends, speaking for whoever is signed in. Every answer, and every missing
+// The way to the API: the SDK's client for back ends, speaking for the signed-in user. Every answer, and every missing
 // one, also tells whether the server can be reached.
 
 import { ApiError, createAdminClient, NetworkError, type FieldErrors, type Query } from '@grandstand/sdk/server';

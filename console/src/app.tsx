@@ -1,4 +1,4 @@
-// From the session to the page: nobody signed in, no application, or the page that the address names.
+// From the session to the page: signed out, no application, or the page that the address names.
 
 import { Redirect, Route, Switch, useRoute } from 'wouter';
 import { AccountPage } from './pages/account.tsx';

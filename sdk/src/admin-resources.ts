@@ -142,7 +142,7 @@ export interface ProfileAttributeOptions {
   derived_from?: Record<string, unknown>;
 }
 
-/** What somebody did; `id` makes sending it again harmless. */
+/** What a profile did; `id` makes sending it again harmless. */
 export interface NewActivity {
   id: string;
   type: string;

@@ -69,7 +69,7 @@ export function createRequest(options: HttpOptions, ownToken: () => string | und
       },
       // A raw body is of one of fetch's own types: the type of `body` in the calls that set contentType says so.
       ...(body !== undefined && { body: isRaw ? (body as BodyInit) : JSON.stringify(body) }),
-      duplex: 'half', // Node wants it with a stream, and nobody minds it without
+      duplex: 'half', // Node wants it with a stream; elsewhere it does no harm
       ...(options.credentials && { credentials: options.credentials }),
       ...(request.keepalive && { keepalive: true }),
     };

@@ -95,7 +95,7 @@ export interface Verification {
 export type ChangeCause =
   'activity' | 'clock' | 'profile' | 'group' | 'rule' | 'pin' | 'manual' | 'import' | 'erased' | (string & {});
 
-/** Somebody entered or left a group. Sequences have no gaps. */
+/** A profile entered or left a group. Sequences have no gaps. */
 export interface MembershipChange {
   sequence: number;
   change: 'entered' | 'left';

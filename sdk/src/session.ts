@@ -1,6 +1,6 @@
 // Whose profile this is. Every profile costs, so the one rule here is: never make one where there is one already. Making
 // one happens under a lock that all tabs share, with an idempotency key that is stored before the request is sent and
-// dropped after the answer is stored; whoever comes back after a crash in between gets the same profile.
+// dropped after the answer is stored; a fan who comes back after a crash in between gets the same profile.
 
 import { InvalidTokenError } from './errors.ts';
 import { delay, isTemporary, type Request } from './http.ts';
@@ -28,7 +28,7 @@ export interface SessionOptions {
 /** What the session stores. */
 interface Kept {
   profile: OwnProfile;
-  /** Made by this package on this device, for nobody who signed in. */
+  /** Made by this package on this device, for a fan who is not signed in. */
   isGuest: boolean;
 }
 
@@ -92,7 +92,7 @@ export function createSession({ request, clientId, endpoint, store, legacy }: Sc
       return true;
     }
     const before = await readKept();
-    // Somebody signed in: the device's own profile waits until they sign out, instead of being made again then.
+    // An account signed in: the device's own profile waits until they sign out, instead of being made again then.
     if (!isGuest && before?.isGuest && before.profile.id !== made.id) await store.set(guestKey, JSON.stringify(before));
     return store.set(key, JSON.stringify({ profile: made, isGuest: isGuest && made.custom_id === null }));
   };
@@ -102,7 +102,7 @@ export function createSession({ request, clientId, endpoint, store, legacy }: Sc
     try {
       loaded = await load(kept.profile.access_token);
     } catch (error) {
-      // Nobody answers: the fan goes on as who they were, and what they do waits in the queue.
+      // No answer: the fan goes on as who they were, and what they do waits in the queue.
       if (!isTemporary(error)) throw error;
     }
     await keep(loaded, kept.isGuest);

@@ -139,7 +139,7 @@ export function startLoad(world: World): { end(): Promise<void>; failure: Promis
     loop(() => follow(world)),
   ];
   const failure = new Promise<never>((_, reject) => void Promise.all(doing).catch(reject));
-  failure.catch(() => {}); // whoever waits for anything looks at it
+  failure.catch(() => {}); // every wait looks at it
   return {
     failure,
     async end() {

@@ -11,7 +11,7 @@ const admin = { authorization: `Bearer ${BOOTSTRAP.BOOTSTRAP_ADMIN_TOKEN}`, 'con
 const onSignal = (code: string): string =>
   `--import=data:text/javascript,${encodeURIComponent(`process.on('SIGUSR2', () => { ${code} })`)}`;
 
-describe('an error that nobody caught', () => {
+describe('an uncaught error', () => {
   let database: TestDatabase;
   let client: pg.Client;
   beforeAll(async () => {

@@ -54,11 +54,11 @@ export interface AppOptions {
   /** Tests pass one that they move. */
   clock?: Clock;
   log?: Logger;
-  /** False: an empty database stays empty, since nobody would be shown the credentials. */
+  /** False: an empty database stays empty, since its credentials would be shown to no one. */
   firstStart?: boolean;
   /** Tests say it of one node, to run the statements of a cluster there. Default: what the database is. */
   isDistributed?: boolean;
-  /** How soon the evaluation finds what nobody woke it for. */
+  /** How soon the evaluation finds what it was not woken for. */
   lookEveryMs?: number;
 }
 
@@ -214,7 +214,7 @@ async function composeApp(
       firstStart,
       firstOwnerToken,
       async close() {
-        // Requests in flight finish or run into their own time limit; then nobody asks any more and the rest may go.
+        // Requests in flight finish or run into their own time limit; then no request is left and the rest may go.
         await within(config.requestTimeoutMs + STOP_MARGIN_MS, http.close(), () => http.server.closeAllConnections());
         await within(
           WORK_STOP_MS,

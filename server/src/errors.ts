@@ -42,7 +42,7 @@ export class ApiError extends Error {
   readonly headers: Record<string, string>;
   readonly data: Record<string, unknown>;
   constructor(code: ErrorCode, options: ErrorOptions = {}) {
-    // It may name what somebody called their things.
+    // It may name what people called their things.
     const detail = (options.detail ?? ERRORS[code].detail).slice(0, MAX_DETAIL);
     super(detail, { cause: options.cause });
     this.code = code;

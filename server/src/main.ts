@@ -64,12 +64,12 @@ interface Stopper {
   stop(): Promise<never>;
 }
 
-/** So long a stop after an error that nobody caught may take: what is broken may never end. */
+/** So long a stop after an uncaught error may take: what is broken may never end. */
 const LAST_RESORT_MS = 30_000;
 
 /**
  * The first signal stops in good order, one that comes while starting as soon as that is done; a second one does not wait.
- * An error that nobody caught does the same as a signal, is logged, and ends with 1: what it left undone is not known, so
+ * An uncaught error does the same as a signal, is logged, and ends with 1: what it left undone is not known, so
  * going on would be worse than starting anew.
  */
 function stopWhenTold(close: () => Promise<void>, log: () => Logger): Stopper {
@@ -89,7 +89,7 @@ function stopWhenTold(close: () => Promise<void>, log: () => Logger): Stopper {
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
-  // Also of promises: Node turns a rejection that nobody handles into this.
+  // Also of promises: Node turns an unhandled rejection into this.
   process.on('uncaughtException', (error) => {
     log().fatal({ err: error }, 'nobody caught this error: the process stops');
     if (process.exitCode === undefined) setTimeout(() => process.exit(1), LAST_RESORT_MS).unref();
@@ -108,7 +108,7 @@ function stopWhenTold(close: () => Promise<void>, log: () => Logger): Stopper {
 }
 
 /**
- * The credentials of the first start, once, and the first owner's link until somebody used it: on a terminal, else in
+ * The credentials of the first start, once, and the first owner's link until it was used: on a terminal, else in
  * files that only their owner reads.
  */
 async function announce(app: GrandstandApp, config: Config, address: string): Promise<void> {

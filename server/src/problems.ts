@@ -1,5 +1,5 @@
 // What is wrong with a request, collected up to a limit: an answer that refuses stays short, and finding more is work that
-// helps nobody. Collectors are asked whether they are full; whoever walks over something large stops then.
+// helps no one. Collectors are asked whether they are full; whoever walks over something large stops then.
 
 /** Field → what is wrong with it; between fields under `non_field_errors`. */
 export type FieldErrors = Record<string, string[]>;
@@ -12,7 +12,7 @@ export const MORE_PROBLEMS = 'There are more problems than these.';
 const BETWEEN_FIELDS = 'non_field_errors';
 /** For the sentence that there are more, with what stands around it. */
 const RESERVED = 200;
-/** A name that somebody made up may be as long as a body; of the paths of ours none is. */
+/** A name that was made up may be as long as a body; of the paths of ours none is. */
 const MAX_FIELD = 500;
 const MAX_MESSAGE = 5000;
 
@@ -42,7 +42,7 @@ export function createProblems(most = MAX_PROBLEMS): Problems {
     add: (name, text) => {
       if (isFull) return;
       if (text === MORE_PROBLEMS) {
-        hasMore = true; // said by whoever collected before
+        hasMore = true; // said by an earlier collector
         return;
       }
       const [field, message] = [cut(name, MAX_FIELD), cut(text, MAX_MESSAGE)];

@@ -1,4 +1,4 @@
-// SECRET_KEY where nobody gave one: made once, kept in DATA_DIR with mode 0600. And the check that a database is opened
+// SECRET_KEY where none was given: made once, kept in DATA_DIR with mode 0600. And the check that a database is opened
 // with the key that it was made with.
 
 import { randomBytes } from 'node:crypto';

@@ -13,6 +13,6 @@ export async function within(ms: number, work: Promise<unknown>, giveUp: () => v
     await Promise.race([work, late]);
   } finally {
     clearTimeout(timer);
-    work.catch(() => {}); // of what was given up nobody hears any more
+    work.catch(() => {}); // of what was given up no one hears any more
   }
 }

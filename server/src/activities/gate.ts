@@ -1,8 +1,8 @@
 // How much intake stores at once, so that evaluation can follow. What is acknowledged is to be true of every group within a
-// second; intake that takes all of the processor would keep acknowledging what nobody evaluates. So while the oldest row of
-// the queue has waited for long, less is stored at a time, and whoever stored something leaves its room empty for a while:
+// second; intake that takes all of the processor would keep acknowledging more than is evaluated. So while the oldest row of
+// the queue has waited for long, less is stored at a time, and a request that stored something leaves its room empty for a while:
 // batches wait, their senders with them, and nothing is refused. Where evaluation does not move at all, waiting for it would
-// help nobody, and intake goes on as ever.
+// help no one, and intake goes on as ever.
 
 import type { Instant } from '../instant.ts';
 
@@ -20,7 +20,7 @@ export interface GateOptions {
   /** The oldest row that waits for evaluation, as asked of the database. */
   findOldest(): Promise<Waiting | undefined>;
   now(): Instant;
-  /** Milliseconds of a clock that nobody sets. */
+  /** Milliseconds of a monotonic clock. */
   elapsed?(): number;
   /** Told how long room was left empty. */
   onRest?: (seconds: number) => void;
@@ -82,7 +82,7 @@ export function createGate(options: GateOptions): Gate {
   };
 }
 
-/** How far evaluation is behind, as known from an answer that is little older than `ASK_EVERY_MS` while anybody asks. */
+/** How far evaluation is behind, as known from an answer that is little older than `ASK_EVERY_MS` while requests ask. */
 function createPace({ findOldest, now, elapsed = () => performance.now() }: GateOptions): {
   ask(): void;
   behindMs(): number;

@@ -72,7 +72,7 @@ export function createIntake(context: Context): Intake {
   return {
     async receive(application, sender, sent) {
       const items = 'read' in sent ? sent : elementsOf(sent);
-      // Under an Idempotency-Key a connection is held already: whoever waits for a place with it could block those inside.
+      // Under an Idempotency-Key a connection is held already: a wait for a place with it could block those inside.
       const leave = context.db.isTogether() ? () => {} : await enter(items.length);
       const startedAt = performance.now();
       try {
@@ -100,7 +100,7 @@ interface Outcome {
   stored: Stored;
 }
 
-/** Undefined: somebody else's work was in the way, and the same again will do. */
+/** Undefined: other work was in the way, and the same again will do. */
 async function tryStore(context: Context, batch: Parameters<typeof storeBatch>[1]): Promise<Stored | undefined> {
   try {
     return await storeBatch(context.db.own, batch);

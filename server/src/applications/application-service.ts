@@ -87,7 +87,7 @@ export async function createApplication(
   });
   if (row) return { application: open(row, context.secrets, now), created: true };
   const existing = await store.findApplication(context.db, clientId);
-  if (!existing) throw conflict(`application '${clientId}' is being made by somebody else.`);
+  if (!existing) throw conflict(`application '${clientId}' is being made by another request.`);
   return { application: open(existing, context.secrets, now), created: false };
 }
 

@@ -99,7 +99,7 @@ export async function findAdminToken(db: Queryable, hash: Buffer, now: string): 
   return rows[0];
 }
 
-/** When a token that is dead died, for whoever holds it. */
+/** When a token that is dead died, for the error of its holder. */
 export async function findDeadAdminToken(
   db: Queryable,
   hash: Buffer,

@@ -45,7 +45,7 @@ export async function defineAttribute(context: Context, applicationId: number, i
 async function getDefined(context: Context, applicationId: number, key: string): Promise<Defined> {
   const catalogue = await context.catalogues.refresh(applicationId);
   const attribute = catalogue.attributes.get(key);
-  if (!attribute) throw notFound(); // deleted by somebody else in between
+  if (!attribute) throw notFound(); // deleted by another request in between
   return { attribute, catalogue };
 }
 

@@ -1,4 +1,4 @@
-// The catalogue of each application as this process last read it. Read again when definitions_version moved; whoever
+// The catalogue of each application as this process last read it. Read again when definitions_version moved; a caller that
 // must not be late checks that number in its own transaction.
 
 import { sql, type Database } from '../database/database.ts';

@@ -8,11 +8,11 @@ import { readSecretKey } from '../secret-key.ts';
 
 export interface OpenedApp {
   app: GrandstandApp;
-  /** Nobody serves this database, so nobody evaluates either. */
+  /** No server runs on this database, so nothing is evaluated either. */
   isAlone: boolean;
 }
 
-/** `firstStart`: whether an empty database gets its first application; whoever says so shows its credentials. */
+/** `firstStart`: whether an empty database gets its first application; a caller that says so shows its credentials. */
 export async function openApp({ firstStart = false } = {}): Promise<OpenedApp> {
   const config = readConfig(process.env);
   const quiet: Config = { ...config, role: 'api', logLevel: 'warn' };

@@ -1,4 +1,4 @@
-// Tokens as somebody else would make them, with jose rather than with our own code.
+// Tokens as a customer’s back end would make them, with jose rather than with our own code.
 
 import { SignJWT, type JWTPayload } from 'jose';
 import type { Instant } from '../instant.ts';

@@ -7,7 +7,7 @@ import { formatInstant, type Instant } from '../instant.ts';
 
 /** Not a client id: those have no colon. */
 export const ISSUER = 'grandstand:profile';
-/** What we sign ourselves needs no explanation: nobody else makes it. */
+/** What we sign ourselves needs no explanation: no other party makes it. */
 const NOT_OURS = 'The access token is not valid: this server did not sign it.';
 
 const SECOND = 1_000_000;
@@ -129,7 +129,7 @@ function signatureProblem(token: string, clientId: string): string {
   return `The signature of the token was not made with the client secret of the application '${clientId}', as it stands: its text, not decoded.`;
 }
 
-/** No more of what somebody sent than a message can bear, and nothing that it could not be printed with. */
+/** No more of what was sent than a message can bear, and nothing that it could not be printed with. */
 export const quote = (value: unknown): string =>
   `'${(typeof value === 'string' ? value : (JSON.stringify(value) ?? '')).slice(0, 64).replace(/[^\x20-\x7e]/g, '?')}'`;
 

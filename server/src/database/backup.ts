@@ -34,7 +34,7 @@ const CONNECT_PATIENCE_MS = 30_000;
 export interface BackupSummary {
   createdAt: string;
   files: number;
-  /** False where SECRET_KEY comes from the environment: whoever restores must set the same one. */
+  /** False where SECRET_KEY comes from the environment: a restore must set the same one. */
   hasSecretKey: boolean;
 }
 
@@ -81,7 +81,7 @@ interface Source {
   close(): Promise<void>;
 }
 
-/** A superuser's connection to the server of this data directory, which is started when nobody runs it. */
+/** A superuser's connection to the server of this data directory, which is started when it is not running. */
 async function openSource(dataDir: string, options: Options): Promise<Source> {
   const cluster = readConnection(dataDir)?.cluster ?? join(dataDir, CLUSTER);
   if (!existsSync(join(dataDir, CLUSTER)) && !existsSync(cluster)) {

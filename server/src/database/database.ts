@@ -36,7 +36,7 @@ export interface Database extends Queryable {
   /** One transaction around work that knows nothing of it (joining.ts). */
   together<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
   /**
-   * Whether the caller is inside `together`: what it has written is nobody else's yet. If so, the work given is done as
+   * Whether the caller is inside `together`: what it has written is not visible yet. If so, the work given is done as
    * soon as it is committed.
    */
   isTogether(afterwards?: () => Promise<unknown>): boolean;
@@ -315,7 +315,7 @@ const DEADLOCK_DETECTED = '40P01';
 /** No longer the primary, or made read-only by its host: another connection may lead to one that takes writes. */
 const READ_ONLY_TRANSACTION = '25006';
 
-/** A connection that somebody holds, as stores take it. */
+/** A connection that is held, as stores take it. */
 export function onClient(client: pg.ClientBase, isDistributed = false): Queryable {
   return {
     isDistributed,

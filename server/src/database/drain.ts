@@ -1,4 +1,4 @@
-// Waiting for writers. Whoever begins to read something that writers look up (a watched key, a fact) commits that first
+// Waiting for writers. A reader that begins to read something that writers look up (a watched key, a fact) commits that first
 // and then drains: every transaction that may have looked before is over when it returns, and what it wrote is visible.
 
 import { setTimeout as wait } from 'node:timers/promises';

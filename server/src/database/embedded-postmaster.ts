@@ -166,7 +166,7 @@ function signalProcess(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** Stops the PostgreSQL of this cluster that a server left behind. The caller holds the lock, so it belongs to nobody. */
+/** Stops the PostgreSQL of this cluster that a server left behind. The caller holds the lock, so it has no owner. */
 export async function stopLeftBehind(cluster: string, binaries: Binaries, log: Log): Promise<void> {
   const pid = readPostmasterPid(cluster);
   if (pid === undefined) return;

@@ -5,7 +5,7 @@
 // systems without sockets (mounts of a container host) work. On Windows, where node cannot open PostgreSQL's sockets, it listens on
 // 127.0.0.1 on a port that is free. Either way a generated password is asked for.
 //
-// Invariant: while startEmbedded holds the directory's lock nobody else touches the cluster; it is released after PostgreSQL is gone.
+// Invariant: while startEmbedded holds the directory's lock no other process touches the cluster; it is released after PostgreSQL is gone.
 
 import { randomBytes } from 'node:crypto';
 import {
@@ -209,7 +209,7 @@ async function launchAt(endpoint: Endpoint, { place, binaries, connection, isNew
   }
 }
 
-/** The passwords stay; without a url nobody tries to connect. */
+/** The passwords stay; without a url no client tries to connect. */
 function forgetAddress(dataDir: string, connection: Connection, log: Log): void {
   try {
     writeConnection(dataDir, pickPasswords(connection));
@@ -220,7 +220,7 @@ function forgetAddress(dataDir: string, connection: Connection, log: Log): void 
 }
 
 /**
- * Whoever deletes a data directory means its database, too, also where that lies elsewhere: it is moved out of the way of a new one.
+ * An operator who deletes a data directory means its database, too, also where that lies elsewhere: it is moved out of the way of a new one.
  * A data directory that only lost its connection file still has the log.
  */
 export function setAsideForgotten(place: Place, log: Log): void {
@@ -232,7 +232,7 @@ export function setAsideForgotten(place: Place, log: Log): void {
   log.warn(`${dataDir} is new; the database that an earlier folder of this name had is kept in ${aside}`);
 }
 
-/** Leaves a whole cluster that nobody runs, and the passwords for it. */
+/** Leaves a whole cluster that is not running, and the passwords for it. */
 async function prepareCluster(
   place: Place,
   binaries: Binaries,
@@ -246,7 +246,7 @@ async function prepareCluster(
   checkOwner(place);
   if (!checkCluster(cluster, binaries)) {
     log.info(`making a new database in ${cluster}`);
-    // The passwords are written first: a cluster whose password nobody knows must not come to be.
+    // The passwords are written first: a cluster whose password is lost must not come to be.
     writeConnection(dataDir, kept);
     await makeCluster(cluster, owner, binaries, kept.superuserPassword);
     return { connection: kept, isNew: true };
@@ -338,7 +338,7 @@ function freePort(): Promise<number> {
 }
 
 /**
- * Tries again what passes by itself: a port that somebody took between its choice and its use, and the last processes of a
+ * Tries again what passes by itself: a port that was taken between its choice and its use, and the last processes of a
  * PostgreSQL that was killed, which notice within a moment and hold its shared memory until then.
  */
 async function startListening<T>(start: () => Promise<T>): Promise<T> {

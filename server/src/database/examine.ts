@@ -16,7 +16,7 @@ const OLDEST_VERSION = 150_000;
 export async function connectFirst(url: string): Promise<pg.Client> {
   try {
     const client = new pg.Client({ connectionString: forDriver(url), application_name: 'grandstand migrate' });
-    client.on('error', () => {}); // whoever uses it hears of it
+    client.on('error', () => {}); // its user hears of it
     await client.connect();
     return client;
   } catch (error) {

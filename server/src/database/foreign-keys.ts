@@ -1,6 +1,6 @@
 // Foreign keys between tables that are about to become reference tables on Citus. While one of two tables is one and the
 // other is not yet, a key between them stands in the way; so all are set aside first and come back last. What was set aside
-// is kept in `settings`, so that whoever goes on after a crash brings it back.
+// is kept in `settings`, so that the process that goes on after a crash brings it back.
 
 import type pg from 'pg';
 

@@ -1,4 +1,4 @@
-// Lets so many in at once, in the order of their arrival, and nobody wait for long.
+// Lets so many in at once, in the order of their arrival, and none wait for long.
 
 import { Unavailable } from '../errors.ts';
 

@@ -1,4 +1,4 @@
-// Notices a database that stalls or went away, so that whoever asks is told at once instead of waiting for a time limit.
+// Notices a database that stalls or went away, so that a request is told at once instead of waiting for a time limit.
 // Suspicion (nothing finished for a while, a connection broke) leads to a probe over a fresh connection; while
 // probes fail the database is down, and it is up again with the first that succeeds.
 

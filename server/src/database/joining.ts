@@ -15,7 +15,7 @@ export interface Joined {
 }
 
 export interface Joining {
-  /** What is being joined here, if anything. Free of cost while nobody joins. */
+  /** What is being joined here, if anything. Free of cost while nothing joins. */
   current(): Joined | undefined;
   run<T>(tx: Queryable, afterwards: Joined['afterwards'], work: () => Promise<T>): Promise<T>;
   /** Work that must not join: it would show others what is not committed yet. */

@@ -1,4 +1,4 @@
-// A lease by name, for work that one process at a time does. Whoever dies with it is replaced when it expires.
+// A lease by name, for work that one process at a time does. A holder that dies is replaced when it expires.
 
 import { newId } from '../ids.ts';
 import { sql, type Queryable } from './database.ts';

@@ -200,7 +200,7 @@ async function applyInTransaction(run: Run, migration: Migration, blockers: stri
   }
 }
 
-/** What a statement by itself leaves behind when it is cut off is an index that nobody may use; it goes before the next try. */
+/** What a statement by itself leaves behind when it is cut off is an invalid index; it goes before the next try. */
 async function applyApart({ client }: Run, migration: Migration, statements: string[]): Promise<void> {
   for (const statement of statements) {
     const index = /^create (?:unique )?index concurrently (?:if not exists )?(\w+)/i.exec(statement)?.[1];

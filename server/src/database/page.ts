@@ -33,7 +33,7 @@ export interface PageRequest {
   size: number;
   number: number;
   cursor: Cursor | undefined;
-  /** Whether the count must be taken now: it is the first page, and nobody declined. */
+  /** Whether the count must be taken now: it is the first page, and it was not declined. */
   wantsCount: boolean;
 }
 

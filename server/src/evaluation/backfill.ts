@@ -1,6 +1,6 @@
 // Brings a group to the rule that was saved last: its set, read in one snapshot, goes through the switch
 // (groups/switch.ts). What asked for it is a row in `backfills`, which stays until the switch is done and cleaned up: a backfill
-// that dies is begun again by whoever finds the row, and one that fails says why and waits the longer each time.
+// that dies is begun again by the worker that finds the row, and one that fails says why and waits the longer each time.
 
 import type { Clock } from '../clock.ts';
 import { onClient, sql, type Database, type Queryable } from '../database/database.ts';
@@ -166,7 +166,7 @@ async function decideTouched(
   return wanted;
 }
 
-/** The row may have been superseded meanwhile: then the failure is nobody's any more. */
+/** The row may have been superseded meanwhile: then the failure no longer matters. */
 async function noteFailure({ db, clock }: BackfillContext, due: DueBackfill, error: unknown): Promise<void> {
   const message = (error instanceof Error ? error.message : String(error)).slice(0, 1000);
   await db.transaction(async (tx) => {

@@ -1,5 +1,5 @@
 // Workers share the work by buckets of profiles. A worker has a heartbeat, a row that it renews every second, and a fence, a
-// row that every one of its transactions holds while it writes. Whoever finds a heartbeat that stopped removes the fence first,
+// row that every one of its transactions holds while it writes. A worker that finds a heartbeat that stopped removes the fence first,
 // which waits for the transaction that holds it and lets no further one begin; only then are its buckets free. So a
 // worker that stalls is replaced within seconds, and what it wakes up to write is refused.
 //
@@ -53,7 +53,7 @@ export function leases(db: Database, { ttlMs = LEASE_TTL_MS }: LeaseOptions = {}
     return fresh;
   };
 
-  /** Once, however many ask: a second name would hold a share of the buckets that nobody works on until its heartbeat stops. */
+  /** Once, however many ask: a second name would hold a share of the buckets that no worker works on until its heartbeat stops. */
   const join = (): Promise<string> => (joining ??= enter().finally(() => (joining = undefined)));
 
   const lose = (): void => {

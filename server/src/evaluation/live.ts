@@ -123,7 +123,7 @@ async function evaluateInTransaction(
   });
   await deleteExpiredPins(tx, slice.subjects, decisions, now);
   await deleteRows(tx, rows);
-  // Losing this with the machine costs an evaluation, not a change that somebody has seen.
+  // Losing this with the machine costs an evaluation, not a change that was seen.
   if (done.length === 0 && touched.length === 0) await tx.query(sql`set local synchronous_commit = off`);
   let evaluated = 0;
   for (const decision of decisions.values()) evaluated += decision.evaluated;
@@ -218,14 +218,14 @@ async function loadSubjects(tx: Queryable, slice: Slice, wanted: readonly Wanted
       rows,
       since: sinceOf(rows, slice.swept),
       loaded: dependencySet,
-      member: members.get(id) ?? NOBODY,
+      member: members.get(id) ?? NO_GROUPS,
       pins: pins.get(id) ?? NO_PINS,
       lastChange: slice.subjects.get(id)?.lastChange ?? NEVER,
     });
   }
 }
 
-const NOBODY: ReadonlySet<string> = new Set();
+const NO_GROUPS: ReadonlySet<string> = new Set();
 const NO_PINS: ReadonlyMap<string, Pin> = new Map();
 const NEVER: ReadonlyMap<string, Instant> = new Map();
 

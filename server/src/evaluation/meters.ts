@@ -1,5 +1,5 @@
 // What /metrics says about the evaluation. Counts come from the worker, through messages where it has a thread of its
-// own; what waits and how far the truth reaches are asked of the database when somebody looks, so they hold for all
+// own; what waits and how far the truth reaches are asked of the database at each scrape, so they hold for all
 // workers together and are right even while none runs.
 
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';

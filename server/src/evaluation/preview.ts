@@ -1,4 +1,4 @@
-// Who would be in a group of this rule: exact, as of one instant, changing nothing. While somebody edits a rule the
+// Who would be in a group of this rule: exact, as of one instant, changing nothing. While a producer edits a rule the
 // snapshot is kept for some seconds together with the leaves read in it (snapshots.ts), so that the next preview reads
 // only the leaf that changed.
 

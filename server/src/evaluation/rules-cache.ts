@@ -74,7 +74,7 @@ export interface RulesCache {
   get(applicationId: number): Promise<ApplicationRules | undefined>;
   /** Reads them now, or in the snapshot of a transaction. */
   refresh(applicationId: number, tx?: Queryable): Promise<ApplicationRules | undefined>;
-  /** Reads them in a transaction, until whose end nobody saves others: before it locks anything but its lease. */
+  /** Reads them in a transaction, until whose end no others are saved: before it locks anything but its lease. */
   hold(applicationId: number, tx: Queryable): Promise<ApplicationRules | undefined>;
 }
 

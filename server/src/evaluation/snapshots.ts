@@ -20,7 +20,7 @@ export interface Snapshot {
 }
 
 export interface Snapshots {
-  /** Does the work in a snapshot of now or of a little before, in which nobody else reads meanwhile. */
+  /** Does the work in a snapshot of now or of a little before, in which no one else reads meanwhile. */
   use<T>(application: Application, work: (snapshot: Snapshot) => Promise<T>): Promise<T>;
   /** Something was written, in this application or, where that is not known, in any. */
   forget(clientId?: string): void;
@@ -28,19 +28,19 @@ export interface Snapshots {
 }
 
 const KEPT_MS = 10_000;
-/** Snapshots that nobody reads in right now; each holds a connection. */
+/** Idle snapshots; each holds a connection. */
 const MOST_IDLE = 2;
-/** Tries after what somebody else broke. */
+/** Tries after what another user broke. */
 const ATTEMPTS = 3;
-const NOBODY = Promise.resolve();
+const IDLE = Promise.resolve();
 
 interface Shared {
   application: Application;
   opened: Promise<Opened>;
   users: number;
-  /** Nobody else may come to use it. */
+  /** No one else may come to use it. */
   isRetired: boolean;
-  /** Its connection or its transaction can serve nobody any more. */
+  /** Its connection or its transaction is of no more use. */
   isBroken: boolean;
   /** The reading of the one who came last. */
   turn: Promise<unknown>;
@@ -84,7 +84,7 @@ export function createSnapshots({ db, clock }: { db: Database; clock: Clock }): 
       users: 0,
       isRetired: false,
       isBroken: false,
-      turn: NOBODY,
+      turn: IDLE,
     };
     shared.opened.catch(() => giveUp(shared));
     kept.set(application.id, shared);
@@ -108,7 +108,7 @@ export function createSnapshots({ db, clock }: { db: Database; clock: Clock }): 
     for (const each of idle.slice(0, Math.max(0, idle.length - MOST_IDLE))) retire(each);
   };
 
-  /** Undefined where somebody else broke the snapshot before it was this one's turn. */
+  /** Undefined where another user broke the snapshot before it was this one's turn. */
   const inTurn = async <T>(
     shared: Shared,
     work: (snapshot: Snapshot) => Promise<T>,
@@ -134,7 +134,7 @@ export function createSnapshots({ db, clock }: { db: Database; clock: Clock }): 
     async use(application, work) {
       for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
         const shared = take(application);
-        const isOwn = shared.users === 1 && shared.turn === NOBODY;
+        const isOwn = shared.users === 1 && shared.turn === IDLE;
         try {
           const done = await inTurn(shared, work);
           if (done) return done.result;

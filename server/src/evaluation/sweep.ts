@@ -5,7 +5,7 @@
 // without having seen the announcement committed before the look, which therefore sees its facts; one that has seen it
 // evaluates at that instant or later. Either way no flip falls between them, whatever their clocks say.
 //
-// Mostly nothing crosses an edge. So whoever sweeps again and again asks first whether anything does, in one statement
+// Mostly nothing crosses an edge. So a sweeper asks first whether anything does, in one statement
 // that writes nothing; what an earlier sweep reached stays where it is, so nothing is passed over by asking.
 
 import { join, sql, type Queryable, type Sql } from '../database/database.ts';
@@ -23,7 +23,7 @@ const FAST_MS = 200;
 /** What `as_of` may lie behind where nothing happens. */
 const LONGEST_REST = MICROS_PER_SECOND;
 
-/** An application whose clock part is somebody's work. */
+/** An application whose clock part is work. */
 export interface Sweepable {
   applicationId: number;
   swept: Instant;

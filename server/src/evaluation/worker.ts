@@ -26,7 +26,7 @@ export interface WorkerContext {
 export interface WorkerOptions extends LeaseOptions {
   /** Microseconds between batches; 0: at once. */
   evaluationInterval?: number;
-  /** How soon is found what nobody woke this worker for. */
+  /** How soon is found what this worker was not woken for. */
   lookEveryMs?: number;
   /** Told after every slice. */
   onSlice?: (result: SliceResult) => void;
@@ -59,7 +59,7 @@ export interface Worker {
 
 const SWEEP_EVERY_MS = 200;
 const BUSY_POLL_MS = 10;
-/** Where nobody wakes this worker: at first so soon, then the less often, the longer nothing comes. */
+/** Where nothing wakes this worker: at first so soon, then the less often, the longer nothing comes. */
 const IDLE_POLL_MS = 40;
 const BACKFILL_POLL_MS = 200;
 const NIGHTLY_POLL_MS = 60_000;

@@ -1,5 +1,5 @@
 // Totals and their lock. A profile's totals row of fact 0 ('*') is the lock of its history: intake takes it with its
-// upsert, and whoever erases a profile, removes an activity or recomputes totals takes it first, here. Under it totals
+// upsert, and a transaction that erases a profile, removes an activity or recomputes totals takes it first, here. Under it totals
 // are computed anew from the raw activities, which gives exactly what intake would have added up.
 
 import { raw, sql, type Queryable } from '../database/database.ts';

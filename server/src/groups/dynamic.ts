@@ -47,7 +47,7 @@ export interface DynamicGroups extends Refills {
 }
 
 /**
- * Parses a rule in the transaction that saves it, against definitions that nobody else can change meanwhile. A rule that
+ * Parses a rule in the transaction that saves it, against definitions that cannot change meanwhile. A rule that
  * the group has had comes back as it was given out, also where normalising made it a level deeper than one may send.
  */
 export async function parseRule(

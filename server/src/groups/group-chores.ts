@@ -1,5 +1,5 @@
-// What goes on after an answer was given, and is finished by whoever comes next when a process dies in the middle: rows of
-// deleted groups, rows that nobody sees since a switch, and replacements of members whose process is gone. Every chore is
+// What goes on after an answer was given, and is finished by the next process when one dies in the middle: rows of
+// deleted groups, invisible rows since a switch, and replacements of members whose process is gone. Every chore is
 // harmless when two processes do it at once.
 
 import type { Context } from '../context.ts';
@@ -77,7 +77,7 @@ async function finishSwitches(
         if (isStopped()) return;
     } else if (!(await isLocked(context.db, row.group_id))) {
       await abandonImport(context, row.group_id, row.application_id, row.attempts).catch((error: unknown) => {
-        if (!(error instanceof SwitchLost)) throw error; // somebody else went on with it
+        if (!(error instanceof SwitchLost)) throw error; // another process went on with it
       });
     }
   }

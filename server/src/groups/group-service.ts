@@ -341,7 +341,7 @@ async function requireNoReaders(tx: Queryable, group: Group, what: string): Prom
   refuseReaders(readers, `This group cannot be ${what}`, 'it');
 }
 
-/** Nor may the custom id go by which a rule names its group: the rule would read nobody then, or later another group. */
+/** Nor may the custom id go by which a rule names its group: the rule would read no group then, or later another one. */
 async function requireUnnamed(tx: Queryable, group: Group): Promise<void> {
   if (group.custom_id === null) return;
   const name = `custom:${group.custom_id}`;

@@ -55,7 +55,7 @@ export function ownGroupsRoutes(app: App, context: Context): void {
     async (request, reply) => {
       const { application, profile } = await reachToChange(context, request);
       const { credential } = request;
-      if (!credential) throw new ApiError('internal_error'); // access 'any' let nobody in without
+      if (!credential) throw new ApiError('internal_error'); // access 'any' lets no request in without
       if (application.client_id !== request.params.client_id) throw notFound();
       const stream = new PassThrough();
       const owner = { clientId: application.client_id, profileId: profile.id, address: request.ip };

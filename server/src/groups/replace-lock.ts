@@ -1,5 +1,5 @@
 // One replacement of members at a time and group: an advisory lock, held by a transaction of its own, so that it ends with
-// the process that holds it, however that ends. Not by a session: behind a pooler that would be somebody else's next.
+// the process that holds it, however that ends. Not by a session: behind a pooler that would be another client's next.
 
 import type pg from 'pg';
 import { sql, type Database, type Queryable } from '../database/database.ts';
@@ -9,7 +9,7 @@ const SPACE = 0x67726f75;
 
 const keyOf = (groupId: string): number => Buffer.from(groupId.replace(/-/g, '').slice(-8), 'hex').readInt32BE(0);
 
-/** Runs the work if nobody else holds the group's lock; undefined where somebody does. */
+/** Runs the work if the group's lock is free; undefined where it is held. */
 export async function tryWithLock<T>(
   db: Database,
   groupId: string,

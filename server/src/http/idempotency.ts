@@ -109,7 +109,7 @@ function checkKey(key: string, hasCredential: boolean): void {
   if (!hasCredential && (key.length < MIN_PUBLIC_KEY || new Set(key).size < MIN_DISTINCT)) {
     throw invalid(
       'Idempotency-Key',
-      `Without a credential this must be ${MIN_PUBLIC_KEY} random characters or more: whoever knows it gets the answer again.`,
+      `Without a credential this must be ${MIN_PUBLIC_KEY} random characters or more: a caller who knows it gets the answer again.`,
     );
   }
 }

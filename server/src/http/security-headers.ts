@@ -38,7 +38,7 @@ export function registerSecurityHeaders(app: App, isHttps: boolean): void {
   });
 }
 
-/** What a middleware sets on an answer that nobody waits for; it must be done when it returns, and neither fail nor depend on the request. */
+/** What a middleware sets on an answer that is thrown away; it must be done when it returns, and neither fail nor depend on the request. */
 function headersOf(middleware: ReturnType<typeof helmet>): NodeJS.Dict<string | number | string[]> {
   const request = new IncomingMessage(new Socket());
   const response = new ServerResponse(request);

@@ -146,7 +146,7 @@ function registerClosing(app: App): void {
 }
 
 /**
- * Whoever waited longest hears that it took too long. Not Fastify's own handlerTimeout, which only gives the routes' limits
+ * The request that waited longest hears that it took too long. Not Fastify's own handlerTimeout, which only gives the routes' limits
  * here: it forgets about a request as soon as its body has been read.
  */
 function registerTimeLimit(app: App, defaultMs: number): void {

@@ -1,5 +1,5 @@
-// Erasing a profile against letting it enter groups: whoever writes member rows of profiles that it found holds erasing
-// off, and whoever erases one waits for them before it reads which groups it must leave. By advisory locks, since locking
+// Erasing a profile against letting it enter groups: a transaction that writes member rows of profiles that it found holds erasing
+// off, and one that erases waits for them before it reads which groups it must leave. By advisory locks, since locking
 // the rows of the profiles writes each of them: as dear as the member rows themselves.
 //
 // Each lock stands for a sixteenth of an application's profiles. It is taken before the statement that reads the profiles,

@@ -1,4 +1,4 @@
-// Group heads: one row a group with its count, its epoch and the number of its newest change. Whoever changes membership
+// Group heads: one row a group with its count, its epoch and the number of its newest change. A transaction that changes membership
 // locks heads last, in the order of their ids, and numbers the changes under that lock: a poller never misses one.
 
 import { sql, type Queryable } from '../database/database.ts';
@@ -14,7 +14,7 @@ export interface Head {
   /** Of the newest change: the next one is not before it. */
   last_at: Instant | null;
   served_ruleset_id: string | null;
-  /** Somebody prepares the next epoch: what changes is also noted in backfill_touched. */
+  /** The next epoch is being prepared: what changes is also noted in backfill_touched. */
   filling: boolean;
 }
 

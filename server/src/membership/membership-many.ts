@@ -86,7 +86,7 @@ export async function enterGroup(
   };
 }
 
-/** A row that nobody sees may be in the way; one that somebody sees stays as it is. */
+/** An invisible row may be in the way; a visible one stays as it is. */
 const revive = sql`on conflict (profile_id, group_id) do update
         set since_epoch = excluded.since_epoch, until_epoch = null, entered_at = excluded.entered_at
         where members.since_epoch > excluded.since_epoch or members.until_epoch <= excluded.since_epoch`;

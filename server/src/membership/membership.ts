@@ -267,7 +267,7 @@ export async function writeSize(
 
 /**
  * An erased profile leaves every group; the feed keeps its bare id. Rows that a switch prepared go too. The caller has
- * locked (erasing.ts) and deleted the profile: nobody lets it enter any more.
+ * locked (erasing.ts) and deleted the profile: it can enter no group any more.
  */
 export async function removeFromGroups(
   tx: Queryable,

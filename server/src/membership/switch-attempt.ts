@@ -1,6 +1,6 @@
 // One attempt at a switch: what it is to do, and the row in `backfills` that every step of it holds and finds as the step
-// before left it. So whoever begins another attempt ends this one, and an attempt of which the database lost something
-// (a crash, after which steps that nobody was told of may be missing) goes no further.
+// before left it. So another attempt ends this one, and an attempt of which the database lost something
+// (a crash, after which unacknowledged steps may be missing) goes no further.
 
 import type { Clock } from '../clock.ts';
 import { sql, type Database, type Queryable } from '../database/database.ts';
@@ -49,7 +49,7 @@ export interface SwitchResult {
   profileCount: number;
 }
 
-/** Somebody else began another attempt, or the group is gone: nothing more may be written. */
+/** Another attempt began, or the group is gone: nothing more may be written. */
 export class SwitchLost extends Error {}
 
 export interface Refills {
@@ -139,7 +139,7 @@ export interface StepOptions {
   retries?: number;
 }
 
-/** One step, one transaction: nobody else may have begun since, and nobody can until it commits. */
+/** One step, one transaction: no other attempt may have begun since, and none can until it commits. */
 export async function step<T>(
   db: Database,
   attempt: Attempt,
@@ -170,7 +170,7 @@ export async function step<T>(
 
 /**
  * Work of a step on a connection beside the step's own, which holds erasing off for both: done while that waits for it, and
- * committed before it. `begin` waits for this too. Nobody looks through both connections for a deadlock, so this gives up
+ * committed before it. `begin` waits for this too. No detector looks through both connections for a deadlock, so this gives up
  * at once where it would have to wait for a row.
  */
 export async function beside<T>(db: Database, attempt: Attempt, work: (tx: Queryable) => Promise<T>): Promise<T> {

@@ -70,7 +70,7 @@ async function write(
   );
 }
 
-/** Where nobody leaves and nobody is in the way, members and changes follow from the ordinals alone. */
+/** Where none leave and none are in the way, members and changes follow from the ordinals alone. */
 async function enterByTwo(
   db: Database,
   attempt: Attempt,

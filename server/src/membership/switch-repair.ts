@@ -15,7 +15,7 @@ type Decide = (tx: Queryable, profiles: { profileId: string; ordinal: number }[]
 
 export interface Repaired {
   prepared: Prepared;
-  /** Whether noted profiles are left: more than the limit, or some that somebody else was changing at this moment. */
+  /** Whether noted profiles are left: more than the limit, or some that another transaction was changing at this moment. */
   more: boolean;
 }
 
@@ -33,7 +33,7 @@ export async function repairTouched(
   const ids = [...new Set(touched.map((row) => row.profile_id))];
   const existing = await store.findProfiles(tx, slice.applicationId, ids);
   const rows = await store.holdMembers(tx, slice.groupId, ids);
-  // Read after the notes: whoever changes a profile after this notes it again.
+  // Read after the notes: a change of a profile after this notes it again.
   const wanted = existing.length === 0 ? new Set<number>() : await decide(tx, existing);
   const before = await store.findPreparedChanges(tx, slice.groupId, slice.epoch + 1, ids);
   const ordinals = new Map(existing.map((profile) => [profile.profileId, profile.ordinal]));

@@ -15,7 +15,7 @@ import { packed } from '../database/packed.ts';
 const pairs = (groupId: string, ids: string[]): Sql =>
   sql`unnest(${ids}::uuid[], ${ids.map(() => groupId)}::uuid[]) as i (id, group_id)`;
 
-/** A row that nobody sees any more may be in the way; one that somebody sees stays as it is. */
+/** An invisible row may be in the way; a visible one stays as it is. */
 const reviveDead = (epoch: number): Sql => sql`on conflict (profile_id, group_id) do update
         set since_epoch = excluded.since_epoch, until_epoch = null, entered_at = excluded.entered_at
         where members.until_epoch <= ${epoch}`;
@@ -147,7 +147,7 @@ export async function discardSlice(tx: Queryable, groupId: string, epoch: number
   return entering.count + leaving.count + changes.count + touched.length;
 }
 
-/** A slice of the rows that nobody sees any more; how many it was. */
+/** A slice of the invisible rows; how many it was. */
 export async function cleanSlice(db: Queryable, groupId: string, epoch: number, limit: number): Promise<number> {
   const { count } = await db.query(sql`
     with dead as materialized (
@@ -232,7 +232,7 @@ export async function deletePending(tx: Queryable, groupId: string, ids: string[
     delete from members m using ${pairs(groupId, ids)} where m.profile_id = i.id and m.group_id = i.group_id and m.since_epoch + 0 > ${epoch}`);
 }
 
-/** Prepares entries; a profile that somebody else let enter meanwhile is not among the answer. */
+/** Prepares entries; a profile that entered meanwhile is not among the answer. */
 export async function insertPending(
   tx: Queryable,
   slice: Slice,

@@ -124,7 +124,7 @@ async function trySwitch(
     const head = await lockHead(tx, attempt.groupId);
     if (head?.epoch !== attempt.epoch)
       throw new SwitchLost(`group ${attempt.groupId} is not where attempt ${attempt.number} began`);
-    // Rows are locked after the head here, against the order of everybody else: whoever waits for the head with such a
+    // Rows are locked after the head here, against the usual order: a transaction that waits for the head with such a
     // row in hand makes this give up at once instead of waiting for the deadlock to be found.
     await tx.query(sql`select set_config('lock_timeout', ${String(LOCK_TIMEOUT_MS)}, true)`);
     const { prepared, more } = await repairTouched(tx, attempt, before, attempt.plan.decide, limit);
@@ -193,7 +193,7 @@ async function tellReaders(
   );
 }
 
-/** Deletes the rows that nobody sees since the switch, then the note that there was one. Harmless at any time, twice at once. */
+/** Deletes the rows that are invisible since the switch, then the note that there was one. Harmless at any time, twice at once. */
 export async function* cleanSwitch(
   db: Database,
   applicationId: number,
@@ -232,7 +232,7 @@ export async function abandonImport(
   await step(context.db, attempt, { stage: 'clean', done: 0, total: 0 }, async (tx) => {
     await lockHead(tx, groupId);
     await tx.query(sql`update group_heads set filling = false where group_id = ${groupId}`);
-    // What was noted since the last slice means nothing to anybody.
+    // What was noted since the last slice means nothing any more.
     await tx.query(sql`delete from backfill_touched where group_id = ${groupId}`);
     await tx.query(sql`delete from backfills where group_id = ${groupId}`);
   });

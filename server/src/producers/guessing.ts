@@ -1,5 +1,5 @@
 // Against guessing: so many attempts an address a minute in this process, and a lock by e-mail address in the database,
-// which is the same whether or not anybody has that address.
+// which is the same whether or not the address is known.
 
 import type { Context } from '../context.ts';
 import { ApiError } from '../errors.ts';

@@ -45,7 +45,7 @@ export async function hashPassword(password: string): Promise<string> {
   return ['scrypt', COST.N, COST.r, COST.p, salt.toString('base64url'), key.toString('base64url')].join('$');
 }
 
-const NOBODY = [
+const NO_HASH = [
   'scrypt',
   COST.N,
   COST.r,
@@ -56,7 +56,7 @@ const NOBODY = [
 
 /** False at the same cost where there is no hash: how long it takes tells nothing about who exists. */
 export async function isPassword(password: string, hash: string | null | undefined): Promise<boolean> {
-  const [, n, r, p, salt = '', key = ''] = (hash ?? NOBODY).split('$');
+  const [, n, r, p, salt = '', key = ''] = (hash ?? NO_HASH).split('$');
   const expected = Buffer.from(key, 'base64url');
   const actual = await derive(password, Buffer.from(salt, 'base64url'), { N: Number(n), r: Number(r), p: Number(p) });
   return expected.length === actual.length && timingSafeEqual(expected, actual) && hash != null;

@@ -214,7 +214,7 @@ async function take(
 ): Promise<void> {
   const now = formatInstant(context.clock.now());
   if (!(await store.takeInvitation(tx, hashToken(token), now))) throw gone();
-  // The first owner owns whatever there is; nobody else could.
+  // The first owner owns whatever there is; no one else could.
   const applications = invitation.email === null ? await store.listApplicationIds(tx) : [invitation.application.id];
   for (const applicationId of applications) {
     const present = (await store.lockRoles(tx, applicationId)).find((row) => row.producer_id === producerId)?.role;

@@ -28,7 +28,7 @@ export async function hasProducers(db: Queryable): Promise<boolean> {
   return rows.length > 0;
 }
 
-/** False where somebody has the address already. */
+/** False where the address is taken. */
 export async function insertProducer(
   db: Queryable,
   row: { id: string; email: string; name: string; password_hash: string; now: string },
@@ -279,7 +279,7 @@ export async function findInvitation(
   return rows[0];
 }
 
-/** False where somebody was faster. */
+/** False where another request was faster. */
 export async function takeInvitation(db: Queryable, tokenHash: Buffer, now: string): Promise<boolean> {
   const { count } = await db.query(sql`
     update producer_invitations set accepted_at = ${now}
@@ -311,7 +311,7 @@ export async function deleteInvitationsOf(db: Queryable, applicationId: number, 
     delete from producer_invitations where application_id = ${applicationId} and email = ${email} and accepted_at is null`);
 }
 
-/** What a producer invited to an application and nobody accepted yet. */
+/** What a producer invited to an application, not accepted yet. */
 export async function deleteInvitationsBy(db: Queryable, applicationId: number, producerId: string): Promise<void> {
   await db.query(sql`
     delete from producer_invitations
@@ -332,7 +332,7 @@ export async function deleteFirstOwnerInvitations(db: Queryable, but: Buffer): P
   );
 }
 
-/** Whoever makes the first owner, or the link for it, holds this until its transaction ends, so that there is one. */
+/** The transaction that makes the first owner, or the link for it, holds this until its transaction ends, so that there is one. */
 export async function lockFirstOwner(db: Queryable): Promise<void> {
   await db.query(sql`select pg_advisory_xact_lock(hashtext('grandstand first owner'))`);
 }

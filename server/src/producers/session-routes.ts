@@ -194,13 +194,13 @@ export function sessionRoutes(app: App, context: Context): void {
 
 const done = (session: NewSession): { csrf_token: string } => ({ csrf_token: session.csrfToken });
 
-/** Nobody is signed in by a page of somebody else. */
+/** No page of another site signs a producer in. */
 function refuseOtherSites(request: FastifyRequest): void {
   if (request.headers['sec-fetch-site'] === 'cross-site') throw denied('Sign in on the console itself.');
 }
 
 export function producerOf(credential: Credential | undefined): ProducerCredential {
-  if (credential?.kind !== 'producer') throw new ApiError('internal_error'); // access 'producer' let nobody else in
+  if (credential?.kind !== 'producer') throw new ApiError('internal_error'); // access 'producer' lets no other in
   return credential;
 }
 

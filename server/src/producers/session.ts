@@ -17,7 +17,7 @@ const SAFE = ['GET', 'HEAD', 'OPTIONS'];
 
 const isSecure = (request: FastifyRequest): boolean => request.origin.startsWith('https:');
 
-/** Over https the prefix makes browsers refuse the cookie from anybody but this very host over https. */
+/** Over https the prefix makes browsers refuse the cookie from any but this very host over https. */
 const cookieName = (request: FastifyRequest): string =>
   isSecure(request) ? `__Host-${SESSION_COOKIE}` : SESSION_COOKIE;
 

@@ -281,7 +281,7 @@ function samePairs(a: AttributePair[], b: AttributePair[], key: string): boolean
   return of(a) === of(b);
 }
 
-/** `If-Match: "<updated_at>"`: 412 when somebody else was faster. */
+/** `If-Match: "<updated_at>"`: 412 when another request was faster. */
 export function requireMatch(ifMatch: string | undefined, updatedAt: Instant): void {
   if (ifMatch === undefined || ifMatch.trim() === '*') return;
   const expected = formatInstant(updatedAt);
@@ -381,7 +381,7 @@ export async function resolveClientToken(
     if (profile) return { profile };
     const nickname = usableNickname(claims.nickname);
     const fields: ProfileFields = { custom_id: customProfileId, ...(nickname !== undefined && { nickname }) };
-    // Made by us or by somebody else's first use: the next turn finds it, and looks once more for a tombstone.
+    // Made by us or by another request's first use: the next turn finds it, and looks once more for a tombstone.
     await tryCreateProfile(context, application, fields, 'admin');
   }
   throw new ApiError('unavailable', { retryAfter: 1 });

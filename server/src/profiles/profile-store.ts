@@ -263,7 +263,7 @@ export async function countProfiles(db: Queryable, applicationId: number, filter
   return rows[0]?.count ?? 0;
 }
 
-/** The first of `size` ordinals that nobody else gets. */
+/** The first of `size` ordinals that are handed out once. */
 export async function takeOrdinals(db: Queryable, applicationId: number, size: number): Promise<number> {
   const { rows } = await db.query<{ first: number }>(sql`
     update ordinal_blocks set next_ordinal = next_ordinal + ${size} where application_id = ${applicationId}
@@ -318,7 +318,7 @@ export async function upsertTombstone(tx: Queryable, applicationId: number, hash
     on conflict (custom_id_hash, application_id) do update set erased_at = greatest(tombstones.erased_at, excluded.erased_at)`);
 }
 
-/** What a profile did and was told: nothing that anybody who holds its erasing off (groups/erasing.ts) changes. */
+/** What a profile did and was told: nothing that a transaction that holds its erasing off (membership/erasing.ts) changes. */
 export async function deleteHistory(tx: Queryable, profileId: string): Promise<void> {
   for (const table of [sql`profile_tokens`, sql`profile_attributes`, sql`activities`, sql`totals`]) {
     await tx.query(sql`delete from ${table} where profile_id = ${profileId}`);

@@ -1,5 +1,5 @@
 // How work in the background gives way to intake: while activities of the application come in, it goes in small slices and
-// rests after each for as long as that took, so that whoever waits for an answer waits for little more than without it.
+// rests after each for as long as that took, so that a request waits for little more than without it.
 
 import { setTimeout as wait } from 'node:timers/promises';
 import { sql, type Database, type Queryable } from '../database/database.ts';

@@ -20,7 +20,7 @@ export interface QueueEntry {
 }
 
 /**
- * Queues a profile whose facts under these keys changed, unless no rule reads them. Whoever begins to read a key waits
+ * Queues a profile whose facts under these keys changed, unless no rule reads them. A reader that begins to read a key waits
  * for the transactions that began before (database/drain.ts), so that none of them looked too early.
  */
 export async function enqueue(tx: Queryable, entry: QueueEntry): Promise<void> {

@@ -59,7 +59,7 @@ export interface RecentNeed {
   /** 0: the count is not asked for; Infinity: everything within the span. */
   count: number;
   sum: number;
-  /** Whoever never did so much in all has the same answer at any time; Infinity: it is not asked for. */
+  /** A profile that never did so much in all has the same answer at any time; Infinity: it is not asked for. */
   leastCount: number;
   leastSum: number;
 }

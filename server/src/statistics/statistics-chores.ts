@@ -1,6 +1,6 @@
 // Keeps the counts that the overview shows. One process at a time does it, under a lease. What a day holds is counted whole,
 // never added up, so that repeats, late arrivals and a process that dies in the middle leave no trace: a day is
-// counted again when something of it was received, and once a day in any case, since what was erased tells nobody.
+// counted again when something of it was received, and once a day in any case, since what was erased leaves no trace.
 // The counts read an index, on a connection that writers need not wait for, and rest much longer than they take.
 
 import { setTimeout as wait } from 'node:timers/promises';
@@ -55,7 +55,7 @@ export function createStatisticsChores(context: Pick<Context, 'db' | 'clock' | '
 
   const doRound = async (isForced: boolean): Promise<void> => {
     if (stopping || !(await lease.hold())) {
-      watches.clear(); // whoever has it counts; what was known here grows old
+      watches.clear(); // its holder counts; what was known here grows old
       return;
     }
     let ids = await store.listApplicationIds(db, last, APPLICATIONS_A_ROUND);
@@ -161,7 +161,7 @@ async function findDue({ db }: Round, id: number, watch: Watch, today: Instant):
   watch.newestProfile = newest;
 }
 
-/** Stores the minutes that are over, and forgets what nobody asks for any more. */
+/** Stores the minutes that are over, and forgets what is no longer asked for. */
 async function keepMinutes({ db, clock }: Round, id: number): Promise<void> {
   const over = startOf(MINUTE, await findTailHorizon(db));
   const first = over - MINUTES * MINUTE;

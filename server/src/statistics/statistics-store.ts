@@ -126,7 +126,7 @@ export async function upsertMinute(
     on conflict (application_id, minute) do update set activities = excluded.activities`);
 }
 
-/** What is older than anybody asks for. */
+/** What is older than any question. */
 export async function deleteCountsBefore(
   db: Queryable,
   applicationId: number,

@@ -58,7 +58,7 @@ export const StatisticsResource = Type.Object(
       }),
       filling: Type.Integer({ description: 'Groups that are being filled.' }),
       failed: Type.Integer({ description: 'Groups whose filling failed; it is tried again.' }),
-      paused: Type.Integer({ description: 'Groups that somebody paused.' }),
+      paused: Type.Integer({ description: 'Paused groups.' }),
       verification: Type.Unsafe<Verification | null>({
         type: ['object', 'null'],
         description: `The newest verification of each group within ${VERIFIED_DAYS} days, added up; null if there was none.`,

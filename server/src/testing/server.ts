@@ -69,7 +69,7 @@ export interface TestServerOptions {
   isDistributed?: boolean;
   /** A server on the database of another one. */
   databaseUrl?: string;
-  /** How soon its evaluation, where ROLE has it run by itself, finds what nobody woke it for. */
+  /** How soon its evaluation, where ROLE has it run by itself, finds what it was not woken for. */
   lookEveryMs?: number;
 }
 

@@ -1,4 +1,4 @@
-// Ids from a text that somebody pasted or a file that they chose: CSV or one a line, with or without a header.
+// Ids from a text that was pasted or a file that was chosen: CSV or one a line, with or without a header.
 
 import { isUuid } from '../../search.ts';
 

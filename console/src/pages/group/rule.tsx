@@ -62,7 +62,7 @@ function Editor({ group, ruleset, attributes }: EditorProps) {
         forget();
         toast('The rule was saved. The group is filling; until then it serves the members from before.');
       },
-      // Somebody was faster: what they did is shown, and saving again would overwrite it knowingly.
+      // Another producer was faster: what they did is shown, and saving again would overwrite it knowingly.
       onError: (error) => error instanceof ApiError && error.status === 412 && void invalidate(path),
     });
   };

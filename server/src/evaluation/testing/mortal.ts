@@ -29,7 +29,7 @@ export function mortal(real: Database, statements: number): Mortal {
     async transaction(work, options) {
       live();
       const result = await real.transaction((tx) => work(watch(tx)), options);
-      live(); // committed, but nobody hears of it
+      live(); // committed, but the caller never hears of it
       return result;
     },
     async withClient(work, isolation) {
