@@ -151,6 +151,8 @@ export interface NewActivity {
   occurred_at?: string;
   value?: number;
   data?: Record<string, unknown>;
+  /** `profile`, to bring back what a profile sent: its ids and those of admins are apart. Default: who sends. */
+  sent_by?: 'admin' | 'profile';
 }
 
 export interface StoredActivity {
@@ -161,6 +163,8 @@ export interface StoredActivity {
   received_at: string;
   value: number;
   data: Record<string, unknown> | null;
+  /** Whose id it is: a profile's own token and admins have each their own. */
+  sent_by: 'admin' | 'profile';
 }
 
 export interface ActivityCounts {

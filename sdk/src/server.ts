@@ -200,8 +200,11 @@ function activityCalls(request: Request, root: string) {
     /** 1 to 1000. Repeating a call is harmless: an activity that is known by its id counts as a duplicate. */
     send: (activities: r.NewActivity[]) =>
       request<r.AcceptedActivities>('POST', `${root}activities/`, { body: { activities } }),
-    delete: (profileId: string, id: string) =>
-      request<void>('DELETE', `${root}profiles/${path(profileId)}/activities/${path(id)}/`),
+    /** `sentBy` is needed only where the profile itself and an admin sent one with this id: 409 otherwise. */
+    delete: (profileId: string, id: string, { sentBy }: { sentBy?: 'admin' | 'profile' } = {}) =>
+      request<void>('DELETE', `${root}profiles/${path(profileId)}/activities/${path(id)}/`, {
+        query: { sent_by: sentBy },
+      }),
     /** Activities as they come in, of all profiles: the newest, or with `follow` all that come in from now or `after` on. */
     tail: (options: TailOptions = {}): AsyncIterableIterator<r.StoredActivity> =>
       followActivities(request, `${root}activities/`, options),

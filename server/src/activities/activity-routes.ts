@@ -17,6 +17,7 @@ import {
   IntakeBody,
   MAX_ACTIVITY_ID,
   MAX_BATCH,
+  SentByField,
   presentActivity,
   type Activity,
 } from './activity.ts';
@@ -193,12 +194,14 @@ export function activityRoutes(app: App, context: Context): void {
       schema: {
         operationId: 'removeActivity',
         summary: 'Remove an activity',
-        description: 'With all its effects, as if it had never been sent. Its id may be sent again.',
+        description:
+          'With all its effects, as if it had never been sent. Its id may be sent again. 409 where both the profile and an admin sent one with this id, and `sent_by` does not say which is meant.',
         tags: ['Activities'],
         params: Type.Object({
           ...ClientProfileParams.properties,
           activity_id: Type.String({ description: 'The activity’s id, percent-encoded.' }),
         }),
+        querystring: Type.Object({ sent_by: Type.Optional(SentByField) }),
         response: { 204: NoContent },
       },
     },
@@ -206,7 +209,8 @@ export function activityRoutes(app: App, context: Context): void {
       const application = await context.applications.get(request.params.client_id);
       const profileId = readUuid(request.params.profile_id);
       if (!profileId || request.params.activity_id.length > MAX_ACTIVITY_ID * 2) throw notFound();
-      await service.removeActivity(context, application, profileId, request.params.activity_id);
+      const { sent_by: sentBy } = request.query;
+      await service.removeActivity(context, application, profileId, request.params.activity_id, sentBy);
       return reply.code(204).send(null);
     },
   );

@@ -2,13 +2,14 @@
 
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
-import { notFound } from '../errors.ts';
+import { conflict, notFound } from '../errors.ts';
 import { enqueue } from '../queue/queue.ts';
 import { STEP, type SteppedRange } from '../http/range.ts';
 import { formatInstant } from '../instant.ts';
 import { activityDependencies } from '../rules/depends.ts';
 import type { Activity } from './activity.ts';
 import * as store from './activity-store.ts';
+import { SENDERS, storedId, type SentBy } from './stored-id.ts';
 import { lockHistories, plainFact, recomputeTotals } from '../facts/totals.ts';
 
 /** Removes an activity as if it had never been sent. Its id may be sent again. */
@@ -17,11 +18,19 @@ export async function removeActivity(
   application: Application,
   profileId: string,
   id: string,
+  sentBy?: SentBy,
 ): Promise<void> {
   const applicationId = application.id;
   await context.db.transaction(async (tx) => {
     await lockHistories(tx, applicationId, [profileId]);
-    const removed = await store.deleteActivity(tx, applicationId, profileId, id);
+    const ids = (sentBy === undefined ? SENDERS : [sentBy]).map((by) => storedId(id, by));
+    const [found, ...others] = await store.listKnown(tx, applicationId, profileId, ids);
+    if (others.length > 0) {
+      throw conflict(
+        'Both the profile and an admin sent an activity with this id: say ?sent_by=profile or ?sent_by=admin.',
+      );
+    }
+    const removed = found === undefined ? undefined : await store.deleteActivity(tx, applicationId, profileId, found);
     if (!removed) throw notFound();
     const facts = await store.listFactsOfType(tx, applicationId, removed.type_id);
     const touched = facts.filter((fact) => removed.data !== null && Object.hasOwn(removed.data, fact.key));

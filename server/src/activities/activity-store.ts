@@ -102,6 +102,18 @@ export interface RemovedActivity {
   data: Record<string, unknown> | null;
 }
 
+/** Those of the stored ids that the profile has. */
+export async function listKnown(
+  tx: Queryable,
+  applicationId: number,
+  profileId: string,
+  ids: string[],
+): Promise<string[]> {
+  const { rows } = await tx.query<{ id: string }>(sql`
+    select id from activities where profile_id = ${profileId} and id = any (${ids}::text[]) and application_id = ${applicationId}`);
+  return rows.map(({ id }) => id);
+}
+
 export async function deleteActivity(
   tx: Queryable,
   applicationId: number,

@@ -2,6 +2,7 @@
 
 import { Type, type Static } from 'typebox';
 import { formatInstant, type Instant } from '../instant.ts';
+import { SENDERS, readStoredId, type SentBy } from './stored-id.ts';
 
 export const MAX_BATCH = 1000;
 export const MAX_ACTIVITY_ID = 128;
@@ -15,6 +16,7 @@ export const TYPE_PATTERN = /^[a-z0-9-]{1,64}$/;
 
 export interface Activity {
   profile_id: string;
+  /** As it is stored: stored-id.ts. */
   id: string;
   type_id: number;
   occurred_at: Instant;
@@ -28,12 +30,20 @@ const occurred = Type.String({
   examples: ['2025-04-28T12:16:49.670053Z'],
 });
 
+export const SentByField = Type.Unsafe<SentBy>({
+  type: 'string',
+  enum: [...SENDERS],
+  description:
+    'Whose id it is: a profile’s own token and admins have each their own. An admin token may say `profile`, to bring back what a profile sent.',
+});
+
 /** As documented. Items are checked by hand (read-items.ts), each by itself. */
 export const ActivityItem = Type.Object({
   id: Type.String({
     minLength: 1,
     maxLength: MAX_ACTIVITY_ID,
-    description: 'Yours, unique for the profile: sent again, it is a duplicate.',
+    description:
+      'Yours, unique for the profile among what its own tokens send, or among what admins send: sent again, it is a duplicate.',
   }),
   type: Type.String({
     pattern: TYPE_PATTERN.source,
@@ -44,6 +54,7 @@ export const ActivityItem = Type.Object({
   custom_id: Type.Optional(Type.String({ description: 'Instead of `profile_id`, your own id of the profile.' })),
   occurred_at: Type.Optional(occurred),
   value: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_VALUE, description: 'What sums add up. Default 1.' })),
+  sent_by: Type.Optional(SentByField),
   data: Type.Optional(
     Type.Record(Type.String(), Type.Unknown(), { description: 'Anything of yours, at most 4 KiB as JSON.' }),
   ),
@@ -75,19 +86,22 @@ export const ActivityResource = Type.Object(
     received_at: Type.String({ description: 'When this server stored it.' }),
     value: Type.Integer(),
     data: Type.Unsafe<Record<string, unknown> | null>({ type: ['object', 'null'], additionalProperties: true }),
+    sent_by: SentByField,
   },
   { $id: 'Activity' },
 );
 export type ActivityResource = Static<typeof ActivityResource>;
 
 export function presentActivity(row: Activity, typeName: (id: number) => string): ActivityResource {
+  const { id, sent_by } = readStoredId(row.id);
   return {
-    id: row.id,
+    id,
     type: typeName(row.type_id),
     profile_id: row.profile_id,
     occurred_at: formatInstant(row.occurred_at),
     received_at: formatInstant(row.received_at),
     value: row.value,
     data: row.data,
+    sent_by,
   };
 }

@@ -1,7 +1,8 @@
 // What a profile's own token may send.
 
-import { type AcceptedActivities, type NewActivity } from '@grandstand/sdk/server';
+import { type AcceptedActivities, type NewActivity, type StoredActivity } from '@grandstand/sdk/server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sql } from '../database/database.ts';
 import { formatInstant, MICROS_PER_DAY } from '../instant.ts';
 import {
   CLIENT_ID,
@@ -12,6 +13,7 @@ import {
   type TestClock,
   type TestServer,
 } from '../testing/server.ts';
+import { totalsAndNaive } from './naive-totals.ts';
 
 describe('a profile’s own token', () => {
   let server: TestServer;
@@ -131,5 +133,115 @@ describe('a profile’s own token', () => {
     expect(refused).toMatchObject({ status: 429, code: 'throttled' });
     expect(refused.retryAfter).toBeGreaterThan(0);
     expect((await send(batch(100, 10), fan.access_token)).accepted).toBe(10);
+  });
+
+  describe('and ids', () => {
+    const listed = async (profileId: string) =>
+      (await server.sdk.profiles.activities(profileId).all()).map(({ id, sent_by: by, value }) => [by, id, value]);
+    const order = (id: string, fields: Partial<NewActivity> = {}) => ({ id, type: 'comment-created', ...fields });
+
+    it('takes no id away from the back end: what it sent under one is not what others send under it', async () => {
+      const fan = await makeProfile();
+      expect(await send([order('order-1001')], fan.access_token)).toMatchObject({ accepted: 1 });
+      const real = order('order-1001', { profile_id: fan.id, value: 50 });
+      expect(await server.sdk.activities.send([real, real])).toEqual({ accepted: 1, duplicates: 1, rejected: [] });
+      expect(await server.sdk.activities.send([real])).toEqual({ accepted: 0, duplicates: 1, rejected: [] });
+      expect(await send([order('order-1001'), order('order-1001')], fan.access_token)).toMatchObject({
+        accepted: 0,
+        duplicates: 2,
+      });
+      expect(new Set(await listed(fan.id))).toEqual(
+        new Set([
+          ['admin', 'order-1001', 50],
+          ['profile', 'order-1001', 1],
+        ]),
+      );
+      const all = await server.sdk.profiles.activities(fan.id, { page_size: 1 }).all();
+      expect(all.map(({ sent_by: by }) => by).sort()).toEqual(['admin', 'profile']);
+      const { totals, naive } = await totalsAndNaive(server.app.context.db);
+      expect(totals).toEqual(naive);
+      const tail = await server.call<{ results: StoredActivity[] }>('GET', `applications/${CLIENT_ID}/activities/`);
+      expect(tail.body.results.filter(({ profile_id: id }) => id === fan.id).map(({ id }) => id)).toEqual([
+        'order-1001',
+        'order-1001',
+      ]);
+    });
+
+    it('cannot be made to look like the other’s, however they begin', async () => {
+      const fan = await makeProfile();
+      const tricks = ['p', 'a', '', 'pp', 'pa', 'x'].flatMap((rest) => [
+        `\u0001${rest}`,
+        `\u0001\u0001${rest}`,
+        rest || 'e',
+      ]);
+      const distinct = [...new Set(tricks)];
+      for (const id of distinct) {
+        expect(await send([order(id)], fan.access_token), JSON.stringify(id)).toMatchObject({ accepted: 1 });
+        const mine = order(id, { profile_id: fan.id });
+        expect(await server.sdk.activities.send([mine]), JSON.stringify(id)).toMatchObject({ accepted: 1 });
+      }
+      const ids = (await listed(fan.id)).map(([by, id]) => `${by} ${id}`).sort();
+      expect(ids).toEqual(distinct.flatMap((id) => [`admin ${id}`, `profile ${id}`]).sort());
+    });
+
+    it('name one activity when it is removed: the sender is asked for only where both have sent it', async () => {
+      const fan = await makeProfile();
+      await send([order('twice'), order('once')], fan.access_token);
+      await server.sdk.activities.send([order('twice', { profile_id: fan.id, value: 9 })]);
+      const { activities } = server.sdk;
+      await activities.delete(fan.id, 'once');
+      const both = await refusal(activities.delete(fan.id, 'twice'));
+      expect(both).toMatchObject({ status: 409, message: expect.stringContaining('?sent_by=') as string });
+      await activities.delete(fan.id, 'twice', { sentBy: 'profile' });
+      expect(await listed(fan.id)).toEqual([['admin', 'twice', 9]]);
+      expect((await refusal(activities.delete(fan.id, 'twice', { sentBy: 'profile' }))).status).toBe(404);
+      await activities.delete(fan.id, 'twice');
+      expect(await listed(fan.id)).toEqual([]);
+      const path = `applications/${CLIENT_ID}/profiles/${fan.id}/activities/twice/?sent_by=nobody`;
+      expect(await server.call('DELETE', path)).toMatchObject({ status: 400, body: { sent_by: [expect.any(String)] } });
+    });
+
+    it('of an admin may stand among the profile’s where that is said, as when an activity is brought back', async () => {
+      const fan = await makeProfile();
+      await send([order('brought-back')], fan.access_token);
+      await server.sdk.activities.delete(fan.id, 'brought-back');
+      const back = order('brought-back', { profile_id: fan.id, sent_by: 'profile' });
+      expect(await server.sdk.activities.send([back])).toMatchObject({ accepted: 1 });
+      expect(await send([order('brought-back', { sent_by: 'profile' })], fan.access_token)).toMatchObject({
+        duplicates: 1,
+      });
+      const refused = await send([order('x', { sent_by: 'admin' })], fan.access_token);
+      expect(refused.rejected).toEqual([
+        { index: 0, id: 'x', errors: { sent_by: ['Only an admin access token may send for the back end.'] } },
+      ]);
+      const nonsense = { ...order('y', { profile_id: fan.id }), sent_by: 'nobody' };
+      const { body } = await server.call<AcceptedActivities>('POST', `applications/${CLIENT_ID}/activities/`, {
+        body: { activities: [nonsense] },
+      });
+      expect(body.rejected).toEqual([
+        { index: 0, id: 'y', errors: { sent_by: ["This must be 'admin' or 'profile'."] } },
+      ]);
+    });
+
+    it('that were stored before senders were told apart are known to both', async () => {
+      const fan = await makeProfile();
+      await server.sdk.activities.send([order('old', { profile_id: fan.id }), order('young', { profile_id: fan.id })]);
+      const { db } = server.app.context;
+      const since = await db.query<{ value: string }>(
+        sql`select value from settings where key = 'activity_ids_by_sender_since'`,
+      );
+      const before = new Date(Date.parse(since.rows[0]?.value ?? '') - 60_000).toISOString();
+      await db.query(sql`update activities set received_at = ${before} where profile_id = ${fan.id} and id = 'old'`);
+      const week = formatInstant(clock.now() - 6 * MICROS_PER_DAY);
+      const later = formatInstant(clock.now() - 8 * MICROS_PER_DAY);
+      const again = [
+        order('old'),
+        order('young'),
+        order('old', { occurred_at: week }),
+        order('old', { occurred_at: later }),
+      ];
+      expect(await send(again, fan.access_token)).toEqual({ accepted: 1, duplicates: 3, rejected: [] });
+      expect(await server.sdk.activities.send([order('old', { profile_id: fan.id })])).toMatchObject({ duplicates: 1 });
+    });
   });
 });

@@ -12,6 +12,7 @@ import type { IntakeAnswer } from './activity.ts';
 import { createQueueStart, findOldestLive } from '../queue/queue.ts';
 import { nameTypes } from './activity-types.ts';
 import { createGate } from './gate.ts';
+import { createKnownIds } from './known-ids.ts';
 import { ERASED_MEANWHILE, storeBatch, type Stored } from './intake-statement.ts';
 import {
   NO_PROFILE,
@@ -23,6 +24,7 @@ import {
   type Rejected,
   type Sender,
 } from './read-items.ts';
+import { readStoredId } from './stored-id.ts';
 
 export interface Intake {
   /** Stores a batch, in memory or as it stands in a body; resolves once it is durable. */
@@ -42,6 +44,8 @@ export function createIntake(context: Context): Intake {
     onRest: (seconds) => meters.rested.inc(seconds),
   });
 
+  const listKnownIds = createKnownIds(context);
+
   const store = async (application: Application, sender: Sender, items: Elements): Promise<Outcome> => {
     let catalogue = await context.catalogues.get(application.id);
     let refusedTypes: ReadonlySet<string> = new Set();
@@ -54,7 +58,8 @@ export function createIntake(context: Context): Intake {
         catalogue = await context.catalogues.refresh(application.id);
         continue;
       }
-      if (read.columns.id.length === 0) return { read, stored: { current: true, accepted: 0, unknown: [] } };
+      const repeats = forget(read.columns, await listKnownIds(sender, read.columns.id));
+      if (read.columns.id.length === 0) return { read, repeats, stored: { current: true, accepted: 0, unknown: [] } };
       const batch = {
         applicationId: application.id,
         version: catalogue.version,
@@ -63,7 +68,7 @@ export function createIntake(context: Context): Intake {
         now,
       };
       const stored = await tryStore(context, batch);
-      if (stored?.current === true) return { read, stored };
+      if (stored?.current === true) return { read, repeats, stored };
       if (attempt >= MAX_ATTEMPTS) throw new ApiError('unavailable', { retryAfter: 1 });
       if (stored) catalogue = await context.catalogues.refresh(application.id);
     }
@@ -76,13 +81,13 @@ export function createIntake(context: Context): Intake {
       const leave = context.db.isTogether() ? () => {} : await enter(items.length);
       const startedAt = performance.now();
       try {
-        const { read, stored } = await store(application, sender, items);
+        const { read, repeats, stored } = await store(application, sender, items);
         const rejected = [...read.rejected, ...unknownProfiles(read.columns, stored.unknown)];
-        const repeated = await knownAmong(context.db, application.id, read.doubtful);
+        const repeated = await knownAmong(context.db, application.id, sender, read.doubtful);
         for (const item of read.doubtful)
           if (!repeated.has(item)) rejected.push({ index: item.index, id: item.id, errors: item.errors });
         rejected.sort((a, b) => a.index - b.index);
-        const duplicates = read.columns.id.length - stored.unknown.length - stored.accepted + repeated.size;
+        const duplicates = read.columns.id.length - stored.unknown.length - stored.accepted + repeated.size + repeats;
         meters.activities.inc({ result: 'accepted' }, stored.accepted);
         meters.activities.inc({ result: 'duplicate' }, duplicates);
         meters.activities.inc({ result: 'rejected' }, rejected.length);
@@ -97,6 +102,8 @@ export function createIntake(context: Context): Intake {
 
 interface Outcome {
   read: ReadItems;
+  /** How many a profile had sent before its ids were told apart from those of admins. */
+  repeats: number;
   stored: Stored;
 }
 
@@ -116,11 +123,25 @@ function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
+/** Takes the known ones out of every column; says how many they were. */
+function forget(columns: Columns, known: ReadonlySet<string>): number {
+  if (known.size === 0) return 0;
+  const keeps = columns.id.map((id) => !known.has(id));
+  for (const column of Object.values(columns) as unknown[][])
+    column.splice(0, column.length, ...column.filter((_, place) => keeps[place]));
+  return keeps.length - columns.id.length;
+}
+
 function unknownProfiles(columns: Columns, places: number[]): Rejected[] {
   return places.map((place) => {
     const at = place - 1;
     const field = columns.profileId[at] === null ? 'custom_id' : 'profile_id';
-    return { index: columns.index[at] ?? 0, id: columns.id[at] ?? null, errors: { [field]: [NO_PROFILE] } };
+    const id = columns.id[at];
+    return {
+      index: columns.index[at] ?? 0,
+      id: id === undefined ? null : readStoredId(id).id,
+      errors: { [field]: [NO_PROFILE] },
+    };
   });
 }
 
@@ -128,17 +149,20 @@ function unknownProfiles(columns: Columns, places: number[]): Rejected[] {
 async function knownAmong(
   db: Queryable,
   applicationId: number,
+  sender: Sender,
   doubtful: readonly Doubtful[],
 ): Promise<ReadonlySet<Doubtful>> {
   if (doubtful.length === 0) return new Set();
   const customIds = doubtful.flatMap(({ customId }) => customId ?? []);
   const owners = await findProfileIdsByCustomIds(db, applicationId, customIds);
-  const owned = doubtful.map((item) => ({
-    item,
-    profileId: item.profileId ?? owners.get(item.customId ?? '') ?? null,
-  }));
+  // A profile's from before senders were told apart stands as it was sent.
+  const idsOf = (item: Doubtful): string[] =>
+    sender.kind === 'profile' ? [item.storedId, readStoredId(item.storedId).id] : [item.storedId];
+  const owned = doubtful.flatMap((item) =>
+    idsOf(item).map((id) => ({ item, id, profileId: item.profileId ?? owners.get(item.customId ?? '') ?? null })),
+  );
   const { rows } = await db.query<{ n: number }>(sql`
-    select d.n from unnest(${owned.map(({ profileId }) => profileId)}::uuid[], ${owned.map(({ item }) => item.id)}::text[])
+    select d.n from unnest(${owned.map(({ profileId }) => profileId)}::uuid[], ${owned.map(({ id }) => id)}::text[])
       with ordinality as d (profile_id, id, n)
     join activities a on a.profile_id = d.profile_id and a.id = d.id where a.application_id = ${applicationId}`);
   return new Set(rows.flatMap(({ n }) => owned[n - 1]?.item ?? []));

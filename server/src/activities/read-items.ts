@@ -17,6 +17,7 @@ import {
   MAX_VALUE,
   TYPE_PATTERN,
 } from './activity.ts';
+import { storedId, type SentBy } from './stored-id.ts';
 
 /** Who sends: an admin for any profile, or a profile for itself. */
 export type Sender = { kind: 'admin' } | { kind: 'profile'; profile: Pick<Profile, 'id' | 'custom_id'> };
@@ -52,11 +53,12 @@ export interface ReadItems {
 
 /** Sent too late by a profile, or against a state that may have been defined since. */
 export interface Doubtful extends Rejected {
+  storedId: string;
   profileId: string | null;
   customId: string | null;
 }
 
-const FIELDS = new Set(['id', 'type', 'profile_id', 'custom_id', 'occurred_at', 'value', 'data']);
+const FIELDS = new Set(['id', 'type', 'profile_id', 'custom_id', 'occurred_at', 'value', 'data', 'sent_by']);
 
 /** Of one item: who sends hundreds of them does not read them all. */
 const MAX_PROBLEMS = 20;
@@ -135,6 +137,7 @@ function readItem(reading: Reading, { value: item, problems: unsound }: ReadElem
   if (typeof id === 'string' && !isReachable(id)) doubts.add('id', UNREACHABLE);
   const data = readData(reading, item['data'], type, problems, doubts);
   const occurredAt = readOccurredAt(reading, item['occurred_at'], problems, doubts);
+  const sentBy = readSentBy(reading.sender, item['sent_by'], problems);
   const customId = profileId === undefined ? (item['custom_id'] as string) : null; // or there were problems
   if (!problems.isEmpty || !doubts.isEmpty) {
     reading.problems = newProblems();
@@ -142,7 +145,10 @@ function readItem(reading: Reading, { value: item, problems: unsound }: ReadElem
     const shown = typeof id === 'string' && !unsound?.['id'] ? id.slice(0, MAX_ACTIVITY_ID * 2) : null;
     const errors = { ...problems.fields(), ...doubts.fields() };
     if (!problems.isEmpty) rejected.push({ index, id: shown, errors });
-    else doubtful.push({ index, id: shown, errors, profileId: profileId ?? null, customId });
+    else {
+      const stored = storedId(String(id), sentBy);
+      doubtful.push({ index, id: shown, storedId: stored, errors, profileId: profileId ?? null, customId });
+    }
     return;
   }
   if (!type) {
@@ -150,7 +156,7 @@ function readItem(reading: Reading, { value: item, problems: unsound }: ReadElem
     return;
   }
   columns.index.push(index);
-  columns.id.push(id as string); // or there were problems
+  columns.id.push(storedId(id as string, sentBy)); // or there were problems
   columns.profileId.push(profileId ?? null);
   columns.customId.push(customId);
   columns.typeId.push(type.id);
@@ -212,6 +218,15 @@ function readProfileId(sender: Sender, item: Record<string, unknown>, problems: 
   if (customId === undefined) problems.add('profile_id', 'This field is required, or custom_id.');
   else if (typeof customId !== 'string') problems.add('custom_id', 'This must be a string.');
   return undefined;
+}
+
+/** In which of the two namespaces of ids it stands. An admin who brings back what a profile sent says so. */
+function readSentBy(sender: Sender, sent: unknown, problems: Problems): SentBy {
+  if (sent === undefined || sent === sender.kind) return sender.kind;
+  if (sent !== 'admin' && sent !== 'profile') problems.add('sent_by', "This must be 'admin' or 'profile'.");
+  else if (sender.kind === 'profile') problems.add('sent_by', 'Only an admin access token may send for the back end.');
+  else return sent;
+  return sender.kind;
 }
 
 export const NO_PROFILE = 'There is no such profile.';

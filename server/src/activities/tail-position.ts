@@ -4,6 +4,7 @@ import { ApiError } from '../errors.ts';
 import { readUuid } from '../ids.ts';
 import { formatInstant, parseInstant } from '../instant.ts';
 import { MAX_ACTIVITY_ID } from './activity.ts';
+import { MARK_LENGTH } from './stored-id.ts';
 import type { TailPosition } from './activity-store.ts';
 
 export function formatPosition({ receivedAt, profileId, id }: TailPosition): string {
@@ -15,7 +16,8 @@ export function readPosition(text: string): TailPosition {
   const [receivedAt, profileId, id] = Array.isArray(fields) ? (fields as unknown[]) : [];
   const at = typeof receivedAt === 'string' ? parseInstant(receivedAt) : undefined;
   const uuid = typeof profileId === 'string' ? readUuid(profileId) : undefined;
-  const isId = typeof id === 'string' && id.length <= MAX_ACTIVITY_ID * 2 && !id.includes('\0') && id.isWellFormed();
+  const isId =
+    typeof id === 'string' && id.length <= MAX_ACTIVITY_ID * 2 + MARK_LENGTH && !id.includes('\0') && id.isWellFormed();
   if (at === undefined || uuid === undefined || !isId) throw new ApiError('not_found', { detail: 'Invalid cursor.' });
   return { receivedAt: formatInstant(at), profileId: uuid, id };
 }

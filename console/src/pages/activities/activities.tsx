@@ -135,7 +135,7 @@ export function ActivitiesPage() {
           }
         >
           {(row) => (
-            <tr key={`${row.profile_id} ${row.id}`} className="arrives">
+            <tr key={`${row.profile_id} ${row.sent_by} ${row.id}`} className="arrives">
               <td title={row.id}>{labels.get(row.type) ?? row.type}</td>
               <td className="fit">
                 <ProfileName id={row.profile_id} />

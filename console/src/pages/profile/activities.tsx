@@ -80,8 +80,10 @@ export function ProfileActivities({ profile }: { profile: Profile }) {
         }
       >
         {(row) => (
-          <tr key={row.id}>
-            <td title={row.id}>{types.find((one) => one.type === row.type)?.label ?? row.type}</td>
+          <tr key={`${row.sent_by} ${row.id}`}>
+            <td title={`${row.id}, sent by ${row.sent_by === 'profile' ? 'the fan’s app' : 'your systems'}`}>
+              {types.find((one) => one.type === row.type)?.label ?? row.type}
+            </td>
             <td className="fit right numeric">{row.value}</td>
             <td className="wide cell-data">
               <code className="truncate small" title={row.data ? JSON.stringify(row.data) : undefined}>
@@ -117,7 +119,9 @@ export function ProfileActivities({ profile }: { profile: Profile }) {
           action="Remove it"
           onClose={() => setRemoving(undefined)}
           run={async () => {
-            await client.request(`${address}${encodeURIComponent(removing.id)}/`, { method: 'DELETE' });
+            await client.request(`${address}${encodeURIComponent(removing.id)}/?sent_by=${removing.sent_by}`, {
+              method: 'DELETE',
+            });
             await invalidate(application.path(`profiles/${profile.id}/`));
             const { received_at: _received, ...again } = removing;
             toast('The activity was removed, with its effects.', () =>
