@@ -32,7 +32,7 @@ app.post('/profile/', async (_request, reply) => {
     await client.query('begin');
     await client.query({
       name: 'insert',
-      text: `insert into profiles (id, application_id, ordinal, nickname, created_at, updated_at) values ($1, 1, $2, 'Final Horse', now(), now())`,
+      text: `insert into profiles (id, application_id, ordinal, nickname, folded, words, created_at, updated_at) values ($1, 1, $2, 'Final Horse', 'final horse', '''1:final'' ''1:horse''', now(), now())`,
       values: [id, place],
     });
     await client.query({

@@ -51,8 +51,8 @@ async function fillProfiles(client: pg.Client, count: number): Promise<number> {
   const applicationId = rows[0]?.id ?? 0;
   for (let from = 0; from < count; from += 100_000) {
     await client.query(
-      `insert into profiles (id, application_id, ordinal, nickname, created_at, updated_at)
-       select ${ID_SQL}, $1, n, 'Fan ' || n, '2026-01-01', '2026-01-01' from generate_series($2::int, $3::int - 1) n`,
+      `insert into profiles (id, application_id, ordinal, nickname, folded, words, created_at, updated_at)
+       select ${ID_SQL}, $1, n, 'Fan ' || n, 'fan ' || n, array_to_tsvector(array[$1::int || ':fan', $1::int || ':' || n]), '2026-01-01', '2026-01-01' from generate_series($2::int, $3::int - 1) n`,
       [applicationId, from, Math.min(from + 100_000, count)],
     );
   }
@@ -326,9 +326,9 @@ async function explain(url: string, group: string, cursor: string | null): Promi
     };
     await pageOfMembers(
       explaining,
-      group,
+      { id: group, application_id: 1 },
       Number(rows[0]?.epoch),
-      { ordering: '-membership_created_at', nickname: undefined },
+      { ordering: '-membership_created_at', nickname: undefined, search: undefined },
       page,
     );
     return plan

@@ -86,8 +86,8 @@ async function fill(client: pg.Client, profiles: number, activities: number): Pr
   await step(
     'profiles',
     `
-    insert into profiles (id, application_id, ordinal, nickname, created_at, updated_at, has_activities)
-    select md5('profile' || n)::uuid, ${app}, n, 'Fan ' || n, t, t, true
+    insert into profiles (id, application_id, ordinal, nickname, folded, words, created_at, updated_at, has_activities)
+    select md5('profile' || n)::uuid, ${app}, n, 'Fan ' || n, 'fan ' || n, array_to_tsvector(array[${app} || ':fan', ${app} || ':' || n]), t, t, true
     from (select n, timestamptz '${end}' - random() * interval '180 days' as t from generate_series(0, ${profiles - 1}) n) s`,
   );
   await step(

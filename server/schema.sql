@@ -233,6 +233,7 @@ create table groups (
   ruleset_id uuid,
   created_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
+  folded text,
   constraint groups_application_id_custom_id_key UNIQUE (application_id, custom_id),
   constraint groups_pkey PRIMARY KEY (id),
   constraint groups_application_id_fkey FOREIGN KEY (application_id) REFERENCES applications(id),
@@ -401,11 +402,16 @@ create table profiles (
   client_tokens_after timestamp with time zone,
   has_activities boolean default false not null,
   custom_id_since timestamp with time zone,
+  folded text,
+  words tsvector,
   constraint profiles_pkey PRIMARY KEY (id)
 );
 create index profiles_by_creation ON profiles USING btree (application_id, created_at DESC, id DESC);
-create index profiles_by_nickname ON profiles USING btree (application_id, lower(nickname) text_pattern_ops);
+create index profiles_by_custom_id ON profiles USING btree (application_id, custom_id text_pattern_ops) WHERE (custom_id IS NOT NULL);
+create index profiles_by_nickname ON profiles USING btree (application_id, folded);
 create index profiles_by_ordinal ON profiles USING btree (application_id, ordinal) INCLUDE (id);
+create index profiles_by_words ON profiles USING gin (words);
+create index profiles_unfolded ON profiles USING btree (id) WHERE (folded IS NULL);
 create index profiles_without_activities ON profiles USING btree (application_id, created_at) INCLUDE (ordinal) WHERE (NOT has_activities);
 
 create table queue (

@@ -1,4 +1,4 @@
-// Finding a profile by whatever one has of it: its id, a custom id, the beginning of its nickname, `key:value`.
+// Finding a profile by whatever one has of it: its id, its custom id or the beginning of it, words of its nickname, `key:value`.
 
 import { useQuery } from '@tanstack/react-query';
 import { ApiError } from './api.ts';
@@ -32,7 +32,7 @@ export function useProfileSearch(text: string, limit = 8) {
         client.request<Page<Profile>>(list, { query: { ...query, count: false, page_size: limit }, signal });
       const pages = await Promise.all([
         ask({ custom_id: settled }),
-        ask({ nickname: settled }),
+        ask({ search: settled.slice(0, 255) }),
         ...(/^[^:]+:./.test(settled) ? [ask({ attributes: settled })] : []),
       ]);
       const unique = new Map(pages.flatMap((page) => page.results).map((profile) => [profile.id, profile]));

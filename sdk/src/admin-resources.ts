@@ -58,7 +58,9 @@ export interface MemberFilter {
   as_of?: string;
   /** Begins with it, in any case; of groups of up to 10,000 members. */
   nickname?: string;
-  /** Default: newest entry first. By nickname only groups of up to 10,000 members. */
+  /** Those whose nickname has words that start with these, in any case, or whose custom id starts with this. */
+  search?: string;
+  /** Default: newest entry first. By nickname, and with a search, only groups of up to 10,000 members. */
   ordering?: 'membership_created_at' | '-membership_created_at' | 'nickname' | '-nickname';
 }
 
@@ -268,6 +270,8 @@ export interface ProfileFilter {
   id?: string[];
   /** Begins with it, in any case. */
   nickname?: string;
+  /** The nickname has words that start with these, in any case, or the custom id starts with this. */
+  search?: string;
   custom_id?: string;
   /** `key:value`; all must be there. */
   attributes?: string[];
@@ -282,7 +286,7 @@ export interface ProfileGroupFilter {
   custom_id?: string;
   /** `key:value`; all must be there. */
   attributes?: string[];
-  /** Begins with it. */
+  /** Begins with it, in any case. */
   name?: string;
   is_active?: boolean;
 }

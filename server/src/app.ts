@@ -11,6 +11,7 @@ import { createFactBuilder } from './attributes/build-facts.ts';
 import { catalogues } from './attributes/catalogues.ts';
 import { bootstrap, type FirstStart } from './bootstrap.ts';
 import { systemClock, type Clock, type SystemClock } from './clock.ts';
+import { foldRows } from './fold-rows.ts';
 import type { Config } from './config.ts';
 import type { Context } from './context.ts';
 import { authenticate } from './authenticate.ts';
@@ -188,6 +189,7 @@ async function composeApp(
             ],
     });
     chores.wake();
+    const folding = foldRows(db, log);
     factBuilder.start();
     statisticsChores.start();
     evaluation =
@@ -220,6 +222,7 @@ async function composeApp(
           WORK_STOP_MS,
           Promise.allSettled([
             chores.stop(),
+            folding.stop(),
             factBuilder.stop(),
             statisticsChores.stop(),
             evaluation?.stop(),

@@ -86,7 +86,8 @@ export function ProfilesPage() {
           empty={
             search !== '' || attributes.length > 0 ? (
               <Empty icon={<IconUsers size={34} aria-hidden />} title="No profile matches">
-                Nicknames are found by their beginning, in any case; ids, custom ids and attributes only whole.
+                Nicknames are found by the beginning of any of their words, in any case, custom ids by their beginning;
+                ids and attributes only whole.
               </Empty>
             ) : (
               <Empty icon={<IconUsers size={34} aria-hidden />} title="No profiles yet">

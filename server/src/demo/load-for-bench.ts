@@ -8,6 +8,7 @@ import { from as copyFrom } from 'pg-copy-streams';
 import { formatInstant, parseInstant } from '../instant.ts';
 import { PLATFORM_TYPES } from '../rules/platform.ts';
 import { parseNumber } from '../rules/values.ts';
+import { searchColumns } from '../profiles/search.ts';
 import { STATISTICS_SHARDS } from '../applications/application.ts';
 import type { Progress } from './progress.ts';
 import { createRandom } from './random.ts';
@@ -58,12 +59,13 @@ async function loadFans(
   const ids = Array.from({ length: options.profiles }, (_, index) => uuidOf(options.seed, index));
   await copy(
     client,
-    'profiles (id, application_id, ordinal, nickname, custom_id, created_at, updated_at, has_activities)',
+    'profiles (id, application_id, ordinal, nickname, folded, words, custom_id, created_at, updated_at, has_activities)',
     function* () {
       for (const [index, id] of ids.entries()) {
         const { nickname, customId, createdAt } = season.fan(index);
         const at = formatInstant(createdAt);
-        yield [id, applicationId, index, nickname, customId, at, at, 'true'];
+        const { folded, words } = searchColumns(applicationId, nickname);
+        yield [id, applicationId, index, nickname, folded, words, customId, at, at, 'true'];
         if (index % 1000 === 999) step.advance(1000);
       }
     },

@@ -1,5 +1,6 @@
 import { empty, join, sql, type Database, type Queryable, type Sql } from '../database/database.ts';
 import { pageClause, type Order, type PageRequest } from '../database/page.ts';
+import { fold } from '../fold.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import type { RuleNode } from '../rules/tree.ts';
 import type { Group, MembershipType } from './group.ts';
@@ -71,8 +72,8 @@ export async function lockDefinitions(tx: Queryable, applicationId: number): Pro
 export async function insertGroup(tx: Queryable, group: Group): Promise<void> {
   const now = formatInstant(group.created_at);
   await tx.query(sql`
-    insert into groups (id, application_id, name, description, custom_id, is_active, visible_to_members, membership_type, attributes, created_at, updated_at)
-    values (${group.id}, ${group.application_id}, ${group.name}, ${group.description}, ${group.custom_id}, ${group.is_active},
+    insert into groups (id, application_id, name, folded, description, custom_id, is_active, visible_to_members, membership_type, attributes, created_at, updated_at)
+    values (${group.id}, ${group.application_id}, ${group.name}, ${fold(group.name)}, ${group.description}, ${group.custom_id}, ${group.is_active},
       ${group.visible_to_members}, ${group.membership_type}, ${JSON.stringify(group.attributes)}, ${now}, ${now})`);
 }
 
@@ -82,7 +83,7 @@ export type GroupChange = Partial<
 
 export async function updateGroup(tx: Queryable, id: string, change: GroupChange, now: Instant): Promise<void> {
   const sets: Sql[] = [sql`updated_at = ${formatInstant(now)}`];
-  if (change.name !== undefined) sets.push(sql`name = ${change.name}`);
+  if (change.name !== undefined) sets.push(sql`name = ${change.name}, folded = ${fold(change.name)}`);
   if (change.description !== undefined) sets.push(sql`description = ${change.description}`);
   if (change.custom_id !== undefined) sets.push(sql`custom_id = ${change.custom_id}`);
   if (change.is_active !== undefined) sets.push(sql`is_active = ${change.is_active}`);
@@ -151,7 +152,7 @@ function where(applicationId: number, filter: GroupFilter): Sql {
   const terms: Sql[] = [sql`g.application_id = ${applicationId}`, sql`g.is_active = ${filter.isActive}`];
   if (filter.membershipType !== undefined) terms.push(sql`g.membership_type = ${filter.membershipType}`);
   if (filter.customId !== undefined) terms.push(sql`g.custom_id = ${filter.customId}`);
-  if (filter.name !== undefined) terms.push(sql`starts_with(lower(g.name), ${filter.name.toLowerCase()})`);
+  if (filter.name !== undefined) terms.push(sql`starts_with(g.folded, ${fold(filter.name)})`);
   if (filter.attributes.length > 0) terms.push(sql`g.attributes @> ${JSON.stringify(filter.attributes)}::jsonb`);
   return join(terms, ' and ');
 }

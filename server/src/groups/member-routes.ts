@@ -11,6 +11,7 @@ import { readIdList } from '../files/id-list.ts';
 import { NoContent, Timestamp, nullable } from '../http/schemas.ts';
 import { LARGE_BODY_LIMIT, LONGEST_UPLOAD_MS, type App } from '../http/route.ts';
 import { formatInstant } from '../instant.ts';
+import { MAX_SEARCH } from '../profiles/search.ts';
 import { MEMBER_AS_OF_ORDER } from './change-store.ts';
 import { GroupParams } from './group-routes.ts';
 import { MAX_INVALID, replaceMembers, type Tolerance } from './replace-service.ts';
@@ -179,6 +180,12 @@ export function memberRoutes(app: App, context: Context): void {
               description: `Of a group of up to ${service.MAX_SORTED} members: those whose nickname starts with this, in any case.`,
             }),
           ),
+          search: Type.Optional(
+            Type.String({
+              maxLength: MAX_SEARCH,
+              description: `Of a group of up to ${service.MAX_SORTED} members: those whose nickname has words that start with these, in any case, or whose custom id starts with this.`,
+            }),
+          ),
           ordering: Type.Optional(
             Type.String({
               description:
@@ -195,11 +202,12 @@ export function memberRoutes(app: App, context: Context): void {
       const application = await context.applications.get(request.params.client_id);
       const { as_of: asOf } = request.query;
       const ordering = readOrder(request);
-      const nickname = request.query.nickname === '' ? undefined : request.query.nickname;
+      const nickname = request.query.nickname || undefined;
+      const search = request.query.search?.trim() || undefined;
       if (asOf !== undefined) {
-        if (ordering !== '-membership_created_at' || nickname !== undefined)
+        if (ordering !== '-membership_created_at' || nickname !== undefined || search !== undefined)
           throw invalid(
-            nickname === undefined ? 'ordering' : 'nickname',
+            nickname !== undefined ? 'nickname' : search !== undefined ? 'search' : 'ordering',
             'The members at an instant of the past are listed by newest entry only, and all of them.',
           );
         const page = readPage(request, MEMBER_AS_OF_ORDER, MAX_LARGE_PAGE_SIZE);
@@ -218,7 +226,7 @@ export function memberRoutes(app: App, context: Context): void {
         context,
         application,
         request.params.group,
-        { ordering, nickname },
+        { ordering, nickname, search },
         page,
       );
       return presentPage(request, page, order, rows, count, presentMember);

@@ -159,19 +159,15 @@ export async function listMembers(
       const group = await getGroup(tx, application.id, text);
       const head = await findHead(tx, group.id);
       if (!head) throw notFound();
-      const { nickname } = query;
       if (store.isSorted(query) && head.profile_count > MAX_SORTED)
         throw invalid(
-          nickname === undefined ? 'ordering' : 'nickname',
-          `Groups of more than ${MAX_SORTED} members cannot be ordered or searched by nickname.`,
+          query.nickname !== undefined ? 'nickname' : query.search !== undefined ? 'search' : 'ordering',
+          `Groups of more than ${MAX_SORTED} members cannot be ordered by nickname or searched.`,
         );
-      const rows = await store.pageOfMembers(tx, group.id, head.epoch, query, page);
+      const rows = await store.pageOfMembers(tx, group, head.epoch, query, page);
       if (!page.wantsCount) return { rows, count: undefined };
-      const all = head.profile_count;
-      return {
-        rows,
-        count: nickname === undefined ? all : await store.countMembers(tx, group.id, head.epoch, nickname),
-      };
+      const isAll = query.nickname === undefined && query.search === undefined;
+      return { rows, count: isAll ? head.profile_count : await store.countMembers(tx, group, head.epoch, query) };
     },
     { isolation: 'repeatable read' },
   );

@@ -1,6 +1,8 @@
 import { empty, join, raw, sql, type Queryable, type Sql } from '../database/database.ts';
 import { pageClause, type Order, type PageRequest } from '../database/page.ts';
 import { formatInstant, type Instant } from '../instant.ts';
+import { isFound, nicknameBegins } from '../profiles/search.ts';
+import type { Group } from './group.ts';
 import { packed, unpacked } from '../database/packed.ts';
 
 export interface Member {
@@ -12,7 +14,7 @@ export interface Member {
   entered_at: Instant;
   membership_created_at: Instant;
   /** Only where the list is ordered by it. */
-  lowered: string | null;
+  folded: string | null;
 }
 
 const instantKey = (instant: Instant): string => (instant === -Infinity ? '-infinity' : formatInstant(instant));
@@ -33,11 +35,11 @@ export const MEMBER_ORDER: Order<Member> = {
 const BY_NICKNAME: Order<Member> = {
   name: 'members-nickname',
   columns: [
-    { column: 'm.lowered', type: 'text' },
+    { column: 'm.folded', type: 'text' },
     { column: 'm.profile_id', type: 'uuid' },
   ],
   descending: false,
-  key: (member) => [member.lowered ?? '', member.id],
+  key: (member) => [member.folded ?? '', member.id],
 };
 
 export type MemberOrdering = 'membership_created_at' | '-membership_created_at' | 'nickname' | '-nickname';
@@ -53,34 +55,39 @@ export interface MemberQuery {
   ordering: MemberOrdering;
   /** Only those whose nickname begins so, in any case. */
   nickname: string | undefined;
+  /** Only those that are found so: by words of the nickname, or the beginning of the custom id. */
+  search: string | undefined;
 }
 
 /** Whether a page of it takes all members of the group together. */
-export const isSorted = ({ ordering, nickname }: MemberQuery): boolean =>
-  nickname !== undefined || MEMBER_ORDERS[ordering].columns === BY_NICKNAME.columns;
+export const isSorted = ({ ordering, nickname, search }: MemberQuery): boolean =>
+  nickname !== undefined || search !== undefined || MEMBER_ORDERS[ordering].columns === BY_NICKNAME.columns;
+
+type GroupOf = Pick<Group, 'id' | 'application_id'>;
 
 /** A page of the members at this epoch, in the snapshot in which the epoch was read. */
 export async function pageOfMembers(
   tx: Queryable,
-  groupId: string,
+  { id: groupId, application_id: applicationId }: GroupOf,
   epoch: number,
-  { ordering, nickname }: MemberQuery,
+  query: MemberQuery,
   page: PageRequest,
 ): Promise<Member[]> {
+  const { ordering } = query;
   const { after, orderAndLimit } = pageClause(page, MEMBER_ORDERS[ordering]);
   const visible = isVisible(groupId, epoch);
-  const rows = isSorted({ ordering, nickname })
+  const rows = isSorted(query)
     ? sql`select m.* from (
-        select m.profile_id, m.since_epoch, m.entered_at, lower(p.nickname) collate "C" as lowered
-        from members m join profiles p on p.id = m.profile_id where ${visible}${beginsWith(nickname)}) m
+        select m.profile_id, m.since_epoch, m.entered_at, coalesce(p.folded, '') as folded
+        from members m join profiles p on p.id = m.profile_id where ${visible}${matching(applicationId, query)}) m
       where true${after}${orderAndLimit}`
-    : sql`select m.profile_id, m.since_epoch, m.entered_at, null::text as lowered from members m where ${visible}${after}${orderAndLimit}`;
+    : sql`select m.profile_id, m.since_epoch, m.entered_at, null::text as folded from members m where ${visible}${after}${orderAndLimit}`;
   // Profiles lie by themselves, epochs by group: the page comes first, and each is asked for what is on it.
   const result = await tx.query<Member>(sql`
     with page as materialized (${rows}),
     epochs as materialized (
       select epoch, switched_at from group_epochs where group_id = ${groupId} and epoch in (select since_epoch from page))
-    select m.profile_id as id, p.nickname, p.custom_id, m.since_epoch, m.entered_at, m.lowered,
+    select m.profile_id as id, p.nickname, p.custom_id, m.since_epoch, m.entered_at, m.folded,
       case when m.entered_at = '-infinity' then e.switched_at else m.entered_at end as membership_created_at
     from page m
     join profiles p on p.id = m.profile_id
@@ -89,19 +96,24 @@ export async function pageOfMembers(
   return result.rows;
 }
 
-/** Of how many members the nickname begins so. */
-export async function countMembers(tx: Queryable, groupId: string, epoch: number, nickname: string): Promise<number> {
+/** How many members the query finds. */
+export async function countMembers(
+  tx: Queryable,
+  { id: groupId, application_id: applicationId }: GroupOf,
+  epoch: number,
+  query: MemberQuery,
+): Promise<number> {
   const { rows } = await tx.query<{ count: number }>(sql`
     select count(*) as count from members m join profiles p on p.id = m.profile_id
-    where ${isVisible(groupId, epoch)}${beginsWith(nickname)}`);
+    where ${isVisible(groupId, epoch)}${matching(applicationId, query)}`);
   return rows[0]?.count ?? 0;
 }
 
 const isVisible = (groupId: string, epoch: number): Sql =>
   sql`m.group_id = ${groupId} and m.since_epoch <= ${epoch} and (m.until_epoch is null or m.until_epoch > ${epoch})`;
 
-const beginsWith = (nickname: string | undefined): Sql =>
-  nickname === undefined ? empty : sql` and starts_with(lower(p.nickname), ${nickname.toLowerCase()})`;
+const matching = (applicationId: number, { nickname, search }: MemberQuery): Sql =>
+  sql`${nickname === undefined ? empty : sql` and ${nicknameBegins(nickname)}`}${search === undefined ? empty : sql` and ${isFound(applicationId, search)}`}`;
 
 const orderOf = (page: PageRequest, order: Order<Member>): Sql => {
   const direction = raw(order.descending === (page.cursor?.backwards === true) ? '' : ' desc');

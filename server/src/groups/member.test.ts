@@ -240,7 +240,7 @@ describe('members of static groups', () => {
       return pages.flatMap((page) => page.results.map((member) => member.id));
     };
     const [berta, anna, annaAgain, zoe, kimura, emile, carl] = made;
-    const byName = [...[anna, annaAgain].toSorted(), berta, carl, zoe, emile, kimura];
+    const byName = [...[anna, annaAgain].toSorted(), berta, carl, emile, zoe, kimura];
     expect(await walk('membership_created_at')).toEqual(made);
     expect(await walk('-membership_created_at')).toEqual(made.toReversed());
     expect(await walk('nickname')).toEqual(byName);
@@ -269,7 +269,7 @@ describe('members of static groups', () => {
     const refused = await refusal(groups.members(group, { ordering: '-nickname' }).all());
     expect([refused.status, refused.fields]).toEqual([
       400,
-      { ordering: ['Groups of more than 10000 members cannot be ordered or searched by nickname.'] },
+      { ordering: ['Groups of more than 10000 members cannot be ordered by nickname or searched.'] },
     ]);
     expect((await refusal(groups.members(group, { nickname: 'a' }).all())).fields).toHaveProperty('nickname');
     expect(await groups.members(group, { ordering: 'membership_created_at' }).all()).toHaveLength(3);

@@ -4,6 +4,7 @@ import { Type } from 'typebox';
 import { ValidationError, type FieldErrors } from '../errors.ts';
 import { readUuid } from '../ids.ts';
 import { formatInstant, parseInstant } from '../instant.ts';
+import { MAX_SEARCH } from './search.ts';
 import type { ProfileFilter } from './profile-store.ts';
 
 type Query = Record<string, string | string[] | undefined>;
@@ -32,6 +33,14 @@ export const ProfileFilterQuery = {
     }),
   ),
   nickname: text('Nicknames that start with this, in any case.'),
+  search: Type.Optional(
+    Type.String({
+      maxLength: MAX_SEARCH,
+      description:
+        'Profiles whose nickname has words that start with these, in any case and without regard to accents, or whose custom id starts with this.',
+      examples: ['hors'],
+    }),
+  ),
   custom_id: text('The profile with this custom id.'),
   attributes: AttributesQuery,
   created_since: text('Made at or after this instant.'),
@@ -50,12 +59,13 @@ export function readProfileFilter(query: Query): ProfileFilter | undefined {
     return parsed === undefined ? undefined : formatInstant(parsed);
   };
   const filter: ProfileFilter = { attributes: readAttributeFilters(query['attributes'], errors) };
-  const { nickname, custom_id: customId, id } = query;
+  const { nickname, search, custom_id: customId, id } = query;
   if (id !== undefined) {
     filter.ids = [id].flat().flatMap((one) => readUuid(one) ?? []);
     if (filter.ids.length < [id].flat().length) errors['id'] = ['This must be the UUID of a profile.'];
   }
   if (typeof nickname === 'string' && nickname !== '') filter.nickname = nickname;
+  if (typeof search === 'string' && search.trim() !== '') filter.search = search.trim();
   if (typeof customId === 'string') filter.customId = customId;
   const [createdSince, createdUntil] = [instant('created_since'), instant('created_until')];
   const [activeSince, activeUntil] = [instant('last_active_since'), instant('last_active_until')];

@@ -210,7 +210,7 @@ export async function updateProfile(
       if (read.customId !== null && !(await store.reserveCustomId(tx, application.id, read.customId, id)))
         throw customIdTaken(read.customId);
     }
-    await store.updateProfile(tx, id, read, formatInstant(now));
+    await store.updateProfile(tx, application.id, id, read, formatInstant(now));
     if (pairs)
       await store.replaceAttributes(
         tx,

@@ -5,6 +5,7 @@ import { enqueueStatement, type QueueEntry } from '../queue/queue.ts';
 import type { ProfileEvent } from '../events/event.ts';
 import { recordEventStatement } from '../events/event-store.ts';
 import { formatInstant, type Instant } from '../instant.ts';
+import { isFound, nicknameBegins, searchColumns } from './search.ts';
 import type { AttributePair, Profile, Writer } from './profile.ts';
 
 const FIELDS = sql`p.id, p.ordinal, p.nickname, p.custom_id, p.custom_id_since, p.custom_data, p.created_at, p.updated_at, p.client_tokens_after`;
@@ -101,15 +102,16 @@ export async function insertProfile(
       ? empty
       : sql`, token as (
       insert into profile_tokens (profile_id, id, created_at) select ${row.id}, ${row.tokenId}, ${row.now} from reserved)`;
+  const { folded, words } = searchColumns(row.applicationId, row.nickname);
   const { count } = await db.query(sql`
     with reserved as (${reserved}), counted as (
       update statistics set profiles = profiles + 1
       where application_id = ${row.applicationId} and shard = ${row.ordinal % STATISTICS_SHARDS} and exists (select from reserved)),
     queued as (${enqueueStatement(entry, sql`exists (select from reserved)`)}),
     told as (${recordEventStatement(event)} from reserved)${token}
-    insert into profiles (id, application_id, ordinal, nickname, custom_id, custom_id_since, custom_data, created_at, updated_at)
-    select ${row.id}, ${row.applicationId}, ${row.ordinal}, ${row.nickname}, ${row.customId}, ${row.customId === null ? null : row.now},
-      ${row.customData}, ${row.now}, ${row.now}
+    insert into profiles (id, application_id, ordinal, nickname, folded, words, custom_id, custom_id_since, custom_data, created_at, updated_at)
+    select ${row.id}, ${row.applicationId}, ${row.ordinal}, ${row.nickname}, ${folded}, ${words}::tsvector, ${row.customId},
+      ${row.customId === null ? null : row.now}, ${row.customData}, ${row.now}, ${row.now}
     from reserved`);
   return count === 1;
 }
@@ -120,9 +122,18 @@ export interface ProfileChange {
   customData?: string | null;
 }
 
-export async function updateProfile(tx: Queryable, id: string, change: ProfileChange, now: string): Promise<void> {
+export async function updateProfile(
+  tx: Queryable,
+  applicationId: number,
+  id: string,
+  change: ProfileChange,
+  now: string,
+): Promise<void> {
   const sets: Sql[] = [sql`updated_at = ${now}`];
-  if (change.nickname !== undefined) sets.push(sql`nickname = ${change.nickname}`);
+  if (change.nickname !== undefined) {
+    const { folded, words } = searchColumns(applicationId, change.nickname);
+    sets.push(sql`nickname = ${change.nickname}, folded = ${folded}, words = ${words}::tsvector`);
+  }
   if (change.customId !== undefined) {
     sets.push(sql`custom_id = ${change.customId}`);
     sets.push(
@@ -175,6 +186,7 @@ export async function replaceAttributes(
 export interface ProfileFilter {
   ids?: string[];
   nickname?: string;
+  search?: string;
   customId?: string;
   attributes: { key: string; value: string }[];
   createdSince?: string;
@@ -186,8 +198,8 @@ export interface ProfileFilter {
 function where(applicationId: number, filter: ProfileFilter): Sql {
   const terms: Sql[] = [sql`p.application_id = ${applicationId}`];
   if (filter.ids !== undefined) terms.push(sql`p.id = any (${filter.ids}::uuid[])`);
-  if (filter.nickname !== undefined)
-    terms.push(sql`lower(p.nickname) like ${likePrefix(filter.nickname.toLowerCase())}`);
+  if (filter.nickname !== undefined) terms.push(nicknameBegins(filter.nickname));
+  if (filter.search !== undefined) terms.push(isFound(applicationId, filter.search));
   if (filter.customId !== undefined) {
     terms.push(
       sql`p.id = (select c.profile_id from custom_ids c where c.custom_id = ${filter.customId} and c.application_id = ${applicationId})`,
@@ -207,8 +219,6 @@ function where(applicationId: number, filter: ProfileFilter): Sql {
   }
   return join(terms, ' and ');
 }
-
-export const likePrefix = (text: string): string => `${text.replace(/[\\%_]/g, '\\$&')}%`;
 
 export const PROFILE_ORDER: Order<Profile> = {
   name: 'profiles',

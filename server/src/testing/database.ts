@@ -18,15 +18,18 @@ export interface TestDatabase {
 export interface TestDatabaseOptions {
   /** Without tables, for the tests of migrations. */
   empty?: boolean;
+  /** Of one without tables: as `create database` takes it, such as `locale 'C'`. */
+  locale?: string;
 }
 
-export async function createTestDatabase({ empty = false }: TestDatabaseOptions = {}): Promise<TestDatabase> {
+export async function createTestDatabase({ empty = false, locale }: TestDatabaseOptions = {}): Promise<TestDatabase> {
   const problem = inject('databaseProblem');
   if (problem !== '' && !empty) throw new Error(`the template database could not be made: ${problem}`);
   const server = inject('databaseUrl');
   const template = inject('databaseTemplate');
   const name = `${template}_${randomBytes(6).toString('hex')}`;
-  await execute(server, `create database ${name} template ${empty ? 'template0' : template}`);
+  const how = locale === undefined ? '' : ` encoding 'UTF8' ${locale}`;
+  await execute(server, `create database ${name} template ${empty ? 'template0' : template}${how}`);
   const url = new URL(inject('poolerUrl') || server);
   url.pathname = `/${name}`;
   const direct = new URL(server);

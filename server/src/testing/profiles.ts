@@ -26,8 +26,9 @@ export async function insertProfiles(
     named as (
       insert into custom_ids (custom_id, application_id, profile_id)
       select ${customIdPrefix ?? ''}::text || n, ${applicationId}::int, id from numbered where ${customIdPrefix !== undefined}::boolean)
-    insert into profiles (id, application_id, ordinal, nickname, custom_id, created_at, updated_at)
-    select id, ${applicationId}::int, ${first}::int + n, 'Fan ' || n,
+    insert into profiles (id, application_id, ordinal, nickname, folded, words, custom_id, created_at, updated_at)
+    select id, ${applicationId}::int, ${first}::int + n, 'Fan ' || n, 'fan ' || n,
+      array_to_tsvector(array[${applicationId}::int || ':fan', ${applicationId}::int || ':' || n]),
       case when ${customIdPrefix !== undefined}::boolean then ${customIdPrefix ?? ''}::text || n end, '2026-01-01T00:00:00Z', '2026-01-01T00:00:00Z'
     from numbered`);
   await db.query(

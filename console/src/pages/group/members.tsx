@@ -232,7 +232,7 @@ function Found({ group, text, editable }: { group: Group; text: string; editable
   const settled = useSettled(text.trim(), 220);
   const isSearchable = group.profile_count <= MAX_SORTED && settled !== '';
   const members = useGet<Page<Member>>(isSearchable ? application.path(`profile-groups/${group.id}/members/`) : null, {
-    nickname: settled,
+    search: settled.slice(0, 255),
     ordering: 'nickname',
     page_size: 20,
     count: false,
@@ -249,7 +249,11 @@ function Found({ group, text, editable }: { group: Group; text: string; editable
         of={found}
         folds={false}
         loading={3}
-        empty={<Empty title="No profile matches">Try the beginning of a nickname, a whole custom id, or an id.</Empty>}
+        empty={
+          <Empty title="No profile matches">
+            Try the beginning of any word of the nickname, the beginning of a custom id, or an id.
+          </Empty>
+        }
       >
         {(profile) => <FoundRow key={profile.id} group={group} profile={profile} editable={editable} />}
       </Table>
