@@ -366,6 +366,22 @@ create table producers (
   constraint producers_pkey PRIMARY KEY (id)
 );
 
+create table profile_aliases (
+  profile_id uuid not null,
+  application_id integer not null,
+  ordinal integer not null,
+  target_id uuid not null,
+  target_ordinal integer not null,
+  custom_id text,
+  activities bigint not null,
+  duplicates bigint not null,
+  merged_at timestamp with time zone not null,
+  merged_by text not null,
+  constraint profile_aliases_pkey PRIMARY KEY (profile_id)
+);
+create index profile_aliases_by_application ON profile_aliases USING btree (application_id) INCLUDE (ordinal, target_ordinal);
+create index profile_aliases_by_target ON profile_aliases USING btree (target_id, merged_at DESC, profile_id DESC);
+
 create table profile_attributes (
   profile_id uuid not null,
   key text not null,

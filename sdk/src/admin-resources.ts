@@ -8,6 +8,41 @@ export interface AdminProfileOptions extends ProfileOptions {
   custom_id?: string | null;
 }
 
+export interface MergeOptions {
+  /** The profile that stays: its id, or `custom:…`. */
+  into: string;
+  /** What becomes of the tokens of the other one. Default `revoke`. */
+  tokens?: 'follow' | 'revoke';
+  /** Also where both have a `custom_id`: that of the merged profile then leads to the other one. */
+  force?: boolean;
+  dryRun?: boolean;
+}
+
+/** That one profile became part of another. */
+export interface Merge {
+  /** The id that was merged; it leads to the profile. */
+  id: string;
+  into: string;
+  state: 'merged' | (string & {});
+  merged_at: string;
+  /** `token:<name>`, `producer:<email>` or `profile`. */
+  merged_by: string;
+  /** Of the merged profile, where the profile has one of its own. */
+  custom_id: string | null;
+  /** That came along. */
+  activities: number;
+  /** Whose ids both had: the profile's own stayed. */
+  duplicates: number;
+}
+
+export interface MergedProfile extends Merge {
+  /** Ids of the groups that the profile entered and left by it. */
+  groups: { entered: string[]; left: string[] };
+  /** Pairs that found no room in the profile. */
+  attributes_left_out: number;
+  profile: Profile;
+}
+
 export interface ProfileGroup {
   id: string;
   name: string;

@@ -93,7 +93,17 @@ export interface Verification {
 }
 
 export type ChangeCause =
-  'activity' | 'clock' | 'profile' | 'group' | 'rule' | 'pin' | 'manual' | 'import' | 'erased' | (string & {});
+  | 'activity'
+  | 'clock'
+  | 'profile'
+  | 'group'
+  | 'rule'
+  | 'pin'
+  | 'manual'
+  | 'import'
+  | 'erased'
+  | 'merged'
+  | (string & {});
 
 /** A profile entered or left a group. Sequences have no gaps. */
 export interface MembershipChange {

@@ -79,6 +79,18 @@ function profileCalls(request: Request, root: string, clientId: string) {
       request<Profile>('PATCH', `profiles/${path(id)}/`, { body: fields, ...matching(ifMatch) }),
     /** With its tokens, memberships and activities; cannot be undone. */
     erase: (id: string) => request<void>('DELETE', `profiles/${path(id)}/`),
+    /**
+     * Makes two profiles of one fan one: `id` into `into` (an id or `custom:…`), whose own values stay. Afterwards `id` leads to
+     * that profile. Its tokens die unless they `follow`. `dryRun`: only says what would change.
+     */
+    merge: (id: string, { dryRun = false, ...body }: r.MergeOptions) =>
+      request<r.MergedProfile>('POST', `${root}profiles/${path(id)}/merge/`, {
+        body,
+        ...(dryRun && { query: { dry_run: 'true' } }),
+      }),
+    /** What was merged into a profile, newest first. */
+    merges: (id: string, filter: r.PageOptions = {}, options?: ListOptions): List<r.Merge> =>
+      list(request, `${root}profiles/${path(id)}/merges/`, query(filter), options),
     list: (filter: r.ProfileFilter & r.PageOptions = {}, options?: ListOptions): List<Profile> =>
       list(request, `${root}profiles/`, query(filter), options),
     /** A new access token; the others die unless `keepExisting`. */

@@ -36,6 +36,7 @@ import { consoleRoutes } from './http/console.ts';
 import { exampleRoutes } from './http/examples.ts';
 import type { App } from './http/route.ts';
 import { createHttp } from './http/server.ts';
+import { mergingRoutes } from './merging/merging-routes.ts';
 import { operationsRoutes } from './http/operations.ts';
 import { createMetrics } from './metrics.ts';
 import { producerRoutes } from './producers/producer-routes.ts';
@@ -174,6 +175,7 @@ async function composeApp(
               applicationRoutes,
               profileRoutes,
               profileTokenRoutes,
+              mergingRoutes,
               groupRoutes,
               memberRoutes,
               changeRoutes,

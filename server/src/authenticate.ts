@@ -9,9 +9,10 @@ import { readUuid } from './ids.ts';
 import { formatInstant, type Instant } from './instant.ts';
 import { authenticateSession } from './producers/session.ts';
 import { resolveClientToken } from './profiles/profile-service.ts';
+import { orItsTarget } from './profiles/alias-store.ts';
 import { findProfileByToken } from './profiles/profile-store.ts';
 import { hashToken } from './secrets.ts';
-import type { Credential } from './credential.ts';
+import type { Credential, ProfileCredential } from './credential.ts';
 import { ISSUER, claimedIssuer, quote, verifyClientToken } from './credentials/token.ts';
 
 const SCHEME = /^(?:bearer|token)(?: +(.*))?$/i;
@@ -71,7 +72,14 @@ async function getAdmin(context: Context, token: string): Promise<Credential> {
   );
 }
 
-async function getProfile(context: Context, token: string, issuer: string): Promise<Credential> {
+/** The credential that a profile's token is, however it came here; 401 where it is none. */
+export async function authenticateProfile(context: Context, token: string): Promise<ProfileCredential> {
+  const issuer = context.tokens.isKnown(token) ? ISSUER : isJwt(token) ? claimedIssuer(token) : undefined;
+  if (issuer === undefined) throw refused('This is no access token of a profile.');
+  return getProfile(context, token, issuer);
+}
+
+async function getProfile(context: Context, token: string, issuer: string): Promise<ProfileCredential> {
   const now = context.clock.now();
   if (issuer !== ISSUER) return getClientSigned(context, token, issuer, now);
   const verdict = context.tokens.verify(token, now);
@@ -80,12 +88,21 @@ async function getProfile(context: Context, token: string, issuer: string): Prom
   const [id, tokenId] = [readUuid(claims.id), readUuid(claims.jti)];
   const application = await context.applications.find(claims.client_id);
   const db = { query: context.db.quick };
-  const profile = application && id && tokenId && (await findProfileByToken(db, application.id, id, tokenId));
+  const profile =
+    application &&
+    id &&
+    tokenId &&
+    (await orItsTarget(db, id, (current) => findProfileByToken(db, application.id, current, tokenId)));
   if (!application || !profile || !tokenId) throw refused('The access token was revoked, or its profile erased.');
   return { kind: 'profile', application, profile, token: { id: tokenId } };
 }
 
-async function getClientSigned(context: Context, token: string, issuer: string, now: Instant): Promise<Credential> {
+async function getClientSigned(
+  context: Context,
+  token: string,
+  issuer: string,
+  now: Instant,
+): Promise<ProfileCredential> {
   let application = await context.applications.find(issuer);
   if (!application)
     throw refused(`The token names ${quote(issuer)} as its issuer (iss), and no application has that client id.`);

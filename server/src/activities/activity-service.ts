@@ -2,11 +2,12 @@
 
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
-import { conflict, notFound } from '../errors.ts';
+import { ApiError, conflict, notFound } from '../errors.ts';
 import { enqueue } from '../queue/queue.ts';
 import { STEP, type SteppedRange } from '../http/range.ts';
 import { formatInstant } from '../instant.ts';
 import { activityDependencies } from '../rules/depends.ts';
+import { orItsTarget } from '../profiles/alias-store.ts';
 import type { Activity } from './activity.ts';
 import * as store from './activity-store.ts';
 import { SENDERS, storedId, type SentBy } from './stored-id.ts';
@@ -21,7 +22,23 @@ export async function removeActivity(
   sentBy?: SentBy,
 ): Promise<void> {
   const applicationId = application.id;
-  await context.db.transaction(async (tx) => {
+  const isThere = await orItsTarget(context.db, profileId, (current) =>
+    remove(context, applicationId, current, id, sentBy).catch((error: unknown) => {
+      if (error instanceof ApiError && error.code === 'not_found') return undefined;
+      throw error;
+    }),
+  );
+  if (!isThere) throw notFound();
+}
+
+async function remove(
+  context: Context,
+  applicationId: number,
+  profileId: string,
+  id: string,
+  sentBy: SentBy | undefined,
+): Promise<true> {
+  return context.db.transaction(async (tx) => {
     await lockHistories(tx, applicationId, [profileId]);
     const ids = (sentBy === undefined ? SENDERS : [sentBy]).map((by) => storedId(id, by));
     const [found, ...others] = await store.listKnown(tx, applicationId, profileId, ids);
@@ -31,7 +48,7 @@ export async function removeActivity(
       );
     }
     const removed = found === undefined ? undefined : await store.deleteActivity(tx, applicationId, profileId, found);
-    if (!removed) throw notFound();
+    if (!removed) throw notFound(); // and nothing was written
     const facts = await store.listFactsOfType(tx, applicationId, removed.type_id);
     const touched = facts.filter((fact) => removed.data !== null && Object.hasOwn(removed.data, fact.key));
     await recomputeTotals(tx, applicationId, [profileId], [plainFact(0), plainFact(removed.type_id), ...touched]);
@@ -43,6 +60,7 @@ export async function removeActivity(
       changed: activityDependencies(removed.type_id),
       now: context.clock.now(),
     });
+    return true as const;
   });
 }
 

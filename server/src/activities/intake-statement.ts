@@ -12,6 +12,7 @@ import type { Instant } from '../instant.ts';
 import { enqueueRows } from '../queue/queue.ts';
 import type { Fact } from '../rules/attribute.ts';
 import { dependency } from '../rules/depends.ts';
+import { NEWER_STATE, STATE_COLUMNS } from '../facts/totals.ts';
 import type { Columns } from './read-items.ts';
 
 export interface IntakeBatch {
@@ -111,18 +112,6 @@ const ADDED = sql`added as (
       select f.profile_id, f.ordinal, k.fact_id, count(*) as count, sum(f.value) as sum, min(f.occurred_at) as first_at, max(f.occurred_at) as last_at
       from fresh f cross join lateral (values (0), (f.type_id)) as k (fact_id)
       group by f.profile_id, f.ordinal, k.fact_id)`;
-
-const STATE_COLUMNS = sql`, state, state_at, state_activity, state_instant`;
-
-/** The newest by (occurred_at, id) stands, in whatever order they come. */
-const NEWER_STATE = (() => {
-  const isNewer = sql`(totals.state_at is null or (excluded.state_at, excluded.state_activity) > (totals.state_at, totals.state_activity))`;
-  return sql`,
-        state = case when ${isNewer} then excluded.state else totals.state end,
-        state_at = case when ${isNewer} then excluded.state_at else totals.state_at end,
-        state_activity = case when ${isNewer} then excluded.state_activity else totals.state_activity end,
-        state_instant = case when ${isNewer} then excluded.state_instant else totals.state_instant end`;
-})();
 
 /** As parseInstant reads it: PostgreSQL by itself rounds what is finer than microseconds. */
 const instantOf = (text: Sql): Sql => sql`regexp_replace(${text}, '([.][0-9]{6})[0-9]+', '\\1')::timestamptz`;

@@ -7,6 +7,8 @@ import type { Context } from '../context.ts';
 import { sql, type Queryable } from '../database/database.ts';
 import { ApiError } from '../errors.ts';
 import { elementsOf, type Elements } from '../http/elements.ts';
+import { findAliases, resolveIds } from '../profiles/alias-store.ts';
+import { readUuid } from '../ids.ts';
 import { findProfileIdsByCustomIds } from '../profiles/profile-store.ts';
 import type { IntakeAnswer } from './activity.ts';
 import { createQueueStart, findOldestLive } from '../queue/queue.ts';
@@ -46,12 +48,18 @@ export function createIntake(context: Context): Intake {
 
   const listKnownIds = createKnownIds(context);
 
-  const store = async (application: Application, sender: Sender, items: Elements): Promise<Outcome> => {
+  const store = async (application: Application, given: Sender, items: Elements): Promise<Outcome> => {
+    let sender = given;
     let catalogue = await context.catalogues.get(application.id);
     let refusedTypes: ReadonlySet<string> = new Set();
     for (let attempt = 1; ; attempt++) {
       const now = context.clock.now();
       const read = await readItems(items, { sender, catalogue, now, refusedTypes });
+      if (sender.kind === 'profile' && !sender.aliases && read.otherIds.size > 0) {
+        const aliases = await findOwnAliases(context.db, application.id, sender.profile.id, read.otherIds);
+        sender = { ...sender, aliases };
+        if (aliases.size > 0) continue;
+      }
       if (read.unknownTypes.size > 0) {
         // Apart, since the catalogue that is read next is everybody's.
         refusedTypes = await context.db.apart(() => nameTypes(context, application.id, read.unknownTypes));
@@ -74,6 +82,31 @@ export function createIntake(context: Context): Intake {
     }
   };
 
+  /** Those of profiles that were merged count for the ones that they were merged into. */
+  const storeAll = async (
+    application: Application,
+    sender: Sender,
+    items: Elements,
+  ): Promise<{ accepted: number; duplicates: number; rejected: Rejected[] }> => {
+    const { read, repeats, stored } = await store(application, sender, items);
+    const { moved, unknown } = await followMerged(context.db, application.id, read.columns, stored.unknown);
+    const rejected = [...read.rejected, ...unknownProfiles(read.columns, unknown)];
+    const repeated = await knownAmong(context.db, application.id, sender, read.doubtful);
+    for (const item of read.doubtful)
+      if (!repeated.has(item)) rejected.push({ index: item.index, id: item.id, errors: item.errors });
+    let { accepted } = stored;
+    let duplicates = read.columns.id.length - stored.unknown.length - stored.accepted + repeated.size + repeats;
+    for (const [targetId, indexes] of moved) {
+      const target: Sender =
+        sender.kind === 'admin' ? sender : { ...sender, profile: { ...sender.profile, id: targetId } };
+      const answer = await storeAll(application, target, onBehalf(items, indexes, targetId));
+      accepted += answer.accepted;
+      duplicates += answer.duplicates;
+      rejected.push(...answer.rejected.map((item) => ({ ...item, index: indexes[item.index] ?? item.index })));
+    }
+    return { accepted, duplicates, rejected };
+  };
+
   return {
     async receive(application, sender, sent) {
       const items = 'read' in sent ? sent : elementsOf(sent);
@@ -81,17 +114,12 @@ export function createIntake(context: Context): Intake {
       const leave = context.db.isTogether() ? () => {} : await enter(items.length);
       const startedAt = performance.now();
       try {
-        const { read, repeats, stored } = await store(application, sender, items);
-        const rejected = [...read.rejected, ...unknownProfiles(read.columns, stored.unknown)];
-        const repeated = await knownAmong(context.db, application.id, sender, read.doubtful);
-        for (const item of read.doubtful)
-          if (!repeated.has(item)) rejected.push({ index: item.index, id: item.id, errors: item.errors });
+        const { accepted, duplicates, rejected } = await storeAll(application, sender, items);
         rejected.sort((a, b) => a.index - b.index);
-        const duplicates = read.columns.id.length - stored.unknown.length - stored.accepted + repeated.size + repeats;
-        meters.activities.inc({ result: 'accepted' }, stored.accepted);
+        meters.activities.inc({ result: 'accepted' }, accepted);
         meters.activities.inc({ result: 'duplicate' }, duplicates);
         meters.activities.inc({ result: 'rejected' }, rejected.length);
-        return { accepted: stored.accepted, duplicates, rejected: presentRejected(rejected) };
+        return { accepted, duplicates, rejected: presentRejected(rejected) };
       } finally {
         meters.seconds.observe((performance.now() - startedAt) / 1000);
         leave();
@@ -132,6 +160,55 @@ function forget(columns: Columns, known: ReadonlySet<string>): number {
   return keeps.length - columns.id.length;
 }
 
+/** These items, each of which was sound, as if another profile's id stood in them. */
+const onBehalf = (items: Elements, indexes: readonly number[], profileId: string): Elements => ({
+  length: indexes.length,
+  read(index) {
+    const { value, problems } = items.read(indexes[index] ?? -1);
+    return { value: { ...(value as object), profile_id: profileId }, problems };
+  },
+});
+
+/** Of these ids and custom ids those that lead to the profile as well, since others were merged into it. */
+async function findOwnAliases(
+  db: Queryable,
+  applicationId: number,
+  profileId: string,
+  said: ReadonlySet<string>,
+): Promise<ReadonlySet<string>> {
+  const texts = [...said];
+  const [aliases, owners] = await Promise.all([
+    findAliases(
+      db,
+      applicationId,
+      texts.flatMap((text) => readUuid(text) ?? []),
+    ),
+    findProfileIdsByCustomIds(db, applicationId, texts),
+  ]);
+  const own = [...aliases].flatMap(([alias, target]) => (target.id === profileId ? [alias] : []));
+  for (const [customId, owner] of owners) if (owner === profileId) own.push(customId);
+  return new Set(own);
+}
+
+/** Of the places without a profile: indexes of items whose id leads to a profile, by that one, and the places that are left. */
+async function followMerged(
+  db: Queryable,
+  applicationId: number,
+  columns: Columns,
+  places: number[],
+): Promise<{ moved: Map<string, number[]>; unknown: number[] }> {
+  const moved = new Map<string, number[]>();
+  const idAt = (place: number): string | null => columns.profileId[place - 1] ?? null;
+  const ids = places.flatMap((place) => idAt(place) ?? []);
+  const aliases = await findAliases(db, applicationId, [...new Set(ids)]);
+  const unknown = places.filter((place) => {
+    const target = aliases.get(idAt(place) ?? '');
+    if (target) moved.set(target.id, [...(moved.get(target.id) ?? []), columns.index[place - 1] ?? 0]);
+    return !target;
+  });
+  return { moved, unknown };
+}
+
 function unknownProfiles(columns: Columns, places: number[]): Rejected[] {
   return places.map((place) => {
     const at = place - 1;
@@ -155,12 +232,18 @@ async function knownAmong(
   if (doubtful.length === 0) return new Set();
   const customIds = doubtful.flatMap(({ customId }) => customId ?? []);
   const owners = await findProfileIdsByCustomIds(db, applicationId, customIds);
+  const meant = await resolveIds(
+    db,
+    applicationId,
+    doubtful.flatMap(({ profileId }) => profileId ?? []),
+  );
   // A profile's from before senders were told apart stands as it was sent.
   const idsOf = (item: Doubtful): string[] =>
     sender.kind === 'profile' ? [item.storedId, readStoredId(item.storedId).id] : [item.storedId];
-  const owned = doubtful.flatMap((item) =>
-    idsOf(item).map((id) => ({ item, id, profileId: item.profileId ?? owners.get(item.customId ?? '') ?? null })),
-  );
+  const owned = doubtful.flatMap((item) => {
+    const profileId = item.profileId === null ? (owners.get(item.customId ?? '') ?? null) : meant(item.profileId);
+    return idsOf(item).map((id) => ({ item, id, profileId }));
+  });
   const { rows } = await db.query<{ n: number }>(sql`
     select d.n from unnest(${owned.map(({ profileId }) => profileId)}::uuid[], ${owned.map(({ id }) => id)}::text[])
       with ordinality as d (profile_id, id, n)

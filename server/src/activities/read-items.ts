@@ -19,8 +19,9 @@ import {
 } from './activity.ts';
 import { storedId, type SentBy } from './stored-id.ts';
 
-/** Who sends: an admin for any profile, or a profile for itself. */
-export type Sender = { kind: 'admin' } | { kind: 'profile'; profile: Pick<Profile, 'id' | 'custom_id'> };
+/** Who sends: an admin for any profile, or a profile for itself. `aliases` are ids and custom ids that lead to it as well. */
+export type Sender =
+  { kind: 'admin' } | { kind: 'profile'; profile: Pick<Profile, 'id' | 'custom_id'>; aliases?: ReadonlySet<string> };
 
 export interface Rejected {
   index: number;
@@ -47,6 +48,8 @@ export interface ReadItems {
   rejected: Rejected[];
   /** Sound items of these types wait until the types are known; read again then. */
   unknownTypes: Set<string>;
+  /** Ids and custom ids that a profile says are its own; some may be, of profiles that were merged into it. */
+  otherIds: Set<string>;
   /** Refused as things stand now, but maybe the repeat of something that was stored when they stood otherwise. */
   doubtful: Doubtful[];
 }
@@ -63,6 +66,8 @@ const FIELDS = new Set(['id', 'type', 'profile_id', 'custom_id', 'occurred_at', 
 /** Of one item: who sends hundreds of them does not read them all. */
 const MAX_PROBLEMS = 20;
 const MAX_UNKNOWN_FIELDS = 10;
+/** Of a batch that are looked up: an app has kept one or two. */
+const MAX_OTHER_IDS = 20;
 
 export interface ReadOptions {
   sender: Sender;
@@ -87,6 +92,7 @@ export async function readItems(items: Elements, options: ReadOptions): Promise<
     columns: { index: [], id: [], profileId: [], customId: [], typeId: [], occurredAt: [], value: [], data: [] },
     rejected: [],
     unknownTypes: new Set(),
+    otherIds: new Set(),
     doubtful: [],
   };
   const states = new Map<number, Fact[]>();
@@ -132,7 +138,7 @@ function readItem(reading: Reading, { value: item, problems: unsound }: ReadElem
   }
   const typeName = item['type'];
   const type = readType(reading, typeName, problems);
-  const profileId = readProfileId(reading.sender, item, problems);
+  const profileId = readProfileId(reading, item, problems);
   const value = readValue(reading.sender, item['value'], problems);
   if (typeof id === 'string' && !isReachable(id)) doubts.add('id', UNREACHABLE);
   const data = readData(reading, item['data'], type, problems, doubts);
@@ -193,15 +199,23 @@ function readType(
 }
 
 /** The profile's id; undefined where custom_id names it. */
-function readProfileId(sender: Sender, item: Record<string, unknown>, problems: Problems): string | undefined {
+function isOwn({ sender, result }: Reading, said: unknown, own: string | null): boolean {
+  if (typeof said !== 'string') return false;
+  if (said === own || (sender.kind === 'profile' && sender.aliases?.has(said) === true)) return true;
+  if (result.otherIds.size < MAX_OTHER_IDS) result.otherIds.add(said);
+  return false;
+}
+
+function readProfileId(reading: Reading, item: Record<string, unknown>, problems: Problems): string | undefined {
+  const { sender } = reading;
   const sent = item['profile_id'] ?? undefined;
   const customId = item['custom_id'] ?? undefined;
   if (sender.kind === 'profile') {
     const { profile } = sender;
-    if (sent !== undefined && (typeof sent !== 'string' || readUuid(sent) !== profile.id)) {
+    if (sent !== undefined && !isOwn(reading, typeof sent === 'string' ? readUuid(sent) : sent, profile.id)) {
       problems.add('profile_id', 'A profile may send its own activities only.');
     }
-    if (customId !== undefined && customId !== profile.custom_id) {
+    if (customId !== undefined && !isOwn(reading, customId, profile.custom_id)) {
       problems.add('custom_id', 'A profile may send its own activities only.');
     }
     return profile.id;

@@ -14,6 +14,7 @@ const BY_PROFILE = [
   'queue',
   'backfill_touched',
   'new_events',
+  'profile_aliases',
 ];
 const BY_GROUP = ['group_heads', 'group_epochs', 'changes', 'group_sizes', 'verifications'];
 const REFERENCE = [

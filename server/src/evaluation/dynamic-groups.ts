@@ -22,6 +22,7 @@ import {
   watch,
 } from './definitions.ts';
 import { explainMember } from './explain-member.ts';
+import { mergeMemberships } from './merge-memberships.ts';
 import { freeze, requestFill } from './failures.ts';
 import { rulesCache } from './rules-cache.ts';
 
@@ -75,6 +76,7 @@ export function dynamicGroups(context: Pick<Context, 'db' | 'clock'>): DynamicGr
       const explained = await explainMember({ ...context, rules }, application, group, profileId);
       return explained && { ...explained };
     },
+    merge: (applicationId, work) => mergeMemberships({ ...context, rules }, applicationId, work),
     asOf: async (db, group) => (await present(db, [group])).get(group.id)?.evaluation.as_of ?? null,
 
     async refill(tx, applicationId, groupIds, now) {

@@ -44,9 +44,9 @@ export interface SliceResult {
 }
 
 /** Rules or heads are newer than what this process read. */
-class StaleRules extends Error {}
+export class StaleRules extends Error {}
 
-const MAX_ATTEMPTS = 20;
+export const MAX_ATTEMPTS = 20;
 
 /** Evaluates these rows and takes them off the queue. */
 export async function evaluateSlice(
@@ -131,7 +131,7 @@ async function evaluateInTransaction(
   return { rows: rows.length, queuedAt, profiles: byProfile.size, evaluated, changes: done, at: now };
 }
 
-async function readTimes(
+export async function readTimes(
   tx: Queryable,
   clock: Clock,
   applicationId: number,
@@ -160,7 +160,7 @@ interface Slice {
 }
 
 /** Since when time must be walked for these rows: a clock row is about what lies before the sweep that queued it. */
-const sinceOf = (rows: readonly QueueRow[], swept: Instant): Instant =>
+export const sinceOf = (rows: readonly QueueRow[], swept: Instant): Instant =>
   Math.min(swept, ...rows.map((row) => row.since ?? swept));
 
 async function loadSlice(
@@ -229,7 +229,11 @@ const NO_GROUPS: ReadonlySet<string> = new Set();
 const NO_PINS: ReadonlyMap<string, Pin> = new Map();
 const NEVER: ReadonlyMap<string, Instant> = new Map();
 
-async function loadHeads(tx: Queryable, { rules, heads }: Slice, groupIds: string[]): Promise<void> {
+export async function loadHeads(
+  tx: Queryable,
+  { rules, heads }: Pick<Slice, 'rules' | 'heads'>,
+  groupIds: string[],
+): Promise<void> {
   const { rows } = await tx.query<Head & { group_id: string }>(sql`
     select group_id, epoch, filling, as_of, served_ruleset_id from group_heads where group_id = any (${groupIds}::uuid[])`);
   for (const { group_id, ...head } of rows) {
@@ -241,7 +245,7 @@ async function loadHeads(tx: Queryable, { rules, heads }: Slice, groupIds: strin
   if (groupIds.some((id) => rules.groups.has(id) && !heads.has(id))) throw new StaleRules();
 }
 
-async function loadMembers(
+export async function loadMembers(
   tx: Queryable,
   profileIds: string[],
   groupIds: string[],
@@ -263,7 +267,7 @@ async function loadMembers(
   return found;
 }
 
-async function loadPins(
+export async function loadPins(
   tx: Queryable,
   profileIds: string[],
   groupIds: string[],

@@ -5,12 +5,13 @@ import { nullable } from '../http/schemas.ts';
 import { Type, type Static } from 'typebox';
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
-import { sql } from '../database/database.ts';
+import { sql, type Queryable } from '../database/database.ts';
 import { conflict, notFound, ValidationError, type FieldErrors } from '../errors.ts';
 import type { Group } from '../groups/group.ts';
 import { getGroup } from '../groups/group-service.ts';
 import { readUuid } from '../ids.ts';
 import { formatInstant, parseInstant, type Instant } from '../instant.ts';
+import { orItsTarget } from '../profiles/alias-store.ts';
 import { enqueueRows } from '../queue/queue.ts';
 import { groupKey } from './rules-cache.ts';
 
@@ -94,22 +95,32 @@ export async function setPin(
   const now = context.clock.now();
   const pin = readPin(fields, now);
   return context.db.transaction(async (tx) => {
-    const { rows: profiles } = await tx.query<{ ordinal: number }>(sql`
-      select ordinal from profiles where id = ${profileId} and application_id = ${application.id} for key share`);
-    const [profile] = profiles;
+    const profile = await orItsTarget(tx, profileId, (id) => holdProfile(tx, application.id, id));
     if (!profile) throw notFound();
     const { rows } = await tx.query<PinRow>(sql`
       insert into pins (profile_id, group_id, application_id, ordinal, pin, reason, expires_at, created_at, created_by)
-      values (${profileId}, ${group.id}, ${application.id}, ${profile.ordinal}, ${pin.pin}, ${pin.reason},
+      values (${profile.id}, ${group.id}, ${application.id}, ${profile.ordinal}, ${pin.pin}, ${pin.reason},
         ${pin.expires_at === null ? null : formatInstant(pin.expires_at)}, ${formatInstant(now)}, ${actor})
       on conflict (profile_id, group_id) do update set pin = excluded.pin, reason = excluded.reason, expires_at = excluded.expires_at,
         created_at = excluded.created_at, created_by = excluded.created_by
       returning profile_id, group_id, pin, reason, expires_at, created_at, created_by`);
-    await queuePin(tx, application.id, { id: profileId, ordinal: profile.ordinal }, group.id, now);
+    await queuePin(tx, application.id, profile, group.id, now);
     const [row] = rows;
     if (!row) throw new Error('an upsert gives its row');
     return presentPin(row);
   });
+}
+
+interface HeldProfile {
+  id: string;
+  ordinal: number;
+}
+
+/** Until the transaction ends the profile is neither erased nor merged. */
+async function holdProfile(tx: Queryable, applicationId: number, id: string): Promise<HeldProfile | undefined> {
+  const { rows } = await tx.query<HeldProfile>(sql`
+    select id, ordinal from profiles where id = ${id} and application_id = ${applicationId} for key share`);
+  return rows[0];
 }
 
 /** The rule decides again. */
@@ -123,11 +134,13 @@ export async function deletePin(
   const profileId = readUuid(profileText);
   if (profileId === undefined) throw notFound();
   await context.db.transaction(async (tx) => {
-    const { rows } = await tx.query<{ ordinal: number }>(sql`
-      delete from pins where profile_id = ${profileId} and group_id = ${group.id} returning ordinal`);
-    const [row] = rows;
-    if (!row) throw notFound();
-    await queuePin(tx, application.id, { id: profileId, ordinal: row.ordinal }, group.id, context.clock.now());
+    const profile = await orItsTarget(tx, profileId, async (id) => {
+      const { rows } = await tx.query<HeldProfile>(sql`
+        delete from pins where profile_id = ${id} and group_id = ${group.id} returning profile_id as id, ordinal`);
+      return rows[0];
+    });
+    if (!profile) throw notFound();
+    await queuePin(tx, application.id, profile, group.id, context.clock.now());
   });
 }
 

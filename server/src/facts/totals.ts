@@ -18,6 +18,18 @@ export const plainFact = (typeId: number): CountedFact => ({
   valueType: null,
 });
 
+export const STATE_COLUMNS = sql`, state, state_at, state_activity, state_instant`;
+
+/** The newest by (occurred_at, id) stands, in whatever order they come. */
+export const NEWER_STATE = (() => {
+  const isNewer = sql`(totals.state_at is null or (excluded.state_at, excluded.state_activity) > (totals.state_at, totals.state_activity))`;
+  return sql`,
+        state = case when ${isNewer} then excluded.state else totals.state end,
+        state_at = case when ${isNewer} then excluded.state_at else totals.state_at end,
+        state_activity = case when ${isNewer} then excluded.state_activity else totals.state_activity end,
+        state_instant = case when ${isNewer} then excluded.state_instant else totals.state_instant end`;
+})();
+
 /** How many activities are in memory while states are read again. */
 const PAGE = 2_000;
 

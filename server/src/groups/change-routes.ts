@@ -12,7 +12,7 @@ import { formatInstant } from '../instant.ts';
 import { listChanges, listSizes, listSizesOfMany } from './change-service.ts';
 import { GroupParams } from './group-routes.ts';
 
-const CAUSES = ['activity', 'clock', 'profile', 'group', 'rule', 'pin', 'manual', 'import', 'erased'];
+const CAUSES = ['activity', 'clock', 'profile', 'group', 'rule', 'pin', 'manual', 'import', 'erased', 'merged'];
 
 const ChangeResource = Type.Object(
   {

@@ -44,6 +44,34 @@ export interface DynamicGroups extends Refills {
   explain(application: Application, group: Group, profileId: string): Promise<Record<string, unknown> | undefined>;
   /** Up to when `?as_of=` may ask: evaluation.as_of. */
   asOf(db: Queryable, group: Group): Promise<Instant | null>;
+  /** A transaction in which two profiles become one, and with them their memberships. Tried again where it met others. */
+  merge<T>(applicationId: number, work: (tx: Queryable, merge: MembershipMerge) => Promise<T>): Promise<T>;
+}
+
+export interface MergingProfile {
+  id: string;
+  ordinal: number;
+}
+
+/** What of a merge concerns memberships: the calls come in this order, in one transaction. */
+export interface MembershipMerge {
+  /**
+   * The caller holds both histories and the rows of both profiles, and has changed nothing of them. Returns the instant of
+   * the merge, which is not before the one given.
+   */
+  begin(source: MergingProfile, target: MergingProfile, earliest: Instant): Promise<Instant>;
+  /**
+   * Facts and attributes are the target's by now. Brings both profiles' memberships up to the instant as if nothing had
+   * happened, then lets the source leave every group and gives the target what all of it amounts to. From here on nobody
+   * else lets them enter a group. The source's row is still there; its rows in pins, members and queue are not.
+   */
+  finish(): Promise<MergedMembership>;
+}
+
+/** What changed for the target, by group. */
+export interface MergedMembership {
+  entered: string[];
+  left: string[];
 }
 
 /**

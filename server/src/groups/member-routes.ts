@@ -248,10 +248,10 @@ export function memberRoutes(app: App, context: Context): void {
     },
     async (request) => {
       const application = await context.applications.get(request.params.client_id);
-      const { group: text, profile_id: profileId } = request.params;
-      const { group, isMember, since } = await service.getMembership(context, application, text, profileId);
+      const { group: text, profile_id: id } = request.params;
+      const { group, profileId, isMember, since } = await service.getMembership(context, application, text, id);
       if (group.membership_type === 'dynamic') {
-        const explained = await context.dynamicGroups.explain(application, group, profileId.toLowerCase());
+        const explained = await context.dynamicGroups.explain(application, group, profileId);
         if (!explained) throw notFound();
         const membership = explained as Static<typeof MembershipResource>; // the evaluation answers in this shape
         const pin = membership.pin as { created_by: string } | null | undefined; // likewise

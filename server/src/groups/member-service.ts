@@ -7,6 +7,7 @@ import type { PageRequest } from '../database/page.ts';
 import { ValidationError, invalid, notFound } from '../errors.ts';
 import { readUuid } from '../ids.ts';
 import { formatInstant, parseInstant, type Instant } from '../instant.ts';
+import { findAliases, orItsTarget } from '../profiles/alias-store.ts';
 import { findProfile, findProfileIdsByCustomIds } from '../profiles/profile-store.ts';
 import { pageOfMembersAsOf, type MemberAsOf } from './change-store.ts';
 import type { Group } from './group.ts';
@@ -87,7 +88,23 @@ export async function addMembers(
   if (!done) throw notFound();
   if (done.entered === wanted && wanted.length === sent.ids.length)
     return { successfully_added: sent.ids, already_added: [], invalid_ids: [] };
-  return sortOut(sent.ids, profileIds, new Set(done.entered), new Set(done.already));
+  const [entered, already] = [new Set(done.entered), new Set(done.already)];
+  const known = (id: string): boolean => entered.has(id) || already.has(id);
+  // Ids that profiles had before they were merged.
+  const aliases = await findAliases(
+    context.db,
+    application.id,
+    wanted.filter((id) => !known(id)),
+  );
+  const targets = [...new Set([...aliases.values()].map(({ id }) => id))].filter((id) => !known(id));
+  if (targets.length > 0) {
+    const more = await addToGroup(context.db, targets, options);
+    if (!more) throw notFound();
+    for (const id of more.entered) entered.add(id);
+    for (const id of more.already) already.add(id);
+  }
+  const meant = profileIds.map((id) => (id === undefined ? undefined : (aliases.get(id)?.id ?? id)));
+  return sortOut(sent.ids, meant, entered, already);
 }
 
 /** Each sent id into the list that it belongs to; the same profile in another spelling is told once. */
@@ -130,8 +147,14 @@ export async function removeMembers(
     at: context.clock.now(),
     cause: 'manual' as const,
   };
-  const left = await context.db.transaction((tx) => leaveGroup(tx, distinct(sent.ids, profileIds), options));
-  if (left === undefined) throw notFound();
+  const wanted = distinct(sent.ids, profileIds);
+  await context.db.transaction(async (tx) => {
+    if ((await leaveGroup(tx, wanted, options)) === undefined) throw notFound();
+    // Asked afterwards: of a profile that is being merged at this moment the rows were waited for.
+    const aliases = await findAliases(tx, application.id, wanted);
+    const targets = [...new Set([...aliases.values()].map(({ id }) => id))];
+    if (targets.length > 0) await leaveGroup(tx, targets, options);
+  });
 }
 
 /** A group of up to so many members can be ordered and searched by nickname: all of them are read for each page. */
@@ -205,6 +228,8 @@ export async function listMembersAsOf(
 
 export interface Membership {
   group: Group;
+  /** The profile that the id means. */
+  profileId: string;
   isMember: boolean;
   since: Instant | null;
 }
@@ -220,11 +245,12 @@ export async function getMembership(
   return context.db.transaction(
     async (tx) => {
       const group = await getGroup(tx, application.id, text);
-      const profile = id === undefined ? undefined : await findProfile(tx, application.id, id);
+      const profile =
+        id === undefined ? undefined : await orItsTarget(tx, id, (current) => findProfile(tx, application.id, current));
       const head = await findHead(tx, group.id);
       if (!profile || !head) throw notFound();
       const since = await store.findMember(tx, group.id, head.epoch, profile.id);
-      return { group, isMember: since !== undefined, since: since ?? null };
+      return { group, profileId: profile.id, isMember: since !== undefined, since: since ?? null };
     },
     { isolation: 'repeatable read' },
   );

@@ -5,8 +5,9 @@ import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
 import { ApiError, conflict, notFound } from '../errors.ts';
 import { readUuid } from '../ids.ts';
+import { findAliases, listOrdinalAliases, listOrdinalAliasesOf } from '../profiles/alias-store.ts';
 import { findProfileIdsByCustomIds } from '../profiles/profile-store.ts';
-import { buildBitset, popcount, has, type Bitset } from '../rules/bitset.ts';
+import { buildBitset, fromOrdinals, has, or, popcount, type Bitset } from '../rules/bitset.ts';
 import { findGroup, getGroup, requireStatic } from './group-service.ts';
 import type { SentId } from '../files/id-list.ts';
 import { tryWithLock } from './replace-lock.ts';
@@ -140,15 +141,23 @@ async function findAll(
     profileIds.filter((id) => id !== undefined),
   );
   let place = 0;
-  return sent.map(({ id }, index) => ({ id, ordinal: profileIds[index] === undefined ? undefined : found[place++] }));
+  const ordinals = profileIds.map((id) => (id === undefined ? undefined : found[place++]));
+  // Ids that profiles had before they were merged.
+  const unknown = profileIds.filter((id, index): id is string => id !== undefined && ordinals[index] === undefined);
+  const aliases = await findAliases(context.db, application.id, unknown);
+  return sent.map(({ id }, index) => ({
+    id,
+    ordinal: ordinals[index] ?? aliases.get(profileIds[index] ?? '')?.ordinal,
+  }));
 }
 
 async function switchTo(
   context: Context,
   application: Application,
   groupId: string,
-  target: Bitset,
+  list: Bitset,
 ): Promise<SwitchResult> {
+  let target = list;
   const plan: SwitchPlan = {
     groupId,
     applicationId: application.id,
@@ -156,10 +165,21 @@ async function switchTo(
     rulesetId: null,
     // eslint-disable-next-line require-yield -- the whole of it is known
     async *target() {
+      // Whoever was merged since the list was read is meant all the same.
+      const aliases = await listOrdinalAliases(context.db, application.id);
+      const meant = aliases.filter(({ ordinal }) => has(list, ordinal)).map(({ targetOrdinal }) => targetOrdinal);
+      target = or(list, fromOrdinals(meant));
       return target;
     },
-    decide: async (_tx, profiles) =>
-      new Set(profiles.map(({ ordinal }) => ordinal).filter((ordinal) => has(target, ordinal))),
+    async decide(tx, profiles) {
+      const merged = await listOrdinalAliasesOf(
+        tx,
+        profiles.map(({ profileId }) => profileId),
+      );
+      for (const { ordinal, targetOrdinal } of merged)
+        if (has(target, ordinal)) target = or(target, fromOrdinals([targetOrdinal]));
+      return new Set(profiles.map(({ ordinal }) => ordinal).filter((ordinal) => has(target, ordinal)));
+    },
   };
   for (let waited = 0; waited <= MAX_WAIT_MS; waited += WAIT_MS) {
     const done = await tryWithLock(context.db, groupId, async () => {

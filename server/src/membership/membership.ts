@@ -11,7 +11,8 @@ import { dependency } from '../rules/depends.ts';
 import { holdOffErasing } from './erasing.ts';
 import { EpochMoved, findHeads, lockHeads, type Head } from './head.ts';
 
-export type ChangeCause = 'activity' | 'clock' | 'profile' | 'group' | 'rule' | 'pin' | 'manual' | 'import' | 'erased';
+export type ChangeCause =
+  'activity' | 'clock' | 'profile' | 'group' | 'rule' | 'pin' | 'manual' | 'import' | 'erased' | 'merged';
 
 export interface MembershipChange {
   groupId: string;

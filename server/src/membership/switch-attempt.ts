@@ -86,6 +86,8 @@ export async function begin(
 ): Promise<Attempt> {
   const { groupId, applicationId } = plan;
   return db.transaction(async (tx) => {
+    // A merge that did not see this attempt is over before anything is read for it.
+    await holdOffErasing(tx, applicationId);
     // Waits for every step of an earlier attempt, also for what it does beside.
     await tx.query(sql`select from backfills where group_id = ${groupId} for update`);
     const { rows } = await tx.query<{ attempts: number }>(

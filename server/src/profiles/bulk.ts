@@ -94,7 +94,8 @@ async function upsert(
     for (let attempt = 0; attempt < 5; attempt++) {
       const id = await findProfileIdByCustomId(context.db.own, application.id, item.custom_id);
       if (id !== undefined) {
-        const profile = await updateProfile(context, application, id, item, 'admin');
+        const { custom_id: _same, ...fields } = item; // it may be one that came with a merged profile, beside its own
+        const profile = await updateProfile(context, application, id, fields, 'admin');
         return { ...base, status: 'updated', id: profile.id };
       }
       const created = await tryCreateProfile(context, application, item, 'admin');

@@ -30,6 +30,7 @@ import {
 import { ProfileFilterQuery, readProfileFilter } from './profile-filter.ts';
 import * as service from './profile-service.ts';
 import * as store from './profile-store.ts';
+import { resolveIds } from './alias-store.ts';
 import { reach, reachToChange, type ProfileRequest } from './reach.ts';
 
 /** An item is what a request that makes one profile may be. */
@@ -318,6 +319,7 @@ export function profileRoutes(app: App, context: Context): void {
     async (request) => {
       const application = await context.applications.get(request.params.client_id);
       const [page, filter] = readList(request);
+      if (filter?.ids) filter.ids = filter.ids.map(await resolveIds(context.db, application.id, filter.ids));
       const { rows, count } = await store.pageOfProfiles(context.db, application.id, filter, page);
       return presentPage(request, page, store.PROFILE_ORDER, rows, count, (profile) =>
         presentProfile(profile, application.client_id, request.origin),

@@ -16,6 +16,7 @@ import { enqueue, type QueueEntry } from '../queue/queue.ts';
 import { dependency } from '../rules/depends.ts';
 import type { Catalogue } from '../rules/attribute.ts';
 import { parseNumber } from '../rules/values.ts';
+import { deleteAliases, hasCustomIdAlias, orItsTarget } from './alias-store.ts';
 import { readAttributes } from './attribute-pairs.ts';
 import { generateNickname, nicknameProblem } from './nickname.ts';
 import {
@@ -74,7 +75,7 @@ function customIdProblem(
   return length < 1 || length > MAX_CUSTOM_ID ? `This must have 1 to ${MAX_CUSTOM_ID} characters.` : undefined;
 }
 
-const toStored = (pairs: AttributePair[]): store.StoredPair[] =>
+export const toStored = (pairs: AttributePair[]): store.StoredPair[] =>
   pairs.map((pair) => {
     const instant = parseInstant(pair.value);
     return {
@@ -200,25 +201,24 @@ export async function updateProfile(
 ): Promise<Profile> {
   const catalogue = await context.catalogues.get(application.id);
   return context.db.transaction(async (tx) => {
-    const before = await store.lockProfile(tx, application.id, id);
-    if (!before) throw notFound();
+    const before = await lockProfile(tx, application.id, id);
     requireMatch(ifMatch, before.updated_at);
     const now = Math.max(context.clock.now(), before.updated_at + 1); // the order of its events
     const { read, pairs } = readChange(catalogue, before, fields, writer);
     if (read.customId !== undefined && read.customId !== before.custom_id) {
       if (before.custom_id !== null) await releaseCustomId(tx, context, application, before.custom_id, now);
-      if (read.customId !== null && !(await store.reserveCustomId(tx, application.id, read.customId, id)))
+      if (read.customId !== null && !(await store.reserveCustomId(tx, application.id, read.customId, before.id)))
         throw customIdTaken(read.customId);
     }
-    await store.updateProfile(tx, application.id, id, read, formatInstant(now));
+    await store.updateProfile(tx, application.id, before.id, read, formatInstant(now));
     if (pairs)
       await store.replaceAttributes(
         tx,
-        { id, applicationId: application.id, ordinal: before.ordinal },
+        { id: before.id, applicationId: application.id, ordinal: before.ordinal },
         toStored(pairs),
       );
     await enqueue(tx, {
-      profileId: id,
+      profileId: before.id,
       ordinal: before.ordinal,
       applicationId: application.id,
       cause: 'profile',
@@ -228,7 +228,7 @@ export async function updateProfile(
     const changed = changedFields(before, read, pairs);
     if (changed.length > 0)
       await recordEvents(tx, [
-        { event: 'profile.updated', applicationId: application.id, profileId: id, changed, at: now },
+        { event: 'profile.updated', applicationId: application.id, profileId: before.id, changed, at: now },
       ]);
     return {
       ...before,
@@ -240,6 +240,13 @@ export async function updateProfile(
       updated_at: now,
     };
   });
+}
+
+/** The profile that the id means by now, locked; 404 where there is none. */
+async function lockProfile(tx: Queryable, applicationId: number, id: string): Promise<Profile> {
+  const profile = await orItsTarget(tx, id, (current) => store.lockProfile(tx, applicationId, current));
+  if (!profile) throw notFound();
+  return profile;
 }
 
 /** The dependency keys whose facts differ afterwards. */
@@ -256,7 +263,7 @@ function changedKeys(
 }
 
 /** The same as its event names them. */
-function changedFields(
+export function changedFields(
   before: Profile,
   read: { nickname?: string; customId?: string | null; customData?: string | null },
   pairs: AttributePair[] | undefined,
@@ -293,15 +300,21 @@ export function requireMatch(ifMatch: string | undefined, updatedAt: Instant): v
 /** Erases the profile, its tokens, memberships and activities. */
 export async function eraseProfile(context: Context, application: Application, id: string): Promise<void> {
   await context.db.transaction(async (tx) => {
-    await lockHistories(tx, application.id, [id]); // first, as intake does: no activity may slip in behind the deletion
-    const profile = await store.lockProfile(tx, application.id, id);
+    const profile = await orItsTarget(tx, id, async (current) => {
+      await lockHistories(tx, application.id, [current]); // first, as intake does: no activity may slip in behind the deletion
+      return store.lockProfile(tx, application.id, current);
+    });
     if (!profile) throw notFound();
     const now = Math.max(context.clock.now(), profile.updated_at + 1);
+    for (const customId of await deleteAliases(tx, profile.id))
+      await releaseCustomId(tx, context, application, customId, now);
     if (profile.custom_id !== null) await releaseCustomId(tx, context, application, profile.custom_id, now);
-    await store.deleteHistory(tx, id);
-    await lockForErasing(tx, application.id, id);
+    await store.deleteHistory(tx, profile.id);
+    await lockForErasing(tx, application.id, profile.id);
     await store.deleteProfile(tx, application.id, profile);
-    await recordEvents(tx, [{ event: 'profile.erased', applicationId: application.id, profileId: id, at: now }]);
+    await recordEvents(tx, [
+      { event: 'profile.erased', applicationId: application.id, profileId: profile.id, at: now },
+    ]);
     await removeFromGroups(tx, { id: profile.id, ordinal: profile.ordinal, applicationId: application.id }, now);
   });
 }
@@ -318,7 +331,7 @@ async function releaseCustomId(
   await store.upsertTombstone(tx, application.id, customIdHash(context, application, customId), formatInstant(now));
 }
 
-const customIdHash = (context: Context, application: Application, customId: string): Buffer =>
+export const customIdHash = (context: Context, application: Application, customId: string): Buffer =>
   context.secrets.fingerprint(`tombstone:${application.id}`, customId);
 
 /** A new access token; the others die unless they are kept. */
@@ -330,19 +343,19 @@ export async function rotateTokens(
 ): Promise<string> {
   const now = context.clock.now();
   const tokenId = newId();
-  await context.db.transaction(async (tx) => {
-    if (!(await store.lockProfile(tx, application.id, id))) throw notFound();
-    if (!keepExisting) await revoke(tx, id, now);
-    await store.insertToken(tx, id, tokenId, formatInstant(now));
+  return context.db.transaction(async (tx) => {
+    const profile = await lockProfile(tx, application.id, id);
+    if (!keepExisting) await revoke(tx, profile.id, now);
+    await store.insertToken(tx, profile.id, tokenId, formatInstant(now));
+    return context.tokens.sign({ clientId: application.client_id, profileId: profile.id, tokenId, now });
   });
-  return context.tokens.sign({ clientId: application.client_id, profileId: id, tokenId, now });
 }
 
 /** Every token of the profile dies, client-signed ones issued so far too. */
 export async function revokeTokens(context: Context, application: Application, id: string): Promise<void> {
   await context.db.transaction(async (tx) => {
-    if (!(await store.lockProfile(tx, application.id, id))) throw notFound();
-    await revoke(tx, id, context.clock.now());
+    const profile = await lockProfile(tx, application.id, id);
+    await revoke(tx, profile.id, context.clock.now());
   });
 }
 
@@ -365,11 +378,12 @@ export async function resolveClientToken(
   for (let attempt = 0; attempt < 5; attempt++) {
     const id = await store.findProfileIdByCustomId(quick, application.id, customProfileId);
     const profile = id === undefined ? undefined : await store.findProfile(quick, application.id, id);
-    if (profile && profile.custom_id !== customProfileId) continue; // it was given away between the two statements
+    const isOwn = profile?.custom_id === customProfileId;
+    if (profile && !isOwn && !(await hasCustomIdAlias(quick, profile.id, customProfileId))) continue; // it was given away between the statements
     if (profile && (profile.client_tokens_after ?? -Infinity) >= issuedAt)
       return { problem: 'The token was issued (iat) before the tokens of its profile were revoked.' };
     // Signed after the profile got this custom id, it cannot have been meant for an earlier holder.
-    if (profile && issuedAt > (profile.custom_id_since ?? Infinity)) return { profile };
+    if (profile && isOwn && issuedAt > (profile.custom_id_since ?? Infinity)) return { profile };
     const hash = customIdHash(context, application, customProfileId);
     const released = await store.findTombstone(quick, application.id, hash);
     if (released !== undefined && released >= issuedAt) {

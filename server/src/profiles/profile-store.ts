@@ -6,6 +6,7 @@ import type { ProfileEvent } from '../events/event.ts';
 import { recordEventStatement } from '../events/event-store.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { isFound, nicknameBegins, searchColumns } from './search.ts';
+import { forgetCustomIdAlias } from './alias-store.ts';
 import type { AttributePair, Profile, Writer } from './profile.ts';
 
 const FIELDS = sql`p.id, p.ordinal, p.nickname, p.custom_id, p.custom_id_since, p.custom_data, p.created_at, p.updated_at, p.client_tokens_after`;
@@ -144,7 +145,7 @@ export async function updateProfile(
   await tx.query(sql`update profiles set ${join(sets)} where id = ${id}`);
 }
 
-/** Moves a custom id to a profile; false where another one has it. */
+/** Gives a custom id to a profile, also one that a profile merged into it brought along; false where another one has it. */
 export async function reserveCustomId(
   tx: Queryable,
   applicationId: number,
@@ -154,7 +155,7 @@ export async function reserveCustomId(
   const { count } = await tx.query(sql`
     insert into custom_ids (custom_id, application_id, profile_id) values (${customId}, ${applicationId}, ${profileId})
     on conflict do nothing`);
-  return count === 1;
+  return count === 1 || (await forgetCustomIdAlias(tx, profileId, customId));
 }
 
 export async function releaseCustomId(tx: Queryable, applicationId: number, customId: string): Promise<void> {

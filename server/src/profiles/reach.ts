@@ -7,11 +7,12 @@ import type { Credential } from '../credential.ts';
 import { denied, notFound } from '../errors.ts';
 import { readUuid } from '../ids.ts';
 import type { Profile } from './profile.ts';
+import { orItsTarget } from './alias-store.ts';
 import * as store from './profile-store.ts';
 
 export type ProfileRequest = FastifyRequest<{ Params: { profile_id: string } }>;
 
-/** The profile in the path, if this credential may see it at all: another application's is 404. */
+/** The profile in the path, by an id that it has or had, if this credential may see it at all: another application's is 404. */
 export async function reach(
   context: Context,
   credential: Credential | undefined,
@@ -20,7 +21,8 @@ export async function reach(
   const id = readUuid(profileId);
   if (!id || !credential) throw notFound();
   if (credential.kind === 'profile' && credential.profile.id === id) return credential;
-  const profile = await store.findProfileAnywhere({ query: context.db.quick }, id);
+  const db = { query: context.db.quick };
+  const profile = await orItsTarget(db, id, (current) => store.findProfileAnywhere(db, current));
   if (!profile) throw notFound();
   const application = await context.applications.getById(profile.application_id);
   const isOwn =

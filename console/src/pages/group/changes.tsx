@@ -19,6 +19,7 @@ const CAUSES: Record<string, string> = {
   manual: 'by hand',
   import: 'by an upload',
   erased: 'erased',
+  merged: 'merged',
 };
 
 const COLUMNS: Column[] = [
