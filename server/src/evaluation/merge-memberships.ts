@@ -8,7 +8,7 @@ import type { Clock } from '../clock.ts';
 import type { MembershipMerge, MergedMembership, MergingProfile } from '../groups/dynamic.ts';
 import type { Instant } from '../instant.ts';
 import { lockForErasing } from '../membership/erasing.ts';
-import { changeMembership, type MembershipChange } from '../membership/membership.ts';
+import { changeMembership, deletePrepared, type MembershipChange } from '../membership/membership.ts';
 import { dependency } from '../rules/depends.ts';
 import { NO_NEEDS, type ProfileState } from '../rules/state.ts';
 import { decide, GroupFailure, type Decision, type Head, type Pin, type QueueRow, type Subject } from './decide.ts';
@@ -348,5 +348,5 @@ async function forget({ tx, source, target }: Merge, rows: readonly QueueRow[]):
   if (ofTarget.length > 0)
     await tx.query(sql`delete from queue where profile_id = ${target.id} and seq = any (${ofTarget}::bigint[])`);
   await tx.query(sql`delete from queue where profile_id = ${source.id}`);
-  await tx.query(sql`delete from members where profile_id = ${source.id}`);
+  await deletePrepared(tx, source.id);
 }

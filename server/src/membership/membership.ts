@@ -293,5 +293,10 @@ export async function removeFromGroups(
     queueReaders: false,
     touched: changes,
   });
-  await tx.query(sql`delete from members where profile_id = ${profile.id}`);
+  await deletePrepared(tx, profile.id);
+}
+
+/** Rows that a switch prepared for a profile that has left every group and is about to be gone, or is. */
+export async function deletePrepared(tx: Queryable, profileId: string): Promise<void> {
+  await tx.query(sql`delete from members where profile_id = ${profileId}`);
 }
