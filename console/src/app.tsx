@@ -15,6 +15,7 @@ import { PeoplePage } from './pages/people.tsx';
 import { ProfilePage } from './pages/profile/profile.tsx';
 import { ProfilesPage } from './pages/profiles.tsx';
 import { SignInPage } from './pages/sign-in.tsx';
+import { UsagePage } from './pages/usage/usage.tsx';
 import { ApplicationProvider, useApplication, useSession } from './session.tsx';
 import { AwayBanner, Shell } from './shell.tsx';
 import { Empty } from './ui/bits.tsx';
@@ -78,6 +79,7 @@ function Pages() {
       <Route path={`${base}/attributes`} component={AttributesPage} />
       <Route path={`${base}/activities`} component={ActivitiesPage} />
       <Route path={`${base}/activities/types`} component={ActivityTypesPage} />
+      <Route path={`${base}/usage`} component={UsagePage} />
       {(isOwner || role === 'admin') && <Route path={`${base}/keys`} component={KeysPage} />}
       {isOwner && <Route path={`${base}/people`} component={PeoplePage} />}
       {isProducer && <Route path={`${base}/account`} component={AccountPage} />}

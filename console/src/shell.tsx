@@ -3,6 +3,7 @@
 import { useEffect, useRef, type ReactNode } from 'react';
 import {
   IconActivity,
+  IconChartBar,
   IconKey,
   IconLayoutDashboard,
   IconLogout,
@@ -38,6 +39,7 @@ const ITEMS: NavItem[] = [
   { to: 'profiles', label: 'Profiles', icon: <IconUser size={18} aria-hidden /> },
   { to: 'activities', label: 'Activities', icon: <IconActivity size={18} aria-hidden /> },
   { to: 'attributes', label: 'Attributes', icon: <IconTags size={18} aria-hidden /> },
+  { to: 'usage', label: 'Usage', icon: <IconChartBar size={18} aria-hidden /> },
   { to: 'keys', label: 'Keys and tokens', icon: <IconKey size={18} aria-hidden />, for: ['owner', 'admin'] },
   { to: 'people', label: 'People', icon: <IconUserShield size={18} aria-hidden />, for: ['owner'] },
 ];

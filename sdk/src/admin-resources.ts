@@ -357,3 +357,44 @@ export interface ProfileChange {
   /** Of a merge: the profile that stays. */
   into?: string;
 }
+
+export interface UsageOptions {
+  /** Default `day`. Days and weeks are UTC; weeks begin on Mondays. */
+  interval?: 'day' | 'week' | 'month';
+  /** ISO 8601; taken back to the start of its interval. Default: 30 days, 13 weeks or 12 months back. */
+  since?: string;
+  /** ISO 8601. Default: now. */
+  until?: string;
+}
+
+export interface UsageRow {
+  at: string;
+  active: number;
+  new: number;
+  /** Active, and made before the interval. */
+  returning: number;
+  activities: number;
+  /** Profiles at its end. */
+  total: number;
+  active_7d: number;
+  active_30d: number;
+}
+
+export interface Usage {
+  interval: 'day' | 'week' | 'month';
+  since: string;
+  until: string;
+  results: UsageRow[];
+}
+
+export interface Retention {
+  until: string;
+  results: { week: string; profiles: number; active: number[] }[];
+}
+
+export interface Duplicates {
+  until: string;
+  results: { at: string; new: number; single_day: number }[];
+  /** `network` is a name without the address. */
+  bursts: { at: string; network: string; profiles: number; without_activity: number }[];
+}

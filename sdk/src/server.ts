@@ -47,6 +47,7 @@ export function createAdminClient(options: AdminOptions) {
     getApplication: () => request<r.Application>('GET', root),
     /** Profiles, what is new and active by day, activities by minute, the largest and fastest groups, health of evaluation. */
     getStatistics: () => request<r.Statistics>('GET', `${root}statistics/`),
+    usage: usageCalls(request, root),
     profiles: profileCalls(request, root, options.clientId),
     groups: groupCalls(request, root),
     attributes: attributeCalls(request, root),
@@ -59,6 +60,17 @@ const path = (text: string): string => encodeURIComponent(text);
 
 /** A type with an index signature is not needed of filters: their values are what a query may hold. */
 const query = (...parts: (object | undefined)[]): Query => Object.assign({}, ...parts) as Query;
+
+function usageCalls(request: Request, root: string) {
+  return {
+    /** Active, new and returning profiles by day, week or month (UTC), with the rolling figures of 7 and 30 days. Exact. */
+    get: (options: r.UsageOptions = {}) => request<r.Usage>('GET', `${root}usage/`, { query: query(options) }),
+    /** How many of the profiles made in a week were active in it and in each of the twelve after it. */
+    retention: () => request<r.Retention>('GET', `${root}usage/retention/`),
+    /** Profiles never active on a second day, by the day they were made, and bursts from one network. */
+    duplicates: () => request<r.Duplicates>('GET', `${root}usage/duplicates/`),
+  };
+}
 
 function profileCalls(request: Request, root: string, clientId: string) {
   const byCustomId = (customId: string): string => `profile-by-custom-id/${path(clientId)}/${path(customId)}/`;

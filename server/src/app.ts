@@ -47,8 +47,10 @@ import { profileRoutes } from './profiles/profile-routes.ts';
 import { profileTokenRoutes } from './profiles/profile-token-routes.ts';
 import { checkSecretKey, readSecretKey } from './secret-key.ts';
 import { deriveSecrets } from './secrets.ts';
+import { createSheetChores, type SheetChores } from './sheets/sheet-chores.ts';
 import { createStatisticsChores, type StatisticsChores } from './statistics/statistics-chores.ts';
 import { statisticsRoutes } from './statistics/statistics-routes.ts';
+import { usageRoutes } from './usage/usage-routes.ts';
 import { stillValid } from './still-valid.ts';
 import { within } from './stopping.ts';
 
@@ -71,6 +73,8 @@ export interface GrandstandApp {
   worker: Worker;
   /** Counts for the overview, by itself when started. */
   statisticsChores: StatisticsChores;
+  /** Makes sheets of days that are over, by itself when started. */
+  sheetChores: SheetChores;
   /** What the very first start made, to be shown once. */
   firstStart: FirstStart | undefined;
   /** Of the link that makes the first owner, while there is no producer: `/invitation#<token>`. */
@@ -141,6 +145,7 @@ async function composeApp(
     };
     const factBuilder = createFactBuilder(context);
     const statisticsChores = createStatisticsChores(base);
+    const sheetChores = createSheetChores(base);
     const meters = evaluationMeters(metrics.registry);
     evaluationGauges(metrics.registry, base);
     const worker = createWorker(context, {
@@ -188,12 +193,14 @@ async function composeApp(
               sessionRoutes,
               producerRoutes,
               statisticsRoutes,
+              usageRoutes,
             ],
     });
     chores.wake();
     const folding = foldRows(db, log);
     factBuilder.start();
     statisticsChores.start();
+    sheetChores.start();
     evaluation =
       config.role === 'api'
         ? undefined
@@ -215,6 +222,7 @@ async function composeApp(
       context,
       worker,
       statisticsChores,
+      sheetChores,
       firstStart,
       firstOwnerToken,
       async close() {
@@ -227,6 +235,7 @@ async function composeApp(
             folding.stop(),
             factBuilder.stop(),
             statisticsChores.stop(),
+            sheetChores.stop(),
             evaluation?.stop(),
             worker.stop(),
           ]),

@@ -7,6 +7,7 @@ import { appCommand } from './commands/app.ts';
 import { backupCommand, restoreCommand } from './commands/backup.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { tokenCommand } from './commands/token.ts';
+import { usageCommand } from './commands/usage.ts';
 import { demoCommand } from './demo/command.ts';
 import { explain, main } from './main.ts';
 
@@ -24,6 +25,7 @@ const grandstand = defineCommand({
     app: appCommand,
     token: tokenCommand,
     demo: demoCommand,
+    usage: usageCommand,
     backup: backupCommand,
     restore: restoreCommand,
   },

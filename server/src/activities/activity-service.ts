@@ -9,6 +9,7 @@ import { formatInstant } from '../instant.ts';
 import { activityDependencies } from '../rules/depends.ts';
 import { orItsTarget } from '../profiles/alias-store.ts';
 import type { Activity } from './activity.ts';
+import { markInstant } from '../sheets/sheet-store.ts';
 import * as store from './activity-store.ts';
 import { SENDERS, storedId, type SentBy } from './stored-id.ts';
 import { lockHistories, plainFact, recomputeTotals } from '../facts/totals.ts';
@@ -49,6 +50,7 @@ async function remove(
     }
     const removed = found === undefined ? undefined : await store.deleteActivity(tx, applicationId, profileId, found);
     if (!removed) throw notFound(); // and nothing was written
+    await markInstant(tx, applicationId, profileId, removed.occurred_at);
     const facts = await store.listFactsOfType(tx, applicationId, removed.type_id);
     const touched = facts.filter((fact) => removed.data !== null && Object.hasOwn(removed.data, fact.key));
     await recomputeTotals(tx, applicationId, [profileId], [plainFact(0), plainFact(removed.type_id), ...touched]);

@@ -99,6 +99,7 @@ export async function listActivitySteps(
 export interface RemovedActivity {
   ordinal: number;
   type_id: number;
+  occurred_at: Instant;
   data: Record<string, unknown> | null;
 }
 
@@ -122,7 +123,7 @@ export async function deleteActivity(
 ): Promise<RemovedActivity | undefined> {
   const { rows } = await tx.query<RemovedActivity>(sql`
     delete from activities where profile_id = ${profileId} and id = ${id} and application_id = ${applicationId}
-    returning ordinal, type_id, data`);
+    returning ordinal, type_id, occurred_at, data`);
   return rows[0];
 }
 

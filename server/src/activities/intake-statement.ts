@@ -9,6 +9,7 @@
 
 import { sql, empty, type Queryable, type Sql } from '../database/database.ts';
 import type { Instant } from '../instant.ts';
+import { markDays } from '../sheets/sheet-store.ts';
 import { enqueueRows } from '../queue/queue.ts';
 import type { Fact } from '../rules/attribute.ts';
 import { dependency } from '../rules/depends.ts';
@@ -84,6 +85,7 @@ function batchStatement({ applicationId, version, columns, facts, now }: IntakeB
       group by t.profile_id having sum(t.count) = 0),
     confirmed as (
       update profiles p set has_activities = true from started s where p.id = s.profile_id returning p.id),
+    marked as (${markDays(applicationId, sql`select profile_id, occurred_at as at from fresh`)}),
     watched as materialized (
       select k.type_id, k.key
       from unnest(${plain(watchable)}::int[], ${texts(watchable.map((id) => dependency.activity(id)))}::text[]) as k (type_id, key)

@@ -15,6 +15,7 @@ const BY_PROFILE = [
   'backfill_touched',
   'new_events',
   'profile_aliases',
+  'sheet_marks',
 ];
 const BY_GROUP = ['group_heads', 'group_epochs', 'changes', 'group_sizes', 'verifications'];
 const REFERENCE = [
@@ -31,8 +32,9 @@ const REFERENCE = [
   'groups',
   'rulesets',
   'watched_keys',
+  'sheet_days',
 ];
-/** Each distributed by a column of its own. The rest (backfills, leases, sweeps, settings, webhooks) stays on the coordinator. */
+/** Each distributed by a column of its own. The rest (backfills, leases, sweeps, settings, webhooks, sheets) stays on the coordinator. */
 const BY_OWN: [table: string, column: string][] = [
   ['custom_ids', 'custom_id'],
   ['tombstones', 'custom_id_hash'],

@@ -30,7 +30,7 @@ describe('paths', () => {
   });
 
   it('hold 255 characters of four bytes, percent-encoded, and slashes and dots too', async () => {
-    for (const customId of ['𝄞'.repeat(255), 'a/b', '..', '.', 'ä b+c%20', '?#&', 'custom:x', ' ']) {
+    for (const customId of ['𝄞'.repeat(255), 'a/b', '...', 'ä b+c%20', '?#&', 'custom:x', ' ']) {
       const path = `profile-by-custom-id/${CLIENT_ID}/${encodeURIComponent(customId).replaceAll('.', '%2E')}/`;
       const raw = (method: string) =>
         sendRaw(

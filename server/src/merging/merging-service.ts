@@ -9,6 +9,7 @@ import type { Queryable } from '../database/database.ts';
 import { conflict, notFound } from '../errors.ts';
 import { recordEvents } from '../events/event-store.ts';
 import { lockHistories } from '../facts/totals.ts';
+import { markProfile } from '../sheets/sheet-store.ts';
 import { mergeHistories } from '../facts/merge-histories.ts';
 import type { MembershipMerge, MergedMembership } from '../groups/dynamic.ts';
 import { readUuid } from '../ids.ts';
@@ -138,6 +139,7 @@ async function mergeLocked(
   }
   // After whatever else happened to either.
   const now = await memberships.begin(source, target, Math.max(source.updated_at, target.updated_at) + 1);
+  await markProfile(tx, application.id, source.id);
   const history = await mergeHistories(tx, application.id, source, target);
   const attributes = mergeAttributes(target.attributes, source.attributes, context.catalogue);
   if (attributes.pairs.length > target.attributes.length) {

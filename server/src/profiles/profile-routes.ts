@@ -28,6 +28,7 @@ import {
   type Writer,
 } from './profile.ts';
 import { ProfileFilterQuery, readProfileFilter } from './profile-filter.ts';
+import { hashNetwork } from './network.ts';
 import * as service from './profile-service.ts';
 import * as store from './profile-store.ts';
 import { resolveIds } from './alias-store.ts';
@@ -87,7 +88,8 @@ export function profileRoutes(app: App, context: Context): void {
     async (request, reply) => {
       const application = await context.applications.get(request.params.client_id);
       const writer = makerOf(request.credential, application);
-      const { profile, accessToken } = await service.createProfile(context, application, request.body, writer);
+      const network = writer === 'profile' ? hashNetwork(context.secrets, application.id, request.ip) : null;
+      const { profile, accessToken } = await service.createProfile(context, application, request.body, writer, network);
       reply.code(201);
       return { ...(await present(request, application, profile)), access_token: accessToken };
     },

@@ -27,6 +27,7 @@ import {
   type ProfileFields,
   type Writer,
 } from './profile.ts';
+import { markProfile } from '../sheets/sheet-store.ts';
 import * as store from './profile-store.ts';
 
 export interface CreatedProfile {
@@ -94,8 +95,9 @@ export async function createProfile(
   application: Application,
   fields: ProfileFields,
   writer: Writer,
+  network: Buffer | null = null,
 ): Promise<CreatedProfile> {
-  const created = await tryCreateProfile(context, application, fields, writer);
+  const created = await tryCreateProfile(context, application, fields, writer, network);
   if (!created) throw customIdTaken(fields.custom_id ?? '');
   return created;
 }
@@ -130,6 +132,7 @@ export async function tryCreateProfile(
   application: Application,
   fields: ProfileFields,
   writer: Writer,
+  network: Buffer | null = null,
 ): Promise<CreatedProfile | undefined> {
   const { read, pairs } = await readNewProfile(context, application, fields, writer);
   const now = context.clock.now();
@@ -144,6 +147,7 @@ export async function tryCreateProfile(
     customId: read.customId ?? null,
     customData: read.customData ?? null,
     tokenId,
+    network,
     now: formatInstant(now),
   };
   const entry: QueueEntry = {
@@ -309,6 +313,7 @@ export async function eraseProfile(context: Context, application: Application, i
     for (const customId of await deleteAliases(tx, profile.id))
       await releaseCustomId(tx, context, application, customId, now);
     if (profile.custom_id !== null) await releaseCustomId(tx, context, application, profile.custom_id, now);
+    await markProfile(tx, application.id, profile.id);
     await store.deleteHistory(tx, profile.id);
     await lockForErasing(tx, application.id, profile.id);
     await store.deleteProfile(tx, application.id, profile);

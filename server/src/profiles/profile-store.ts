@@ -83,6 +83,8 @@ export interface NewProfile {
   customId: string | null;
   customData: string | null;
   tokenId: string | null;
+  /** Of the fan's app that made it (network.ts). */
+  network: Buffer | null;
   now: string;
 }
 
@@ -110,9 +112,9 @@ export async function insertProfile(
       where application_id = ${row.applicationId} and shard = ${row.ordinal % STATISTICS_SHARDS} and exists (select from reserved)),
     queued as (${enqueueStatement(entry, sql`exists (select from reserved)`)}),
     told as (${recordEventStatement(event)} from reserved)${token}
-    insert into profiles (id, application_id, ordinal, nickname, folded, words, custom_id, custom_id_since, custom_data, created_at, updated_at)
+    insert into profiles (id, application_id, ordinal, nickname, folded, words, custom_id, custom_id_since, custom_data, network, created_at, updated_at)
     select ${row.id}, ${row.applicationId}, ${row.ordinal}, ${row.nickname}, ${folded}, ${words}::tsvector, ${row.customId},
-      ${row.customId === null ? null : row.now}, ${row.customData}, ${row.now}, ${row.now}
+      ${row.customId === null ? null : row.now}, ${row.customData}, ${row.network}::bytea, ${row.now}, ${row.now}
     from reserved`);
   return count === 1;
 }

@@ -1,0 +1,66 @@
+// Who was seen, day by day: from sheets where a day is over and unmarked, else from the rows of that day. The caller holds
+// one snapshot, so that sheets, marks and rows agree.
+
+import type { Queryable } from '../database/database.ts';
+import { MICROS_PER_DAY, type Instant } from '../instant.ts';
+import { CREATIONS, decodePart, PART_SIZE } from './sheet.ts';
+import * as store from './sheet-store.ts';
+
+export interface DaySeen {
+  day: Instant;
+  /** Ascending within each call; read at once, since the array is filled again. A day may come in several calls. */
+  ordinals: Int32Array;
+  /** Of the whole day, with its first call alone. */
+  activities: number;
+}
+
+/** Parts of so many days are read by one statement. */
+const DAYS_AT_ONCE = 31;
+
+/**
+ * Hands over every day from `since` up to `until`, in order, empty ones too. Each stretch of days is a read of its own, so
+ * that the event loop has its turn in between.
+ */
+export async function readDays(
+  snapshot: Queryable,
+  applicationId: number,
+  factId: number,
+  since: Instant,
+  until: Instant,
+  seen: (day: DaySeen) => void,
+): Promise<void> {
+  const marked = await store.listMarkedDays(snapshot, applicationId);
+  const into = new Int32Array(PART_SIZE);
+  const read = factId === CREATIONS ? store.readCreated : store.readActive;
+  for (let from = since; from < until; from += DAYS_AT_ONCE * MICROS_PER_DAY) {
+    const to = Math.min(from + DAYS_AT_ONCE * MICROS_PER_DAY, until);
+    const made = new Map(
+      (await store.listDays(snapshot, applicationId, from, to))
+        .filter((row) => row.made_at !== null && !marked.has(row.day))
+        .map((row) => [row.day, row]),
+    );
+    const parts = byDay(made.size > 0 ? await store.listParts(snapshot, applicationId, factId, from, to) : []);
+    for (let day = from; day < to; day += MICROS_PER_DAY) {
+      const sheet = day + MICROS_PER_DAY <= until ? made.get(day) : undefined; // of part of a day rows alone can tell
+      if (sheet) {
+        let activities = sheet.activities;
+        const ofDay = parts.get(day) ?? [];
+        if (ofDay.length === 0) seen({ day, ordinals: into.subarray(0, 0), activities });
+        for (const part of ofDay) {
+          seen({ day, ordinals: into.subarray(0, decodePart(part, into)), activities });
+          activities = 0;
+        }
+      } else seen({ day, ...(await read(snapshot, applicationId, day, Math.min(day + MICROS_PER_DAY, until))) });
+    }
+  }
+}
+
+function byDay(rows: readonly store.SheetRow[]): Map<Instant, store.SheetRow[]> {
+  const days = new Map<Instant, store.SheetRow[]>();
+  for (const row of rows) {
+    const known = days.get(row.day);
+    if (known) known.push(row);
+    else days.set(row.day, [row]);
+  }
+  return days;
+}

@@ -1,0 +1,148 @@
+// Makes sheets of the days that are over, and makes them again where something changed them since. One process at a time
+// does it, under a lease; two at once do no harm.
+//
+// A day first gets its row in sheet_days, and transactions that began before are waited for: from then on whatever
+// changes the day marks it in its own transaction. Making a day then lists its marks, waits once more, reads the rows, and
+// writes the sheet and deletes the marks that it listed in one transaction, unless another making was faster. So a change is
+// either in the rows that were read or its mark is left; a marked day is read from rows.
+
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Context } from '../context.ts';
+import { onClient, type Queryable } from '../database/database.ts';
+import { drain } from '../database/drain.ts';
+import { createLease } from '../database/lease.ts';
+import { MICROS_PER_DAY, MICROS_PER_SECOND, type Instant } from '../instant.ts';
+import { CREATIONS, encodeSheet, PRESENCE } from './sheet.ts';
+import * as store from './sheet-store.ts';
+
+export interface SheetChores {
+  start(): void;
+  /** Makes everything that is due. */
+  run(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface SheetChoresOptions {
+  /** Tests hold a making up here, or end it as a process that dies would. */
+  at?: (stage: 'added' | 'listed' | 'read') => void | Promise<void>;
+}
+
+const INTERVAL_MS = 15_000;
+const FIRST_MS = 3_000;
+const LEASE_SECONDS = 120;
+/** How long a day must be over: the clocks of several servers may differ a little. */
+const GRACE = 60 * MICROS_PER_SECOND;
+/** Older days are read from rows. */
+const MOST_DAYS = 1_100;
+const APPLICATIONS_A_ROUND = 100;
+/** Of a round that is not forced: then others have their turn. */
+const DAYS_A_ROUND = 40;
+const MARKS_AT_ONCE = 100_000;
+
+export function createSheetChores(
+  context: Pick<Context, 'db' | 'clock' | 'log'>,
+  options: SheetChoresOptions = {},
+): SheetChores {
+  const { db, log } = context;
+  const lease = createLease(db, 'sheets', LEASE_SECONDS);
+  const ended = new AbortController();
+  let last = 0;
+  let looping: Promise<void> | undefined;
+  let round: Promise<void> = Promise.resolve();
+
+  const doRound = async (isForced: boolean): Promise<void> => {
+    if (ended.signal.aborted || (!isForced && !(await lease.hold()))) return;
+    let ids = await store.listApplicationIds(db, last, APPLICATIONS_A_ROUND);
+    if (ids.length === 0 && last > 0) ids = await store.listApplicationIds(db, 0, APPLICATIONS_A_ROUND);
+    last = isForced || ids.length < APPLICATIONS_A_ROUND ? 0 : (ids.at(-1) ?? 0);
+    for (const id of ids) {
+      if (ended.signal.aborted) return;
+      await makeDue(context, id, isForced ? Infinity : DAYS_A_ROUND, ended.signal, options);
+    }
+  };
+  const run = (isForced: boolean): Promise<void> => {
+    round = round.catch(() => {}).then(() => doRound(isForced));
+    return round;
+  };
+  const loop = async (): Promise<void> => {
+    await wait(FIRST_MS, undefined, { signal: ended.signal, ref: false }).catch(() => {});
+    while (!ended.signal.aborted) {
+      await run(false).catch((error: unknown) => {
+        if (!ended.signal.aborted) log.warn({ err: error }, 'making sheets failed; it is tried again');
+      });
+      await wait(INTERVAL_MS, undefined, { signal: ended.signal, ref: false }).catch(() => {});
+    }
+  };
+  return {
+    start() {
+      looping ??= loop();
+    },
+    run: () => run(true),
+    async stop() {
+      ended.abort();
+      await looping;
+      await round.catch(() => {});
+      await lease.release().catch(() => {}); // it expires by itself
+    },
+  };
+}
+
+async function makeDue(
+  context: Pick<Context, 'db' | 'clock'>,
+  applicationId: number,
+  most: number,
+  ended: AbortSignal,
+  options: SheetChoresOptions,
+): Promise<void> {
+  const { db, clock } = context;
+  const over = startOfDay(clock.now() - GRACE);
+  const first = await store.findFirstInstant(db, applicationId);
+  if (first === null) return;
+  const since = Math.max(startOfDay(first), over - MOST_DAYS * MICROS_PER_DAY);
+  if ((await store.addDays(db, applicationId, since, over)) > 0) {
+    await options.at?.('added');
+    await drain(db);
+  }
+  const marked = await store.listMarkedDays(db, applicationId);
+  const due = (await store.listDays(db, applicationId, since, over))
+    .filter((row) => row.made_at === null || marked.has(row.day))
+    .reverse();
+  for (const row of due.slice(0, most)) {
+    if (ended.aborted) return;
+    await makeDay(context, applicationId, row, options);
+  }
+}
+
+async function makeDay(
+  { db, clock }: Pick<Context, 'db' | 'clock'>,
+  applicationId: number,
+  row: store.SheetDay,
+  options: SheetChoresOptions,
+): Promise<void> {
+  const marks = await store.listMarks(db, applicationId, row.day, MARKS_AT_ONCE);
+  await options.at?.('listed');
+  if (marks.length > 0 || row.made_at === null) await drain(db);
+  const [active, created] = await db.withClient((client) => {
+    const reads = onClient(client);
+    return readDay(reads, applicationId, row.day);
+  });
+  await options.at?.('read');
+  await db.transaction(async (tx) => {
+    if (!(await store.noteMade(tx, applicationId, row, active.activities, clock.now()))) return;
+    await store.replaceSheets(tx, applicationId, row.day, [
+      { factId: PRESENCE, parts: encodeSheet(active.ordinals) },
+      { factId: CREATIONS, parts: encodeSheet(created.ordinals) },
+    ]);
+    await store.deleteMarks(tx, marks);
+  });
+}
+
+async function readDay(reads: Queryable, applicationId: number, day: Instant): Promise<[store.Seen, store.Seen]> {
+  const end = day + MICROS_PER_DAY;
+  return [
+    await store.readActive(reads, applicationId, day, end),
+    await store.readCreated(reads, applicationId, day, end),
+  ];
+}
+
+export const startOfDay = (instant: Instant): Instant => Math.floor(instant / MICROS_PER_DAY) * MICROS_PER_DAY;
