@@ -420,10 +420,12 @@ create table profiles (
   custom_id_since timestamp with time zone,
   folded text,
   words tsvector,
+  network bytea,
   constraint profiles_pkey PRIMARY KEY (id)
 );
 create index profiles_by_creation ON profiles USING btree (application_id, created_at DESC, id DESC);
 create index profiles_by_custom_id ON profiles USING btree (application_id, custom_id text_pattern_ops) WHERE (custom_id IS NOT NULL);
+create index profiles_by_network ON profiles USING btree (application_id, created_at) INCLUDE (network, ordinal) WHERE (network IS NOT NULL);
 create index profiles_by_nickname ON profiles USING btree (application_id, folded);
 create index profiles_by_ordinal ON profiles USING btree (application_id, ordinal) INCLUDE (id);
 create index profiles_by_words ON profiles USING gin (words);
@@ -461,6 +463,34 @@ create table settings (
   key text not null,
   value text not null,
   constraint settings_pkey PRIMARY KEY (key)
+);
+
+create table sheet_days (
+  application_id integer not null,
+  day timestamp with time zone not null,
+  version integer default 0 not null,
+  made_at timestamp with time zone,
+  activities bigint default 0 not null,
+  constraint sheet_days_pkey PRIMARY KEY (application_id, day)
+);
+
+create table sheet_marks (
+  profile_id uuid not null,
+  seq bigint generated always as identity not null,
+  application_id integer not null,
+  day timestamp with time zone not null,
+  constraint sheet_marks_pkey PRIMARY KEY (profile_id, seq)
+);
+create index sheet_marks_by_day ON sheet_marks USING btree (application_id, day);
+
+create table sheets (
+  application_id integer not null,
+  day timestamp with time zone not null,
+  fact_id integer not null,
+  part integer not null,
+  entries integer not null,
+  body bytea not null,
+  constraint sheets_pkey PRIMARY KEY (application_id, day, fact_id, part)
 );
 
 create table sign_in_attempts (

@@ -97,6 +97,14 @@ describe('usage', () => {
         const row = random.pick(rows);
         await server.call('DELETE', `applications/${CLIENT_ID}/profiles/${row.profile_id}/activities/${row.id}/`);
       },
+      async () => {
+        const known = await ids();
+        const [source, target] = [
+          random.pick(known.length > 0 ? known : ['']),
+          random.pick(known.length > 0 ? known : ['']),
+        ];
+        if (source !== target && random.chance(0.4)) await server.sdk.profiles.merge(source, { into: target });
+      },
       async () => clock.advance(random.pick([HOUR, MICROS_PER_DAY, 3 * MICROS_PER_DAY])),
       async () => {
         const dies = random.chance(0.4) ? random.pick(STAGES) : undefined;
