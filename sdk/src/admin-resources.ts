@@ -1,10 +1,15 @@
 // The server's resources as an admin token sees them.
 
-import type { AttributePair, Page, Profile, ProfileOptions } from './resources.ts';
+import type { AttributePair, Page, Profile, ProfileOptions, ProfileChanges } from './resources.ts';
 import type { Evaluation, RuleTree, Ruleset } from './rules.ts';
 
 export interface AdminProfileOptions extends ProfileOptions {
   /** Your own id of the fan, unique in the application. */
+  custom_id?: string | null;
+}
+
+/** What an admin token may change about a profile. */
+export interface AdminProfileChanges extends ProfileChanges {
   custom_id?: string | null;
 }
 

@@ -3,7 +3,15 @@
 import { apiAddress, createRequest, type HttpOptions, type Request } from './http.ts';
 import { createOwnGroups, type GroupsChange, type WatchOptions } from './groups.ts';
 import { createQueue, type QueueOptions, type TrackOptions } from './queue.ts';
-import type { OwnProfile, Profile, ProfileGroupMembership, ProfileOptions, PublicProfile } from './resources.ts';
+import { toPatch, type AttributeValues } from './attributes.ts';
+import type {
+  OwnProfile,
+  Profile,
+  ProfileChanges,
+  ProfileGroupMembership,
+  ProfileOptions,
+  PublicProfile,
+} from './resources.ts';
 import { createSession, type SessionOptions } from './session.ts';
 import { openStore, type StorageChoice } from './storage.ts';
 import { clientIdOf } from './token.ts';
@@ -28,7 +36,7 @@ export interface ClientOptions extends HttpOptions, QueueOptions, Pick<SessionOp
 export interface UpdateOptions {
   /** Of another profile than the client's own. */
   accessToken?: string | undefined;
-  options: ProfileOptions;
+  options: ProfileChanges;
 }
 
 /** A fan of an application. */
@@ -52,6 +60,11 @@ export interface Client {
   getUserProfile(of: { profileId: string }): Promise<Profile | PublicProfile>;
   /** Changes the own profile, or the one of a token. */
   updateUserProfile(update: UpdateOptions): Promise<OwnProfile>;
+  /**
+   * Sets some attributes of the own profile and leaves the others as they are, also those that others change meanwhile.
+   * A list is several values of one key; null removes a key.
+   */
+  setAttributes(values: AttributeValues): Promise<OwnProfile>;
   /**
    * Notes what the fan did and returns at once, with the activity's id. It is sent with others a moment later, again if
    * that fails, and after a reload if the page was closed first.
@@ -118,7 +131,7 @@ export function createClient(options: ClientOptions): Client {
     options.pollInterval,
   );
 
-  const ofToken = async (method: string, given: string | undefined, body?: ProfileOptions): Promise<OwnProfile> => {
+  const ofToken = async (method: string, given: string | undefined, body?: ProfileChanges): Promise<OwnProfile> => {
     const token = given ?? (await own()).access_token;
     const profile = await request<Profile>(method, `${root}profile/`, { token, body });
     return token === session.profile?.access_token ? session.refresh(profile) : { ...profile, access_token: token };
@@ -136,6 +149,7 @@ export function createClient(options: ClientOptions): Client {
     getUserProfile: (of: { accessToken?: string; profileId?: string } = {}) =>
       of.profileId ? request<OwnProfile>('GET', `profiles/${of.profileId}/`) : ofToken('GET', of.accessToken),
     updateUserProfile: ({ accessToken: given, options: fields }) => ofToken('PATCH', given, fields),
+    setAttributes: (values) => ofToken('PATCH', undefined, { attributes: toPatch(values) }),
     track: queue.track,
     async flush() {
       await own();

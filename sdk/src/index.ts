@@ -11,6 +11,7 @@
  * @packageDocumentation
  */
 
+export type { AttributePatch, AttributeValue, AttributeValues } from './attributes.ts';
 export * from './errors.ts';
 export { createClient, type Client, type ClientOptions, type UpdateOptions } from './client.ts';
 export type { GroupsChange, WatchOptions } from './groups.ts';

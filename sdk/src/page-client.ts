@@ -1,6 +1,7 @@
 // The client that the plain functions share: `init` makes it, the others use it. For several applications or servers in
 // one page there is createClient.
 
+import type { AttributeValues } from './attributes.ts';
 import { createClient, type Client, type ClientOptions, type UpdateOptions } from './client.ts';
 import type { GroupsChange, WatchOptions } from './groups.ts';
 import { apiAddress } from './http.ts';
@@ -48,6 +49,11 @@ export async function getUserProfile(
 /** Changes the own profile, or the one of `accessToken`. The answer keeps the token. */
 export async function updateUserProfile(update: UpdateOptions): Promise<OwnProfile> {
   return getClient().updateUserProfile(update);
+}
+
+/** Sets some attributes of the own profile and leaves the others as they are; see `Client.setAttributes`. */
+export async function setAttributes(values: AttributeValues): Promise<OwnProfile> {
+  return getClient().setAttributes(values);
 }
 
 /** Notes what the fan did and returns at once; see `Client.track`. */

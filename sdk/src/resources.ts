@@ -1,5 +1,7 @@
 // The server's resources as a fan's own token sees them. Newer servers may send further fields.
 
+import type { AttributePatch } from './attributes.ts';
+
 /** A named fact about a profile. A key may stand several times, with different values. */
 export interface AttributePair {
   key: string;
@@ -46,6 +48,12 @@ export interface ProfileOptions {
   /** At most 64 KiB. */
   custom_data?: string | null;
   attributes?: AttributePair[];
+}
+
+/** What a profile may change about itself. */
+export interface ProfileChanges extends Omit<ProfileOptions, 'attributes'> {
+  /** A list replaces all attributes that a profile may write; a patch changes the keys that it names. */
+  attributes?: AttributePair[] | AttributePatch;
 }
 
 /** A group that a profile is a member of. */

@@ -13,11 +13,13 @@
 
 import type * as r from './admin-resources.ts';
 import { followActivities, followChanges, type ChangesOptions, type TailOptions } from './changes.ts';
+import { toPatch, type AttributeValues } from './attributes.ts';
 import { createRequest, type HttpOptions, type Query, type Request } from './http.ts';
 import { list, type List, type ListOptions } from './pages.ts';
 import type { OwnProfile, Profile, ProfileGroupMembership } from './resources.ts';
 import type * as rules from './rules.ts';
 
+export type { AttributePatch, AttributeValue, AttributeValues } from './attributes.ts';
 export * from './errors.ts';
 export { signProfileToken, type ProfileTokenClaims } from './sign.ts';
 export type { ChangesOptions, TailOptions } from './changes.ts';
@@ -87,8 +89,11 @@ function profileCalls(request: Request, root: string, clientId: string) {
         .results;
     },
     /** `ifMatch`: the `updated_at` that was read; 412 if the profile changed since. */
-    update: (id: string, fields: r.AdminProfileOptions, ifMatch?: string) =>
+    update: (id: string, fields: r.AdminProfileChanges, ifMatch?: string) =>
       request<Profile>('PATCH', `profiles/${path(id)}/`, { body: fields, ...matching(ifMatch) }),
+    /** Sets some attributes and leaves the others as they are. A list is several values of one key; null removes a key. */
+    setAttributes: (id: string, values: AttributeValues) =>
+      request<Profile>('PATCH', `profiles/${path(id)}/`, { body: { attributes: toPatch(values) } }),
     /** With its tokens, memberships and activities; cannot be undone. */
     erase: (id: string) => request<void>('DELETE', `profiles/${path(id)}/`),
     /**

@@ -8,28 +8,81 @@ import { MAX_ATTRIBUTES, type AttributePair, type Writer } from './profile.ts';
 
 type Pair = { key: string; value: string };
 
+/** Some keys are set, some removed, and the rest stays. */
+export interface AttributePatch {
+  set?: Pair[];
+  remove?: string[];
+}
+
+/** What is sent is held against. */
+interface Reading {
+  writer: Writer;
+  before: AttributePair[];
+  catalogue: Catalogue;
+  errors: FieldErrors;
+}
+
 /**
- * The pairs that the profile has afterwards; one that is there already keeps its writer. An admin replaces them all; a profile replaces those it may write and keeps
- * the rest, whether it sent them back or not.
+ * The pairs that the profile has afterwards; one that is there already keeps its writer. A list replaces them all, from a
+ * profile those that it may write, whether it sent the rest back or not; a patch changes the keys that it names.
  */
 export function readAttributes(
-  sent: Pair[],
+  sent: Pair[] | AttributePatch,
   writer: Writer,
   before: AttributePair[],
   catalogue: Catalogue,
   errors: FieldErrors,
 ): AttributePair[] {
-  const mayWrite = (key: string): boolean => writer === 'admin' || isOpenToProfiles(key, before, catalogue);
-  const kept = before.filter((pair) => !mayWrite(pair.key));
+  const reading = { writer, before, catalogue, errors };
+  const all = Array.isArray(sent) ? replace(reading, sent) : patch(reading, sent);
+  if (all.length > Math.max(MAX_ATTRIBUTES, before.length))
+    errors['attributes'] = [`A profile may have at most ${MAX_ATTRIBUTES} attributes.`];
+  return all;
+}
+
+function replace(reading: Reading, sent: Pair[]): AttributePair[] {
+  const kept = reading.before.filter((pair) => !mayWrite(reading, pair.key));
+  return [...kept, ...readPairs(reading, sent, 'attributes')];
+}
+
+function patch(reading: Reading, { set = [], remove = [] }: AttributePatch): AttributePair[] {
+  const { before, errors } = reading;
+  const fresh = readPairs(reading, set, 'attributes.set');
+  const keys = new Set(set.map(({ key }) => key));
+  remove.forEach((key, index) => {
+    const at = `attributes.remove[${index}]`;
+    if (keys.has(key)) errors[at] = [`'${key}' is set by the same request.`];
+    else if (!mayWrite(reading, key)) errors[at] = [`Only an admin access token may remove '${key}'.`];
+  });
+  // Values keep their place, so that a patch that changes nothing leaves everything as it was.
+  const removed = new Set(remove);
+  const waiting = new Map<string, AttributePair[]>();
+  for (const pair of fresh) waiting.set(pair.key, [...(waiting.get(pair.key) ?? []), pair]);
+  const changed = new Set(waiting.keys());
+  const stay = before.flatMap((pair) => {
+    if (!changed.has(pair.key)) return removed.has(pair.key) ? [] : [pair];
+    const here = waiting.get(pair.key) ?? [];
+    waiting.delete(pair.key);
+    return here;
+  });
+  return [...stay, ...[...waiting.values()].flat()];
+}
+
+const mayWrite = ({ writer, before, catalogue }: Reading, key: string): boolean =>
+  writer === 'admin' || isOpenToProfiles(key, before, catalogue);
+
+/** Those that may be written, each with who wrote it. Problems are named by their place below `path`. */
+function readPairs(reading: Reading, sent: Pair[], path: string): AttributePair[] {
+  const { writer, before, catalogue, errors } = reading;
   const fresh: AttributePair[] = [];
   const seen = new Set<string>();
   const scalars = new Set<string>();
   sent.forEach(({ key, value }, index) => {
-    const at = `attributes[${index}]`;
-    if (!mayWrite(key)) {
+    const at = `${path}[${index}]`;
+    if (!mayWrite(reading, key)) {
       // What it does not see it may not send back either: an answer that tells right from wrong would give it away.
       const isSeen = catalogue.attributes.get(key)?.visible_to !== 'admin';
-      const same = isSeen && kept.some((pair) => pair.key === key && pair.value === value);
+      const same = isSeen && before.some((pair) => pair.key === key && pair.value === value);
       if (!same) errors[`${at}.key`] = [`Only an admin access token may write '${key}'.`];
       return;
     }
@@ -48,9 +101,7 @@ export function readAttributes(
     // An admin who sends back what was read has not vouched for it.
     fresh.push({ key, value, written_by: unchanged?.written_by ?? writer });
   });
-  const all = [...kept, ...fresh];
-  if (all.length > MAX_ATTRIBUTES) errors['attributes'] = [`A profile may have at most ${MAX_ATTRIBUTES} attributes.`];
-  return all;
+  return fresh;
 }
 
 /** A catalogued key says who writes it; any other is the profile's until an admin wrote it. */

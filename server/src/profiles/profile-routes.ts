@@ -20,6 +20,7 @@ import {
   MAX_BULK,
   NewProfileResource,
   ProfileFields,
+  ProfilePatch,
   ProfileResource,
   PublicProfileResource,
   presentProfile,
@@ -67,7 +68,7 @@ export function profileRoutes(app: App, context: Context): void {
     writer: Writer,
   ): Promise<void> => {
     const catalogue = await context.catalogues.get(application.id);
-    service.readChange(catalogue, profile, body as ProfileFields, writer); // likewise
+    service.readChange(catalogue, profile, body as ProfilePatch, writer); // likewise
   };
 
   app.post(
@@ -125,11 +126,12 @@ export function profileRoutes(app: App, context: Context): void {
       schema: {
         operationId: 'updateOwnProfile',
         summary: 'Change the profile of the token',
-        description: 'Changes the given fields. Of the attributes it replaces those that a profile may write.',
+        description:
+          'Changes the given fields. A list of attributes replaces those that a profile may write; `set` and `remove` change those that they name.',
         tags: ['Profiles'],
         params: ClientIdParams,
         headers: IfMatch,
-        body: ProfileFields,
+        body: ProfilePatch,
         response: { 200: ProfileResource },
       },
     },
@@ -194,7 +196,7 @@ export function profileRoutes(app: App, context: Context): void {
         tags: ['Profiles'],
         params: ProfileParams,
         headers: IfMatch,
-        body: ProfileFields,
+        body: ProfilePatch,
         response: { 200: ProfileResource },
       },
     },

@@ -25,6 +25,7 @@ import {
   type AttributePair,
   type Profile,
   type ProfileFields,
+  type ProfilePatch,
   type Writer,
 } from './profile.ts';
 import { markProfile } from '../sheets/sheet-store.ts';
@@ -37,7 +38,7 @@ export interface CreatedProfile {
 
 /** Trims and checks the plain fields; problems are added to `errors`. */
 function readFields(
-  fields: ProfileFields,
+  fields: Omit<ProfileFields, 'attributes'>,
   writer: Writer,
   errors: FieldErrors,
   before?: Pick<Profile, 'custom_id'>,
@@ -118,7 +119,7 @@ export async function readNewProfile(
 }
 
 /** What a profile changes to; throws with every problem. */
-export function readChange(catalogue: Catalogue, before: Profile, fields: ProfileFields, writer: Writer) {
+export function readChange(catalogue: Catalogue, before: Profile, fields: ProfilePatch, writer: Writer) {
   const errors: FieldErrors = {};
   const read = readFields(fields, writer, errors, before);
   const pairs = fields.attributes && readAttributes(fields.attributes, writer, before.attributes, catalogue, errors);
@@ -199,7 +200,7 @@ export async function updateProfile(
   context: Context,
   application: Application,
   id: string,
-  fields: ProfileFields,
+  fields: ProfilePatch,
   writer: Writer,
   ifMatch?: string,
 ): Promise<Profile> {

@@ -58,6 +58,25 @@ export const ProfileFields = Type.Object({
 });
 export type ProfileFields = Static<typeof ProfileFields>;
 
+const Key = Type.String({ minLength: 1, maxLength: MAX_ATTRIBUTE });
+
+/** As ProfileFields, where attributes may also be changed one by one. */
+export const ProfilePatch = Type.Object({
+  ...ProfileFields.properties,
+  attributes: Type.Optional(
+    // One schema instead of two to choose from, so that what is wrong is named by its place.
+    Type.Unsafe<Static<typeof Attributes> | { set?: Static<typeof Attributes>; remove?: string[] }>({
+      ...Attributes,
+      type: ['array', 'object'],
+      properties: { set: Attributes, remove: Type.Array(Key, { maxItems: MAX_ATTRIBUTES }) },
+      additionalProperties: false,
+      description:
+        'A list replaces all attributes. `{"set": [{"key", "value"}], "remove": ["key"]}` changes the keys that it names, and no others: of a key in `set`, the values there replace what it had.',
+    }),
+  ),
+});
+export type ProfilePatch = Static<typeof ProfilePatch>;
+
 const timestamp = (description: string) => Type.String({ description, examples: ['2025-04-28T12:16:49.670053Z'] });
 
 const ownFields = {
