@@ -54,6 +54,7 @@ export function authorize(credential: Credential | undefined, rule: AccessRule):
   if (rule.clientId !== undefined && credential.application.client_id !== rule.clientId) {
     throw denied('This access token belongs to another application.');
   }
+  if (rule.access === 'owner-session') throw denied('Only an owner who is signed in to the console may do this.');
   if (credential.kind === 'profile') {
     if (rule.access === 'admin' || rule.access === 'owner') throw denied('This needs an admin access token.');
     return;
@@ -66,10 +67,15 @@ export function authorize(credential: Credential | undefined, rule: AccessRule):
 
 function authorizeProducer(credential: ProducerCredential, rule: AccessRule): void {
   if (rule.access === 'profile') throw denied('This needs the access token of a profile.');
-  if (rule.clientId === undefined) return;
+  if (rule.clientId === undefined) {
+    // Roles are of applications: where the path names none, the handler asks for the role, or there is nothing to ask for.
+    if (rule.access === 'any' || rule.access === 'producer') return;
+    throw new ApiError('internal_error');
+  }
   const role = credential.roles.get(rule.clientId)?.role;
   if (!role) throw denied('You are not a producer of this application.');
-  if (rule.access === 'owner' && role !== 'owner') throw denied('Only an owner of the application may do this.');
+  if ((rule.access === 'owner' || rule.access === 'owner-session') && role !== 'owner')
+    throw denied('Only an owner of the application may do this.');
   if (role === 'viewer' && !rule.reads) throw denied('Viewers may look, not change.');
 }
 

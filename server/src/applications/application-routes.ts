@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox';
 import type { Context } from '../context.ts';
 import { PageOf, PageQuery, presentPage, readPage } from '../database/page.ts';
 import { actorName, type Credential } from '../credential.ts';
-import { ApiError, denied, invalid, notFound } from '../errors.ts';
+import { denied, invalid, notFound } from '../errors.ts';
 import { ClientIdParams, NoContent, Timestamp, nullable } from '../http/schemas.ts';
 import type { App } from '../http/route.ts';
 import { readUuid } from '../ids.ts';
@@ -58,7 +58,7 @@ export function applicationRoutes(app: App, context: Context): void {
   app.get(
     '/api/v1/applications/:client_id/client-secret/',
     {
-      config: { access: 'owner' },
+      config: { access: 'owner-session' },
       schema: {
         operationId: 'getClientSecret',
         summary: 'Get the client secret',
@@ -70,7 +70,6 @@ export function applicationRoutes(app: App, context: Context): void {
       },
     },
     async (request, reply) => {
-      requireProducer(request.credential?.kind);
       const application = await context.applications.get(request.params.client_id);
       reply.header('cache-control', 'no-store');
       return { client_secret: application.secrets[0] ?? '' };
@@ -80,7 +79,7 @@ export function applicationRoutes(app: App, context: Context): void {
   app.post(
     '/api/v1/applications/:client_id/client-secret/',
     {
-      config: { access: 'owner' },
+      config: { access: 'owner-session' },
       schema: {
         operationId: 'rotateClientSecret',
         summary: 'Rotate the client secret',
@@ -97,7 +96,6 @@ export function applicationRoutes(app: App, context: Context): void {
       },
     },
     async (request, reply) => {
-      requireProducer(request.credential?.kind);
       const application = await context.applications.get(request.params.client_id);
       const { clientSecret, previousUntil } = await rotateClientSecret(context, application);
       reply.header('cache-control', 'no-store');
@@ -204,13 +202,6 @@ export function applicationRoutes(app: App, context: Context): void {
       return reply.code(204).send(null);
     },
   );
-}
-
-function requireProducer(kind: string | undefined): void {
-  if (kind !== 'producer')
-    throw new ApiError('permission_denied', {
-      detail: 'The client secret is shown only to an owner who is signed in to the console.',
-    });
 }
 
 function presentToken(row: store.AdminTokenRow): Static<typeof AdminToken> {

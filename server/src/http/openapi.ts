@@ -32,6 +32,8 @@ export interface Operation {
   /** With `{parameter}`s. */
   path: string;
   access: Access | undefined;
+  /** Changes nothing: read-only tokens and viewers may call it. */
+  reads: boolean;
   schema: FastifySchema;
   rawBody: boolean;
   optionalBody: boolean;
@@ -64,6 +66,7 @@ function toOperation(method: string, route: RouteOptions): Operation {
     method,
     path: route.url.replace(/:(\w+)/g, '{$1}'),
     access: route.config?.access,
+    reads: route.config?.reads ?? method === 'GET',
     schema: route.schema ?? {},
     rawBody: route.config?.rawBody ?? false,
     optionalBody: route.config?.optionalBody ?? false,
@@ -123,6 +126,8 @@ function describeOperation(operation: Operation, hoist: Hoist): Json {
     tags: schema.tags,
     ...(schema.deprecated === true && { deprecated: true }),
     security: SECURITY[access ?? 'public'],
+    'x-access': access,
+    'x-reads': operation.reads,
     parameters: [
       ...parameters(schema.params, 'path', hoist),
       ...parameters(schema.querystring, 'query', hoist),
@@ -290,6 +295,7 @@ const SECURITY: Record<Access, Json[]> = {
   admin: [ADMIN, PRODUCER],
   owner: [ADMIN, PRODUCER],
   any: [PROFILE, ADMIN, PRODUCER],
+  'owner-session': [PRODUCER],
   producer: [PRODUCER],
 };
 

@@ -19,9 +19,10 @@ export type Routes = (app: App, context: Context) => void | Promise<void>;
 /**
  * What a route asks of a credential before its handler runs, as its `config.access`:
  * `public` nothing (an admin token is honoured, anything else ignored), `profile` a profile token, `admin` an admin token or
- * a producer, `owner` an admin token or an owning producer, `any` one of them all (the handler decides), `producer` a session.
+ * a producer, `owner` an admin token or an owning producer, `owner-session` an owning producer alone (an admin token that
+ * could do it would reach what it may not see), `any` one of them all (the handler decides), `producer` a session.
  */
-export type Access = 'public' | 'profile' | 'admin' | 'owner' | 'any' | 'producer';
+export type Access = 'public' | 'profile' | 'admin' | 'owner' | 'owner-session' | 'any' | 'producer';
 
 export interface AccessRule {
   access: Access;

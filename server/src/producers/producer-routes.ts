@@ -2,15 +2,15 @@
 
 import { Type } from 'typebox';
 import type { Context } from '../context.ts';
-import type { Credential, ProducerCredential } from '../credential.ts';
 import { PageOf, PageQuery, presentPage, readPage } from '../database/page.ts';
-import { denied, notFound } from '../errors.ts';
+import { notFound } from '../errors.ts';
 import { ClientIdParams, NoContent, Timestamp } from '../http/schemas.ts';
 import type { App } from '../http/route.ts';
 import { readUuid } from '../ids.ts';
 import { formatInstant } from '../instant.ts';
 import { Role } from './producer.ts';
 import * as service from './producer-service.ts';
+import { producerOf } from './session.ts';
 import * as store from './producer-store.ts';
 
 const MAX_INVITATIONS = 1000;
@@ -37,7 +37,7 @@ export function producerRoutes(app: App, context: Context): void {
   app.get(
     '/api/v1/applications/:client_id/producers/',
     {
-      config: { access: 'owner' },
+      config: { access: 'owner-session' },
       schema: {
         operationId: 'listProducers',
         summary: 'List producers',
@@ -75,7 +75,7 @@ export function producerRoutes(app: App, context: Context): void {
   app.post(
     '/api/v1/applications/:client_id/producers/invitations/',
     {
-      config: { access: 'owner', check: ({ body }) => service.readAddress((body as { email?: string }).email) }, // it met the schema
+      config: { access: 'owner-session', check: ({ body }) => service.readAddress((body as { email?: string }).email) }, // it met the schema
       schema: {
         operationId: 'inviteProducer',
         summary: 'Invite a producer',
@@ -90,7 +90,7 @@ export function producerRoutes(app: App, context: Context): void {
       },
     },
     async (request, reply) => {
-      const { producerId } = requireProducer(request.credential);
+      const { producerId } = producerOf(request.credential);
       const application = await context.applications.get(request.params.client_id);
       const { id, token, email, createdAt, expiresAt } = await service.inviteProducer(
         context,
@@ -113,7 +113,7 @@ export function producerRoutes(app: App, context: Context): void {
   app.delete(
     '/api/v1/applications/:client_id/producers/invitations/:invitation_id/',
     {
-      config: { access: 'owner' },
+      config: { access: 'owner-session' },
       schema: {
         operationId: 'withdrawInvitation',
         summary: 'Withdraw an invitation',
@@ -124,7 +124,6 @@ export function producerRoutes(app: App, context: Context): void {
       },
     },
     async (request, reply) => {
-      requireProducer(request.credential);
       const application = await context.applications.get(request.params.client_id);
       const id = request.params.invitation_id;
       if (!/^[0-9a-f]{64}$/.test(id) || !(await store.deleteInvitation(context.db, application.id, id)))
@@ -136,7 +135,7 @@ export function producerRoutes(app: App, context: Context): void {
   app.patch(
     '/api/v1/applications/:client_id/producers/:producer_id/',
     {
-      config: { access: 'owner' },
+      config: { access: 'owner-session' },
       schema: {
         operationId: 'changeProducerRole',
         summary: 'Change a producer’s role',
@@ -148,7 +147,6 @@ export function producerRoutes(app: App, context: Context): void {
       },
     },
     async (request, reply) => {
-      requireProducer(request.credential);
       await service.changeRole(
         context,
         await context.applications.get(request.params.client_id),
@@ -162,7 +160,7 @@ export function producerRoutes(app: App, context: Context): void {
   app.delete(
     '/api/v1/applications/:client_id/producers/:producer_id/',
     {
-      config: { access: 'owner' },
+      config: { access: 'owner-session' },
       schema: {
         operationId: 'removeProducer',
         summary: 'Remove a producer',
@@ -174,7 +172,6 @@ export function producerRoutes(app: App, context: Context): void {
       },
     },
     async (request, reply) => {
-      requireProducer(request.credential);
       await service.changeRole(
         context,
         await context.applications.get(request.params.client_id),
@@ -190,10 +187,4 @@ function producerId(params: { producer_id: string }): string {
   const id = readUuid(params.producer_id);
   if (!id) throw notFound();
   return id;
-}
-
-/** An admin token that could make owners would reach the secrets that it may not see. */
-function requireProducer(credential: Credential | undefined): ProducerCredential {
-  if (credential?.kind !== 'producer') throw denied('Only an owner who is signed in to the console may do this.');
-  return credential;
 }

@@ -12,7 +12,7 @@ import { guessing } from './guessing.ts';
 import { MAX_NAME, MIN_PASSWORD, Role, SessionResource, checkPart } from './producer.ts';
 import * as service from './producer-service.ts';
 import * as store from './producer-store.ts';
-import { giveCookie, sessionDetails, takeCookie, type NewSession } from './session.ts';
+import { giveCookie, producerOf, sessionDetails, takeCookie, type NewSession } from './session.ts';
 
 const Password = Type.String({ maxLength: 1000 });
 const InvitationToken = Type.String({ maxLength: 200, description: 'What stands behind the # of the link.' });
@@ -197,11 +197,6 @@ const done = (session: NewSession): { csrf_token: string } => ({ csrf_token: ses
 /** No page of another site signs a producer in. */
 function refuseOtherSites(request: FastifyRequest): void {
   if (request.headers['sec-fetch-site'] === 'cross-site') throw denied('Sign in on the console itself.');
-}
-
-export function producerOf(credential: Credential | undefined): ProducerCredential {
-  if (credential?.kind !== 'producer') throw new ApiError('internal_error'); // access 'producer' lets no other in
-  return credential;
 }
 
 function present(credential: Credential | undefined): SessionResource {

@@ -3,9 +3,9 @@
 
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Context } from '../context.ts';
-import type { ProducerCredential } from '../credential.ts';
+import type { Credential, ProducerCredential } from '../credential.ts';
 import type { Queryable } from '../database/database.ts';
-import { denied } from '../errors.ts';
+import { ApiError, denied } from '../errors.ts';
 import { SESSION_COOKIE } from '../http/schemas.ts';
 import { formatInstant } from '../instant.ts';
 import { hashToken, randomText, sameText } from '../secrets.ts';
@@ -108,5 +108,10 @@ export async function authenticateSession(
     roles,
   };
   csrfTokens.set(credential, { csrfToken: session.csrf_token, name: session.name });
+  return credential;
+}
+
+export function producerOf(credential: Credential | undefined): ProducerCredential {
+  if (credential?.kind !== 'producer') throw new ApiError('internal_error'); // access 'producer' lets no other in
   return credential;
 }
