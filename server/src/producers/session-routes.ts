@@ -3,8 +3,8 @@
 import { Type } from 'typebox';
 import type { FastifyRequest } from 'fastify';
 import type { Context } from '../context.ts';
-import type { Credential, ProducerCredential } from '../credential.ts';
-import { ApiError, denied } from '../errors.ts';
+import type { Credential } from '../credential.ts';
+import { denied } from '../errors.ts';
 import { NoContent } from '../http/schemas.ts';
 import type { App } from '../http/route.ts';
 import { formatInstant } from '../instant.ts';
