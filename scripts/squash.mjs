@@ -20,6 +20,9 @@ if (name === undefined || path === undefined || !/^\d{4}-.+\.sql$/.test(name)) {
   process.exit(2);
 }
 
+/** Some rows hold when they were made. */
+const INSTANT = /\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)/g;
+
 /** What the migrations make: tables whose columns may stand in another order, and the rows that come with them. */
 async function look(migrations) {
   const dataDir = await mkdtemp(join(tmpdir(), 'grandstand-squash-'));
@@ -33,12 +36,14 @@ async function look(migrations) {
       const [head = '', ...lines] = text.split('\n');
       const table = /^create table (\S+)/.exec(head)?.[1] ?? head;
       const { rows } = await client.query(`select to_jsonb(t) - 'created_at' as row from ${table} t`);
-      const content = rows.map(({ row }) => JSON.stringify(row, Object.keys(row).sort())).sort();
+      const content = rows
+        .map(({ row }) => JSON.stringify(row, Object.keys(row).sort()).replace(INSTANT, 'now'))
+        .sort();
       seen.set(table, [head, ...lines.map((line) => line.replace(/,$/, '')).sort(), ...content]);
     }
     const { rows: options } = await client.query(`
       select relname || ' ' || array_to_string(reloptions, ', ') as line from pg_class where reloptions is not null and relnamespace = 'public'::regnamespace
-      union all select attrelid::regclass || '.' || attname || ' ' || attstorage || ' ' || coalesce(attstattarget::text, '') from pg_attribute
+      union all select attrelid::regclass || '.' || attname || ' ' || attstorage::text || ' ' || coalesce(attstattarget::text, '') from pg_attribute
       where attrelid in (select oid from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')) and attnum > 0 and not attisdropped`);
     seen.set(
       'storage',
