@@ -1,77 +1,11 @@
 // A database that stalls, is cut off or goes away for a while: 503 at once rather than requests that hang, nothing half
 // done, no connection lost for good, and everything as before when it is back.
 
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../src/testing/database.ts';
 import { CLIENT_ID, startTestServer, type Answer, type TestServer } from '../src/testing/server.ts';
+import { startProxy, type Proxy } from './proxy.ts';
 import { eventually } from './server-process.ts';
-
-interface Proxy {
-  url: string;
-  /** Nothing passes any more, in either direction; connections are still accepted. */
-  stall(): void;
-  /** Every connection breaks; `refuse`: and no new one is taken. */
-  cut(options?: { refuse: boolean }): void;
-  resume(): void;
-  close(): Promise<void>;
-}
-
-/** Where an embedded server listens. */
-const socketOf = (url: URL, folder: string): string =>
-  `${folder}/.s.PGSQL.${url.searchParams.get('port') ?? (url.port || '5432')}`;
-
-async function startProxy(databaseUrl: string): Promise<Proxy> {
-  const target = new URL(databaseUrl);
-  const socketFolder = target.searchParams.get('host');
-  const pairs = new Set<[Socket, Socket]>();
-  let stalled = false;
-  let refusing = false;
-  const server: Server = createServer((client) => {
-    if (refusing) return void client.destroy();
-    const upstream =
-      socketFolder === null ? connect(Number(target.port), target.hostname) : connect(socketOf(target, socketFolder));
-    const pair: [Socket, Socket] = [client, upstream];
-    pairs.add(pair);
-    const end = (): void => {
-      pairs.delete(pair);
-      client.destroy();
-      upstream.destroy();
-    };
-    for (const [from, to] of [pair, [upstream, client]] as const) {
-      from.on('data', (chunk) => void to.write(chunk));
-      from.on('error', end);
-      from.on('close', end);
-    }
-    if (stalled) pair.forEach((socket) => socket.pause());
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo; // it listens on a port
-  const url = new URL(`postgres://127.0.0.1:${port}${target.pathname}`);
-  url.username = target.searchParams.get('user') ?? target.username;
-  url.password = target.searchParams.get('password') ?? target.password;
-  const cut = (): void => [...pairs].forEach(([client]) => client.destroy());
-  return {
-    url: url.href,
-    stall() {
-      stalled = true;
-      for (const pair of pairs) pair.forEach((socket) => socket.pause());
-    },
-    cut({ refuse } = { refuse: false }) {
-      refusing = refuse;
-      cut();
-    },
-    resume() {
-      stalled = false;
-      refusing = false;
-      for (const pair of pairs) pair.forEach((socket) => socket.resume());
-    },
-    async close() {
-      cut();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
 
 describe('while the database', () => {
   let database: TestDatabase;

@@ -27,6 +27,10 @@ export interface Applications {
 export function applications(context: Pick<Context, 'db' | 'clock' | 'secrets'>): Applications {
   const cache = new Map<string, { application: Application; readAt: Instant }>();
   const byId = new Map<number, string>();
+  context.db.onBroken(() => {
+    cache.clear();
+    byId.clear();
+  });
 
   const read = async (clientId: string, maxAge: number): Promise<Application | undefined> => {
     if (!CLIENT_ID.test(clientId)) return undefined;

@@ -17,6 +17,7 @@ const FRESH_MS = 1000;
 
 export function catalogues(db: Database): Catalogues {
   const cache = new Map<number, { catalogue: Catalogue; checkedAt: number }>();
+  db.onBroken(() => cache.clear()); // another catalogue may come to have the same number
 
   const refresh = async (applicationId: number): Promise<Catalogue> => {
     const catalogue = await loadCatalogue(db.own, applicationId);

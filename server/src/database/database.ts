@@ -46,6 +46,11 @@ export interface Database extends Queryable {
   withClient<T>(work: (client: pg.PoolClient) => Promise<T>, isolation?: Isolation): Promise<T>;
   /** Reads of any length, each a transaction by itself. */
   readonly reads: Queryable;
+  /**
+   * Calls back when a connection broke, and when the database is back: a standby may have taken over that lacks what this one
+   * did last, so what was read before may be of a past that never was.
+   */
+  onBroken(forget: () => void): void;
   readonly pool: pg.Pool;
   readonly url: string;
   close(): Promise<void>;
@@ -87,8 +92,12 @@ export function openDatabase(options: DatabaseOptions): Database {
   let closing = false;
   const onError = (error: Error & { client?: unknown }): void => {
     delete error.client; // the pool adds its whole connection, which no log should hold
-    if (!closing) options.onError?.(error);
+    if (closing) return;
+    health.suspect();
+    options.onError?.(error);
   };
+  const listeners: (() => void)[] = [];
+  const broke = (): void => listeners.forEach((forget) => forget());
   const pool = new pg.Pool({ ...settings, pipeline: true, max: options.poolSize, idleTimeoutMillis: 60_000 });
   const streams = new pg.Pool({ ...streaming.settings, max: 4, idleTimeoutMillis: 10_000 });
   // A connection that breaks while it is in use says so to its user; the event beside that must find a listener.
@@ -110,7 +119,9 @@ export function openDatabase(options: DatabaseOptions): Database {
       const stuck = [...inUse];
       setTimeout(() => stuck.filter((client) => inUse.has(client)).forEach(destroy), GIVE_UP_MS).unref();
     },
+    broke,
     up() {
+      broke();
       for (let idle = pool.idleCount; idle > 0; idle--) {
         void pool.connect().then(
           (client) => client.release(true),
@@ -130,7 +141,9 @@ export function openDatabase(options: DatabaseOptions): Database {
         client.release();
         return result;
       } catch (error) {
-        client.release(isConnectionFault(error));
+        const broken = isConnectionFault(error);
+        client.release(broken);
+        if (broken) health.suspect();
         throw translate(error);
       }
     };
@@ -140,6 +153,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     pool,
     url: options.url,
     isDistributed,
+    onBroken: (forget) => void listeners.push(forget),
     query,
     async quick<Row>(statement: Sql) {
       const pipeline = pipelines[turn++ % pipelines.length];
@@ -289,6 +303,7 @@ async function outermost<T>(
     } catch (error) {
       broken = isConnectionFault(error);
       if (!broken) await client.query('rollback').catch(() => (broken = true));
+      if (broken) source.health.suspect();
       if (attempt < retries && isRetryable(error)) continue;
       throw translate(error);
     } finally {

@@ -17,6 +17,8 @@ export interface Health {
 }
 
 export interface HealthEvents {
+  /** Something broke. Whatever answers next may be another server, one that took over and lacks its last moments. */
+  broke(): void;
   /** It has just been found down: what waits for it may be given up. */
   down(): void;
   /** It is back: connections of before are not to be trusted. */
@@ -68,7 +70,10 @@ export function watchHealth(settings: pg.ClientConfig, events: HealthEvents): He
       pending--;
       quietSince = performance.now();
     },
-    suspect: probe,
+    suspect() {
+      events.broke();
+      probe();
+    },
     stop() {
       stopped = true;
       clearInterval(timer);

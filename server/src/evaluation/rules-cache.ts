@@ -83,6 +83,7 @@ export const MOST_READINGS = 3;
 
 export function rulesCache(db: Database): RulesCache {
   const cache = new Map<number, ApplicationRules>();
+  db.onBroken(() => cache.clear()); // other rules may come to have the same number
   const refresh = async (applicationId: number, tx?: Queryable): Promise<ApplicationRules | undefined> => {
     const rules = tx
       ? await loadRules(tx, applicationId)
