@@ -1,10 +1,12 @@
 import { Type } from 'typebox';
+import type { FastifyRequest } from 'fastify';
 import type { Context } from '../context.ts';
 import { notFound } from '../errors.ts';
 import { ClientIdParams, NoContent } from '../http/schemas.ts';
 import type { App } from '../http/route.ts';
 import type { Attribute, Catalogue } from '../rules/attribute.ts';
 import { SPECIAL_ATTRIBUTES, presentAttribute } from '../rules/catalogue.ts';
+import { MAX_CHOICES } from '../rules/definition.ts';
 import * as service from './attribute-service.ts';
 import type { FactBuilder } from './build-facts.ts';
 import { CONDITION_INFO } from './condition-labels.ts';
@@ -55,7 +57,7 @@ const DefinitionBody = {
       description: 'Not needed where `derived_from` decides it.',
     },
     unit: { type: ['string', 'null'] },
-    choices: { type: ['array', 'null'], items: { type: 'string' } },
+    choices: { type: ['array', 'null'], items: { type: 'string' }, maxItems: MAX_CHOICES },
     writable_by: { type: 'string', enum: ['admin', 'profile'] },
     visible_to: { type: 'string', enum: ['admin', 'owner', 'public'] },
     derived_from: {
@@ -72,6 +74,12 @@ const KeyParams = Type.Object({
 });
 
 export function attributeRoutes(app: App, context: Context, builder: FactBuilder): void {
+  const check = async ({ params, body }: FastifyRequest): Promise<void> => {
+    const { client_id: clientId, key } = params as { client_id: string; key?: string }; // of both paths
+    const application = await context.applications.get(clientId);
+    await service.checkDefinition(context, application.id, body, key);
+  };
+
   app.get(
     '/api/v1/applications/:client_id/profile-attributes/',
     {
@@ -115,7 +123,7 @@ export function attributeRoutes(app: App, context: Context, builder: FactBuilder
   app.post(
     '/api/v1/applications/:client_id/profile-attributes/',
     {
-      config: { access: 'admin' },
+      config: { access: 'admin', check },
       validatorCompiler: () => () => true, // parsed in one place, which names every problem
       schema: {
         operationId: 'defineAttribute',
@@ -163,7 +171,7 @@ export function attributeRoutes(app: App, context: Context, builder: FactBuilder
   app.patch(
     '/api/v1/applications/:client_id/profile-attributes/:key/',
     {
-      config: { access: 'admin', optionalBody: true },
+      config: { access: 'admin', optionalBody: true, check },
       validatorCompiler: () => () => true, // likewise
       schema: {
         operationId: 'updateAttribute',

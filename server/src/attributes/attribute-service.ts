@@ -42,6 +42,19 @@ export async function defineAttribute(context: Context, applicationId: number, i
   return getDefined(context, applicationId, key);
 }
 
+/** Throws what is wrong with a definition, or with a change of the one under `key`; writes nothing. */
+export async function checkDefinition(
+  context: Context,
+  applicationId: number,
+  input: unknown,
+  key?: string,
+): Promise<void> {
+  const catalogue = await getCatalogue(context.db, applicationId);
+  const current = key === undefined ? undefined : await getOwn(context.db, catalogue, key);
+  const parsed = parseDefinition(input, { catalogue, ...(current && { current }) });
+  if (!parsed.ok) throw new ValidationError(parsed.errors);
+}
+
 async function getDefined(context: Context, applicationId: number, key: string): Promise<Defined> {
   const catalogue = await context.catalogues.refresh(applicationId);
   const attribute = catalogue.attributes.get(key);

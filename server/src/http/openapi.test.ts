@@ -76,6 +76,24 @@ describe('the OpenAPI document', () => {
     expect(bare).toEqual([]);
   });
 
+  it('says of every list in a body how long it may be', () => {
+    const unbounded: string[] = [];
+    const visit = (schema: Record<string, unknown>, path: string): void => {
+      if (path.split('.').length > 20) return;
+      const types = [schema['type']].flat();
+      if (types.includes('array') && schema['maxItems'] === undefined) unbounded.push(path);
+      for (const [name, inner] of Object.entries(schema)) {
+        if (typeof inner === 'object' && inner !== null && !Array.isArray(inner) && name !== 'examples')
+          visit(inner as Record<string, unknown>, `${path}.${name}`);
+      }
+    };
+    for (const { name, operation } of operations) {
+      const media = operation.requestBody?.content['application/json'];
+      if (media) visit(media.schema as Record<string, unknown>, name);
+    }
+    expect(unbounded).toEqual([]);
+  });
+
   it('shows a static and a dynamic group, each with what it has and nothing of the other', async () => {
     const { operation } = operations.find(({ operation: { operationId } }) => operationId === 'createGroup') ?? {};
     const sent = operation?.requestBody?.content['application/json']?.examples ?? {};

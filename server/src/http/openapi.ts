@@ -7,7 +7,7 @@ import { STATUS_CODES } from 'node:http';
 import type { FastifySchema, RouteOptions } from 'fastify';
 import { ERRORS } from '../errors.ts';
 import { exampleOf, exampleOfStream, examplesOf, type Json, type JsonSchema } from './openapi-examples.ts';
-import type { App, Access } from './route.ts';
+import { BODY_LIMIT, type Access, type App } from './route.ts';
 import { SESSION_COOKIE } from './schemas.ts';
 
 declare module 'fastify' {
@@ -37,6 +37,8 @@ export interface Operation {
   schema: FastifySchema;
   rawBody: boolean;
   optionalBody: boolean;
+  /** Bytes. */
+  bodyLimit: number;
 }
 
 export interface OpenApiDocument {
@@ -70,6 +72,7 @@ function toOperation(method: string, route: RouteOptions): Operation {
     schema: route.schema ?? {},
     rawBody: route.config?.rawBody ?? false,
     optionalBody: route.config?.optionalBody ?? false,
+    bodyLimit: route.bodyLimit ?? BODY_LIMIT,
   };
 }
 
@@ -162,7 +165,7 @@ const COMMON_PARAMETERS: Record<string, string> = {
 };
 
 function requestBody(operation: Operation, hoist: Hoist): Json {
-  const { schema, rawBody, optionalBody } = operation;
+  const { schema, rawBody, optionalBody, bodyLimit } = operation;
   if (rawBody) {
     const types = schema.consumes ?? ['application/x-ndjson', 'text/csv'];
     return {
@@ -175,7 +178,11 @@ function requestBody(operation: Operation, hoist: Hoist): Json {
   if (schema.body === undefined) return {};
   const shown = examplesOf(JSON.parse(JSON.stringify(schema.body)) as JsonSchema, 'request'); // routes give schemas
   return {
-    requestBody: { required: !optionalBody, content: { 'application/json': { schema: hoist(schema.body), ...shown } } },
+    requestBody: {
+      description: `At most ${bodyLimit / 1_048_576} MiB.`,
+      required: !optionalBody,
+      content: { 'application/json': { schema: hoist(schema.body), ...shown } },
+    },
   };
 }
 

@@ -11,7 +11,7 @@ export type ParsedDefinition =
   { ok: true; definition: DefinitionRow } | { ok: false; errors: Record<string, string[]> };
 
 const TYPES: readonly ValueType[] = ['string', 'number', 'boolean', 'datetime', 'list'];
-const MAX_CHOICES = 200;
+export const MAX_CHOICES = 200;
 const MAX_TYPES = 50;
 
 /** What each function gives; null: whichever scalar type the definition names. */
