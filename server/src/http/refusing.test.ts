@@ -189,11 +189,7 @@ describe('names that would reach into prototypes', () => {
         '{"name": "a", "nickname": 5, "membership_type": "dynamic", "rule_tree": {"__proto__": {}}}',
         'rule_tree.__proto__',
       ],
-      [
-        'profile-attributes/',
-        '{"key": "a", "type": "string", "derived_from": {"__proto__": 1}}',
-        'derived_from.__proto__',
-      ],
+      ['profile-attributes/', '{"key": "a", "type": 5, "derived_from": {"__proto__": 1}}', 'derived_from.__proto__'],
     ] as const) {
       const answer = await post<Record<string, unknown>>(path, body);
       expect([path, answer.status]).toEqual([path, 400]);
