@@ -113,6 +113,56 @@ export interface AddedMembers {
   invalid_ids: string[];
 }
 
+export type ImportKind = 'profiles' | 'activities' | 'members';
+
+/** A file that is read in. */
+export interface Import {
+  id: string;
+  url: string;
+  of: ImportKind | (string & {});
+  state: 'receiving' | 'queued' | 'running' | 'done' | 'failed' | (string & {});
+  rows: number;
+  /** Rows that made or changed something. */
+  accepted: number;
+  /** Rows that are there already as they stand in the file. */
+  duplicates: number;
+  rejected: number;
+  dry_run: boolean;
+  name: string;
+  /** Of CSV: the field that each column was taken for, by its number from 1. */
+  columns: Record<string, string> | null;
+  created_at: string;
+  created_by: string;
+  finished_at: string | null;
+  last_error: string | null;
+  rejected_url: string;
+}
+
+export interface ImportFileOptions {
+  /** Of members: the static group. Else a column `group_id` says it. */
+  group?: string;
+  /** Of members: what the ids are, where the header does not say so. */
+  ids?: 'profile_id' | 'custom_id';
+  /** Of members the header of the column with the ids, else `<field>:<header>`. */
+  column?: string | string[];
+  /** False: a CSV of members without a header. */
+  header?: boolean;
+  /** Columns whose header is not known are left out. */
+  ignore_unknown?: boolean;
+  /** Judges the rows and stores nothing. */
+  dry_run?: boolean;
+  /** Of the file. */
+  name?: string;
+}
+
+/** How a file would be read. */
+export interface FilePreview {
+  format: 'csv' | 'ndjson' | (string & {});
+  delimiter: string | null;
+  columns: { header: string; field: string | null; known: boolean }[];
+  rows: string[][];
+}
+
 /** What may have to be said of a list of ids that is a file. */
 export interface IdFileOptions {
   /** What the ids are. Of JSON strings `profile_id` unless told otherwise; CSV says it by its header. */

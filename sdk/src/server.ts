@@ -14,7 +14,7 @@
 import type * as r from './admin-resources.ts';
 import { followActivities, followChanges, type ChangesOptions, type TailOptions } from './changes.ts';
 import { toPatch, type AttributeValues } from './attributes.ts';
-import { createRequest, type HttpOptions, type Query, type Request } from './http.ts';
+import { createRequest, delay, type HttpOptions, type Query, type Request } from './http.ts';
 import { list, type List, type ListOptions } from './pages.ts';
 import type { OwnProfile, Profile, ProfileGroupMembership } from './resources.ts';
 import type * as rules from './rules.ts';
@@ -55,6 +55,7 @@ export function createAdminClient(options: AdminOptions) {
     attributes: attributeCalls(request, root),
     activities: activityCalls(request, root),
     accessTokens: tokenCalls(request, root),
+    imports: importCalls(request, root),
   };
 }
 
@@ -257,6 +258,52 @@ function tokenCalls(request: Request, root: string) {
     create: (fields: { name: string; read_only?: boolean; expires_at?: string | null }) =>
       request<r.AdminToken & { token: string }>('POST', `${root}access-tokens/`, { body: fields }),
     revoke: (id: string) => request<void>('DELETE', `${root}access-tokens/${path(id)}/`),
+  };
+}
+
+type FileBody = string | Uint8Array | Blob | ReadableStream<Uint8Array>;
+type FileType = 'text/csv' | 'text/tab-separated-values' | 'application/x-ndjson';
+
+function importCalls(request: Request, root: string) {
+  const all = `${root}imports/`;
+  const get = (id: string) => request<r.Import>('GET', `${all}${path(id)}/`);
+  return {
+    /**
+     * Sends a file of any size, gzip or not. Once it has arrived it is read in in the background; sending it again changes
+     * nothing. CSV has a header; NDJSON has an object a line as the API takes it, of members also an id as a JSON string.
+     */
+    create: (
+      of: r.ImportKind,
+      body: FileBody,
+      contentType: FileType,
+      { signal, ...options }: r.ImportFileOptions & { signal?: AbortSignal } = {},
+    ) => request<r.Import>('POST', all, { query: query({ of }, options), body, contentType, timeout: 3_600_000, signal }),
+    /** How a file would be read, from its first 64 KiB. */
+    preview: (of: r.ImportKind, body: FileBody, contentType: FileType, options: { header?: boolean } = {}) =>
+      request<r.FilePreview>('POST', `${all}preview/`, {
+        query: query({ of }, options),
+        body,
+        contentType,
+        idempotencyKey: null,
+      }),
+    get,
+    list: (filter: r.PageOptions = {}, options?: ListOptions): List<r.Import> =>
+      list(request, all, query(filter), options),
+    /** Resolves once everything is read in, or it failed. `onProgress` is told how far it is. */
+    async wait(
+      id: string,
+      { interval = 500, onProgress, signal }: { interval?: number; onProgress?: (row: r.Import) => void; signal?: AbortSignal } = {},
+    ): Promise<r.Import> {
+      for (;;) {
+        const row = await get(id);
+        onProgress?.(row);
+        if (row.state === 'done' || row.state === 'failed') return row;
+        await delay(interval, signal);
+      }
+    },
+    /** The rejected rows as CSV: line, reason, row. */
+    rejected: (id: string) =>
+      request<string>('GET', `${all}${path(id)}/rejected/`, { read: (response) => response.text(), timeout: 600_000 }),
   };
 }
 

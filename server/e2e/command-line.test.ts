@@ -1,7 +1,9 @@
 // The command line as an operator meets it.
 
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../src/testing/database.ts';
@@ -27,7 +29,7 @@ describe('the command line', () => {
     expect(existsSync(file)).toBe(true);
     const { code, stdout } = await run([file, '--help'], env);
     expect(code).toBe(0);
-    for (const command of ['start', 'migrate', 'app', 'token', 'demo', 'backup', 'restore'])
+    for (const command of ['start', 'migrate', 'app', 'token', 'demo', 'import', 'backup', 'restore'])
       expect(stdout).toContain(command);
   });
 
@@ -37,6 +39,29 @@ describe('the command line', () => {
     expect(stderr).toBe("Unknown option '--readonly'. `grandstand --help` lists the commands.\n");
     const { stdout } = await run([CLI, 'token', 'list', `--app=${BOOTSTRAP.BOOTSTRAP_CLIENT_ID}`], env);
     expect(stdout.trim().split('\n')).toEqual([expect.stringContaining('bootstrap')]);
+  });
+
+  it('reads files in, and says of one that it cannot what it saw', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'grandstand-import-'));
+    try {
+      const file = join(folder, 'fans.csv');
+      await writeFile(file, 'Custom ID;nickname\nf-1;Ada\nf-2;Grace\n;nobody\n');
+      const first = await run([CLI, 'import', file, '--of=profiles'], env);
+      expect(first).toMatchObject({ code: 0, stderr: '' });
+      expect(first.stdout).toContain('done: 2 accepted, 0 duplicates, 1 rejected\nline,reason,row\n4,');
+      const again = await run([CLI, 'import', file, '--of=profiles'], env);
+      expect(again.stdout).toContain('done: 0 accepted, 2 duplicates, 1 rejected');
+      await writeFile(file, 'user_id,points\nf-1,7\n');
+      const unknown = await run([CLI, 'import', file, '--of=members', '--group=custom:none'], env);
+      expect([unknown.code, unknown.stderr]).toEqual([1, '--group: There is no group "custom:none".\n']);
+      const asking = await run([CLI, 'import', file, '--of=profiles'], env);
+      expect([asking.code, asking.stderr]).toEqual([
+        1,
+        expect.stringContaining('--column: No header is known. These were seen: "user_id", "points".'),
+      ]);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 
   it('tells its version', async () => {

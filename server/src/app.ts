@@ -9,6 +9,8 @@ import { applications } from './applications/application-service.ts';
 import { attributeRoutes } from './attributes/attribute-routes.ts';
 import { createFactBuilder } from './attributes/build-facts.ts';
 import { catalogues } from './attributes/catalogues.ts';
+import { createImporter } from './imports/importer.ts';
+import { importRoutes } from './imports/import-routes.ts';
 import { bootstrap, type FirstStart } from './bootstrap.ts';
 import { systemClock, type Clock, type SystemClock } from './clock.ts';
 import { foldRows } from './fold-rows.ts';
@@ -146,6 +148,7 @@ async function composeApp(
     const factBuilder = createFactBuilder(context);
     const statisticsChores = createStatisticsChores(base);
     const sheetChores = createSheetChores(base);
+    const importer = createImporter(context);
     const meters = evaluationMeters(metrics.registry);
     evaluationGauges(metrics.registry, base);
     const worker = createWorker(context, {
@@ -194,6 +197,7 @@ async function composeApp(
               producerRoutes,
               statisticsRoutes,
               usageRoutes,
+              (scope) => importRoutes(scope, context, importer),
             ],
     });
     chores.wake();
@@ -201,6 +205,7 @@ async function composeApp(
     factBuilder.start();
     statisticsChores.start();
     sheetChores.start();
+    importer.start();
     evaluation =
       config.role === 'api'
         ? undefined
@@ -236,6 +241,7 @@ async function composeApp(
             factBuilder.stop(),
             statisticsChores.stop(),
             sheetChores.stop(),
+            importer.stop(),
             evaluation?.stop(),
             worker.stop(),
           ]),

@@ -10,7 +10,7 @@ import { formatInstant, type Instant } from './instant.ts';
 import { authenticateSession } from './producers/session.ts';
 import { resolveClientToken } from './profiles/profile-service.ts';
 import { orItsTarget } from './profiles/alias-store.ts';
-import { findProfileByToken } from './profiles/profile-store.ts';
+import { findForeignToken, findProfileByToken } from './profiles/profile-store.ts';
 import { hashToken } from './secrets.ts';
 import type { Credential, ProfileCredential } from './credential.ts';
 import { ISSUER, claimedIssuer, quote, verifyClientToken } from './credentials/token.ts';
@@ -26,7 +26,26 @@ export async function authenticate(context: Context, request: FastifyRequest): P
   const issuer = context.tokens.isKnown(token) ? ISSUER : isJwt(token) ? claimedIssuer(token) : undefined;
   if (isPublic) return token === '' || issuer !== undefined ? undefined : findAdmin(context, token);
   if (token === '') throw refused('The Authorization header holds no token: send `Bearer <token>`.');
-  return issuer === undefined ? getAdmin(context, token) : getProfile(context, token, issuer);
+  try {
+    return await (issuer === undefined ? getAdmin(context, token) : getProfile(context, token, issuer));
+  } catch (error) {
+    // Whatever it looks like: another system may have made it, for a profile that was taken over from there.
+    const foreign = error instanceof ApiError && error.status === 401 ? await findForeign(context, token) : undefined;
+    if (foreign) return foreign;
+    throw error;
+  }
+}
+
+async function findForeign(context: Context, token: string): Promise<ProfileCredential | undefined> {
+  const db = { query: context.db.quick };
+  const row = await findForeignToken(db, hashToken(token));
+  if (!row) return undefined;
+  const profile = await orItsTarget(db, row.profile_id, (current) =>
+    findProfileByToken(db, row.application_id, current, row.token_id),
+  );
+  if (!profile) return undefined;
+  const application = await context.applications.getById(row.application_id);
+  return { kind: 'profile', application, profile, token: { id: row.token_id } };
 }
 
 /** 401, with the reason for those who build upon us. */

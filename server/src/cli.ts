@@ -5,6 +5,7 @@ import { defineCommand, runCommand, runMain, type CommandDef } from 'citty';
 import { UsageError, checkArguments } from './arguments.ts';
 import { appCommand } from './commands/app.ts';
 import { backupCommand, restoreCommand } from './commands/backup.ts';
+import { importFileCommand } from './commands/import.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { tokenCommand } from './commands/token.ts';
 import { usageCommand } from './commands/usage.ts';
@@ -26,6 +27,7 @@ const grandstand = defineCommand({
     token: tokenCommand,
     demo: demoCommand,
     usage: usageCommand,
+    import: importFileCommand,
     backup: backupCommand,
     restore: restoreCommand,
   },

@@ -166,7 +166,7 @@ async function show(
 async function fillDemo(app: GrandstandApp): Promise<void> {
   const [{ runDemo }, { plainProgress }, { findApplication }] = await Promise.all([
     import('./demo/demo.ts'),
-    import('./demo/progress.ts'),
+    import('./progress.ts'),
     import('./commands/find-application.ts'),
   ]);
   const application = await findApplication(app.context, undefined);

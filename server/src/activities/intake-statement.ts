@@ -41,6 +41,28 @@ export async function storeBatch(db: Queryable, batch: IntakeBatch): Promise<Sto
   return row;
 }
 
+/** What storing these columns would come to. */
+export async function judgeColumns(db: Queryable, applicationId: number, columns: Columns): Promise<Stored> {
+  if (columns.id.length === 0) return { current: true, accepted: 0, unknown: [] };
+  const { rows } = await db.query<Stored>(sql`
+    with input as materialized (
+      select * from unnest(${texts(columns.id)}::text[], ${plain(columns.profileId)}::uuid[], ${texts(columns.customId)}::text[]) with ordinality
+        as i (id, profile_id, custom_id, n)),
+    owned as materialized (
+      select i.id, i.profile_id, i.n from input i where i.profile_id is not null
+      union all
+      select i.id, c.profile_id, i.n from input i join custom_ids c on c.custom_id = i.custom_id and c.application_id = ${applicationId}::int
+      where i.profile_id is null),
+    found as materialized (
+      select o.id, o.profile_id, o.n from owned o join profiles p on p.id = o.profile_id where p.application_id = ${applicationId}::int),
+    known as materialized (
+      select a.profile_id, a.id from found f join activities a on a.profile_id = f.profile_id and a.id = f.id)
+    select true as current,
+      (select count(*) from (select profile_id, id from found except select profile_id, id from known) f) as accepted,
+      array(select n::int from input except select n::int from found) as unknown`);
+  return rows[0] ?? { current: true, accepted: 0, unknown: [] };
+}
+
 /** What the statement fails with when a profile was erased under it: division by zero. */
 export const ERASED_MEANWHILE = '22012';
 

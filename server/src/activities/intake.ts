@@ -15,7 +15,7 @@ import { createQueueStart, findOldestLive } from '../queue/queue.ts';
 import { nameTypes } from './activity-types.ts';
 import { createGate } from './gate.ts';
 import { createKnownIds } from './known-ids.ts';
-import { ERASED_MEANWHILE, storeBatch, type Stored } from './intake-statement.ts';
+import { ERASED_MEANWHILE, judgeColumns, storeBatch, type IntakeBatch, type Stored } from './intake-statement.ts';
 import {
   NO_PROFILE,
   presentRejected,
@@ -31,6 +31,22 @@ import { readStoredId } from './stored-id.ts';
 export interface Intake {
   /** Stores a batch, in memory or as it stands in a body; resolves once it is durable. */
   receive(application: Application, sender: Sender, items: Elements | readonly unknown[]): Promise<IntakeAnswer>;
+  /**
+   * The same of an admin's batch in the caller's transaction, which is begun again where it fails by other work
+   * (`isInTheWay`). The caller enters first. What is rejected is told in full.
+   */
+  receiveIn(tx: Queryable, application: Application, items: Elements): Promise<IntakeAnswer>;
+  /** What `receiveIn` would answer; nothing is written. */
+  judge(application: Application, items: Elements): Promise<IntakeAnswer>;
+  /** Resolves when so many may be stored, at the pace of evaluation; to be told when it is done. */
+  enter(size: number): Promise<() => void>;
+}
+
+/** Where a batch goes, and where what it is held against is read. */
+interface Place {
+  db: Queryable;
+  /** Undefined: other work was in the way, and the same again will do. */
+  store(batch: IntakeBatch): Promise<Stored | undefined>;
 }
 
 const MAX_ATTEMPTS = 6;
@@ -48,7 +64,12 @@ export function createIntake(context: Context): Intake {
 
   const listKnownIds = createKnownIds(context);
 
-  const store = async (application: Application, given: Sender, items: Elements): Promise<Outcome> => {
+  const store = async (
+    { db, store: storeColumns }: Place,
+    application: Application,
+    given: Sender,
+    items: Elements,
+  ): Promise<Outcome> => {
     let sender = given;
     let catalogue = await context.catalogues.get(application.id);
     let refusedTypes: ReadonlySet<string> = new Set();
@@ -56,7 +77,7 @@ export function createIntake(context: Context): Intake {
       const now = context.clock.now();
       const read = await readItems(items, { sender, catalogue, now, refusedTypes });
       if (sender.kind === 'profile' && !sender.aliases && read.otherIds.size > 0) {
-        const aliases = await findOwnAliases(context.db, application.id, sender.profile.id, read.otherIds);
+        const aliases = await findOwnAliases(db, application.id, sender.profile.id, read.otherIds);
         sender = { ...sender, aliases };
         if (aliases.size > 0) continue;
       }
@@ -75,7 +96,7 @@ export function createIntake(context: Context): Intake {
         facts: catalogue.facts,
         now,
       };
-      const stored = await tryStore(context, batch);
+      const stored = await storeColumns(batch);
       if (stored?.current === true) return { read, repeats, stored };
       if (attempt >= MAX_ATTEMPTS) throw new ApiError('unavailable', { retryAfter: 1 });
       if (stored) catalogue = await context.catalogues.refresh(application.id);
@@ -84,14 +105,15 @@ export function createIntake(context: Context): Intake {
 
   /** Those of profiles that were merged count for the ones that they were merged into. */
   const storeAll = async (
+    place: Place,
     application: Application,
     sender: Sender,
     items: Elements,
-  ): Promise<{ accepted: number; duplicates: number; rejected: Rejected[] }> => {
-    const { read, repeats, stored } = await store(application, sender, items);
-    const { moved, unknown } = await followMerged(context.db, application.id, read.columns, stored.unknown);
+  ): Promise<IntakeAnswer> => {
+    const { read, repeats, stored } = await store(place, application, sender, items);
+    const { moved, unknown } = await followMerged(place.db, application.id, read.columns, stored.unknown);
     const rejected = [...read.rejected, ...unknownProfiles(read.columns, unknown)];
-    const repeated = await knownAmong(context.db, application.id, sender, read.doubtful);
+    const repeated = await knownAmong(place.db, application.id, sender, read.doubtful);
     for (const item of read.doubtful)
       if (!repeated.has(item)) rejected.push({ index: item.index, id: item.id, errors: item.errors });
     let { accepted } = stored;
@@ -99,7 +121,7 @@ export function createIntake(context: Context): Intake {
     for (const [targetId, indexes] of moved) {
       const target: Sender =
         sender.kind === 'admin' ? sender : { ...sender, profile: { ...sender.profile, id: targetId } };
-      const answer = await storeAll(application, target, onBehalf(items, indexes, targetId));
+      const answer = await storeAll(place, application, target, onBehalf(items, indexes, targetId));
       accepted += answer.accepted;
       duplicates += answer.duplicates;
       rejected.push(...answer.rejected.map((item) => ({ ...item, index: indexes[item.index] ?? item.index })));
@@ -107,19 +129,47 @@ export function createIntake(context: Context): Intake {
     return { accepted, duplicates, rejected };
   };
 
+  const count = ({ accepted, duplicates, rejected }: IntakeAnswer): void => {
+    meters.activities.inc({ result: 'accepted' }, accepted);
+    meters.activities.inc({ result: 'duplicate' }, duplicates);
+    meters.activities.inc({ result: 'rejected' }, rejected.length);
+  };
+  const here: Place = { db: context.db, store: (batch) => tryStore(context, batch) };
+  const admin: Sender = { kind: 'admin' };
+
   return {
+    enter,
+    async receiveIn(tx, application, items) {
+      const place = { db: tx, store: (batch: IntakeBatch) => storeBatch(tx, batch) };
+      const answer = await storeAll(place, application, admin, items);
+      count(answer);
+      return answer;
+    },
+    async judge(application, items) {
+      const catalogue = await context.catalogues.get(application.id);
+      const options = { sender: admin, catalogue, now: context.clock.now(), refusedTypes: new Set<string>() };
+      // Types that are not known yet would be named.
+      const { unknownTypes } = await readItems(items, options);
+      const types = new Map(catalogue.types);
+      for (const type of unknownTypes) types.set(type, { id: -1, type, label: type, client: false, registered: false });
+      const read = await readItems(items, { ...options, catalogue: { ...catalogue, types } });
+      const meant = await resolveIds(context.db, application.id, read.columns.profileId.flatMap((id) => id ?? []));
+      const columns = { ...read.columns, profileId: read.columns.profileId.map((id) => (id === null ? null : meant(id))) };
+      const { accepted, unknown } = await judgeColumns(context.db, application.id, columns);
+      const repeated = await knownAmong(context.db, application.id, admin, read.doubtful);
+      const doubtful = read.doubtful.filter((item) => !repeated.has(item));
+      const duplicates = columns.id.length - unknown.length - accepted + repeated.size;
+      return { accepted, duplicates, rejected: [...read.rejected, ...doubtful, ...unknownProfiles(columns, unknown)] };
+    },
     async receive(application, sender, sent) {
       const items = 'read' in sent ? sent : elementsOf(sent);
       // Under an Idempotency-Key a connection is held already: a wait for a place with it could block those inside.
       const leave = context.db.isTogether() ? () => {} : await enter(items.length);
       const startedAt = performance.now();
       try {
-        const { accepted, duplicates, rejected } = await storeAll(application, sender, items);
-        rejected.sort((a, b) => a.index - b.index);
-        meters.activities.inc({ result: 'accepted' }, accepted);
-        meters.activities.inc({ result: 'duplicate' }, duplicates);
-        meters.activities.inc({ result: 'rejected' }, rejected.length);
-        return { accepted, duplicates, rejected: presentRejected(rejected) };
+        const answer = await storeAll(here, application, sender, items);
+        count(answer);
+        return { ...answer, rejected: presentRejected(answer.rejected.sort((a, b) => a.index - b.index)) };
       } finally {
         meters.seconds.observe((performance.now() - startedAt) / 1000);
         leave();
@@ -136,14 +186,17 @@ interface Outcome {
 }
 
 /** Undefined: other work was in the way, and the same again will do. */
-async function tryStore(context: Context, batch: Parameters<typeof storeBatch>[1]): Promise<Stored | undefined> {
+async function tryStore(context: Context, batch: IntakeBatch): Promise<Stored | undefined> {
   try {
     return await storeBatch(context.db.own, batch);
   } catch (error) {
-    if (RETRIED.has(codeOf(error))) return undefined;
+    if (isInTheWay(error)) return undefined;
     throw error;
   }
 }
+
+/** Whether other work was in the way, so that the same again will do. */
+export const isInTheWay = (error: unknown): boolean => RETRIED.has(codeOf(error));
 
 const RETRIED = new Set([ERASED_MEANWHILE, '40001', '40P01']);
 

@@ -39,6 +39,7 @@ const BY_OWN: [table: string, column: string][] = [
   ['custom_ids', 'custom_id'],
   ['tombstones', 'custom_id_hash'],
   ['sign_in_attempts', 'email_hash'],
+  ['foreign_tokens', 'token_hash'],
   ['idempotency_keys', 'scope_hash'],
   ['ordinal_blocks', 'application_id'],
   ['statistics', 'application_id'],

@@ -7,7 +7,7 @@ import { openApp } from '../commands/open-app.ts';
 import { ConfigError } from '../config.ts';
 import { parseInstant, type Instant } from '../instant.ts';
 import { runDemo } from './demo.ts';
-import { plainProgress, terminalProgress } from './progress.ts';
+import { plainProgress, terminalProgress } from '../progress.ts';
 
 const MAX_PROFILES = 10_000_000;
 const MAX_ACTIVITIES = 1_000_000_000;

@@ -4,7 +4,7 @@ import { MICROS_PER_DAY, parseInstant } from '../instant.ts';
 import { CLIENT_ID, startTestServer, testClock, type TestServer } from '../testing/server.ts';
 import { runDemo } from './demo.ts';
 import { loadForBench } from './load-for-bench.ts';
-import { plainProgress } from './progress.ts';
+import { plainProgress } from '../progress.ts';
 import { createSeason } from './season.ts';
 
 const END = parseInstant('2026-03-01T12:00:00Z') ?? 0;

@@ -11,7 +11,7 @@ import { formatInstant, type Instant } from '../instant.ts';
 import { tryCreateProfile } from '../profiles/profile-service.ts';
 import { DEFINITIONS } from './fans.ts';
 import { DYNAMIC_GROUPS, STATIC_GROUPS } from './groups.ts';
-import type { Progress } from './progress.ts';
+import type { Progress } from '../progress.ts';
 import { createSeason, type Season } from './season.ts';
 
 export interface DemoOptions {

@@ -10,7 +10,7 @@ import { PLATFORM_TYPES } from '../rules/platform.ts';
 import { parseNumber } from '../rules/values.ts';
 import { searchColumns } from '../profiles/search.ts';
 import { STATISTICS_SHARDS } from '../applications/application.ts';
-import type { Progress } from './progress.ts';
+import type { Progress } from '../progress.ts';
 import { createRandom } from './random.ts';
 import { createSeason, type SeasonOptions } from './season.ts';
 

@@ -30,9 +30,12 @@ export function formatOf(headers: IncomingHttpHeaders): FileFormat {
 }
 
 /** Whatever Content-Encoding said: gzip tells itself by its first bytes, and browsers upload compressed files as they are. */
-export async function* inflated(body: Readable): AsyncGenerator<Buffer> {
-  const chunks = body[Symbol.asyncIterator]() as AsyncIterator<Buffer>; // a body is bytes
-  let start = Buffer.alloc(0);
+export async function* inflated(
+  body: Readable,
+  onChunk: (chunk: Buffer) => void = () => {},
+): AsyncGenerator<Buffer> {
+  const chunks = watched(body, onChunk);
+  let start: Buffer = Buffer.alloc(0);
   let isOver = false;
   while (start.length < 2 && !isOver) {
     const { done, value } = await chunks.next();
@@ -44,14 +47,21 @@ export async function* inflated(body: Readable): AsyncGenerator<Buffer> {
   else yield* rejoined;
 }
 
-async function* rejoin(start: Buffer, chunks: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+async function* watched(body: AsyncIterable<Buffer>, onChunk: (chunk: Buffer) => void): AsyncGenerator<Buffer> {
+  for await (const chunk of body) {
+    onChunk(chunk);
+    yield chunk;
+  }
+}
+
+async function* rejoin(start: Buffer, chunks: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
   if (start.length > 0) yield start;
-  yield* { [Symbol.asyncIterator]: () => chunks };
+  yield* chunks;
 }
 
 /** Text shrinks to a tenth, lists that repeat themselves to a fiftieth; what shrank to less was made to do harm. */
 const MOST_EXPANSION = 200;
-const FREE_BYTES = 16 * 1024 * 1024;
+const FREE_BYTES = 4 * 1024 * 1024;
 
 async function* gunzipped(chunks: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
   const gunzip = createGunzip();

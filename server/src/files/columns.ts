@@ -30,8 +30,13 @@ const ID_HEADERS: Record<string, IdKind> = {
   customids: 'custom_id',
 };
 
+export const idKindOf = (header: string): IdKind | undefined => {
+  const key = headerKey(header);
+  return Object.hasOwn(ID_HEADERS, key) ? ID_HEADERS[key] : undefined;
+};
+
 export const knownIdHeaders = (headers: string[]): number =>
-  headers.filter((header) => Object.hasOwn(ID_HEADERS, headerKey(header))).length;
+  headers.filter((header) => idKindOf(header) !== undefined).length;
 
 export interface AskedColumn {
   /** A header, in any case; or, where the file has none, a number from 1. */
@@ -46,14 +51,14 @@ export function findIdColumn(headers: string[], { column, ids, hasHeader = true 
   if (!hasHeader) return numbered(headers.length, column, ids);
   if (column !== undefined) {
     const index = findHeader(headers, column);
-    const kind = ids ?? ID_HEADERS[headerKey(column)];
+    const kind = ids ?? idKindOf(column);
     if (kind === undefined)
       throw invalid('ids', `Say what the column ${JSON.stringify(column)} holds: ids=profile_id or ids=custom_id.`);
     return { kind, index };
   }
   const wanted: IdKind[] = ids === undefined ? ['profile_id', 'custom_id'] : [ids];
   for (const kind of wanted) {
-    const found = headers.flatMap((header, index) => (ID_HEADERS[headerKey(header)] === kind ? [index] : []));
+    const found = headers.flatMap((header, index) => (idKindOf(header) === kind ? [index] : []));
     if (found.length > 1)
       throw invalid('column', `More than one column is called ${kind}: ${tellHeaders(headers)}. Leave one.`);
     if (found[0] !== undefined) return { kind, index: found[0] };
@@ -76,7 +81,7 @@ function numbered(count: number, column: string | undefined, ids: IdKind | undef
 }
 
 /** The index of the column of this header: as it stands, else in any case and however its words are joined. */
-function findHeader(headers: string[], column: string): number {
+export function findHeader(headers: string[], column: string): number {
   const exact = headers.flatMap((header, index) => (header === column ? [index] : []));
   const found =
     exact.length > 0 ? exact : headers.flatMap((h, index) => (headerKey(h) === headerKey(column) ? [index] : []));

@@ -21,6 +21,8 @@ export interface CsvTable {
   /** The cells of the first row; as many as the first row has where the file is said to have no header. */
   header: string[];
   batches: AsyncGenerator<CsvBatch>;
+  /** Once all was read: whether the last row ends without a line end. */
+  isOpen(): boolean;
 }
 
 export type Delimiter = ',' | ';' | '\t';
@@ -42,13 +44,16 @@ export async function readCsv(text: AsyncGenerator<string>, options: CsvOptions 
   const start = await readFirstRecord(text);
   const said = /^\s*"?sep=([,;\t])"?[ \t]*(\r\n|\n|\r)/i.exec(start.first); // what Excel puts before the header
   const delimiter = (said?.[1] as Delimiter | undefined) ?? settle(start.first, known); // one of the three
-  const records = readRecords(rejoin(start, said?.[0].length ?? 0, text), delimiter, said ? 2 : 1);
+  let tail = '';
+  const whole = rejoin(start, said?.[0].length ?? 0, text, (piece) => (tail = piece.slice(-1)));
+  const records = readRecords(whole, delimiter, said ? 2 : 1);
   const [first, ...others] = await opening(records);
   if (!first) throw refused('The file has no header.');
   return {
     delimiter,
     header: hasHeader ? first.cells : first.cells.map(() => ''),
     batches: batchesOf(hasHeader ? others : [first, ...others], first.cells.length, records),
+    isOpen: () => tail !== '\n' && tail !== '\r',
   };
 }
 
@@ -87,9 +92,19 @@ function endOfRecords(held: string): number | undefined {
   return undefined;
 }
 
-async function* rejoin(start: Start, skipped: number, text: AsyncGenerator<string>): AsyncGenerator<string> {
-  yield start.first.slice(skipped) + start.rest;
-  yield* text;
+async function* rejoin(
+  start: Start,
+  skipped: number,
+  text: AsyncGenerator<string>,
+  onPiece: (piece: string) => void,
+): AsyncGenerator<string> {
+  const opening = start.first.slice(skipped) + start.rest;
+  onPiece(opening);
+  yield opening;
+  for await (const piece of text) {
+    onPiece(piece);
+    yield piece;
+  }
 }
 
 /** The first rows. The parser looks ahead: the header of a file that has nothing else comes with the end. */

@@ -4,6 +4,7 @@ import { formatInstant, type Instant } from '../instant.ts';
 import { isFound, nicknameBegins } from '../profiles/search.ts';
 import type { Group } from './group.ts';
 import { packed, unpacked } from '../database/packed.ts';
+import { findHead } from '../membership/head.ts';
 
 export interface Member {
   id: string;
@@ -121,6 +122,17 @@ const orderOf = (page: PageRequest, order: Order<Member>): Sql => {
 };
 
 /** Since when the profile is a member at this epoch; undefined where it is none. */
+/** Of these profiles, those that are members now. */
+export async function findMembersAmong(db: Queryable, groupId: string, profileIds: string[]): Promise<Set<string>> {
+  const head = await findHead(db, groupId);
+  if (!head || profileIds.length === 0) return new Set();
+  const { rows } = await db.query<{ profile_id: string }>(sql`
+    select profile_id from members
+    where profile_id = any (${packed(profileIds)}::uuid[]) and group_id = ${groupId}
+      and since_epoch <= ${head.epoch} and (until_epoch is null or until_epoch > ${head.epoch})`);
+  return new Set(rows.map((row) => row.profile_id));
+}
+
 export async function findMember(
   tx: Queryable,
   groupId: string,

@@ -31,7 +31,8 @@ const KEPT_HEADERS = ['content-type', 'cache-control', 'location', 'etag', 'set-
 export function registerIdempotency(app: App, context: Context): void {
   app.decorateRequest('bodyHash', undefined);
   app.addHook('onRoute', (route) => {
-    if (![route.method].flat().includes('POST') || route.config?.access === undefined) return;
+    const { access, ownIdempotency } = route.config ?? {};
+    if (![route.method].flat().includes('POST') || access === undefined || ownIdempotency === true) return;
     route.handler = idempotent(context, route.handler);
   });
   const timer = setInterval(() => {
@@ -58,6 +59,17 @@ function idempotent(context: Context, handler: Handler): Handler {
   };
 }
 
+/** The key of a request in its scope, as a hash, for a route that sees to repeats itself. */
+export function readIdempotencyKey(context: Context, request: FastifyRequest): Buffer | undefined {
+  const key = request.headers[HEADER];
+  if (key === undefined) return undefined;
+  checkKey(String(key), request.credential !== undefined);
+  return scopeHash(context, request, String(key));
+}
+
+const scopeHash = (context: Context, request: FastifyRequest, key: string): Buffer =>
+  context.secrets.fingerprint('idempotency-key', JSON.stringify([...scopeOf(request), key]));
+
 interface Held {
   scope: Buffer;
   holder: string;
@@ -79,7 +91,7 @@ async function answerOnce(
 ): Promise<FastifyReply> {
   checkKey(key, request.credential !== undefined);
   const held: Held = {
-    scope: context.secrets.fingerprint('idempotency-key', JSON.stringify([...scopeOf(request), key])),
+    scope: scopeHash(context, request, key),
     holder: randomUUID(),
     answerKey: context.secrets.fingerprint('idempotency-answer', key),
   };

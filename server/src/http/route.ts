@@ -57,6 +57,8 @@ declare module 'fastify' {
     check?: (request: FastifyRequest, failed: ReadonlySet<string>) => unknown;
     /** Refuses query parameters that are not in the schema. PUT and DELETE always do. */
     strictQuery?: boolean;
+    /** Keeps the promise of Idempotency-Key itself: its body is too large to be looked at first. */
+    ownIdempotency?: boolean;
     /** The list in the body whose elements are read one by one, each with its own problems (http/elements.ts). */
     elements?: ElementLimits;
   }

@@ -110,9 +110,12 @@ export async function readNewProfile(
   fields: ProfileFields,
   writer: Writer,
 ) {
+  return readNew(await context.catalogues.get(application.id), fields, writer);
+}
+
+export function readNew(catalogue: Catalogue, fields: ProfileFields, writer: Writer) {
   const errors: FieldErrors = {};
   const read = readFields(fields, writer, errors);
-  const catalogue = await context.catalogues.get(application.id);
   const pairs = readAttributes(fields.attributes ?? [], writer, [], catalogue, errors);
   throwFound(errors);
   return { read, pairs };
@@ -188,7 +191,7 @@ export async function tryCreateProfile(
 }
 
 /** What a rule may read of a profile that did not exist before: everything. */
-const newProfileKeys = (pairs: AttributePair[]): string[] => [
+export const newProfileKeys = (pairs: AttributePair[]): string[] => [
   dependency.profile('created_at'),
   dependency.profile('nickname'),
   dependency.profile('custom_id'),
@@ -204,47 +207,60 @@ export async function updateProfile(
   writer: Writer,
   ifMatch?: string,
 ): Promise<Profile> {
+  return context.db.transaction((tx) => changeProfile(tx, context, application, id, () => fields, writer, ifMatch));
+}
+
+/** As updateProfile, in the caller's transaction; `fieldsOf` is asked once the profile is locked. */
+export async function changeProfile(
+  tx: Queryable,
+  context: Context,
+  application: Application,
+  id: string,
+  fieldsOf: (before: Profile) => ProfileFields,
+  writer: Writer,
+  ifMatch?: string,
+): Promise<Profile> {
   const catalogue = await context.catalogues.get(application.id);
-  return context.db.transaction(async (tx) => {
-    const before = await lockProfile(tx, application.id, id);
-    requireMatch(ifMatch, before.updated_at);
-    const now = Math.max(context.clock.now(), before.updated_at + 1); // the order of its events
-    const { read, pairs } = readChange(catalogue, before, fields, writer);
-    if (read.customId !== undefined && read.customId !== before.custom_id) {
-      if (before.custom_id !== null) await releaseCustomId(tx, context, application, before.custom_id, now);
-      if (read.customId !== null && !(await store.reserveCustomId(tx, application.id, read.customId, before.id)))
-        throw customIdTaken(read.customId);
-    }
-    await store.updateProfile(tx, application.id, before.id, read, formatInstant(now));
-    if (pairs)
-      await store.replaceAttributes(
-        tx,
-        { id: before.id, applicationId: application.id, ordinal: before.ordinal },
-        toStored(pairs),
-      );
-    await enqueue(tx, {
-      profileId: before.id,
-      ordinal: before.ordinal,
-      applicationId: application.id,
-      cause: 'profile',
-      changed: changedKeys(before, read, pairs),
-      now,
-    });
-    const changed = changedFields(before, read, pairs);
-    if (changed.length > 0)
-      await recordEvents(tx, [
-        { event: 'profile.updated', applicationId: application.id, profileId: before.id, changed, at: now },
-      ]);
-    return {
-      ...before,
-      ...(read.nickname !== undefined && { nickname: read.nickname }),
-      ...(read.customId !== undefined &&
-        read.customId !== before.custom_id && { custom_id: read.customId, custom_id_since: now }),
-      ...(read.customData !== undefined && { custom_data: read.customData }),
-      ...(pairs && { attributes: pairs }),
-      updated_at: now,
-    };
+  const before = await lockProfile(tx, application.id, id);
+  requireMatch(ifMatch, before.updated_at);
+  const fields = fieldsOf(before);
+  const now = Math.max(context.clock.now(), before.updated_at + 1); // the order of its events
+  const { read, pairs } = readChange(catalogue, before, fields, writer);
+  if (read.customId !== undefined && read.customId !== before.custom_id) {
+    // First, so that nothing was changed where it is taken.
+    if (read.customId !== null && !(await store.reserveCustomId(tx, application.id, read.customId, before.id)))
+      throw customIdTaken(read.customId);
+    if (before.custom_id !== null) await releaseCustomId(tx, context, application, before.custom_id, now);
+  }
+  await store.updateProfile(tx, application.id, before.id, read, formatInstant(now));
+  if (pairs)
+    await store.replaceAttributes(
+      tx,
+      { id: before.id, applicationId: application.id, ordinal: before.ordinal },
+      toStored(pairs),
+    );
+  await enqueue(tx, {
+    profileId: before.id,
+    ordinal: before.ordinal,
+    applicationId: application.id,
+    cause: 'profile',
+    changed: changedKeys(before, read, pairs),
+    now,
   });
+  const changed = changedFields(before, read, pairs);
+  if (changed.length > 0)
+    await recordEvents(tx, [
+      { event: 'profile.updated', applicationId: application.id, profileId: before.id, changed, at: now },
+    ]);
+  return {
+    ...before,
+    ...(read.nickname !== undefined && { nickname: read.nickname }),
+    ...(read.customId !== undefined &&
+      read.customId !== before.custom_id && { custom_id: read.customId, custom_id_since: now }),
+    ...(read.customData !== undefined && { custom_data: read.customData }),
+    ...(pairs && { attributes: pairs }),
+    updated_at: now,
+  };
 }
 
 /** The profile that the id means by now, locked; 404 where there is none. */

@@ -9,8 +9,8 @@ import { isFound, nicknameBegins, searchColumns } from './search.ts';
 import { forgetCustomIdAlias } from './alias-store.ts';
 import type { AttributePair, Profile, Writer } from './profile.ts';
 
-const FIELDS = sql`p.id, p.ordinal, p.nickname, p.custom_id, p.custom_id_since, p.custom_data, p.created_at, p.updated_at, p.client_tokens_after`;
-const ATTRIBUTES = sql`json_agg(json_build_object('key', a.key, 'value', a.value, 'written_by', a.written_by) order by a.position, a.value)`;
+export const FIELDS = sql`p.id, p.ordinal, p.nickname, p.custom_id, p.custom_id_since, p.custom_data, p.created_at, p.updated_at, p.client_tokens_after`;
+export const ATTRIBUTES = sql`json_agg(json_build_object('key', a.key, 'value', a.value, 'written_by', a.written_by) order by a.position, a.value)`;
 
 /** Of one profile: each subquery names it, so that a cluster finds all of it in one place. */
 const columns = (id: string): Sql => sql`${FIELDS},
@@ -43,6 +43,17 @@ export async function findProfileByToken(
     select ${columns(id)} from profiles p
     where p.id = ${id} and p.application_id = ${applicationId}
       and exists (select from profile_tokens k where k.profile_id = ${id} and k.id = ${tokenId})`);
+  return rows[0];
+}
+
+/** The token of a profile for which one stands that another system made. */
+export async function findForeignToken(
+  db: Queryable,
+  hash: Buffer,
+): Promise<{ application_id: number; profile_id: string; token_id: string } | undefined> {
+  const { rows } = await db.query<{ application_id: number; profile_id: string; token_id: string }>(
+    sql`select application_id, profile_id, token_id from foreign_tokens where token_hash = ${hash}`,
+  );
   return rows[0];
 }
 
@@ -333,7 +344,7 @@ export async function upsertTombstone(tx: Queryable, applicationId: number, hash
 
 /** What a profile did and was told: nothing that a transaction that holds its erasing off (membership/erasing.ts) changes. */
 export async function deleteHistory(tx: Queryable, profileId: string): Promise<void> {
-  for (const table of [sql`profile_tokens`, sql`profile_attributes`, sql`activities`, sql`totals`]) {
+  for (const table of [sql`profile_tokens`, sql`foreign_tokens`, sql`profile_attributes`, sql`activities`, sql`totals`]) {
     await tx.query(sql`delete from ${table} where profile_id = ${profileId}`);
   }
 }

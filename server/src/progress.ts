@@ -1,4 +1,4 @@
-// How far the demo is: a bar on a terminal, plain lines elsewhere.
+// How far a long piece of work on the command line is: a bar on a terminal, plain lines elsewhere.
 
 import { progress as bar } from '@clack/prompts';
 

@@ -1,0 +1,337 @@
+// Many profiles made or changed, each by its id or its custom id: what an import and the bulk call do. Items are judged each
+// by itself; what is new is made in a handful of statements, what is as it is already is left alone, and what changes is
+// changed as a PATCH changes it. Two items about one profile keep their order.
+
+import { Compile } from 'typebox/compile';
+import { Type, type Static } from 'typebox';
+import type { Application } from '../applications/application.ts';
+import type { Context } from '../context.ts';
+import type { Queryable } from '../database/database.ts';
+import { ApiError, ValidationError, addOthers, fieldOf, soundFields, type FieldErrors } from '../errors.ts';
+import { newId, readUuid } from '../ids.ts';
+import { parseInstant, type Instant } from '../instant.ts';
+import type { Catalogue } from '../rules/attribute.ts';
+import { isRecord } from '../rules/fields.ts';
+import { hashToken } from '../secrets.ts';
+import { resolveIds } from './alias-store.ts';
+import { generateNickname } from './nickname.ts';
+import { Attribute, MAX_ATTRIBUTES, ProfileFields, type AttributePair, type Profile } from './profile.ts';
+import { changeProfile, newProfileKeys, readChange, readNew, toStored } from './profile-service.ts';
+import { findProfileIdsByCustomIds, takeOrdinals } from './profile-store.ts';
+import * as store from './upsert-store.ts';
+
+const MAX_TOKEN = 4096;
+
+export const UpsertFields = Type.Object({
+  id: Type.Optional(Type.Unsafe<string | null>({ type: ['string', 'null'], description: 'A UUID, which is kept.' })),
+  ...ProfileFields.properties,
+  custom_id: Type.Optional(Type.Unsafe<string | null>({ type: ['string', 'null'], minLength: 1, maxLength: 255 })),
+  access_token: Type.Optional(
+    Type.Unsafe<string | null>({
+      type: ['string', 'null'],
+      minLength: 16,
+      maxLength: MAX_TOKEN,
+      description:
+        'One that another system made for this profile: it goes on working, until the profile’s tokens are rotated. Kept as a hash.',
+    }),
+  ),
+  created_at: Type.Optional(
+    Type.Unsafe<string | null>({ type: ['string', 'null'], description: 'Of a new profile; default: now.' }),
+  ),
+  /** Pairs of columns: they take the place of those of their keys, and leave the others. */
+  pairs: Type.Optional(Type.Array(Attribute, { maxItems: MAX_ATTRIBUTES })),
+});
+type UpsertFields = Static<typeof UpsertFields>;
+const Fields = Compile(UpsertFields);
+
+export interface Upserted {
+  status: 'created' | 'updated' | 'unchanged' | 'rejected';
+  id: string | null;
+  /** Of a new profile, where tokens are asked for. */
+  tokenId?: string;
+  errors?: FieldErrors;
+}
+
+export interface UpsertOptions {
+  /** New profiles get an access token of ours. */
+  withTokens?: boolean;
+  /** Nothing is written. */
+  isDryRun?: boolean;
+}
+
+interface Item {
+  index: number;
+  fields: UpsertFields;
+  id: string | undefined;
+  tokenHash: Buffer | undefined;
+  createdAt: Instant | undefined;
+}
+
+interface Work {
+  tx: Queryable;
+  context: Context;
+  application: Application;
+  catalogue: Catalogue;
+  now: Instant;
+  options: UpsertOptions;
+  results: Upserted[];
+}
+
+/** In the caller's transaction, which must be begun again where this throws `TakenMeanwhile`. */
+export async function upsertMany(
+  tx: Queryable,
+  context: Context,
+  application: Application,
+  sent: readonly unknown[],
+  options: UpsertOptions = {},
+): Promise<Upserted[]> {
+  const catalogue = await context.catalogues.get(application.id);
+  const results: Upserted[] = [];
+  const work: Work = { tx, context, application, catalogue, now: context.clock.now(), options, results };
+  let waiting: Item[] = [];
+  sent.forEach((item, index) => {
+    const read = readItem(item, index, catalogue);
+    if ('errors' in read) results[index] = { status: 'rejected', id: null, errors: read.errors };
+    else waiting.push(read);
+  });
+  while (waiting.length > 0) waiting = await doRound(work, waiting);
+  return results;
+}
+
+function readItem(sent: unknown, index: number, catalogue: Catalogue): Item | { errors: FieldErrors } {
+  if (!Fields.Check(sent)) return { errors: problemsOf(sent, catalogue) };
+  const errors: FieldErrors = {};
+  const id = sent.id == null ? undefined : readUuid(sent.id);
+  if (sent.id != null && id === undefined) errors['id'] = ['This must be a UUID.'];
+  if (id === undefined && sent.custom_id == null && !errors['id']) errors['custom_id'] = ['This field is required, or id.'];
+  const createdAt = sent.created_at == null ? undefined : parseInstant(sent.created_at);
+  if (sent.created_at != null && createdAt === undefined)
+    errors['created_at'] = ['This must be an ISO 8601 date and time, such as 2025-04-28T12:16:49Z.'];
+  if (Object.keys(errors).length > 0) return { errors };
+  const tokenHash = sent.access_token == null ? undefined : hashToken(sent.access_token);
+  return { index, fields: sent, id, tokenHash, createdAt };
+}
+
+/** Each profile that is meant once; returns the items that come after another one about the same profile. */
+async function doRound(work: Work, items: readonly Item[]): Promise<Item[]> {
+  const { tx, application, results } = work;
+  const customIds = items.flatMap(({ fields }) => fields.custom_id ?? []);
+  const owners = await findProfileIdsByCustomIds(tx, application.id, [...new Set(customIds)]);
+  const meant = await resolveIds(tx, application.id, items.flatMap(({ id }) => id ?? []));
+  const idOf = ({ id }: Item): string | undefined => (id === undefined ? undefined : meant(id));
+  const ids = [...new Set([...items.flatMap((item) => idOf(item) ?? []), ...owners.values()])];
+  const hashes = items.flatMap(({ tokenHash }) => tokenHash ?? []);
+  // One connection: they go out together.
+  const [profiles, taken, tokens] = await Promise.all([
+    store.findProfiles(tx, application.id, ids),
+    store.findTakenIds(tx, items.flatMap(({ id }) => id ?? [])),
+    store.findForeignTokens(tx, hashes),
+  ]);
+  const later: Item[] = [];
+  const claimed = new Set<string>();
+  const fresh: Fresh[] = [];
+  const changes: Change[] = [];
+  for (const item of items) {
+    const customId = item.fields.custom_id ?? undefined;
+    const owner = customId === undefined ? undefined : owners.get(customId);
+    const targetId = idOf(item) ?? owner;
+    const keys = [targetId ?? '', `custom:${customId ?? ''}`, `token:${item.tokenHash?.toString('hex') ?? ''}`].filter(
+      (key) => !/^(custom:|token:)?$/.test(key),
+    );
+    if (keys.some((key) => claimed.has(key))) {
+      for (const key of keys) claimed.add(key); // what follows it follows later too
+      later.push(item);
+      continue;
+    }
+    for (const key of keys) claimed.add(key);
+    const before = targetId === undefined ? undefined : profiles.get(targetId);
+    const errors = conflicts(item, targetId, before, owner, taken, tokens);
+    if (errors) results[item.index] = { status: 'rejected', id: null, errors };
+    else if (before) changes.push({ item: owned(item, owner), before, hasToken: hasToken(item, tokens) });
+    else judgeNew(work, item, fresh);
+  }
+  await insertAll(work, fresh);
+  await changeAll(work, changes);
+  return later;
+}
+
+interface Fresh {
+  item: Item;
+  id: string;
+  pairs: AttributePair[];
+  nickname: string;
+  customId: string | null;
+  customData: string | null;
+}
+
+interface Change {
+  item: Item;
+  before: Profile;
+  /** Its foreign token is known already. */
+  hasToken: boolean;
+}
+
+const hasToken = ({ tokenHash }: Item, tokens: Map<string, string>): boolean =>
+  tokenHash === undefined || tokens.has(tokenHash.toString('hex'));
+
+/** What leads to the profile already, be it by one that was merged into it, is no custom id to give it. */
+function owned(item: Item, owner: string | undefined): Item {
+  if (owner === undefined) return item;
+  const { custom_id: _leading, ...fields } = item.fields;
+  return { ...item, fields };
+}
+
+function conflicts(
+  item: Item,
+  targetId: string | undefined,
+  before: Profile | undefined,
+  owner: string | undefined,
+  taken: Set<string>,
+  tokens: Map<string, string>,
+): FieldErrors | undefined {
+  const { fields, id, tokenHash } = item;
+  if (id !== undefined && !before && taken.has(id)) return { id: ['This id cannot be used.'] };
+  if (id !== undefined && owner !== undefined && owner !== targetId)
+    return { custom_id: [`profile with custom_id '${fields.custom_id ?? ''}' already exists.`] };
+  const holder = tokenHash && tokens.get(tokenHash.toString('hex'));
+  if (holder !== undefined && holder !== before?.id) return { access_token: ['This is the token of another profile.'] };
+  return undefined;
+}
+
+function judgeNew(work: Work, item: Item, fresh: Fresh[]): void {
+  const { pairs = [], ...fields } = item.fields;
+  const judged = attempt(() =>
+    readNew(work.catalogue, { ...fields, attributes: [...(fields.attributes ?? []), ...pairs] }, 'admin'),
+  );
+  if ('errors' in judged) {
+    work.results[item.index] = { status: 'rejected', id: null, errors: judged.errors };
+    return;
+  }
+  const { read, pairs: stored } = judged.value;
+  fresh.push({
+    item,
+    id: item.id ?? newId(),
+    pairs: stored,
+    nickname: read.nickname ?? generateNickname(),
+    customId: read.customId ?? null,
+    customData: read.customData ?? null,
+  });
+}
+
+async function insertAll(work: Work, fresh: readonly Fresh[]): Promise<void> {
+  const { tx, application, now, options, results } = work;
+  if (fresh.length === 0) return;
+  const first = options.isDryRun === true ? 0 : await takeOrdinals(work.context.db, application.id, fresh.length);
+  const rows = fresh.map(({ item, id, pairs, nickname, customId, customData }, place) => ({
+    id,
+    ordinal: first + place,
+    nickname,
+    customId,
+    customData,
+    createdAt: item.createdAt ?? now,
+    pairs: toStored(pairs),
+    changed: newProfileKeys(pairs),
+  }));
+  const tokens = fresh.flatMap(({ item, id }) =>
+    options.withTokens === true || item.tokenHash
+      ? [{ profileId: id, tokenId: newId(), hash: item.tokenHash, index: item.index }]
+      : [],
+  );
+  for (const { item, id } of fresh) results[item.index] = { status: 'created', id };
+  for (const { index, tokenId } of tokens) results[index] = { ...results[index], tokenId } as Upserted; // set above
+  if (options.isDryRun === true) return;
+  await Promise.all([
+    store.insertProfiles(tx, application.id, rows, now),
+    store.insertTokens(tx, tokens, now),
+    store.insertForeignTokens(tx, application.id, tokens.flatMap((token) => (token.hash ? [{ ...token, hash: token.hash }] : []))),
+  ]);
+}
+
+async function changeAll(work: Work, changes: readonly Change[]): Promise<void> {
+  const { tx, context, application, catalogue, now, options, results } = work;
+  const isSame = ({ item, before, hasToken: known }: Change): boolean => known && isUnchanged(catalogue, before, item);
+  const changing: Change[] = [];
+  for (const change of changes) {
+    const { item, before } = change;
+    const judged = attempt(() => readChange(catalogue, before, fieldsOver(before, item), 'admin'));
+    if ('errors' in judged) results[item.index] = { status: 'rejected', id: null, errors: judged.errors };
+    else if (isSame(change)) results[item.index] = { status: 'unchanged', id: before.id };
+    else {
+      results[item.index] = { status: 'updated', id: before.id };
+      if (options.isDryRun !== true) changing.push(change);
+    }
+  }
+  changing.sort((a, b) => (a.before.id < b.before.id ? -1 : 1)); // the order of locks
+  // Beside each other on one connection; all of them are over before the transaction may end.
+  const outcomes = await Promise.allSettled(
+    changing.map(async ({ item, before, hasToken: known }) => {
+      try {
+        await changeProfile(tx, context, application, before.id, (current) => fieldsOver(current, item), 'admin');
+        if (known || !item.tokenHash) return;
+        const token = { hash: item.tokenHash, profileId: before.id, tokenId: newId() };
+        await store.insertTokens(tx, [token], now);
+        await store.insertForeignTokens(tx, application.id, [token]);
+      } catch (error) {
+        const errors = errorsOf(error);
+        if (!errors) throw error;
+        results[item.index] = { status: 'rejected', id: null, errors };
+      }
+    }),
+  );
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason as Error; // what a query failed with
+}
+
+/** What a PATCH of the profile would send. */
+function fieldsOver(before: Profile, { fields }: Item): ProfileFields {
+  const { id: _id, access_token: _token, created_at: _at, pairs = [], ...sent } = fields;
+  if (pairs.length === 0) return sent;
+  const base = sent.attributes ?? before.attributes.map(({ key, value }) => ({ key, value }));
+  const keys = new Set(pairs.map(({ key }) => key));
+  return { ...sent, attributes: [...base.filter(({ key }) => !keys.has(key)), ...pairs] };
+}
+
+function isUnchanged(catalogue: Catalogue, before: Profile, item: Item): boolean {
+  const { read, pairs } = readChange(catalogue, before, fieldsOver(before, item), 'admin');
+  const text = (list: readonly AttributePair[]): string =>
+    JSON.stringify(list.map(({ key, value }) => [key, value]).toSorted());
+  return (
+    (read.nickname === undefined || read.nickname === before.nickname) &&
+    (read.customId === undefined || read.customId === before.custom_id) &&
+    (read.customData === undefined || read.customData === before.custom_data) &&
+    (pairs === undefined || text(pairs) === text(before.attributes))
+  );
+}
+
+function attempt<T>(work: () => T): { value: T } | { errors: FieldErrors } {
+  try {
+    return { value: work() };
+  } catch (error) {
+    const errors = errorsOf(error);
+    if (!errors) throw error;
+    return { errors };
+  }
+}
+
+function errorsOf(error: unknown): FieldErrors | undefined {
+  if (error instanceof ValidationError) return error.fields;
+  if (error instanceof ApiError && error.status < 500) return { non_field_errors: [error.detail] };
+  return undefined;
+}
+
+/** What the schema finds, and of the other fields what it cannot say. */
+function problemsOf(item: unknown, catalogue: Catalogue): FieldErrors {
+  if (!isRecord(item)) return { non_field_errors: ['This must be an object.'] };
+  const errors: FieldErrors = {};
+  for (const error of Fields.Errors(item)) {
+    const path = error.instancePath.slice(1).replace(/\/(\d+)/g, '[$1]').replace(/\//g, '.');
+    (errors[path || 'non_field_errors'] ??= []).push(`This ${error.message}.`);
+  }
+  const sound = soundFields(item, new Set(Object.keys(errors).map(fieldOf)));
+  const { nickname, custom_id, custom_data, attributes } = sound as ProfileFields; // of the sound ones only
+  const fields = Object.fromEntries(
+    Object.entries({ nickname, custom_id, custom_data, attributes }).filter(([, value]) => value !== undefined),
+  );
+  const judged = attempt(() => readNew(catalogue, fields, 'admin'));
+  if ('errors' in judged) addOthers(errors, judged.errors);
+  return errors;
+}
