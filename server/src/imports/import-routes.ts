@@ -150,6 +150,7 @@ export function importRoutes(app: App, context: Context, importer: Importer): vo
       schema: {
         operationId: 'getImport',
         summary: 'See how far an import is',
+        description: 'Counts grow while it runs. Once it is `done` or `failed` nothing of it changes any more.',
         tags,
         params: ImportParams,
         response: { 200: ImportResource },
