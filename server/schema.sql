@@ -181,6 +181,15 @@ create table facts (
   constraint facts_pkey PRIMARY KEY (application_id, id)
 );
 
+create table foreign_tokens (
+  token_hash bytea not null,
+  application_id integer not null,
+  profile_id uuid not null,
+  token_id uuid not null,
+  constraint foreign_tokens_pkey PRIMARY KEY (token_hash)
+);
+create index foreign_tokens_by_profile ON foreign_tokens USING btree (profile_id);
+
 create table group_deletions (
   group_id uuid not null,
   application_id integer not null,
@@ -253,6 +262,54 @@ create table idempotency_keys (
   constraint idempotency_keys_pkey PRIMARY KEY (scope_hash)
 );
 create index idempotency_keys_by_age ON idempotency_keys USING btree (created_at);
+
+create table import_pieces (
+  import_id uuid not null,
+  number integer not null,
+  content bytea not null,
+  constraint import_pieces_pkey PRIMARY KEY (import_id, number),
+  constraint import_pieces_import_id_fkey FOREIGN KEY (import_id) REFERENCES imports(id) ON DELETE CASCADE
+);
+
+create table import_rejections (
+  import_id uuid not null,
+  line bigint not null,
+  reason text not null,
+  "row" text not null,
+  constraint import_rejections_pkey PRIMARY KEY (import_id, line),
+  constraint import_rejections_import_id_fkey FOREIGN KEY (import_id) REFERENCES imports(id) ON DELETE CASCADE
+);
+
+create table imports (
+  id uuid not null,
+  application_id integer not null,
+  kind text not null,
+  name text not null,
+  format text not null,
+  is_dry_run boolean not null,
+  options jsonb not null,
+  state text not null,
+  rows bigint not null,
+  accepted bigint not null,
+  duplicates bigint not null,
+  rejected bigint not null,
+  created_at timestamp with time zone not null,
+  created_by text not null,
+  updated_at timestamp with time zone not null,
+  finished_at timestamp with time zone,
+  failures integer default 0 not null,
+  retry_at timestamp with time zone,
+  last_error text,
+  key_hash bytea,
+  body_hash bytea,
+  constraint imports_pkey PRIMARY KEY (id),
+  constraint imports_format_check CHECK ((format = ANY (ARRAY['csv'::text, 'ndjson'::text]))),
+  constraint imports_kind_check CHECK ((kind = ANY (ARRAY['profiles'::text, 'activities'::text, 'members'::text]))),
+  constraint imports_state_check CHECK ((state = ANY (ARRAY['receiving'::text, 'queued'::text, 'running'::text, 'done'::text, 'failed'::text])))
+);
+create index imports_at_work ON imports USING btree (updated_at) WHERE (state = ANY (ARRAY['receiving'::text, 'queued'::text, 'running'::text]));
+create index imports_by_application ON imports USING btree (application_id, created_at DESC, id DESC);
+create unique index imports_by_key ON imports USING btree (key_hash) WHERE (key_hash IS NOT NULL);
 
 create table leases (
   name text not null,

@@ -277,7 +277,8 @@ function importCalls(request: Request, root: string) {
       body: FileBody,
       contentType: FileType,
       { signal, ...options }: r.ImportFileOptions & { signal?: AbortSignal } = {},
-    ) => request<r.Import>('POST', all, { query: query({ of }, options), body, contentType, timeout: 3_600_000, signal }),
+    ) =>
+      request<r.Import>('POST', all, { query: query({ of }, options), body, contentType, timeout: 3_600_000, signal }),
     /** How a file would be read, from its first 64 KiB. */
     preview: (of: r.ImportKind, body: FileBody, contentType: FileType, options: { header?: boolean } = {}) =>
       request<r.FilePreview>('POST', `${all}preview/`, {
@@ -292,7 +293,11 @@ function importCalls(request: Request, root: string) {
     /** Resolves once everything is read in, or it failed. `onProgress` is told how far it is. */
     async wait(
       id: string,
-      { interval = 500, onProgress, signal }: { interval?: number; onProgress?: (row: r.Import) => void; signal?: AbortSignal } = {},
+      {
+        interval = 500,
+        onProgress,
+        signal,
+      }: { interval?: number; onProgress?: (row: r.Import) => void; signal?: AbortSignal } = {},
     ): Promise<r.Import> {
       for (;;) {
         const row = await get(id);

@@ -153,8 +153,15 @@ export function createIntake(context: Context): Intake {
       const types = new Map(catalogue.types);
       for (const type of unknownTypes) types.set(type, { id: -1, type, label: type, client: false, registered: false });
       const read = await readItems(items, { ...options, catalogue: { ...catalogue, types } });
-      const meant = await resolveIds(context.db, application.id, read.columns.profileId.flatMap((id) => id ?? []));
-      const columns = { ...read.columns, profileId: read.columns.profileId.map((id) => (id === null ? null : meant(id))) };
+      const meant = await resolveIds(
+        context.db,
+        application.id,
+        read.columns.profileId.flatMap((id) => id ?? []),
+      );
+      const columns = {
+        ...read.columns,
+        profileId: read.columns.profileId.map((id) => (id === null ? null : meant(id))),
+      };
       const { accepted, unknown } = await judgeColumns(context.db, application.id, columns);
       const repeated = await knownAmong(context.db, application.id, admin, read.doubtful);
       const doubtful = read.doubtful.filter((item) => !repeated.has(item));

@@ -67,7 +67,8 @@ export const importFileCommand = defineCommand({
 });
 
 function readFormat(name: string, format: string | undefined): FileFormat {
-  const found = format ?? (/\.(csv|tsv|txt)(\.gz)?$/i.test(name) ? 'csv' : /\.(ndjson|jsonl)(\.gz)?$/i.test(name) ? 'ndjson' : '');
+  const found =
+    format ?? (/\.(csv|tsv|txt)(\.gz)?$/i.test(name) ? 'csv' : /\.(ndjson|jsonl)(\.gz)?$/i.test(name) ? 'ndjson' : '');
   if (found === 'csv' || found === 'ndjson') return found;
   throw new ConfigError(
     format === undefined
@@ -101,7 +102,9 @@ async function importFile(context: Context, application: Application, path: stri
 
 const sentence = (error: ValidationError): string =>
   Object.entries(error.fields)
-    .map(([field, messages]) => (field === 'non_field_errors' ? messages.join(' ') : `--${field}: ${messages.join(' ')}`))
+    .map(([field, messages]) =>
+      field === 'non_field_errors' ? messages.join(' ') : `--${field}: ${messages.join(' ')}`,
+    )
     .join('\n');
 
 /** Until it is done, by this process or by a server that is at it. */

@@ -30,10 +30,7 @@ export function formatOf(headers: IncomingHttpHeaders): FileFormat {
 }
 
 /** Whatever Content-Encoding said: gzip tells itself by its first bytes, and browsers upload compressed files as they are. */
-export async function* inflated(
-  body: Readable,
-  onChunk: (chunk: Buffer) => void = () => {},
-): AsyncGenerator<Buffer> {
+export async function* inflated(body: Readable, onChunk: (chunk: Buffer) => void = () => {}): AsyncGenerator<Buffer> {
   const chunks = watched(body, onChunk);
   let start: Buffer = Buffer.alloc(0);
   let isOver = false;

@@ -80,7 +80,11 @@ async function applyToGroup(tx: Queryable, work: GroupWork): Promise<void> {
     member,
     id: member.kind === 'custom_id' ? owners.get(member.id) : readUuid(member.id),
   }));
-  const meant = await resolveIds(tx, application.id, sent.flatMap(({ id }) => id ?? []));
+  const meant = await resolveIds(
+    tx,
+    application.id,
+    sent.flatMap(({ id }) => id ?? []),
+  );
   const named = sent.map(({ member, id }) => ({ member, profileId: id === undefined ? undefined : meant(id) }));
   const wanted = [...new Set(named.flatMap(({ profileId }) => profileId ?? []))];
   const { entered, already } = work.isDryRun

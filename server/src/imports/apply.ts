@@ -61,7 +61,8 @@ export async function applyRows(
   });
 }
 
-const isSound = (item: Item): item is Extract<Item, { value: unknown }> => 'value' in item && item.problems === undefined;
+const isSound = (item: Item): item is Extract<Item, { value: unknown }> =>
+  'value' in item && item.problems === undefined;
 
 const explain = (errors: FieldErrors): string =>
   Object.entries(errors)

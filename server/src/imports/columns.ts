@@ -58,7 +58,9 @@ export function findFields(kind: TableKind, headers: string[], asked: AskedColum
   const unknown = headers.filter((_, index) => fields[index] === undefined);
   if (unknown.length > 0 && !asked.ignoreUnknown) throw unknownHeaders(kind, unknown, headers);
   const taken = fields.map((field) => field ?? null);
-  const repeated = taken.find((field, index) => field !== null && taken.indexOf(field) !== index && !ATTRIBUTE.test(field));
+  const repeated = taken.find(
+    (field, index) => field !== null && taken.indexOf(field) !== index && !ATTRIBUTE.test(field),
+  );
   if (repeated !== undefined && repeated !== null)
     throw invalid('column', `More than one column is taken for ${repeated}: ${tellHeaders(headers)}.`);
   requireFields(kind, taken, headers);
@@ -86,7 +88,10 @@ function readPair(kind: TableKind, pair: string): [field: string, header: string
 }
 
 function unknownHeaders(kind: TableKind, unknown: string[], headers: string[]): Error {
-  const they = unknown.length === headers.length ? 'No header is known' : `Not every header is known: ${tellHeaders(unknown)} are not`;
+  const they =
+    unknown.length === headers.length
+      ? 'No header is known'
+      : `Not every header is known: ${tellHeaders(unknown)} are not`;
   return invalid(
     'column',
     `${they}. These were seen: ${tellHeaders(headers)}. Known are: ${tellFields(kind)}. Name others with column=<field>:<header>, ` +

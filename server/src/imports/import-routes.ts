@@ -18,15 +18,25 @@ import { FilePreview, previewFile } from './preview.ts';
 
 const IMPORTS = '/api/v1/applications/:client_id/imports/';
 const tags = ['Imports'];
-const ImportParams = Type.Object({ ...ClientIdParams.properties, import_id: Type.String() });
+const ImportParams = Type.Object({
+  ...ClientIdParams.properties,
+  import_id: Type.String({ description: 'The import’s id, a UUID.' }),
+});
 
 const list = (options: Record<string, unknown>) =>
-  Type.Optional(Type.Unsafe<string | string[]>({ anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }], ...options }));
+  Type.Optional(
+    Type.Unsafe<string | string[]>({
+      anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }],
+      ...options,
+    }),
+  );
 
 const ImportQuery = {
   of: Type.Optional(Type.String({ description: `What the rows are: ${KINDS.join(', ')}.` })),
   group: Type.Optional(
-    Type.String({ description: 'Of members: the static group, by id or `custom:…`. Else a column `group_id` says it.' }),
+    Type.String({
+      description: 'Of members: the static group, by id or `custom:…`. Else a column `group_id` says it.',
+    }),
   ),
   ids: FileQuery.ids,
   column: list({
@@ -34,7 +44,9 @@ const ImportQuery = {
       'Of CSV whose headers are not all known: of members the header of the column with the ids, else `<field>:<header>`, as often as needed.',
   }),
   header: FileQuery.header,
-  ignore_unknown: Type.Optional(Type.String({ description: '`true`: columns whose header is not known are left out.' })),
+  ignore_unknown: Type.Optional(
+    Type.String({ description: '`true`: columns whose header is not known are left out.' }),
+  ),
 };
 
 export function importRoutes(app: App, context: Context, importer: Importer): void {
@@ -211,7 +223,10 @@ function readQuery(request: FastifyRequest) {
     () => {
       if (query.of === 'members' && columns.length > 1) throw invalid('column', 'Name one column.');
       const [column] = columns;
-      const asked = { ...(query.ids !== undefined && { ids: query.ids }), ...(query.header !== undefined && { header: query.header }) };
+      const asked = {
+        ...(query.ids !== undefined && { ids: query.ids }),
+        ...(query.header !== undefined && { header: query.header }),
+      };
       return readAskedColumn(query.of === 'members' && column !== undefined ? { ...asked, column } : asked);
     },
     () => {

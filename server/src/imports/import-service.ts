@@ -93,11 +93,7 @@ const stillRunning = (): ApiError =>
   new ApiError('conflict', { detail: 'The first request with this Idempotency-Key is still running.', retryAfter: 1 });
 
 /** The same file under the same key is the same import. */
-async function compare(
-  earlier: Import & { body_hash: Buffer | null },
-  query: string,
-  body: Readable,
-): Promise<Import> {
+async function compare(earlier: Import & { body_hash: Buffer | null }, query: string, body: Readable): Promise<Import> {
   const hash = createHash('sha256');
   for await (const chunk of body as AsyncIterable<Buffer>) hash.update(chunk);
   if (earlier.state === 'receiving' || earlier.body_hash === null) throw stillRunning();

@@ -138,9 +138,7 @@ export async function findPiece(db: Queryable, importId: string): Promise<Piece 
 
 /** False where another process was faster. */
 export async function deletePiece(tx: Queryable, importId: string, number: number): Promise<boolean> {
-  const { count } = await tx.query(
-    sql`delete from import_pieces where import_id = ${importId} and number = ${number}`,
-  );
+  const { count } = await tx.query(sql`delete from import_pieces where import_id = ${importId} and number = ${number}`);
   return count === 1;
 }
 

@@ -217,9 +217,9 @@ describe('imports', () => {
     }
     expect((await send('profiles', '[]', 'application/json')).status).toBe(415);
     expect((await send('profiles', 'x', 'text/csv', { 'content-encoding': 'br' })).status).toBe(415);
-    expect((await server.call('POST', `${IMPORTS}?of=profiles&dryrun=true`, csvBody('custom_id\nx\n'))).body).toHaveProperty(
-      'dryrun',
-    );
+    expect(
+      (await server.call('POST', `${IMPORTS}?of=profiles&dryrun=true`, csvBody('custom_id\nx\n'))).body,
+    ).toHaveProperty('dryrun');
     const { rows } = await server.app.context.db.query(sql`
       select 1 from imports where state not in ('done') union all select 1 from import_pieces`);
     expect(rows).toEqual([]);
@@ -262,13 +262,20 @@ describe('imports', () => {
     const utf16 = Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from(long, 'utf16le')]).subarray(0, 65_536);
     expect((await sdk.imports.preview('profiles', utf16, 'text/csv')).columns[0]?.field).toBe('custom_id');
     const zipped = gzipSync(long);
-    expect((await sdk.imports.preview('profiles', zipped.subarray(0, zipped.length - 10), 'text/csv')).rows).toHaveLength(5);
+    expect(
+      (await sdk.imports.preview('profiles', zipped.subarray(0, zipped.length - 10), 'text/csv')).rows,
+    ).toHaveLength(5);
   });
 
   it('lists imports, newest first, for this application alone', async () => {
     const all = await sdk.imports.list().all();
     expect(all.length).toBeGreaterThan(5);
-    expect(all.map((row) => row.created_at)).toEqual(all.map((row) => row.created_at).toSorted().toReversed());
+    expect(all.map((row) => row.created_at)).toEqual(
+      all
+        .map((row) => row.created_at)
+        .toSorted()
+        .toReversed(),
+    );
     expect((await server.call('GET', `${IMPORTS}${crypto.randomUUID()}/`)).status).toBe(404);
     expect((await server.call('GET', `${IMPORTS}nonsense/rejected/`)).status).toBe(404);
   });

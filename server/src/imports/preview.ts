@@ -20,7 +20,9 @@ export const FilePreview = Type.Object(
     columns: Type.Array(
       Type.Object({
         header: Type.String(),
-        field: nullable({ description: 'What it is taken for; null: its header is not known, or says what nobody writes.' }),
+        field: nullable({
+          description: 'What it is taken for; null: its header is not known, or says what nobody writes.',
+        }),
         known: Type.Boolean(),
       }),
     ),

@@ -43,7 +43,8 @@ export async function openFile(body: Readable, kind: ImportKind, format: FileFor
   const { hasHeader = true } = asked.ids;
   const known = kind === 'members' ? knownIdHeaders : knownFields(kind);
   const table = await readCsv(text, { known, hasHeader });
-  if (kind === 'members') return { options: { ...group, ...memberColumns(table, asked) }, rows: cellsOf(table), bodyHash };
+  if (kind === 'members')
+    return { options: { ...group, ...memberColumns(table, asked) }, rows: cellsOf(table), bodyHash };
   if (!hasHeader) throw invalid('header', 'A table of profiles or activities needs a header.');
   return { options: { columns: findFields(kind, table.header, asked) }, rows: cellsOf(table), bodyHash };
 }
@@ -79,7 +80,10 @@ async function* cellsOf(table: CsvTable): AsyncGenerator<PieceRow[]> {
     yield read;
   }
   if (table.isOpen() && last && last[1].length < table.header.length)
-    throw malformed(last[0], `${last[1].length} of ${table.header.length} cells, and the file ends in it; it is cut off.`);
+    throw malformed(
+      last[0],
+      `${last[1].length} of ${table.header.length} cells, and the file ends in it; it is cut off.`,
+    );
 }
 
 /** Tells whether the text ends without a line end. */

@@ -60,7 +60,13 @@ function profileOf(columns: (string | null)[], cells: string[]): Read {
     } else if (field.startsWith('attributes.')) pairs.push({ key: field.slice('attributes.'.length), value: text });
     else item[field] = text;
   }
-  if (pairs.length > 0) item['pairs'] = pairs;
+  // Columns of their own leave the other keys alone; beside a list of all pairs they are part of it.
+  const { attributes: list } = item;
+  const keys = new Set(pairs.map(({ key }) => key));
+  if (pairs.length > 0)
+    item['attributes'] = Array.isArray(list)
+      ? [...list.filter((pair) => !isRecord(pair) || !keys.has(String(pair['key']))), ...pairs]
+      : { set: pairs };
   return { value: item, problems: findUnsound(item) };
 }
 

@@ -113,7 +113,7 @@ export async function readNewProfile(
   return readNew(await context.catalogues.get(application.id), fields, writer);
 }
 
-export function readNew(catalogue: Catalogue, fields: ProfileFields, writer: Writer) {
+export function readNew(catalogue: Catalogue, fields: ProfilePatch, writer: Writer) {
   const errors: FieldErrors = {};
   const read = readFields(fields, writer, errors);
   const pairs = readAttributes(fields.attributes ?? [], writer, [], catalogue, errors);
@@ -207,23 +207,22 @@ export async function updateProfile(
   writer: Writer,
   ifMatch?: string,
 ): Promise<Profile> {
-  return context.db.transaction((tx) => changeProfile(tx, context, application, id, () => fields, writer, ifMatch));
+  return context.db.transaction((tx) => changeProfile(tx, context, application, id, fields, writer, ifMatch));
 }
 
-/** As updateProfile, in the caller's transaction; `fieldsOf` is asked once the profile is locked. */
+/** As updateProfile, in the caller's transaction. Throws before it changes anything. */
 export async function changeProfile(
   tx: Queryable,
   context: Context,
   application: Application,
   id: string,
-  fieldsOf: (before: Profile) => ProfileFields,
+  fields: ProfilePatch,
   writer: Writer,
   ifMatch?: string,
 ): Promise<Profile> {
   const catalogue = await context.catalogues.get(application.id);
   const before = await lockProfile(tx, application.id, id);
   requireMatch(ifMatch, before.updated_at);
-  const fields = fieldsOf(before);
   const now = Math.max(context.clock.now(), before.updated_at + 1); // the order of its events
   const { read, pairs } = readChange(catalogue, before, fields, writer);
   if (read.customId !== undefined && read.customId !== before.custom_id) {

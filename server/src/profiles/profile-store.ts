@@ -344,7 +344,13 @@ export async function upsertTombstone(tx: Queryable, applicationId: number, hash
 
 /** What a profile did and was told: nothing that a transaction that holds its erasing off (membership/erasing.ts) changes. */
 export async function deleteHistory(tx: Queryable, profileId: string): Promise<void> {
-  for (const table of [sql`profile_tokens`, sql`foreign_tokens`, sql`profile_attributes`, sql`activities`, sql`totals`]) {
+  for (const table of [
+    sql`profile_tokens`,
+    sql`foreign_tokens`,
+    sql`profile_attributes`,
+    sql`activities`,
+    sql`totals`,
+  ]) {
     await tx.query(sql`delete from ${table} where profile_id = ${profileId}`);
   }
 }

@@ -15,7 +15,7 @@ import { isRecord } from '../rules/fields.ts';
 import { hashToken } from '../secrets.ts';
 import { resolveIds } from './alias-store.ts';
 import { generateNickname } from './nickname.ts';
-import { Attribute, MAX_ATTRIBUTES, ProfileFields, type AttributePair, type Profile } from './profile.ts';
+import { MAX_CUSTOM_ID, ProfilePatch, type AttributePair, type Profile } from './profile.ts';
 import { changeProfile, newProfileKeys, readChange, readNew, toStored } from './profile-service.ts';
 import { findProfileIdsByCustomIds, takeOrdinals } from './profile-store.ts';
 import * as store from './upsert-store.ts';
@@ -24,8 +24,10 @@ const MAX_TOKEN = 4096;
 
 export const UpsertFields = Type.Object({
   id: Type.Optional(Type.Unsafe<string | null>({ type: ['string', 'null'], description: 'A UUID, which is kept.' })),
-  ...ProfileFields.properties,
-  custom_id: Type.Optional(Type.Unsafe<string | null>({ type: ['string', 'null'], minLength: 1, maxLength: 255 })),
+  ...ProfilePatch.properties,
+  custom_id: Type.Optional(
+    Type.Unsafe<string | null>({ type: ['string', 'null'], minLength: 1, maxLength: MAX_CUSTOM_ID }),
+  ),
   access_token: Type.Optional(
     Type.Unsafe<string | null>({
       type: ['string', 'null'],
@@ -38,8 +40,6 @@ export const UpsertFields = Type.Object({
   created_at: Type.Optional(
     Type.Unsafe<string | null>({ type: ['string', 'null'], description: 'Of a new profile; default: now.' }),
   ),
-  /** Pairs of columns: they take the place of those of their keys, and leave the others. */
-  pairs: Type.Optional(Type.Array(Attribute, { maxItems: MAX_ATTRIBUTES })),
 });
 type UpsertFields = Static<typeof UpsertFields>;
 const Fields = Compile(UpsertFields);
@@ -103,7 +103,8 @@ function readItem(sent: unknown, index: number, catalogue: Catalogue): Item | { 
   const errors: FieldErrors = {};
   const id = sent.id == null ? undefined : readUuid(sent.id);
   if (sent.id != null && id === undefined) errors['id'] = ['This must be a UUID.'];
-  if (id === undefined && sent.custom_id == null && !errors['id']) errors['custom_id'] = ['This field is required, or id.'];
+  if (id === undefined && sent.custom_id == null && !errors['id'])
+    errors['custom_id'] = ['This field is required, or id.'];
   const createdAt = sent.created_at == null ? undefined : parseInstant(sent.created_at);
   if (sent.created_at != null && createdAt === undefined)
     errors['created_at'] = ['This must be an ISO 8601 date and time, such as 2025-04-28T12:16:49Z.'];
@@ -117,14 +118,21 @@ async function doRound(work: Work, items: readonly Item[]): Promise<Item[]> {
   const { tx, application, results } = work;
   const customIds = items.flatMap(({ fields }) => fields.custom_id ?? []);
   const owners = await findProfileIdsByCustomIds(tx, application.id, [...new Set(customIds)]);
-  const meant = await resolveIds(tx, application.id, items.flatMap(({ id }) => id ?? []));
+  const meant = await resolveIds(
+    tx,
+    application.id,
+    items.flatMap(({ id }) => id ?? []),
+  );
   const idOf = ({ id }: Item): string | undefined => (id === undefined ? undefined : meant(id));
   const ids = [...new Set([...items.flatMap((item) => idOf(item) ?? []), ...owners.values()])];
   const hashes = items.flatMap(({ tokenHash }) => tokenHash ?? []);
   // One connection: they go out together.
   const [profiles, taken, tokens] = await Promise.all([
     store.findProfiles(tx, application.id, ids),
-    store.findTakenIds(tx, items.flatMap(({ id }) => id ?? [])),
+    store.findTakenIds(
+      tx,
+      items.flatMap(({ id }) => id ?? []),
+    ),
     store.findForeignTokens(tx, hashes),
   ]);
   const later: Item[] = [];
@@ -199,10 +207,7 @@ function conflicts(
 }
 
 function judgeNew(work: Work, item: Item, fresh: Fresh[]): void {
-  const { pairs = [], ...fields } = item.fields;
-  const judged = attempt(() =>
-    readNew(work.catalogue, { ...fields, attributes: [...(fields.attributes ?? []), ...pairs] }, 'admin'),
-  );
+  const judged = attempt(() => readNew(work.catalogue, item.fields, 'admin'));
   if ('errors' in judged) {
     work.results[item.index] = { status: 'rejected', id: null, errors: judged.errors };
     return;
@@ -243,7 +248,11 @@ async function insertAll(work: Work, fresh: readonly Fresh[]): Promise<void> {
   await Promise.all([
     store.insertProfiles(tx, application.id, rows, now),
     store.insertTokens(tx, tokens, now),
-    store.insertForeignTokens(tx, application.id, tokens.flatMap((token) => (token.hash ? [{ ...token, hash: token.hash }] : []))),
+    store.insertForeignTokens(
+      tx,
+      application.id,
+      tokens.flatMap((token) => (token.hash ? [{ ...token, hash: token.hash }] : [])),
+    ),
   ]);
 }
 
@@ -253,7 +262,7 @@ async function changeAll(work: Work, changes: readonly Change[]): Promise<void> 
   const changing: Change[] = [];
   for (const change of changes) {
     const { item, before } = change;
-    const judged = attempt(() => readChange(catalogue, before, fieldsOver(before, item), 'admin'));
+    const judged = attempt(() => readChange(catalogue, before, item.fields, 'admin'));
     if ('errors' in judged) results[item.index] = { status: 'rejected', id: null, errors: judged.errors };
     else if (isSame(change)) results[item.index] = { status: 'unchanged', id: before.id };
     else {
@@ -266,7 +275,7 @@ async function changeAll(work: Work, changes: readonly Change[]): Promise<void> 
   const outcomes = await Promise.allSettled(
     changing.map(async ({ item, before, hasToken: known }) => {
       try {
-        await changeProfile(tx, context, application, before.id, (current) => fieldsOver(current, item), 'admin');
+        await changeProfile(tx, context, application, before.id, item.fields, 'admin');
         if (known || !item.tokenHash) return;
         const token = { hash: item.tokenHash, profileId: before.id, tokenId: newId() };
         await store.insertTokens(tx, [token], now);
@@ -281,17 +290,8 @@ async function changeAll(work: Work, changes: readonly Change[]): Promise<void> 
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason as Error; // what a query failed with
 }
 
-/** What a PATCH of the profile would send. */
-function fieldsOver(before: Profile, { fields }: Item): ProfileFields {
-  const { id: _id, access_token: _token, created_at: _at, pairs = [], ...sent } = fields;
-  if (pairs.length === 0) return sent;
-  const base = sent.attributes ?? before.attributes.map(({ key, value }) => ({ key, value }));
-  const keys = new Set(pairs.map(({ key }) => key));
-  return { ...sent, attributes: [...base.filter(({ key }) => !keys.has(key)), ...pairs] };
-}
-
 function isUnchanged(catalogue: Catalogue, before: Profile, item: Item): boolean {
-  const { read, pairs } = readChange(catalogue, before, fieldsOver(before, item), 'admin');
+  const { read, pairs } = readChange(catalogue, before, item.fields, 'admin');
   const text = (list: readonly AttributePair[]): string =>
     JSON.stringify(list.map(({ key, value }) => [key, value]).toSorted());
   return (
@@ -323,11 +323,14 @@ function problemsOf(item: unknown, catalogue: Catalogue): FieldErrors {
   if (!isRecord(item)) return { non_field_errors: ['This must be an object.'] };
   const errors: FieldErrors = {};
   for (const error of Fields.Errors(item)) {
-    const path = error.instancePath.slice(1).replace(/\/(\d+)/g, '[$1]').replace(/\//g, '.');
+    const path = error.instancePath
+      .slice(1)
+      .replace(/\/(\d+)/g, '[$1]')
+      .replace(/\//g, '.');
     (errors[path || 'non_field_errors'] ??= []).push(`This ${error.message}.`);
   }
   const sound = soundFields(item, new Set(Object.keys(errors).map(fieldOf)));
-  const { nickname, custom_id, custom_data, attributes } = sound as ProfileFields; // of the sound ones only
+  const { nickname, custom_id, custom_data, attributes } = sound as ProfilePatch; // of the sound ones only
   const fields = Object.fromEntries(
     Object.entries({ nickname, custom_id, custom_data, attributes }).filter(([, value]) => value !== undefined),
   );
