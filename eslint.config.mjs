@@ -61,6 +61,16 @@ export default tseslint.config(
   },
   ...restrictSql(),
   {
+    files: ['server/src/**/*.ts'],
+    ignores: ['server/src/http/server.ts'],
+    rules: {
+      'no-restricted-properties': [
+        'error',
+        { object: 'request', property: 'ip', message: 'Use request.address: one spelling for each host.' },
+      ],
+    },
+  },
+  {
     rules: {
       '@typescript-eslint/no-unused-expressions': ['error', { allowShortCircuit: true }],
       '@typescript-eslint/no-unused-vars': [

@@ -26,7 +26,7 @@ export interface Config {
   port: number;
   /** Origin in emitted URLs; undefined: the request's own. */
   publicUrl: string | undefined;
-  trustProxy: boolean | string;
+  trustProxy: TrustedProxies;
   /** Undefined: the embedded database in dataDir. */
   databaseUrl: string | undefined;
   databasePoolSize: number;
@@ -50,7 +50,8 @@ export const VARIABLES = {
   PORT: 'Port to listen on. Default `7070`; `0` picks a free one.',
   PUBLIC_URL:
     'Origin in the URLs that answers contain, such as `https://fans.example.com`. Default: the origin of the request.',
-  TRUST_PROXY: '`true`, or the addresses of the proxies whose forwarded headers count. Default `false`.',
+  TRUST_PROXY:
+    'How many proxies stand before the server (`true` is `1`), or their addresses (`10.0.0.0/8,2001:db8::/32`, `loopback`, `uniquelocal`): what they say of the caller’s address and of host and protocol is believed. With a number, nothing but the proxies may reach the port. Default `false`.',
   DATABASE_URL:
     'PostgreSQL 15 or later, or a Citus coordinator: `postgres://…`. Default: the embedded database in `DATA_DIR`.',
   DATABASE_POOL_SIZE: 'Connections for transactions, per process. Default `10`.',
@@ -131,13 +132,17 @@ export function readConfig(environment: Environment): Config {
   }
 
   const trust = read('TRUST_PROXY') ?? 'false';
-  if (trust !== 'true' && trust !== 'false' && !trust.split(',').every((part) => isProxy(part.trim())))
-    fail('TRUST_PROXY', `must be true, false, or addresses such as 10.0.0.0/8, not "${trust}".`);
+  const trustProxy =
+    readTrustedProxies(trust) ??
+    fail(
+      'TRUST_PROXY',
+      `must be true, false, a number of proxies from 0 to ${MAX_HOPS}, or addresses such as 10.0.0.0/8, not "${trust}".`,
+    );
   return {
     host: read('HOST') ?? '127.0.0.1',
     port: integer('PORT', 7070, 0, 65_535),
     publicUrl: publicUrl?.replace(/\/$/, ''),
-    trustProxy: trust === 'true' ? true : trust === 'false' ? false : trust,
+    trustProxy,
     databaseUrl,
     databasePoolSize: integer('DATABASE_POOL_SIZE', 10, 2, 1000),
     dataDir: resolve(read('DATA_DIR') ?? './data'),
@@ -167,12 +172,34 @@ function isOrigin(text: string): boolean {
   return /^https?:$/.test(url.protocol) && url.pathname === '/' && url.search === '' && url.hash === '';
 }
 
+/** How many hops before the server are believed, or the ranges of addresses that are; false: none. */
+export type TrustedProxies = false | number | string[];
+
+const MAX_HOPS = 32;
+const NAMED_RANGES: Record<string, string[]> = {
+  loopback: ['127.0.0.0/8', '::1/128'],
+  linklocal: ['169.254.0.0/16', 'fe80::/10'],
+  uniquelocal: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'],
+};
+
+/** Undefined where the text is none of what TRUST_PROXY may be. */
+export function readTrustedProxies(text: string): TrustedProxies | undefined {
+  if (text === 'false') return false;
+  if (text === 'true') return 1;
+  if (/^\d+$/.test(text)) return Number(text) <= MAX_HOPS ? Number(text) : undefined;
+  const ranges = text.split(',').map((part) => readRange(part.trim()));
+  return ranges.every((range) => range !== undefined) ? ranges.flat() : undefined;
+}
+
 /** An address, a network, or the name of some. */
-function isProxy(text: string): boolean {
+function readRange(text: string): string[] | undefined {
+  if (Object.hasOwn(NAMED_RANGES, text)) return NAMED_RANGES[text];
   const [address = '', bits, ...rest] = text.split('/');
-  if (bits === undefined) return isIP(address) !== 0 || ['loopback', 'linklocal', 'uniquelocal'].includes(address);
-  const most = isIP(address) === 6 ? 128 : 32;
-  return rest.length === 0 && isIP(address) !== 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= most;
+  const kind = isIP(address);
+  if (kind === 0 || rest.length > 0) return undefined;
+  const most = kind === 6 ? 128 : 32;
+  if (bits === undefined) return [`${address}/${most}`];
+  return /^\d{1,3}$/.test(bits) && Number(bits) <= most ? [text] : undefined;
 }
 
 function readInterval(text: string | undefined, fail: (what: string) => never): number {

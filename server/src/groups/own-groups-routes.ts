@@ -58,7 +58,7 @@ export function ownGroupsRoutes(app: App, context: Context): void {
       if (!credential) throw new ApiError('internal_error'); // access 'any' lets no request in without
       if (application.client_id !== request.params.client_id) throw notFound();
       const stream = new PassThrough();
-      const owner = { clientId: application.client_id, profileId: profile.id, address: request.ip };
+      const owner = { clientId: application.client_id, profileId: profile.id, address: request.address };
       const leavePlace = places.take(owner, () => stream.end());
       streams.add(stream);
       const leave = watch.add(application.id, profile.id, {

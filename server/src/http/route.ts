@@ -69,6 +69,8 @@ declare module 'fastify' {
     clientId: string | undefined;
     /** `https://host`, for absolute URLs. */
     origin: string;
+    /** Of the host that asks, in one spelling: what is limited by address. http/address.ts. */
+    address: string;
   }
 }
 

@@ -10,6 +10,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Context } from '../context.ts';
 import { ApiError, ValidationError, invalid, throwFound } from '../errors.ts';
+import { hostOf, trusts } from './address.ts';
 import { explainFound } from './all-problems.ts';
 import { registerBodies } from './body.ts';
 import { registerDocs } from './docs.ts';
@@ -40,7 +41,7 @@ export async function createHttp(context: Context, options: HttpOptions): Promis
     loggerInstance: context.log,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => randomUUID(),
-    trustProxy: config.trustProxy,
+    trustProxy: trusts(config.trustProxy),
     bodyLimit: BODY_LIMIT,
     // Of the socket: the longest upload of all. What a single route may take is up to registerTimeLimit.
     requestTimeout: Math.max(config.requestTimeoutMs, LONGEST_UPLOAD_MS),
@@ -64,6 +65,7 @@ export async function createHttp(context: Context, options: HttpOptions): Promis
   app.decorateRequest('credential', undefined);
   app.decorateRequest('clientId', undefined);
   app.decorateRequest('origin', '');
+  app.decorateRequest('address', '');
   app.decorateRequest('unsound', undefined);
   registerErrors(app, context);
   registerBodies(app);
@@ -170,10 +172,11 @@ function registerTimeLimit(app: App, defaultMs: number): void {
 function registerGuards(app: App, context: Context, options: HttpOptions): void {
   const limits = createLimits(context.config.limits);
   app.addHook('onRequest', async (request) => {
+    request.address = hostOf(request.ip);
     request.origin = context.config.publicUrl ?? originOf(request);
     const access = request.routeOptions.config.access;
     if (access === undefined) return;
-    limits.address(request.ip);
+    limits.address(request.address);
     refuseUnstorable(request);
     const params = request.params as Record<string, string | undefined>; // path parameters are strings
     const caller = await options.admit(request, { access, reads: readsOnly(request), clientId: params['client_id'] });

@@ -58,7 +58,7 @@ export function sessionRoutes(app: App, context: Context): void {
     },
     async (request, reply) => {
       refuseOtherSites(request);
-      const session = await service.signIn(context, guesses, request.body, request.ip);
+      const session = await service.signIn(context, guesses, request.body, request.address);
       giveCookie(request, reply, session);
       return reply.code(201).send(done(session));
     },
@@ -123,7 +123,7 @@ export function sessionRoutes(app: App, context: Context): void {
         guesses,
         { id: producerId, email },
         request.body,
-        request.ip,
+        request.address,
       );
       giveCookie(request, reply, session);
       return done(session);
@@ -185,7 +185,7 @@ export function sessionRoutes(app: App, context: Context): void {
     },
     async (request, reply) => {
       refuseOtherSites(request);
-      const session = await service.acceptInvitation(context, guesses, request.body, request.ip);
+      const session = await service.acceptInvitation(context, guesses, request.body, request.address);
       giveCookie(request, reply, session);
       return reply.code(201).send(done(session));
     },

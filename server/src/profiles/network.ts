@@ -6,10 +6,11 @@ import type { Secrets } from '../secrets.ts';
 
 const BYTES = 8;
 
-/** Null where the address cannot be read, and for this very machine. */
+/** Of `request.address`. Null where the address cannot be read, and for this very machine. */
 export function hashNetwork(secrets: Secrets, applicationId: number, address: string): Buffer | null {
-  if (!ipaddr.isValid(address)) return null;
-  const parsed = ipaddr.process(address); // ::ffff:1.2.3.4 is 1.2.3.4
+  const [bare = ''] = address.split('/'); // of IPv6 it is a /64
+  if (!ipaddr.isValid(bare)) return null;
+  const parsed = ipaddr.parse(bare);
   if (parsed.range() === 'loopback') return null;
   const kept = parsed.toByteArray().slice(0, parsed.kind() === 'ipv4' ? 3 : 6);
   return secrets.fingerprint(`network:${applicationId}`, kept.join('.')).subarray(0, BYTES);

@@ -89,7 +89,7 @@ export function profileRoutes(app: App, context: Context): void {
     async (request, reply) => {
       const application = await context.applications.get(request.params.client_id);
       const writer = makerOf(request.credential, application);
-      const network = writer === 'profile' ? hashNetwork(context.secrets, application.id, request.ip) : null;
+      const network = writer === 'profile' ? hashNetwork(context.secrets, application.id, request.address) : null;
       const { profile, accessToken } = await service.createProfile(context, application, request.body, writer, network);
       reply.code(201);
       return { ...(await present(request, application, profile)), access_token: accessToken };
