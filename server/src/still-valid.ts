@@ -41,9 +41,10 @@ async function validProducers({ db, clock }: Base, credentials: ProducerCredenti
   const now = clock.now();
   const ids = [...new Set(credentials.map(({ sessionId }) => sessionId))];
   const live = await listLiveSessions(db, ids, formatInstant(now), formatInstant(now - SESSION_IDLE));
-  return credentials.filter(({ sessionId, roles }) =>
-    [...roles.keys()].every((clientId) => live.get(sessionId)?.includes(clientId)),
-  );
+  return credentials.filter(({ sessionId, roles }) => {
+    const reached = live.get(sessionId);
+    return reached !== undefined && [...roles.keys()].every((clientId) => reached.includes(clientId));
+  });
 }
 
 async function validProfiles({ db, clock }: Base, credentials: ProfileCredential[]): Promise<Credential[]> {

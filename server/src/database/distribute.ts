@@ -25,6 +25,7 @@ const REFERENCE = [
   'producer_roles',
   'producer_invitations',
   'producer_sessions',
+  'producer_devices',
   'activity_types',
   'attribute_definitions',
   'facts',
@@ -38,7 +39,7 @@ const REFERENCE = [
 const BY_OWN: [table: string, column: string][] = [
   ['custom_ids', 'custom_id'],
   ['tombstones', 'custom_id_hash'],
-  ['sign_in_attempts', 'email_hash'],
+  ['sign_in_attempts', 'bucket_hash'],
   ['foreign_tokens', 'token_hash'],
   ['idempotency_keys', 'scope_hash'],
   ['ordinal_blocks', 'application_id'],

@@ -8,6 +8,8 @@ export const ClientProfileParams = Type.Object({ ...ClientIdParams.properties, .
 
 /** The cookie of a producer's session; over https its name begins with `__Host-`. */
 export const SESSION_COOKIE = 'grandstand_session';
+/** Of a browser in which somebody signed in before. */
+export const DEVICE_COOKIE = 'grandstand_device';
 
 /** `null` or a string: one type keyword, so that a wrong value gets one message. */
 export const nullable = (options: Record<string, unknown> = {}) =>

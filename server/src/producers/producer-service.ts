@@ -8,7 +8,7 @@ import { ApiError, ValidationError, conflict, denied, invalid, notFound } from '
 import { newId } from '../ids.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { hashToken, randomText } from '../secrets.ts';
-import type { Guessing } from './guessing.ts';
+import { remember, type Guessing, type Source } from './guessing.ts';
 import { hashPassword, isPassword } from './password.ts';
 import { INVITATION_LIFETIME, ROLES, checkPerson, passwordProblem, readEmail } from './producer.ts';
 import * as store from './producer-store.ts';
@@ -24,37 +24,53 @@ export async function signIn(
   context: Context,
   guessing: Guessing,
   fields: { email: string; password: string },
-  address: string,
-): Promise<NewSession> {
+  source: Source,
+): Promise<SignedIn> {
   const email = readEmail(fields.email) ?? fields.email.slice(0, 300);
-  await guessing.attempt(email, address);
+  const attempt = await guessing.signIn(email, source);
   const producer = await store.findProducerByEmail(context.db, email);
   if (!(await isPassword(fields.password, producer?.password_hash)) || !producer) throw wrong();
-  await guessing.succeeded(email);
-  return openSession(context, context.db.own, producer.id);
+  await attempt.succeeded();
+  const session = await openSession(context, context.db.own, producer.id);
+  return { session, device: await remember(context, producer.id, source) };
 }
 
-/** Ends every session and opens a new one. */
+export interface SignedIn {
+  session: NewSession;
+  /** By which the device is known the next time. */
+  device: string;
+}
+
+/** Ends every session and opens a new one; devices are strangers again, but for the one that asks. */
 export async function changePassword(
   context: Context,
   guessing: Guessing,
-  producer: { id: string; email: string },
+  producer: { id: string; email: string; sessionId: string },
   fields: { current_password: string; password: string },
-  address: string,
+  device: string | undefined,
 ): Promise<NewSession> {
   const problem = passwordProblem(fields.password, producer.email);
   if (problem !== undefined) throw invalid('password', problem);
-  await guessing.attempt(producer.email, address);
+  const attempt = await guessing.inSession(producer.sessionId);
   const row = await store.findProducer(context.db, producer.id);
   if (!(await isPassword(fields.current_password, row?.password_hash)))
     throw invalid('current_password', 'This is not your present password.');
-  await guessing.succeeded(producer.email);
+  await attempt.succeeded();
   const hash = await hashPassword(fields.password);
   return context.db.transaction(async (tx) => {
     const now = formatInstant(context.clock.now());
     await store.updatePassword(tx, producer.id, hash, now);
     await store.endSessions(tx, producer.id, now);
+    await store.deleteOtherDevices(tx, producer.id, device === undefined ? null : hashToken(device));
     return openSession(context, tx, producer.id);
+  });
+}
+
+/** Ends every session of a producer; all devices are strangers again. */
+export async function signOutEverywhere(context: Context, producerId: string): Promise<void> {
+  await context.db.transaction(async (tx) => {
+    await store.endSessions(tx, producerId, formatInstant(context.clock.now()));
+    await store.deleteOtherDevices(tx, producerId, null);
   });
 }
 
@@ -169,20 +185,30 @@ export async function acceptInvitation(
   context: Context,
   guessing: Guessing,
   fields: Acceptance,
-  address: string,
-): Promise<NewSession> {
+  source: Source,
+): Promise<SignedIn> {
+  const { producerId, session } = await accept(context, guessing, fields, source);
+  return { session, device: await remember(context, producerId, source) };
+}
+
+async function accept(
+  context: Context,
+  guessing: Guessing,
+  fields: Acceptance,
+  source: Source,
+): Promise<{ producerId: string; session: NewSession }> {
   const invitation = await getInvitation(context, fields.token);
   const email = invitation.email ?? readEmail(fields.email ?? '');
   if (email !== undefined && invitation.hasAccount) {
-    await guessing.attempt(email, address);
+    const attempt = await guessing.signIn(email, source);
     const producer = await store.findProducerByEmail(context.db, email);
     if (!producer || !(await isPassword(fields.password, producer.password_hash))) {
       throw new ValidationError({ password: ['This is not the password of your account.'] });
     }
-    await guessing.succeeded(email);
+    await attempt.succeeded();
     return context.db.transaction(async (tx) => {
       await take(context, tx, fields.token, invitation, producer.id);
-      return openSession(context, tx, producer.id);
+      return { producerId: producer.id, session: await openSession(context, tx, producer.id) };
     });
   }
   const person = checkPerson({ email: email ?? '', name: fields.name ?? '', password: fields.password });
@@ -201,7 +227,7 @@ export async function acceptInvitation(
     });
     if (!made) throw conflict('Somebody has just made an account for this address. Reload, then sign in with it.');
     await take(context, tx, fields.token, invitation, id);
-    return openSession(context, tx, id);
+    return { producerId: id, session: await openSession(context, tx, id) };
   });
 }
 

@@ -47,37 +47,96 @@ export async function updatePassword(db: Queryable, id: string, passwordHash: st
 // Attempts
 
 /**
- * Counts an attempt before the password is looked at, so that many at once cannot slip through together. False while the
- * address is locked: five attempts, then a minute, then twice as long each time, a quarter of an hour at most.
+ * Counts an attempt before the password is looked at, so that many at once cannot slip through together. False while its
+ * bucket is locked: so many attempts, then the first of `locks`, then the next each time. Instants are computed before: what
+ * a cluster does on conflict must be the same on every node.
  */
-export async function countAttempt(db: Queryable, emailHash: Buffer, now: string): Promise<boolean> {
-  const failures = sql`case when a.last_at < excluded.last_at - interval '1 hour' then 1 else a.failures + 1 end`;
+export async function countAttempt(
+  db: Queryable,
+  bucket: Buffer,
+  { limit, now, forgottenBefore, locks }: { limit: number; now: string; forgottenBefore: string; locks: string[] },
+): Promise<boolean> {
+  const isForgotten = sql`a.last_at < ${forgottenBefore}::timestamptz`;
   const { count } = await db.query(sql`
-    insert into sign_in_attempts as a (email_hash, failures, last_at) values (${emailHash}, 1, ${now})
-    on conflict (email_hash) do update set
-      failures = ${failures},
+    insert into sign_in_attempts as a (bucket_hash, failures, last_at) values (${bucket}, 1, ${now})
+    on conflict (bucket_hash) do update set
+      failures = case when ${isForgotten} then 1 else a.failures + 1 end,
       last_at = excluded.last_at,
-      locked_until = case when ${failures} >= 5
-        then excluded.last_at + least(60 * 2 ^ least(${failures} - 5, 10), 900) * interval '1 second' end
+      locked_until = case when not ${isForgotten} and a.failures + 1 >= ${limit}::int
+        then (${locks}::timestamptz[])[least(a.failures + 2 - ${limit}::int, ${locks.length}::int)] end
     where a.locked_until is null or a.locked_until <= excluded.last_at`);
   return count > 0;
 }
 
-export async function findLock(db: Queryable, emailHash: Buffer): Promise<Instant | undefined> {
+export async function findLock(db: Queryable, bucket: Buffer): Promise<Instant | undefined> {
   const { rows } = await db.query<{ locked_until: Instant | null }>(
-    sql`select locked_until from sign_in_attempts where email_hash = ${emailHash}`,
+    sql`select locked_until from sign_in_attempts where bucket_hash = ${bucket}`,
   );
   return rows[0]?.locked_until ?? undefined;
 }
 
-export async function forgetAttempts(db: Queryable, emailHash: Buffer): Promise<void> {
-  await db.query(sql`delete from sign_in_attempts where email_hash = ${emailHash}`);
+export async function forgetAttempts(db: Queryable, bucket: Buffer): Promise<void> {
+  await db.query(sql`delete from sign_in_attempts where bucket_hash = ${bucket}`);
 }
 
 export async function forgetOldAttempts(db: Queryable, before: string): Promise<void> {
+  const { rows } = await db.query<{ bucket_hash: Buffer }>(
+    sql`select bucket_hash from sign_in_attempts where last_at < ${before} limit 500`,
+  );
+  if (rows.length === 0) return;
+  const hashes = rows.map((row) => row.bucket_hash);
+  await db.query(
+    sql`delete from sign_in_attempts where bucket_hash = any (${hashes}::bytea[]) and last_at < ${before}`,
+  );
+}
+
+// Devices
+
+/** Whether somebody signed in with this e-mail address from this device, or from this address, since then. */
+export async function findKnownSource(
+  db: Queryable,
+  email: string,
+  { device, address, since }: { device: Buffer | null; address: Buffer; since: string },
+): Promise<{ device: boolean; address: boolean }> {
+  const { rows } = await db.query<{ device: boolean | null; address: boolean | null }>(sql`
+    select bool_or(d.token_hash = ${device}::bytea) as device, bool_or(d.address_hash = ${address}) as address
+    from producer_devices d join producers p on p.id = d.producer_id
+    where p.email = ${email} and d.last_used_at > ${since}`);
+  return { device: rows[0]?.device === true, address: rows[0]?.address === true };
+}
+
+interface DeviceRow {
+  token_hash: Buffer;
+  producer_id: string;
+  address_hash: Buffer;
+  now: string;
+}
+
+/** False where it is no device of this producer. */
+export async function touchDevice(db: Queryable, row: DeviceRow): Promise<boolean> {
+  const { count } = await db.query(sql`
+    update producer_devices set address_hash = ${row.address_hash}, last_used_at = ${row.now}
+    where token_hash = ${row.token_hash} and producer_id = ${row.producer_id}`);
+  return count > 0;
+}
+
+export async function insertDevice(db: Queryable, row: DeviceRow): Promise<void> {
   await db.query(sql`
-    delete from sign_in_attempts where email_hash in
-      (select email_hash from sign_in_attempts where last_at < ${before} limit 100)`);
+    insert into producer_devices (token_hash, producer_id, address_hash, created_at, last_used_at)
+    values (${row.token_hash}, ${row.producer_id}, ${row.address_hash}, ${row.now}, ${row.now})`);
+}
+
+/** All but the newest, and those that nobody used since then. */
+export async function deleteOldDevices(db: Queryable, producerId: string, since: string, kept: number): Promise<void> {
+  await db.query(sql`
+    delete from producer_devices where producer_id = ${producerId} and (last_used_at <= ${since} or token_hash not in (
+      select token_hash from producer_devices where producer_id = ${producerId} order by last_used_at desc limit ${kept}))`);
+}
+
+/** All but the one that asks. */
+export async function deleteOtherDevices(db: Queryable, producerId: string, kept: Buffer | null): Promise<void> {
+  await db.query(sql`
+    delete from producer_devices where producer_id = ${producerId} and token_hash is distinct from ${kept}::bytea`);
 }
 
 // Sessions

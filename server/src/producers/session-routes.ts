@@ -7,12 +7,11 @@ import type { Credential } from '../credential.ts';
 import { denied } from '../errors.ts';
 import { NoContent } from '../http/schemas.ts';
 import type { App } from '../http/route.ts';
-import { formatInstant } from '../instant.ts';
 import { guessing } from './guessing.ts';
 import { MAX_NAME, MIN_PASSWORD, Role, SessionResource, checkPart } from './producer.ts';
 import * as service from './producer-service.ts';
 import * as store from './producer-store.ts';
-import { giveCookie, producerOf, sessionDetails, takeCookie, type NewSession } from './session.ts';
+import { giveCookie, producerOf, sessionDetails, sourceOf, takeCookie, type NewSession } from './session.ts';
 
 const Password = Type.String({ maxLength: 1000 });
 const InvitationToken = Type.String({ maxLength: 200, description: 'What stands behind the # of the link.' });
@@ -47,7 +46,7 @@ export function sessionRoutes(app: App, context: Context): void {
         operationId: 'signIn',
         summary: 'Sign in as a producer',
         description:
-          'Opens a session and sets its cookie. After five wrong passwords the address is locked for a minute, then longer: 429 with Retry-After. Whether anybody has the address cannot be told from the answer.',
+          'Opens a session and sets its cookie, and one by which this device is known the next time. After five wrong passwords from a device or an address it waits for a minute, then longer: 429 with Retry-After; who signed in before is not kept out by what others try. Whether anybody has the e-mail address cannot be told from the answer.',
         tags: ['Producers'],
         body: Type.Object({
           email: Type.String({ maxLength: 1000, examples: ['ana@example.com'] }),
@@ -58,8 +57,8 @@ export function sessionRoutes(app: App, context: Context): void {
     },
     async (request, reply) => {
       refuseOtherSites(request);
-      const session = await service.signIn(context, guesses, request.body, request.address);
-      giveCookie(request, reply, session);
+      const { session, device } = await service.signIn(context, guesses, request.body, sourceOf(request));
+      giveCookie(request, reply, session, device);
       return reply.code(201).send(done(session));
     },
   );
@@ -90,14 +89,14 @@ export function sessionRoutes(app: App, context: Context): void {
       schema: {
         operationId: 'signOutEverywhere',
         summary: 'Sign out everywhere',
-        description: 'Ends every session of the producer who asks, this one included.',
+        description: 'Ends every session of the producer who asks, this one included. All devices are strangers again.',
         tags: ['Producers'],
         response: { 204: NoContent },
       },
     },
     async (request, reply) => {
       const { producerId } = producerOf(request.credential);
-      await context.db.transaction((tx) => store.endSessions(tx, producerId, formatInstant(context.clock.now())));
+      await service.signOutEverywhere(context, producerId);
       takeCookie(request, reply);
       return reply.code(204).send(null);
     },
@@ -110,21 +109,17 @@ export function sessionRoutes(app: App, context: Context): void {
       schema: {
         operationId: 'changePassword',
         summary: 'Change your password',
-        description: 'Ends every other session of yours; this one goes on under a new cookie.',
+        description:
+          'Ends every other session of yours; this one goes on under a new cookie. What others tried never locks it.',
         tags: ['Producers'],
         body: Type.Object({ current_password: Password, password: Password }),
         response: { 200: Done },
       },
     },
     async (request, reply) => {
-      const { producerId, email } = producerOf(request.credential);
-      const session = await service.changePassword(
-        context,
-        guesses,
-        { id: producerId, email },
-        request.body,
-        request.address,
-      );
+      const { producerId: id, email, sessionId } = producerOf(request.credential);
+      const { device } = sourceOf(request);
+      const session = await service.changePassword(context, guesses, { id, email, sessionId }, request.body, device);
       giveCookie(request, reply, session);
       return done(session);
     },
@@ -185,8 +180,8 @@ export function sessionRoutes(app: App, context: Context): void {
     },
     async (request, reply) => {
       refuseOtherSites(request);
-      const session = await service.acceptInvitation(context, guesses, request.body, request.address);
-      giveCookie(request, reply, session);
+      const { session, device } = await service.acceptInvitation(context, guesses, request.body, sourceOf(request));
+      giveCookie(request, reply, session, device);
       return reply.code(201).send(done(session));
     },
   );

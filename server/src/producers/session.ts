@@ -6,9 +6,10 @@ import type { Context } from '../context.ts';
 import type { Credential, ProducerCredential } from '../credential.ts';
 import type { Queryable } from '../database/database.ts';
 import { ApiError, denied } from '../errors.ts';
-import { SESSION_COOKIE } from '../http/schemas.ts';
+import { DEVICE_COOKIE, SESSION_COOKIE } from '../http/schemas.ts';
 import { formatInstant } from '../instant.ts';
 import { hashToken, randomText, sameText } from '../secrets.ts';
+import { KNOWN_FOR, type Source } from './guessing.ts';
 import { SESSION_IDLE, SESSION_LIFETIME } from './producer.ts';
 import * as store from './producer-store.ts';
 
@@ -18,20 +19,27 @@ const SAFE = ['GET', 'HEAD', 'OPTIONS'];
 const isSecure = (request: FastifyRequest): boolean => request.origin.startsWith('https:');
 
 /** Over https the prefix makes browsers refuse the cookie from any but this very host over https. */
-const cookieName = (request: FastifyRequest): string =>
-  isSecure(request) ? `__Host-${SESSION_COOKIE}` : SESSION_COOKIE;
+const cookieName = (request: FastifyRequest, name: string): string => (isSecure(request) ? `__Host-${name}` : name);
 
-function readCookie(request: FastifyRequest): string | undefined {
-  const wanted = `${cookieName(request)}=`;
+function readCookie(request: FastifyRequest, name: string): string | undefined {
+  const wanted = `${cookieName(request, name)}=`;
   const found = request.headers.cookie?.split(';').find((part) => part.trimStart().startsWith(wanted));
   return found?.trim().slice(wanted.length) || undefined;
 }
 
-function writeCookie(request: FastifyRequest, reply: FastifyReply, value: string, maxAge: number): void {
+interface Cookie {
+  name: string;
+  value: string;
+  sameSite: 'Lax' | 'Strict';
+  /** Seconds. */
+  maxAge: number;
+}
+
+function writeCookie(request: FastifyRequest, reply: FastifyReply, { name, value, sameSite, maxAge }: Cookie): void {
   const secure = isSecure(request) ? '; Secure' : '';
   reply.header(
     'set-cookie',
-    `${cookieName(request)}=${value}; Path=/; HttpOnly; SameSite=Lax; Max-Age=${maxAge}${secure}`,
+    `${cookieName(request, name)}=${value}; Path=/; HttpOnly; SameSite=${sameSite}; Max-Age=${maxAge}${secure}`,
   );
 }
 
@@ -58,15 +66,27 @@ export async function openSession(
   return session;
 }
 
-export function giveCookie(request: FastifyRequest, reply: FastifyReply, session: NewSession): void {
+/** The session's cookie, and where a device is to be known again, that one's. */
+export function giveCookie(request: FastifyRequest, reply: FastifyReply, session: NewSession, device?: string): void {
   reply.header('cache-control', 'no-store');
-  writeCookie(request, reply, session.token, SESSION_LIFETIME / 1_000_000);
+  const maxAge = SESSION_LIFETIME / 1_000_000;
+  writeCookie(request, reply, { name: SESSION_COOKIE, value: session.token, sameSite: 'Lax', maxAge });
+  if (device !== undefined) {
+    const kept = { name: DEVICE_COOKIE, value: device, sameSite: 'Strict', maxAge: KNOWN_FOR / 1_000_000 } as const;
+    writeCookie(request, reply, kept);
+  }
 }
 
 export function takeCookie(request: FastifyRequest, reply: FastifyReply): void {
   reply.header('cache-control', 'no-store');
-  writeCookie(request, reply, '', 0);
+  writeCookie(request, reply, { name: SESSION_COOKIE, value: '', sameSite: 'Lax', maxAge: 0 });
 }
+
+/** From where an attempt to sign in comes. The device's cookie proves nothing else: it opens no session. */
+export const sourceOf = (request: FastifyRequest): Source => ({
+  address: request.address,
+  device: readCookie(request, DEVICE_COOKIE),
+});
 
 /** The session's CSRF token, for the page that belongs to it. */
 const csrfTokens = new WeakMap<ProducerCredential, { csrfToken: string; name: string }>();
@@ -81,7 +101,7 @@ export async function authenticateSession(
   context: Context,
   request: FastifyRequest,
 ): Promise<ProducerCredential | undefined> {
-  const token = readCookie(request);
+  const token = readCookie(request, SESSION_COOKIE);
   if (token === undefined) return undefined;
   const now = context.clock.now();
   const tokenHash = hashToken(token);
