@@ -374,6 +374,17 @@ create table pins (
 create index pins_by_expiry ON pins USING btree (application_id, expires_at) WHERE (expires_at IS NOT NULL);
 create index pins_by_group ON pins USING btree (group_id, created_at DESC, profile_id);
 
+create table producer_devices (
+  token_hash bytea not null,
+  producer_id uuid not null,
+  address_hash bytea not null,
+  created_at timestamp with time zone not null,
+  last_used_at timestamp with time zone not null,
+  constraint producer_devices_pkey PRIMARY KEY (token_hash),
+  constraint producer_devices_producer_id_fkey FOREIGN KEY (producer_id) REFERENCES producers(id) ON DELETE CASCADE
+);
+create index producer_devices_by_producer ON producer_devices USING btree (producer_id, last_used_at DESC);
+
 create table producer_invitations (
   token_hash bytea not null,
   email text,
@@ -551,11 +562,11 @@ create table sheets (
 );
 
 create table sign_in_attempts (
-  email_hash bytea not null,
+  bucket_hash bytea not null,
   failures integer not null,
   last_at timestamp with time zone not null,
   locked_until timestamp with time zone,
-  constraint sign_in_attempts_pkey PRIMARY KEY (email_hash)
+  constraint sign_in_attempts_pkey PRIMARY KEY (bucket_hash)
 );
 
 create table statistics (
