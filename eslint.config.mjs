@@ -30,7 +30,7 @@ function restrictSql() {
     {
       files: [
         'server/src/{database,queue}/**/*.ts',
-        'server/src/evaluation/leases.ts',
+
         'server/src/clock.ts',
         'server/src/activities/{activity-store,intake-statement}.ts',
       ],

@@ -4,8 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MICROS_PER_SECOND } from '../instant.ts';
 import { createBench, type EngineBench } from '../testing/engine.ts';
 import { CLIENT_ID, startTestServer } from '../testing/server.ts';
-import { leases } from './leases.ts';
-import { rests, wakeSignal } from './rests.ts';
+import { leases } from '../database/leases.ts';
+import { EVALUATION } from '../queue/queue.ts';
+import { rests, wakeSignal } from '../rests.ts';
 import { rulesCache } from './rules-cache.ts';
 import { listSweepable, sweeper, type Sweepable } from './sweep.ts';
 
@@ -78,7 +79,7 @@ describe('the clock’s part of an application where nothing happens', () => {
   };
   const isWorthwhile = async (): Promise<boolean> => {
     const { db, clock } = bench.server.app.context;
-    const live = { db, clock, leases: leases(db), rules: rulesCache(db) };
+    const live = { db, clock, leases: leases(db, EVALUATION), rules: rulesCache(db) };
     return sweeper(live).isWorthwhile(await find());
   };
 
@@ -114,7 +115,7 @@ describe('the clock’s part of an application where nothing happens', () => {
 
     const { db, clock } = bench.server.app.context;
     const rules = rulesCache(db);
-    const live = { db, clock, leases: leases(db), rules };
+    const live = { db, clock, leases: leases(db, EVALUATION), rules };
     await rules.refresh((await find()).applicationId);
     await bench.group({ attribute: 'total_activities', condition: 'greater_than', value: 3 });
     expect(await sweeper(live).isWorthwhile(await find())).toBe(true);

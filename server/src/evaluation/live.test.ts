@@ -6,7 +6,8 @@ import { createBench, type EngineBench } from '../testing/engine.ts';
 import { CLIENT_ID } from '../testing/server.ts';
 import type { QueueRow } from './decide.ts';
 import { dynamicGroups } from './dynamic-groups.ts';
-import { leases } from './leases.ts';
+import { leases } from '../database/leases.ts';
+import { EVALUATION } from '../queue/queue.ts';
 import { evaluateSlice } from './live.ts';
 import { rulesCache } from './rules-cache.ts';
 import { createWorker, type Worker } from './worker.ts';
@@ -82,7 +83,7 @@ describe('a dynamic group', () => {
     const fan = await bench.profile();
     const { clock } = bench;
     const { db } = bench.server.app.context;
-    const own = leases(db);
+    const own = leases(db, EVALUATION);
     const rules = rulesCache(db);
     const { id } = await bench.server.app.context.applications.get(CLIENT_ID);
     await rules.get(id);

@@ -21,7 +21,7 @@ import {
 } from './decide.ts';
 import { failGroup } from './failures.ts';
 import { findLastChanges } from './last-changes.ts';
-import { LeaseLost, type Leases } from './leases.ts';
+import { LeaseLost, type Leases } from '../database/leases.ts';
 import { MOST_READINGS, type ApplicationRules, type DependencySet, type RulesCache } from './rules-cache.ts';
 import { loadStatesOf } from './state.ts';
 

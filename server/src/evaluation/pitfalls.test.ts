@@ -9,7 +9,8 @@ import { createBench, type EngineBench } from '../testing/engine.ts';
 import { pagesOf, refusal } from '../testing/server.ts';
 import { dynamicGroups } from './dynamic-groups.ts';
 import { listDueBackfills, runBackfill } from './backfill.ts';
-import { LeaseLost, leases } from './leases.ts';
+import { LeaseLost, leases } from '../database/leases.ts';
+import { EVALUATION } from '../queue/queue.ts';
 import { verifyNext } from './nightly.ts';
 import { rulesCache } from './rules-cache.ts';
 import { evaluateQueue } from './testing/evaluate-queue.ts';
@@ -351,11 +352,11 @@ describe('pitfalls', () => {
   });
 
   it('a worker that was taken for dead cannot write any more', async () => {
-    const stalled = leases(db());
+    const stalled = leases(db(), EVALUATION);
     await stalled.rebalance();
     await db().transaction((tx) => stalled.hold(tx));
     await db().query(sql`update leases set expires_at = '-infinity' where starts_with(name, 'heartbeat:')`);
-    const successor = leases(db());
+    const successor = leases(db(), EVALUATION);
     await successor.rebalance();
     await expect(db().transaction((tx) => stalled.hold(tx))).rejects.toThrow(LeaseLost);
     expect(successor.buckets()).toHaveLength(64);

@@ -9,10 +9,11 @@ import type { Refills } from '../membership/switch-attempt.ts';
 import type { MembershipChange } from '../membership/membership.ts';
 import type { Instant } from '../instant.ts';
 import type { BackfillOutcome, DueBackfill } from './backfill.ts';
-import { LEASE_TTL_MS, LeaseLost, leases, type LeaseOptions } from './leases.ts';
+import { LEASE_TTL_MS, LeaseLost, leases, type LeaseOptions } from '../database/leases.ts';
 import type { LiveContext, SliceResult } from './live.ts';
 import { verifyNext } from './nightly.ts';
-import { rests, wakeSignal } from './rests.ts';
+import { EVALUATION } from '../queue/queue.ts';
+import { rests, wakeSignal } from '../rests.ts';
 import { rulesCache } from './rules-cache.ts';
 import { SLICE, workerSteps } from './worker-steps.ts';
 
@@ -68,7 +69,7 @@ const REBALANCE_EVERY_MS = 1_000;
 
 export function createWorker(context: WorkerContext, options: WorkerOptions = {}): Worker {
   const { db, clock, log } = context;
-  const own = leases(db, options);
+  const own = leases(db, EVALUATION, options);
   const rules = rulesCache(db);
   const live: LiveContext = { db, clock, leases: own, rules };
   const { evaluateSome, sweepAll, sweepWorthwhile, backfillSome, readFromStart } = workerSteps(

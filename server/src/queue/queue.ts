@@ -6,6 +6,8 @@ import { formatInstant, type Instant } from '../instant.ts';
 
 /** A lease covers one bucket of profiles. */
 export const BUCKETS = 64;
+/** What workers share of the evaluation (database/leases.ts). */
+export const EVALUATION = { prefix: '', buckets: BUCKETS };
 
 export type QueueCause = 'activity' | 'clock' | 'profile' | 'group' | 'pin';
 

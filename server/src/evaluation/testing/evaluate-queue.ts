@@ -3,7 +3,8 @@
 import type { Clock } from '../../clock.ts';
 import { sql, type Database } from '../../database/database.ts';
 import type { QueueRow } from '../decide.ts';
-import { leases } from '../leases.ts';
+import { leases } from '../../database/leases.ts';
+import { EVALUATION } from '../../queue/queue.ts';
 import { evaluateSlice } from '../live.ts';
 import { rulesCache } from '../rules-cache.ts';
 
@@ -13,7 +14,7 @@ export async function evaluateQueue(db: Database, clock: Clock): Promise<void> {
   );
   const [first] = rows;
   if (!first) return;
-  const own = leases(db);
+  const own = leases(db, EVALUATION);
   await own.rebalance();
   await evaluateSlice({ db, clock, leases: own, rules: rulesCache(db) }, first.application_id, rows);
   await own.release();
