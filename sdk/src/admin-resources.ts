@@ -453,3 +453,58 @@ export interface Duplicates {
   /** `network` is a name without the address. */
   bursts: { at: string; network: string; profiles: number; without_activity: number }[];
 }
+
+/** Where everything that happens is told. */
+export interface Webhook {
+  id: string;
+  url: string;
+  description: string;
+  /** What it is told of; null: everything. */
+  events: string[] | null;
+  /** Of which groups, by id or `custom:<custom_id>`; null: all. */
+  groups: string[] | null;
+  /** Whether a new rule or a replaced list comes change by change or as one message with the numbers. */
+  switches: 'changes' | 'summary' | (string & {});
+  is_active: boolean;
+  state: {
+    status: 'healthy' | 'failing' | 'disabled' | (string & {});
+    since: string;
+    last_success_at: string | null;
+    last_error: string | null;
+    /** When the oldest thing happened that was sent and not taken yet. */
+    oldest_undelivered_at: string | null;
+  };
+  created_at: string;
+  updated_at: string;
+}
+
+export interface WebhookOptions {
+  url?: string;
+  description?: string;
+  events?: string[] | null;
+  groups?: string[] | null;
+  switches?: 'changes' | 'summary';
+  is_active?: boolean;
+}
+
+/** One message to a webhook, with every attempt to hand it over. */
+export interface WebhookDelivery {
+  /** The `webhook-id` of every attempt. */
+  id: string;
+  event: string;
+  /** `pending`: it is tried again by itself. */
+  state: 'pending' | 'delivered' | 'failed' | (string & {});
+  group_id: string | null;
+  first_sequence: number | null;
+  last_sequence: number | null;
+  created_at: string;
+  next_attempt_at: string | null;
+  attempts: { at: string; status: number | null; error: string | null; duration_ms: number; answer: string }[];
+  /** What was sent; in lists absent. */
+  body?: string | null;
+}
+
+export interface DeliveryFilter {
+  state?: 'pending' | 'delivered' | 'failed';
+  event?: string;
+}

@@ -56,6 +56,7 @@ export function createAdminClient(options: AdminOptions) {
     activities: activityCalls(request, root),
     accessTokens: tokenCalls(request, root),
     imports: importCalls(request, root),
+    webhooks: webhookCalls(request, root),
   };
 }
 
@@ -309,6 +310,47 @@ function importCalls(request: Request, root: string) {
     /** The rejected rows as CSV: line, reason, row. */
     rejected: (id: string) =>
       request<string>('GET', `${all}${path(id)}/rejected/`, { read: (response) => response.text(), timeout: 600_000 }),
+  };
+}
+
+function webhookCalls(request: Request, root: string) {
+  const one = (id: string): string => `${root}webhooks/${path(id)}/`;
+  return {
+    list: (filter: r.PageOptions = {}, options?: ListOptions): List<r.Webhook> =>
+      list(request, `${root}webhooks/`, query(filter), options),
+    get: (id: string) => request<r.Webhook>('GET', one(id)),
+    /** The answer has the `secret` that verifies messages, shown here only. */
+    create: (fields: r.WebhookOptions & { url: string }) =>
+      request<r.Webhook & { secret: string }>('POST', `${root}webhooks/`, { body: fields }),
+    /** `ifMatch`: the `updated_at` that was read; 412 if it changed since. */
+    update: (id: string, fields: r.WebhookOptions, ifMatch?: string) =>
+      request<r.Webhook>('PATCH', one(id), { body: fields, ...matching(ifMatch) }),
+    delete: (id: string) => request<void>('DELETE', one(id)),
+    /** A new secret; the old one signs beside it for 24 hours. */
+    async rotateSecret(id: string): Promise<string> {
+      return (await request<{ secret: string }>('POST', `${one(id)}rotate-secret/`, { body: {} })).secret;
+    },
+    /** Tells everything since an instant once more. */
+    rewind: (id: string, since: string) => request<r.Webhook>('POST', `${one(id)}rewind/`, { body: { since } }),
+    /** Sends the event `test` now and says what became of it. */
+    test: (id: string) =>
+      request<r.WebhookDelivery>('POST', `${one(id)}test/`, { body: {}, idempotencyKey: null, retries: 0 }),
+    /** What was sent in the last seven days, newest first. */
+    deliveries: (
+      id: string,
+      filter: r.DeliveryFilter & r.PageOptions = {},
+      options?: ListOptions,
+    ): List<r.WebhookDelivery> => list(request, `${one(id)}deliveries/`, query(filter), options),
+    /** With the body that was sent. */
+    delivery: (id: string, deliveryId: string) =>
+      request<r.WebhookDelivery>('GET', `${one(id)}deliveries/${path(deliveryId)}/`),
+    /** Sends a message once more: now, or if it waits, as soon as its turn comes. */
+    retry: (id: string, deliveryId: string) =>
+      request<r.WebhookDelivery>('POST', `${one(id)}deliveries/${path(deliveryId)}/retry/`, {
+        body: {},
+        idempotencyKey: null,
+        retries: 0,
+      }),
   };
 }
 

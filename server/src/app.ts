@@ -55,6 +55,12 @@ import { statisticsRoutes } from './statistics/statistics-routes.ts';
 import { usageRoutes } from './usage/usage-routes.ts';
 import { stillValid } from './still-valid.ts';
 import { within } from './stopping.ts';
+import { resolveName, type Resolve } from './webhooks/address.ts';
+import { deliveryRoutes } from './webhooks/delivery-routes.ts';
+import { createSender, SEND_TIMEOUT_MS } from './webhooks/send.ts';
+import { webhookGauges, webhookMeters } from './webhooks/webhook-meters.ts';
+import { webhookRoutes } from './webhooks/webhook-routes.ts';
+import { createWebhookWorker, type WebhookWorker } from './webhooks/worker.ts';
 
 export interface AppOptions {
   /** Tests pass one that they move. */
@@ -66,6 +72,8 @@ export interface AppOptions {
   isDistributed?: boolean;
   /** How soon the evaluation finds what it was not woken for. */
   lookEveryMs?: number;
+  /** How webhooks are sent, where that is not as in production. */
+  webhooks?: { resolve?: Resolve; timeoutMs?: number; ttlMs?: number };
 }
 
 export interface GrandstandApp {
@@ -73,6 +81,8 @@ export interface GrandstandApp {
   context: Context;
   /** Evaluates when started, or, in tests, tick by tick. */
   worker: Worker;
+  /** Sends webhooks when started, or, in tests, tick by tick. */
+  webhookWorker: WebhookWorker;
   /** Counts for the overview, by itself when started. */
   statisticsChores: StatisticsChores;
   /** Makes sheets of days that are over, by itself when started. */
@@ -161,6 +171,18 @@ async function composeApp(
       },
       onBackfill: (_backfill, outcome, seconds) => meters.add({ ...noCounts(), backfills: [{ outcome, seconds }] }),
     });
+    const resolve = options.webhooks?.resolve ?? resolveName;
+    const sender = createSender({
+      allowPrivate: config.webhookAllowPrivate,
+      resolve,
+      timeoutMs: options.webhooks?.timeoutMs ?? SEND_TIMEOUT_MS,
+    });
+    const sent = webhookMeters(metrics.registry);
+    webhookGauges(metrics.registry, base);
+    const webhookWorker = createWebhookWorker(
+      { ...base, sender },
+      { onOutcome: sent.add, ...(options.webhooks?.ttlMs !== undefined && { ttlMs: options.webhooks.ttlMs }) },
+    );
     const firstStart = await bootstrap(context, options.firstStart ?? true);
     const firstOwnerToken = config.role === 'worker' ? undefined : await inviteFirstOwner(context);
     let evaluation: Evaluation | undefined = undefined;
@@ -198,6 +220,8 @@ async function composeApp(
               statisticsRoutes,
               usageRoutes,
               (scope) => importRoutes(scope, context, importer),
+              (scope) => webhookRoutes(scope, context, { resolve, wake: webhookWorker.wake }),
+              (scope) => deliveryRoutes(scope, context, { sender, wake: webhookWorker.wake }),
             ],
     });
     chores.wake();
@@ -206,6 +230,7 @@ async function composeApp(
     statisticsChores.start();
     sheetChores.start();
     importer.start();
+    if (config.role !== 'api') webhookWorker.start();
     evaluation =
       config.role === 'api'
         ? undefined
@@ -226,6 +251,7 @@ async function composeApp(
       http,
       context,
       worker,
+      webhookWorker,
       statisticsChores,
       sheetChores,
       firstStart,
@@ -244,8 +270,10 @@ async function composeApp(
             importer.stop(),
             evaluation?.stop(),
             worker.stop(),
+            webhookWorker.stop(),
           ]),
         );
+        await sender.close();
         stopClock();
         await within(STOP_MARGIN_MS, db.close());
         await embedded?.stop();

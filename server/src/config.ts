@@ -36,6 +36,8 @@ export interface Config {
   role: Role;
   /** Microseconds; 0: membership is evaluated at once. */
   evaluationInterval: number;
+  /** Webhooks may go to plain http and to addresses that are not public. */
+  webhookAllowPrivate: boolean;
   limits: Limits;
   streamLimits: StreamLimits;
   requestTimeoutMs: number;
@@ -64,6 +66,8 @@ export const VARIABLES = {
   ROLE: '`all` (default), `api` (answers requests) or `worker` (evaluates groups, answers only `/healthz`, `/readyz` and `/metrics`).',
   EVALUATION_INTERVAL:
     '`0` (default): groups follow at once. An ISO 8601 duration such as `PT15M` evaluates at that interval.',
+  WEBHOOK_ALLOW_PRIVATE:
+    '`true`: webhooks may go to `http` and to private addresses, as inside a network that you trust. Default `false`.',
   RATE_LIMIT_ADDRESS: 'Requests a minute from one address. Default `6000`; `0` turns it off.',
   RATE_LIMIT_PROFILE: 'Requests a minute with one profile’s tokens. Default `1200`; `0` turns it off.',
   RATE_LIMIT_APPLICATION: 'Requests a minute in one application. Default `300000`; `0` turns it off.',
@@ -150,6 +154,7 @@ export function readConfig(environment: Environment): Config {
     bootstrap: { clientId, clientSecret, adminToken },
     role: oneOf('ROLE', 'all', ['all', 'api', 'worker']),
     evaluationInterval: readInterval(read('EVALUATION_INTERVAL'), (what) => fail('EVALUATION_INTERVAL', what)),
+    webhookAllowPrivate: oneOf('WEBHOOK_ALLOW_PRIVATE', 'false', ['true', 'false']) === 'true',
     limits: {
       perAddress: integer('RATE_LIMIT_ADDRESS', 6_000, 0, 1e9),
       perProfile: integer('RATE_LIMIT_PROFILE', 1_200, 0, 1e9),

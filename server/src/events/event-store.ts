@@ -112,6 +112,40 @@ export async function listEvents<Data>(
   return rows;
 }
 
+/** The events of one lane after a sequence, upwards. */
+export async function listLaneEvents<Data>(
+  db: Queryable,
+  applicationId: number,
+  feed: Feed,
+  lane: number,
+  after: number,
+  limit: number,
+): Promise<StoredEvent<Data>[]> {
+  const { rows } = await db.query<StoredEvent<Data>>(sql`
+    select sequence, event, subject_id, data, at from events
+    where application_id = ${applicationId} and feed = ${feed} and lane = ${lane} and sequence > ${after} order by sequence limit ${limit}`);
+  return rows;
+}
+
+/** The numbers of the newest events, by application and feed. */
+export async function findLastSequences(
+  db: Queryable,
+  applicationIds: readonly number[],
+): Promise<{ application_id: number; feed: Feed; last_sequence: number }[]> {
+  const { rows } = await db.query<{ application_id: number; feed: Feed; last_sequence: number }>(
+    sql`select application_id, feed, last_sequence from event_heads where application_id = any (${applicationIds}::int[])`,
+  );
+  return rows;
+}
+
+/** Feeds in which something has no number yet. */
+export async function listUnnumbered(db: Queryable): Promise<{ application_id: number; feed: Feed }[]> {
+  const { rows } = await db.query<{ application_id: number; feed: Feed }>(
+    sql`select distinct application_id, feed from (select application_id, feed from new_events limit 10000) waiting`,
+  );
+  return rows;
+}
+
 /** The custom ids that profiles have now; those that are gone are left out. */
 export async function findCustomIds(db: Queryable, profileIds: readonly string[]): Promise<Map<string, string | null>> {
   if (profileIds.length === 0) return new Map();

@@ -9,6 +9,9 @@ export interface Change {
   profile_id: string;
   at: Instant;
   cause: ChangeCause;
+  epoch: number;
+  /** It came with the switch to its epoch, all at once with others. */
+  is_of_switch: boolean;
 }
 
 /** The changes after a sequence, upwards. What a switch prepares has no epoch yet, so it is not among them. */
@@ -22,7 +25,8 @@ export async function listChanges(
   const { rows } = await tx.query<Change>(sql`
     with start as (
       select epoch, base_sequence from group_epochs where group_id = ${groupId} and base_sequence <= ${after}::bigint order by base_sequence desc, epoch desc limit 1)
-    select e.base_sequence + c.number as sequence, c.change, c.profile_id, coalesce(c.at, e.switched_at) as at, c.cause
+    select e.base_sequence + c.number as sequence, c.change, c.profile_id, coalesce(c.at, e.switched_at) as at, c.cause,
+      c.epoch, c.at is null as is_of_switch
     from (
       select epoch, number, change, profile_id, at, cause from changes
       where group_id = ${groupId} and epoch <= ${epoch}
@@ -31,6 +35,32 @@ export async function listChanges(
     join group_epochs e on e.group_id = ${groupId} and e.epoch = c.epoch
     order by c.epoch, c.number`);
   return rows;
+}
+
+export interface SwitchSummary {
+  entered: number;
+  left: number;
+  /** The sequence of the last one. */
+  last: number;
+}
+
+/** How many entered and left with the switch to an epoch, after a sequence. They are the first of their epoch. */
+export async function summarizeSwitch(
+  db: Queryable,
+  groupId: string,
+  epoch: number,
+  after: number,
+): Promise<SwitchSummary> {
+  const { rows } = await db.query<SwitchSummary>(sql`
+    with start as (select base_sequence from group_epochs where group_id = ${groupId} and epoch = ${epoch}),
+    ending as (
+      select number from changes where group_id = ${groupId} and epoch = ${epoch} and at is not null order by number limit 1)
+    select count(*) filter (where change = 'entered') as entered, count(*) filter (where change = 'left') as "left",
+      (select base_sequence from start) + max(number) as last
+    from changes
+    where group_id = ${groupId} and epoch = ${epoch} and number > (select ${after}::bigint - base_sequence from start)
+      and number < coalesce((select number from ending), ${Number.MAX_SAFE_INTEGER}::bigint)`);
+  return rows[0] ?? { entered: 0, left: 0, last: after };
 }
 
 export interface MemberAsOf {

@@ -3,7 +3,7 @@
 import { createClient, type Client } from '@grandstand/sdk';
 import { ApiError, createAdminClient, type AdminClient, type List, type Page } from '@grandstand/sdk/server';
 import { pino } from 'pino';
-import { createApp, type GrandstandApp } from '../app.ts';
+import { createApp, type AppOptions, type GrandstandApp } from '../app.ts';
 import type { Clock } from '../clock.ts';
 import { readConfig } from '../config.ts';
 import { parseInstant, type Instant } from '../instant.ts';
@@ -71,6 +71,7 @@ export interface TestServerOptions {
   databaseUrl?: string;
   /** How soon its evaluation, where ROLE has it run by itself, finds what it was not woken for. */
   lookEveryMs?: number;
+  webhooks?: AppOptions['webhooks'];
 }
 
 export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
@@ -93,6 +94,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     ...(options.clock && { clock: options.clock }),
     ...(options.isDistributed !== undefined && { isDistributed: options.isDistributed }),
     ...(options.lookEveryMs !== undefined && { lookEveryMs: options.lookEveryMs }),
+    ...(options.webhooks && { webhooks: options.webhooks }),
   });
   const url = await app.http.listen({ host: '127.0.0.1', port: 0 });
   const api = (path: string): string => `${url}/api/v1/${path}`;
