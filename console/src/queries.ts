@@ -6,9 +6,9 @@ import type { Client, Query, RequestOptions } from './api.ts';
 import { useApplication, useSession } from './session.tsx';
 import type { Attribute } from './types.ts';
 
-interface GetOptions {
-  /** Ask again every so many milliseconds; false: never. */
-  every?: number | false;
+interface GetOptions<T> {
+  /** Ask again every so many milliseconds, by the answer if it is a function; false: never. */
+  every?: number | false | ((answer: T | undefined) => number | false);
   staleMs?: number;
   /** Shows the answer to the question before while the next one is asked. */
   keep?: boolean;
@@ -18,14 +18,14 @@ interface GetOptions {
 export function useGet<T>(
   path: string | null,
   query: Query = {},
-  { every = false, staleMs, keep = true }: GetOptions = {},
+  { every = false, staleMs, keep = true }: GetOptions<T> = {},
 ): UseQueryResult<T> {
   const { client } = useSession();
   return useQuery<T>({
     queryKey: [path, query],
     queryFn: ({ signal }) => client.request<T>(path ?? '', { query, signal }),
     enabled: path !== null,
-    refetchInterval: every,
+    refetchInterval: typeof every === 'function' ? ({ state }) => every(state.data) : every,
     ...(staleMs !== undefined && { staleTime: staleMs }),
     ...(keep && { placeholderData: (before: T | undefined) => before as never }), // of the same type: the same hook asked
   });
@@ -41,6 +41,12 @@ export function useInvalidate(): (...paths: string[]) => Promise<void> {
       }),
     [queries],
   );
+}
+
+/** Shows this as the answer to a GET of the path at once, rather than when it is asked next. */
+export function useRemember(): <T>(path: string, answer: T) => void {
+  const queries = useQueryClient();
+  return useCallback((path, answer) => queries.setQueryData([path, {}], answer), [queries]);
 }
 
 /** A write. It throws what the server answered; `error` keeps it for the form. */

@@ -8,7 +8,7 @@ import { AxeBuilder } from '@axe-core/playwright';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { expect } from 'vitest';
 import { runDemo } from '../../server/src/demo/demo.ts';
-import { CLIENT_ID, startTestServer, type TestServer } from '../../server/src/testing/server.ts';
+import { ADMIN_TOKEN, CLIENT_ID, startTestServer, type TestServer } from '../../server/src/testing/server.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const CHROMIUM = '/usr/bin/chromium';
@@ -26,10 +26,15 @@ export const launch = (): Promise<Browser> =>
     args: ['--no-sandbox', '--disable-background-networking', '--disable-gpu'],
   });
 
-/** A server that evaluates, with the console of the present sources and a small season in it. */
-export async function startWithSeason(): Promise<TestServer> {
+/** The console is built, so that a server has it. */
+export function ensureConsole(): void {
   if (!existsSync(join(root, 'console/dist/index.html')))
     execFileSync('npm', ['run', 'build', '-w', 'console'], { cwd: root, stdio: 'ignore' });
+}
+
+/** A server that evaluates, with the console of the present sources and a small season in it. */
+export async function startWithSeason(): Promise<TestServer> {
+  ensureConsole();
   const server = await startTestServer({ env: { ROLE: 'all' } });
   const { context } = server.app;
   const application = await context.applications.get(CLIENT_ID);
@@ -49,6 +54,8 @@ export async function watchedPage(context: BrowserContext): Promise<Watched> {
   const problems: string[] = [];
   page.on('pageerror', (error) => problems.push(`threw: ${error.message}`));
   page.on('dialog', (dialog) => {
+    // Leaving with something unsaved asks first, as it should.
+    if (dialog.type() === 'beforeunload') return void dialog.accept();
     problems.push(`dialog: ${dialog.message()}`);
     void dialog.dismiss();
   });
@@ -80,3 +87,19 @@ export async function expectNoSidewaysScroll(page: Page, where: string): Promise
   }));
   expect.soft(wide, `width of ${where}`).toBeLessThanOrEqual(room);
 }
+
+/** A context whose pages are signed in by the application's admin token, and a page in it. */
+export async function signedInPage(browser: Browser): Promise<Watched & { context: BrowserContext }> {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-GB' });
+  await context.addInitScript((token) => sessionStorage.setItem('grandstand.token', token), ADMIN_TOKEN);
+  return { ...(await watchedPage(context)), context };
+}
+
+/** What the keyboard speaks to: its label, its name, or its text. */
+export const focused = (page: Page): Promise<string> =>
+  page.evaluate(() => {
+    const it = document.activeElement;
+    if (!it || it === document.body) return 'nothing';
+    const label = 'labels' in it ? (it as HTMLInputElement).labels?.[0]?.textContent : undefined; // a field's own
+    return (it.getAttribute('aria-label') ?? label ?? it.textContent).trim();
+  });

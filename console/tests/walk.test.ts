@@ -43,17 +43,17 @@ describe.skipIf(!hasBrowser)('the console', () => {
 
   test('the first owner makes an account by the link and lands in the console', async () => {
     await page.goto(`${server.url}/invitation#${server.app.firstOwnerToken}`);
-    await page.getByRole('heading', { name: 'Make the first account' }).waitFor();
+    await page.getByRole('heading', { name: 'Create the first account' }).waitFor();
     await expectAccessible(page, 'invitation');
     await page.getByLabel('E-mail address').fill('owner@example.com');
     await page.getByLabel('Your name').fill('Olga Owner');
     await page.getByLabel('Password', { exact: true }).fill('short');
     await page.getByLabel('Password again').fill('short');
-    await page.getByRole('button', { name: 'Make the account' }).click();
+    await page.getByRole('button', { name: 'Create the account' }).click();
     await page.getByText('A password has 10 characters or more.').waitFor();
     await page.getByLabel('Password', { exact: true }).fill('correct horse battery');
     await page.getByLabel('Password again').fill('correct horse battery');
-    await page.getByRole('button', { name: 'Make the account' }).click();
+    await page.getByRole('button', { name: 'Create the account' }).click();
     await page.getByRole('navigation', { name: 'Main' }).waitFor();
     expect(page.url()).toContain(`/apps/${CLIENT_ID}`);
   });
@@ -91,7 +91,7 @@ describe.skipIf(!hasBrowser)('the console', () => {
     await preview.getByText('of all').waitFor();
     await preview.getByText(/Profiles where Activities is at least 2, and Nickname contains “e”\./).waitFor();
     await expectAccessible(page, 'new group');
-    await page.getByRole('button', { name: 'Make the group' }).focus();
+    await page.getByRole('button', { name: 'Create the group' }).focus();
     await keys.press('Enter');
     await page.getByRole('heading', { level: 1, name: 'Active fans' }).waitFor();
     await page.getByText('Live', { exact: true }).waitFor();
@@ -159,7 +159,7 @@ describe.skipIf(!hasBrowser)('the console', () => {
     await page.getByRole('button', { name: 'Simple' }).click();
     await page.getByRole('group', { name: 'Bucket 1, rule 1' }).getByText('Must be a number.').waitFor();
     await page.getByLabel('Description').fill('Kept while the name is missing');
-    await page.getByRole('button', { name: 'Make the group' }).click();
+    await page.getByRole('button', { name: 'Create the group' }).click();
     await page.getByRole('alert').first().waitFor();
     await page.reload();
     await page.getByText('Kept while the name is missing').waitFor();
@@ -191,7 +191,7 @@ describe.skipIf(!hasBrowser)('the console', () => {
     await open('groups/new', 'New group');
     await page.getByLabel('Name', { exact: true }).fill('Guests of honour');
     await page.getByRole('radio', { name: /Static/ }).check({ force: true });
-    await page.getByRole('button', { name: 'Make the group' }).click();
+    await page.getByRole('button', { name: 'Create the group' }).click();
     await page.getByRole('heading', { level: 1, name: 'Guests of honour' }).waitFor();
     await page.getByRole('navigation', { name: 'Group' }).getByRole('link', { name: 'Members' }).click();
     const { body } = await server.call<{ results: { id: string }[] }>(

@@ -146,7 +146,7 @@ function NoGroups({ filtered, onClear }: { filtered: boolean; onClear: () => voi
   return (
     <Empty
       icon={icon}
-      title="Make your first group"
+      title="Create your first group"
       action={
         canWrite && (
           <ButtonLink look="primary" href={href('groups/new')}>

@@ -86,7 +86,9 @@ export function InvitationPage() {
         ) : (
           <>
             <div>
-              <h1>{invitation.email === null ? 'Make the first account' : `Join “${invitation.application.name}”`}</h1>
+              <h1>
+                {invitation.email === null ? 'Create the first account' : `Join “${invitation.application.name}”`}
+              </h1>
               <p className="muted name">
                 {invitation.email === null
                   ? 'You become the owner of this server’s applications.'
@@ -137,7 +139,7 @@ export function InvitationPage() {
             )}
             <Problem>{rest}</Problem>
             <Button look="primary" type="submit" busy={busy}>
-              {invitation.has_account ? 'Accept' : 'Make the account'}
+              {invitation.has_account ? 'Accept' : 'Create the account'}
             </Button>
           </>
         )}

@@ -84,7 +84,7 @@ function ClientSecret() {
       {rotating && (
         <Confirm
           title="Rotate the client secret?"
-          action="Make a new secret"
+          action="Create a new secret"
           name={application.name}
           onClose={() => setRotating(false)}
           run={async () => {
@@ -141,7 +141,7 @@ function AdminTokens() {
             <td>
               <strong className="name">{token.name}</strong>
               <div className="muted small">
-                made <Time at={token.created_at} ago />
+                created <Time at={token.created_at} ago />
                 {token.created_by !== null && ` by ${token.created_by.replace(/^(token|producer):/, '')}`}
               </div>
             </td>
@@ -176,7 +176,7 @@ function AdminTokens() {
             toast(`“${revoking.name}” is dead.`);
           }}
         >
-          Whatever uses this token, or a token that it made, stops working at once. It cannot be brought back.
+          Whatever uses this token, or a token that it created, stops working at once. It cannot be brought back.
         </Confirm>
       )}
     </section>
@@ -209,7 +209,7 @@ function NewToken({ onClose }: { onClose: () => void }) {
       title="New admin token"
       onClose={onClose}
       onSubmit={() => create.mutate(undefined, { onSuccess: (answer) => setToken(answer.token) })}
-      action="Make the token"
+      action="Create the token"
       busy={create.isPending}
       problem={rest}
     >

@@ -191,7 +191,7 @@ function Invite({ onClose }: { onClose: () => void }) {
       title="Invite somebody"
       onClose={onClose}
       onSubmit={() => invite.mutate(undefined, { onSuccess: (answer) => setLink(answer.link) })}
-      action="Make the link"
+      action="Create the link"
       busy={invite.isPending}
       problem={rest}
     >

@@ -91,8 +91,8 @@ export function ProfilesPage() {
               </Empty>
             ) : (
               <Empty icon={<IconUsers size={34} aria-hidden />} title="No profiles yet">
-                A profile is made when an app starts for the first time, when one of your accounts signs in, or when
-                your back end makes it. You can make one here to try things out.
+                A profile is created when an app starts for the first time, when one of your accounts signs in, or when
+                your back end creates it. You can create one here to try things out.
               </Empty>
             )
           }
@@ -124,7 +124,7 @@ const COLUMNS: Column[] = [
   { head: 'Custom id', skeleton: 110 },
   { head: 'Attributes', skeleton: '70%' },
   { head: 'Last active', skeleton: 80 },
-  { head: 'Made', skeleton: 80 },
+  { head: 'Created', skeleton: 80 },
 ];
 
 function ProfileRow({ profile }: { profile: Profile }) {
@@ -184,7 +184,7 @@ function NewProfile({ onClose }: { onClose: () => void }) {
   if (made) {
     return (
       <ShownOnce
-        title="The profile was made"
+        title="The profile was created"
         noun="token"
         text={made.access_token}
         onClose={() => {
@@ -201,13 +201,13 @@ function NewProfile({ onClose }: { onClose: () => void }) {
       title="New profile"
       onClose={onClose}
       onSubmit={() => create.mutate(undefined, { onSuccess: setMade })}
-      action="Make the profile"
+      action="Create the profile"
       busy={create.isPending}
       problem={rest}
     >
       <TextField
         label="Nickname"
-        hint="Empty: one is made up."
+        hint="Empty: one is chosen for it."
         value={nickname}
         errors={errors['nickname']}
         autoFocus

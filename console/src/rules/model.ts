@@ -20,7 +20,8 @@ export type Draft = DraftNode | DraftLeaf;
 
 export const isDraftNode = (draft: Draft): draft is DraftNode => 'operator' in draft;
 
-let lastId = 0;
+/** Begins where no page before this one has been: what it kept in a draft goes on with the ids that it gave. */
+let lastId = Date.now();
 export const newId = (): number => ++lastId;
 
 export const emptyLeaf = (): DraftLeaf => ({ id: newId(), attribute: '', condition: '' });

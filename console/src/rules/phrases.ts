@@ -1,7 +1,8 @@
 // Rules in plain language: the words for conditions, windows and values, and whole sentences made of them.
 
 import { formatMoment, formatNumber } from '../format.ts';
-import { isNode, type Attribute, type RuleLeaf, type RuleTree } from '../types.ts';
+import { isNode, type Attribute, type RuleLeaf, type RuleNode, type RuleTree } from '../types.ts';
+import type { Line } from '../ui/align.ts';
 
 const CONDITIONS: Record<string, string> = {
   equals: 'is',
@@ -81,6 +82,23 @@ export function leafPhrase(leaf: RuleLeaf, words: Words): string {
     return `${label} ${verb} ${valueLabel(value[0])} and ${valueLabel(value[1])}${unit}${window}`;
   if (condition === 'is') return `${label}: ${valueLabel(value)}${window}`;
   return `${label} ${verb} ${valueLabel(value)}${unit}${window}`;
+}
+
+const HEADS: Record<RuleNode['operator'], (count: number) => string> = {
+  AND: () => 'All of these hold:',
+  OR: () => 'Any of these holds:',
+  NOT: () => 'This does not hold:',
+  AT_LEAST: (count) => `At least ${count} of these hold:`,
+};
+
+/** The rule line by line, each part below what joins it. */
+export function outline(tree: RuleTree, words: Words, level = 0): Line[] {
+  if (!isNode(tree)) return [{ level, text: tree.attribute === '' ? '…' : leafPhrase(tree, words) }];
+  const [first] = tree.children;
+  if (first && tree.children.length === 1 && (tree.operator === 'AND' || tree.operator === 'OR'))
+    return outline(first, words, level);
+  const head = { level, text: HEADS[tree.operator](tree.count ?? 1) };
+  return [head, ...tree.children.flatMap((child) => outline(child, words, level + 1))];
 }
 
 /** A sentence for the whole rule. */

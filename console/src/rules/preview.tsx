@@ -72,11 +72,11 @@ export function PreviewPanel({
   return (
     <aside className="card preview" aria-label="Preview">
       <div className="pad">
-        <h2>Who this finds</h2>
+        <h2>Matches</h2>
         <p className="muted sentence name">{sentence(toTree(draft), words)}</p>
       </div>
       {!state.isComplete ? (
-        <p className="pad muted">Finish the rule to see who it finds.</p>
+        <p className="pad muted">Finish the rule to see who matches.</p>
       ) : problem ? (
         <p className="pad error-text" role="alert">
           {problem}

@@ -1,4 +1,4 @@
-import { useEffect, useId, useRef, useState, type FormEvent, type ReactNode } from 'react';
+import { useId, useLayoutEffect, useRef, useState, type FormEvent, type ReactNode } from 'react';
 import { IconX } from '@tabler/icons-react';
 import { messageOf } from '../api.ts';
 import { Problem } from './bits.tsx';
@@ -22,8 +22,17 @@ interface DialogProps {
   foot?: ReactNode;
   /** Why it cannot go on. */
   problem?: string | undefined;
+  /** What is written in it outlives it: closing loses nothing, so Escape need not be asked about. */
+  keepsDraft?: boolean;
   children: ReactNode;
 }
+
+/** What the keyboard begins with: the field that asks for it, else the first one, else a button that takes nothing away. */
+const FIRST = [
+  '.dialog-body [data-autofocus]',
+  '.dialog-body :is(input, select, textarea):enabled',
+  '.dialog-foot button:not(.danger)',
+];
 
 /** Modal while it is rendered. Escape and the cross close it; what was focused before is focused again. */
 export function Dialog({
@@ -37,18 +46,38 @@ export function Dialog({
   cancel = 'Cancel',
   foot,
   problem,
+  keepsDraft = false,
   children,
 }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useEffect(() => {
+  const [isWritten, setIsWritten] = useState(false);
+  const [isAsking, setIsAsking] = useState(false);
+  // In the phase of layout: the dialog is closed while it still stands in the page, or the browser gives the focus to nobody.
+  useLayoutEffect(() => {
     const dialog = ref.current;
-    if (dialog && !dialog.open) dialog.showModal();
-    return () => dialog?.close();
+    if (!dialog) return undefined;
+    const before = document.activeElement;
+    if (!dialog.open) dialog.showModal();
+    // React has focused what has autoFocus before the dialog was open, in vain.
+    for (const selector of FIRST) {
+      const first = dialog.querySelector<HTMLElement>(selector);
+      first?.focus();
+      if (first) break;
+    }
+    return () => {
+      dialog.close();
+      focusAgain(before);
+    };
   }, []);
+  const leave = (): void => {
+    if (isWritten && !keepsDraft && !isAsking) setIsAsking(true);
+    else onClose();
+  };
   const submit = (event: FormEvent): void => {
     event.preventDefault();
     event.stopPropagation();
+    setIsAsking(false);
     onSubmit?.();
   };
   return (
@@ -57,12 +86,15 @@ export function Dialog({
       className={wide ? 'dialog wide' : 'dialog'}
       aria-labelledby={id}
       onCancel={(event) => {
+        if (event.target !== event.currentTarget) return; // of a file field
         event.preventDefault();
-        onClose();
+        leave();
       }}
+      // A browser lets a dialog hold up Escape once. After that it is closed, whatever this says.
+      onClose={(event) => event.target === event.currentTarget && onClose()}
       onClick={(event) => event.stopPropagation()}
     >
-      <form onSubmit={submit} noValidate>
+      <form onSubmit={submit} onInput={() => setIsWritten(onSubmit !== undefined)} noValidate>
         <div className="dialog-head">
           <h2 id={id} className="name">
             {title}
@@ -74,6 +106,11 @@ export function Dialog({
         <div className="dialog-body stack">
           {children}
           <Problem>{problem}</Problem>
+          {isAsking && (
+            <p className="form-error" role="alert">
+              What you wrote is not saved. Press Escape again to throw it away.
+            </p>
+          )}
         </div>
         {action !== undefined && (
           <div className="dialog-foot">
@@ -87,6 +124,17 @@ export function Dialog({
       </form>
     </dialog>
   );
+}
+
+/** Where one was before; where that is gone, what opened it, such as a menu's button, or the page. */
+function focusAgain(before: Element | null): void {
+  if (document.activeElement !== document.body) return;
+  const menu = before?.closest('[popover]')?.previousElementSibling;
+  for (const place of [before, menu, document.querySelector('main')]) {
+    if (!(place instanceof HTMLElement) || !place.isConnected) continue;
+    place.focus();
+    if (document.activeElement === place) return;
+  }
 }
 
 interface ConfirmProps {
@@ -125,6 +173,7 @@ export function Confirm({ title, children, action, name, run, onClose }: Confirm
       danger
       busy={busy}
       problem={problem}
+      keepsDraft
       onClose={onClose}
       onSubmit={() => void submit()}
     >

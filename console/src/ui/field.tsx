@@ -47,6 +47,10 @@ function Frame({ label, hint, errors, hideLabel, children }: Labelled & { childr
   );
 }
 
+/** A dialog finds by it what to focus once it is open (dialog.tsx): React's autoFocus leaves no trace in the page. */
+const marked = ({ autoFocus }: { autoFocus?: boolean | undefined }): { 'data-autofocus'?: true } =>
+  autoFocus ? { 'data-autofocus': true } : {};
+
 export function TextField({
   label,
   hint,
@@ -57,7 +61,9 @@ export function TextField({
 }: Labelled & InputHTMLAttributes<HTMLInputElement>) {
   return (
     <Frame label={label} hint={hint} errors={errors} {...(hideLabel && { hideLabel })}>
-      {(wiring) => <input autoComplete="off" {...input} {...wiring} className={`input ${className}`} />}
+      {(wiring) => (
+        <input autoComplete="off" {...input} {...wiring} {...marked(input)} className={`input ${className}`} />
+      )}
     </Frame>
   );
 }
@@ -72,7 +78,7 @@ export function TextArea({
 }: Labelled & TextareaHTMLAttributes<HTMLTextAreaElement>) {
   return (
     <Frame label={label} hint={hint} errors={errors} {...(hideLabel && { hideLabel })}>
-      {(wiring) => <textarea {...input} {...wiring} className={`textarea ${className}`} />}
+      {(wiring) => <textarea {...input} {...wiring} {...marked(input)} className={`textarea ${className}`} />}
     </Frame>
   );
 }

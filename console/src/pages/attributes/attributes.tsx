@@ -88,7 +88,7 @@ export function AttributesPage() {
           )
         }
       >
-        What rules can ask about a profile: counted from its activities, or told by your own systems.
+        What rules can ask about a profile: counted from its activities, or sent by your own systems.
       </PageHead>
       <div className="toolbar">
         <SearchField label="Search attributes" value={search} onChange={(event) => set({ q: event.target.value })} />
@@ -135,7 +135,7 @@ export function AttributesPage() {
                 <div className="muted small mono name">{one.key}</div>
               </td>
               <td className="muted wide name">
-                {one.description || (one.derived_from ? derivationText(one.derived_from) : 'Told by your systems.')}
+                {one.description || (one.derived_from ? derivationText(one.derived_from) : 'Sent by your systems.')}
               </td>
               <td className="fit">
                 <span className="row">

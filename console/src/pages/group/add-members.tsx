@@ -12,6 +12,7 @@ import { CopyButton } from '../../ui/copy.tsx';
 import { Dialog } from '../../ui/dialog.tsx';
 import { Choices, SelectField, TextArea } from '../../ui/field.tsx';
 import { toast } from '../../ui/toast.tsx';
+import { useDraft } from '../../ui/use-draft.ts';
 import { csvCell, readIds, type ReadId, type ReadIds } from './ids.ts';
 
 interface Outcome {
@@ -47,7 +48,10 @@ export function AddMembers({ group, from, onClose }: { group: Group; from: 'past
   const { client } = useSession();
   const { path } = useApplication();
   const invalidate = useInvalidate();
-  const [text, setText] = useState('');
+  const [pasted, setPasted, forget] = useDraft<string>(`members ${group.id}`, () => '');
+  const [wasKept, setWasKept] = useState(pasted !== '');
+  const [file, setFile] = useState('');
+  const text = from === 'paste' ? pasted : file;
   const [fileName, setFileName] = useState('');
   const [kind, setKind] = useState<ReadIds['kind'] | undefined>(undefined);
   const [mode, setMode] = useState<'add' | 'replace'>('add');
@@ -102,6 +106,7 @@ export function AddMembers({ group, from, onClose }: { group: Group; from: 'past
     setState({ step: 'running', done: 0, total: read.ids.length });
     try {
       setState({ step: 'done', outcome: await (mode === 'add' ? addAll() : replaceAll()) });
+      if (from === 'paste') forget();
     } catch (error) {
       setState({ step: 'choose' });
       const rest =
@@ -113,12 +118,12 @@ export function AddMembers({ group, from, onClose }: { group: Group; from: 'past
     await invalidate(path(`profile-groups/${group.id}/`));
   };
 
-  const choose = async (file: File | undefined): Promise<void> => {
-    if (!file) return;
-    if (file.size > MAX_FILE)
+  const choose = async (chosen: File | undefined): Promise<void> => {
+    if (!chosen) return;
+    if (chosen.size > MAX_FILE)
       return setProblem('This file is larger than 256 MB. Send it through the API: PUT …/members/ takes any size.');
-    setFileName(file.name);
-    setText(await file.text());
+    setFileName(chosen.name);
+    setFile(await chosen.text());
   };
 
   const running = state.step === 'running';
@@ -151,6 +156,7 @@ export function AddMembers({ group, from, onClose }: { group: Group; from: 'past
             danger: mode === 'replace',
           })}
       problem={problem}
+      keepsDraft={from === 'paste'}
     >
       {state.step === 'done' ? (
         <Result outcome={state.outcome} replaced={mode === 'replace'} />
@@ -165,7 +171,10 @@ export function AddMembers({ group, from, onClose }: { group: Group; from: 'past
               value={text}
               disabled={running}
               autoFocus
-              onChange={(event) => setText(event.target.value)}
+              onChange={(event) => {
+                setWasKept(false);
+                setPasted(() => event.target.value);
+              }}
             />
           ) : (
             <div className="field">
@@ -183,6 +192,20 @@ export function AddMembers({ group, from, onClose }: { group: Group; from: 'past
                 With a column <code>profile_id</code> or <code>custom_id</code>, or simply one id a line.
               </p>
             </div>
+          )}
+          {wasKept && from === 'paste' && (
+            <p className="row wrap muted">
+              These are from before, when you closed this.
+              <Button
+                small
+                onClick={() => {
+                  setWasKept(false);
+                  setPasted(() => '');
+                }}
+              >
+                Clear
+              </Button>
+            </p>
           )}
           {read.ids.length > 0 && (
             <>

@@ -34,7 +34,7 @@ export function GroupPage() {
   const group = useGet<Group>(
     application.path(`profile-groups/${encodeURIComponent(id)}/`),
     {},
-    { every: 5_000, keep: false },
+    { every: (answer) => (answer?.evaluation?.state === 'filling' ? 1_000 : 5_000), keep: false },
   );
   const back = { href: application.href('groups'), label: 'Groups' };
   if (!group.data) {

@@ -56,7 +56,7 @@ export function NewGroupPage() {
     create.mutate(fields, {
       onSuccess: (group) => {
         forget();
-        toast(`“${group.name}” was made.`);
+        toast(`“${group.name}” was created.`);
         navigate(application.href(`groups/${group.id}`));
       },
     });
@@ -126,7 +126,7 @@ export function NewGroupPage() {
         <Problem>{rest && `${rest} Nothing of what you wrote is lost.`}</Problem>
         <div className="row">
           <Button look="primary" type="submit" busy={create.isPending}>
-            {create.isPending ? 'Making…' : 'Make the group'}
+            {create.isPending ? 'Creating…' : 'Create the group'}
           </Button>
           <Button
             onClick={() => {

@@ -1,3 +1,4 @@
+import { useEffect } from 'react';
 import { Link } from 'wouter';
 import { formatNumber, formatSigned, millis } from '../../format.ts';
 import { useGet } from '../../queries.ts';
@@ -33,10 +34,14 @@ export function GroupOverview({ group }: { group: Group }) {
   const size = useGet<Page<SizePoint>>(
     application.path(`profile-groups/${group.id}/size/`),
     { interval, since },
-    { every: 30_000 },
+    { every: group.evaluation?.state === 'filling' ? 1_000 : 5_000 },
   );
+  const { refetch } = size;
+  const moved = `${group.profile_count} ${group.evaluation?.state ?? ''}`;
+  useEffect(() => void refetch(), [moved, refetch]);
   const points = size.data?.results ?? [];
-  const first = points[0];
+  // All three figures are of one answer, so that they never contradict each other.
+  const members = size.data && (points.at(-1)?.size ?? group.profile_count);
   const entered = points.reduce((sum, point) => sum + (point.entered ?? 0), 0);
   const left = points.reduce((sum, point) => sum + (point.left ?? 0), 0);
   const words = useWords(group.ruleset?.rule_tree);
@@ -45,8 +50,8 @@ export function GroupOverview({ group }: { group: Group }) {
       <div className="stats">
         <Stat
           label="Members"
-          figure={formatNumber(group.profile_count)}
-          beside={first && `${formatSigned(group.profile_count - first.size)} in this period`}
+          figure={members === undefined ? undefined : formatNumber(members)}
+          beside={size.data && `${formatSigned(entered - left)} in this period`}
         />
         <Stat label="Entered" figure={size.data ? formatNumber(entered) : undefined} beside="in this period" />
         <Stat label="Left" figure={size.data ? formatNumber(left) : undefined} beside="in this period" />
@@ -57,7 +62,7 @@ export function GroupOverview({ group }: { group: Group }) {
             beside={group.evaluation.last_error ?? undefined}
           />
         ) : (
-          <Stat label="Made" figure={<Time at={group.created_at} ago />} />
+          <Stat label="Created" figure={<Time at={group.created_at} ago />} />
         )}
       </div>
       <section className="card" aria-labelledby="size-heading">
@@ -124,7 +129,7 @@ export function GroupOverview({ group }: { group: Group }) {
                 </dd>
               </>
             )}
-            <dt>Made</dt>
+            <dt>Created</dt>
             <dd>
               <Time at={group.created_at} />
             </dd>

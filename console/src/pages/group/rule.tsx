@@ -1,20 +1,17 @@
 // A group's rule: edited beside an exact preview, and every rule it had before.
 
-import { useEffect, useMemo, useState } from 'react';
 import { IconHistory, IconRestore } from '@tabler/icons-react';
-import { ApiError, fieldsOf, messageOf, restOf } from '../../api.ts';
-import { useGet, useInvalidate, useSend } from '../../queries.ts';
-import { RuleBuilder } from '../../rules/builder.tsx';
-import { sameRule, toRoot, toTree, type DraftNode } from '../../rules/model.ts';
+import { messageOf } from '../../api.ts';
+import { useGet, useInvalidate } from '../../queries.ts';
 import { sentence } from '../../rules/phrases.ts';
-import { PreviewPanel, usePreview } from '../../rules/preview.tsx';
 import { useAttributes, useWords } from '../../rules/words.ts';
 import { useApplication, useSession } from '../../session.tsx';
 import type { Group, Page, SavedRuleset } from '../../types.ts';
-import { Badge, Failed, Problem, Skeleton, Time } from '../../ui/bits.tsx';
+import { Badge, Failed, Skeleton, Time } from '../../ui/bits.tsx';
 import { Button } from '../../ui/button.tsx';
 import { toast } from '../../ui/toast.tsx';
-import { useDraft } from '../../ui/use-draft.ts';
+import { actorLabel, HISTORY } from './history.ts';
+import { RuleEditor } from './rule-editor.tsx';
 
 export function GroupRule({ group }: { group: Group }) {
   const { attributes, error } = useAttributes();
@@ -22,92 +19,10 @@ export function GroupRule({ group }: { group: Group }) {
   if (!attributes || !group.ruleset) return <Skeleton width="100%" height={180} />;
   return (
     <div className="stack" style={{ '--gap': '28px' } as React.CSSProperties}>
-      <Editor key={group.ruleset.id} group={group} ruleset={group.ruleset} attributes={attributes} />
+      <RuleEditor group={group} ruleset={group.ruleset} attributes={attributes} />
       <History group={group} />
     </div>
   );
-}
-
-interface EditorProps {
-  group: Group;
-  ruleset: { id: string; rule_tree: SavedRuleset['rule_tree'] };
-  attributes: NonNullable<ReturnType<typeof useAttributes>['attributes']>;
-}
-
-function Editor({ group, ruleset, attributes }: EditorProps) {
-  const application = useApplication();
-  const [draft, setDraft, forget] = useDraft<DraftNode>(`rule ${ruleset.id}`, () => toRoot(ruleset.rule_tree));
-  const [attempted, setAttempted] = useState<DraftNode | undefined>(undefined);
-  const tree = useMemo(() => toTree(draft), [draft]);
-  const isDirty = !sameRule(tree, ruleset.rule_tree);
-  const words = useWords(tree);
-  const preview = usePreview(draft, group.id);
-  const path = application.path(`profile-groups/${group.id}/`);
-  const save = useSend<DraftNode, Group>(
-    (client, rule) =>
-      client.request<Group>(path, {
-        method: 'PATCH',
-        body: { rule_tree: toTree(rule) },
-        headers: { 'if-match': `"${group.updated_at}"` },
-      }),
-    () => [application.path('profile-groups/')],
-  );
-  const invalidate = useInvalidate();
-  useUnloadWarning(isDirty);
-
-  const submit = (): void => {
-    setAttempted(draft);
-    save.mutate(draft, {
-      onSuccess: () => {
-        forget();
-        toast('The rule was saved. The group is filling; until then it serves the members from before.');
-      },
-      // Another producer was faster: what they did is shown, and saving again would overwrite it knowingly.
-      onError: (error) => error instanceof ApiError && error.status === 412 && void invalidate(path),
-    });
-  };
-  const discard = (): void => {
-    forget();
-    setDraft(() => toRoot(ruleset.rule_tree));
-    save.reset();
-  };
-  const savedErrors = attempted === draft ? fieldsOf(save.error) : {};
-  const errors = Object.keys(savedErrors).length > 0 ? savedErrors : preview.errors;
-  const rest = attempted === draft ? restOf(save.error, ['rule_tree']) : undefined;
-  return (
-    <div className="columns">
-      <section className="stack" style={{ '--gap': '14px' } as React.CSSProperties} aria-label="The rule">
-        <RuleBuilder
-          draft={draft}
-          onChange={(next) => setDraft(() => next)}
-          attributes={attributes}
-          words={words}
-          errors={errors}
-          disabled={!application.canWrite}
-        />
-        <Problem>{rest && `${rest} Nothing of what you wrote is lost.`}</Problem>
-        {isDirty && application.canWrite && (
-          <div className="save-bar">
-            <span className="grow">You have changes that are not saved.</span>
-            <Button onClick={discard}>Discard</Button>
-            <Button look="primary" busy={save.isPending} onClick={submit}>
-              {save.isPending ? 'Saving…' : 'Save the rule'}
-            </Button>
-          </div>
-        )}
-      </section>
-      <PreviewPanel draft={draft} words={words} state={preview} hasGroup />
-    </div>
-  );
-}
-
-function useUnloadWarning(active: boolean): void {
-  useEffect(() => {
-    if (!active) return undefined;
-    const warn = (event: BeforeUnloadEvent): void => event.preventDefault();
-    window.addEventListener('beforeunload', warn);
-    return () => window.removeEventListener('beforeunload', warn);
-  }, [active]);
 }
 
 function History({ group }: { group: Group }) {
@@ -115,7 +30,7 @@ function History({ group }: { group: Group }) {
   const { client } = useSession();
   const invalidate = useInvalidate();
   const address = application.path(`profile-groups/${group.id}/rulesets/`);
-  const rulesets = useGet<Page<SavedRuleset>>(address, { page_size: 20 });
+  const rulesets = useGet<Page<SavedRuleset>>(address, HISTORY);
   const rows = rulesets.data?.results ?? [];
   const words = useWords(...rows.map((row) => row.rule_tree));
   const restore = async (id: string): Promise<void> => {
@@ -172,10 +87,4 @@ function History({ group }: { group: Group }) {
       </ol>
     </section>
   );
-}
-
-/** `producer:ana@example.com` or `token:name`. */
-export function actorLabel(actor: string): string {
-  const [, kind, name] = /^(producer|token):(.*)$/s.exec(actor) ?? [];
-  return kind === 'token' ? `the token “${name ?? ''}”` : (name ?? actor);
 }

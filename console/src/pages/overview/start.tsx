@@ -31,7 +31,7 @@ export function Start({ statistics: { profiles, days, activities, groups } }: { 
     },
     {
       done: groups.static + groups.dynamic > 0,
-      title: 'Make a group',
+      title: 'Create a group',
       text: (
         <>
           {application.canWrite ? (

@@ -1,12 +1,14 @@
-import { useState } from 'react';
-import { ApiError, fieldsOf, restOf } from '../../api.ts';
-import { useSend } from '../../queries.ts';
 import { useApplication } from '../../session.tsx';
+import { fieldsOf, restOf } from '../../api.ts';
+import { useRemember, useSend } from '../../queries.ts';
+import { isLate, saveOver } from '../../save-over.ts';
 import type { Pair, Profile } from '../../types.ts';
 import { Dialog } from '../../ui/dialog.tsx';
 import { TextArea, TextField } from '../../ui/field.tsx';
+import { PairsField } from '../../ui/pairs-field.tsx';
 import { toast } from '../../ui/toast.tsx';
-import { PairsField } from '../group/settings.tsx';
+import { useMerge } from '../../ui/use-merge.ts';
+import { Versions } from '../../ui/versions.tsx';
 
 interface Fields {
   nickname: string;
@@ -15,53 +17,81 @@ interface Fields {
   attributes: Pair[];
 }
 
+const LABELS: Record<keyof Fields, string> = {
+  nickname: 'Nickname',
+  custom_id: 'Custom id',
+  custom_data: 'Custom data',
+  attributes: 'Attributes',
+};
+
+const fieldsFrom = (profile: Profile): Fields => ({
+  nickname: profile.nickname,
+  custom_id: profile.custom_id ?? '',
+  custom_data: profile.custom_data ?? '',
+  attributes: profile.attributes.map(({ key, value }) => ({ key, value })),
+});
+
+/** `profile` is the newest that is known: its own app may change it while this is open. */
 export function EditProfile({ profile, onClose }: { profile: Profile; onClose: () => void }) {
   const application = useApplication();
-  const [base] = useState(profile);
-  const [force, setForce] = useState(false);
-  const [fields, setFields] = useState<Fields>({
-    nickname: profile.nickname,
-    custom_id: profile.custom_id ?? '',
-    custom_data: profile.custom_data ?? '',
-    attributes: profile.attributes,
-  });
-  const set = (changes: Partial<Fields>): void => setFields((before) => ({ ...before, ...changes }));
+  const remember = useRemember();
+  const form = useMerge<Fields>(`profile ${profile.id}`, fieldsFrom(profile), profile.updated_at);
+  const { fields, set, conflicts } = form;
+  const path = application.path(`profiles/${profile.id}/`);
   const save = useSend<Fields, Profile>(
-    (client, body) =>
-      client.request<Profile>(`profiles/${profile.id}/`, {
-        method: 'PATCH',
-        body: {
-          ...body,
-          custom_id: body.custom_id === '' ? null : body.custom_id,
-          custom_data: body.custom_data === '' ? null : body.custom_data,
+    (client) => {
+      const { custom_id: customId, custom_data: customData, ...changes } = form.changes;
+      return saveOver(
+        client,
+        `profiles/${profile.id}/`,
+        {
+          ...changes,
+          ...(customId !== undefined && { custom_id: customId === '' ? null : customId }),
+          ...(customData !== undefined && { custom_data: customData === '' ? null : customData }),
         },
-        ...(!force && { headers: { 'if-match': `"${base.updated_at}"` } }),
-      }),
+        profile,
+        (newer) => form.isKnown(fieldsFrom(newer)),
+        (newer) => remember(path, newer),
+      );
+    },
     () => [application.path('profiles/'), `profiles/${profile.id}/`],
   );
   const errors = fieldsOf(save.error);
-  const late = save.error instanceof ApiError && save.error.status === 412;
-  const rest = late
-    ? 'This profile changed since you opened it, perhaps by its own app. Save again to write yours over it.'
-    : restOf(save.error, ['nickname', 'custom_id', 'custom_data', 'attributes']);
+  const close = (): void => {
+    form.discard();
+    onClose();
+  };
+  const submit = (): void =>
+    save.mutate(fields, {
+      onSuccess: () => {
+        toast('Saved.');
+        close();
+      },
+    });
   return (
     <Dialog
       title="Edit the profile"
       wide
-      onClose={onClose}
-      onSubmit={() =>
-        save.mutate(fields, {
-          onSuccess: () => {
-            toast('Saved.');
-            onClose();
-          },
-          onError: (error) => setForce(error instanceof ApiError && error.status === 412),
-        })
-      }
-      action={force ? 'Save over it' : 'Save'}
+      onClose={close}
+      onSubmit={() => conflicts.length === 0 && submit()}
+      {...(conflicts.length === 0 && { action: 'Save' })}
       busy={save.isPending}
-      problem={rest}
+      problem={isLate(save.error) ? undefined : restOf(save.error, Object.keys(LABELS))}
     >
+      {conflicts.length > 0 && (
+        <Versions
+          labels={LABELS}
+          fields={conflicts}
+          mine={fields}
+          theirs={fieldsFrom(profile)}
+          busy={save.isPending}
+          onSave={submit}
+          onTheirs={() => {
+            form.takeTheirs();
+            save.reset();
+          }}
+        />
+      )}
       <div className="form-grid">
         <TextField
           label="Nickname"

@@ -33,6 +33,7 @@ export function ProfileGroups({ profile }: { profile: Profile }) {
     { page_size: shown },
     { every: 10_000 },
   );
+  const [pinning, setPinning] = useState<Pinning | undefined>(undefined);
   const rows = groups.data?.results;
   const other = asked !== null && rows !== undefined && !rows.some((row) => row.group_id === asked) ? asked : undefined;
   const ask = (id: string | undefined): void => set({ why: id ?? '' });
@@ -52,6 +53,7 @@ export function ProfileGroups({ profile }: { profile: Profile }) {
               groupId={other}
               profile={profile}
               open
+              onPin={setPinning}
               onToggle={(open) => !open && ask(undefined)}
             />
           )}
@@ -62,6 +64,7 @@ export function ProfileGroups({ profile }: { profile: Profile }) {
               name={row.group_name}
               profile={profile}
               open={asked === row.group_id}
+              onPin={setPinning}
               onToggle={(open) => (open ? ask(row.group_id) : asked === row.group_id && ask(undefined))}
             />
           ))}
@@ -90,6 +93,8 @@ export function ProfileGroups({ profile }: { profile: Profile }) {
           <Skeleton width="60%" />
         </div>
       )}
+      {/* Here rather than in its row, which a poll may take away. */}
+      {pinning && <PinDialog {...pinning} profile={profile} onClose={() => setPinning(undefined)} />}
     </section>
   );
 }
@@ -123,20 +128,40 @@ interface MembershipItemProps {
   name?: string;
   profile: Profile;
   open: boolean;
+  onPin: (pinning: Pinning) => void;
   onToggle: (open: boolean) => void;
 }
 
-function MembershipItem({ groupId, name, profile, open, onToggle }: MembershipItemProps) {
+interface Pinning {
+  group: Group;
+  initial: Pin['pin'];
+}
+
+/** Whether its membership is not yet what pin and rule say: evaluation is on its way, within a second as a rule. */
+function isPending(state: MembershipState | undefined, group: Group | undefined): boolean {
+  if (!state || group?.membership_type === 'static') return false;
+  if (state.pin) return (state.pin.pin === 'in') !== state.is_member;
+  const isLive = group?.evaluation?.state === 'live';
+  return isLive && state.explanation !== null && state.explanation.result !== state.is_member;
+}
+
+function MembershipItem({ groupId, name, profile, open, onPin, onToggle }: MembershipItemProps) {
   const { path, href } = useApplication();
   const now = useNow(10_000);
-  const group = useGet<Group>(open || name === undefined ? path(`profile-groups/${groupId}/`) : null);
+  const group = useGet<Group>(
+    open || name === undefined ? path(`profile-groups/${groupId}/`) : null,
+    {},
+    { every: open && 10_000 },
+  );
   const membership = useGet<MembershipState>(
     path(`profile-groups/${groupId}/members/${profile.id}/`),
     {},
-    { every: open ? 5_000 : 30_000 },
+    { every: (state) => (isPending(state, group.data) ? 1_000 : open ? 5_000 : 30_000) },
   );
   const state = membership.data;
-  const next = state?.next_change_at ?? null;
+  const pending = isPending(state, group.data);
+  // What comes next is said of the membership that is on its way, so it waits for that.
+  const next = pending ? null : (state?.next_change_at ?? null);
   const id = `why-${groupId}`;
   return (
     <li className="membership">
@@ -167,6 +192,11 @@ function MembershipItem({ groupId, name, profile, open, onToggle }: MembershipIt
             <span className="muted small numeric" title={next}>
               {state.is_member ? 'leaves' : 'enters'} in {formatSpan(millis(next) - now)}
             </span>
+          )}
+          {pending && (
+            <Badge tone="info" title="The membership is being worked out anew.">
+              Updating…
+            </Badge>
           )}
           {state ? (
             state.is_member ? (
@@ -207,7 +237,7 @@ function MembershipItem({ groupId, name, profile, open, onToggle }: MembershipIt
               )}
               {state.explanation && <Why group={group.data} state={state} />}
               {group.data.membership_type === 'dynamic' && (
-                <PinControls group={group.data} profile={profile} state={state} />
+                <PinControls group={group.data} profile={profile} state={state} onPin={onPin} />
               )}
             </>
           )}
@@ -222,14 +252,25 @@ function Why({ group, state }: { group: Group; state: MembershipState }) {
   return state.explanation ? <Explanation explanation={state.explanation} words={words} /> : null;
 }
 
-function PinControls({ group, profile, state }: { group: Group; profile: Profile; state: MembershipState }) {
+interface PinControlsProps {
+  group: Group;
+  profile: Profile;
+  state: MembershipState;
+  onPin: (pinning: Pinning) => void;
+}
+
+function useAfterPin(group: Group, profile: Profile): () => Promise<void> {
+  const { path } = useApplication();
+  const invalidate = useInvalidate();
+  return () => invalidate(path(`profile-groups/${group.id}/`), path(`profiles/${profile.id}/`));
+}
+
+function PinControls({ group, profile, state, onPin }: PinControlsProps) {
   const { path, canWrite } = useApplication();
   const { client } = useSession();
-  const invalidate = useInvalidate();
-  const [pinning, setPinning] = useState<Pin['pin'] | undefined>(undefined);
+  const refresh = useAfterPin(group, profile);
   if (!canWrite) return null;
   const address = path(`profile-groups/${group.id}/pins/${profile.id}/`);
-  const refresh = (): Promise<void> => invalidate(path(`profile-groups/${group.id}/`), path(`profiles/${profile.id}/`));
   const unpin = (): void => {
     const before = state.pin;
     client
@@ -260,39 +301,28 @@ function PinControls({ group, profile, state }: { group: Group; profile: Profile
         </Button>
       ) : (
         <>
-          <Button small icon={<IconPin size={15} aria-hidden />} onClick={() => setPinning('in')}>
+          <Button small icon={<IconPin size={15} aria-hidden />} onClick={() => onPin({ group, initial: 'in' })}>
             Pin in…
           </Button>
-          <Button small icon={<IconPin size={15} aria-hidden />} onClick={() => setPinning('out')}>
+          <Button small icon={<IconPin size={15} aria-hidden />} onClick={() => onPin({ group, initial: 'out' })}>
             Pin out…
           </Button>
         </>
-      )}
-      {pinning && (
-        <PinDialog
-          address={address}
-          initial={pinning}
-          group={group}
-          profile={profile}
-          onDone={refresh}
-          onClose={() => setPinning(undefined)}
-        />
       )}
     </div>
   );
 }
 
-interface PinDialogProps {
-  address: string;
-  initial: Pin['pin'];
-  group: Group;
+interface PinDialogProps extends Pinning {
   profile: Profile;
-  onDone: () => Promise<void>;
   onClose: () => void;
 }
 
-function PinDialog({ address, initial, group, profile, onDone, onClose }: PinDialogProps) {
+function PinDialog({ initial, group, profile, onClose }: PinDialogProps) {
   const { client } = useSession();
+  const { path } = useApplication();
+  const address = path(`profile-groups/${group.id}/pins/${profile.id}/`);
+  const onDone = useAfterPin(group, profile);
   const [pin, setPin] = useState(initial);
   const [reason, setReason] = useState('');
   const [expires, setExpires] = useState('');

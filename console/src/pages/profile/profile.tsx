@@ -85,7 +85,7 @@ function Identity({ profile }: { profile: Profile }) {
               <Id value={profile.custom_id} label="custom id" />
             )}
           </dd>
-          <dt>Made</dt>
+          <dt>Created</dt>
           <dd>
             <Time at={profile.created_at} />
           </dd>
@@ -164,8 +164,8 @@ function Actions({ profile }: { profile: Profile }) {
       {asking === 'edit' && <EditProfile profile={profile} onClose={close} />}
       {asking === 'rotate' && (
         <Confirm
-          title="Make a new access token?"
-          action="Make it"
+          title="Create a new access token?"
+          action="Create it"
           onClose={close}
           run={async () => {
             const answer = await client.request<{ access_token: string }>(tokens, { method: 'POST', body: {} });

@@ -151,13 +151,13 @@ function RetentionCard() {
       <div className="card-head">
         <h2 id="retention-heading">Who stays</h2>
         <span className="muted small">
-          Of the profiles made in a week, the share that was active 0, 1, 2 … weeks later
+          Of the profiles created in a week, the share that was active 0, 1, 2 … weeks later
         </span>
       </div>
       <Table
         columns={[
           { head: 'Week', skeleton: 60 },
-          { head: 'Made', skeleton: 40, className: 'right' },
+          { head: 'Created', skeleton: 40, className: 'right' },
           ...Array.from({ length: weeks }, (_, week): Column => ({
             head: String(week),
             skeleton: 30,
@@ -168,7 +168,7 @@ function RetentionCard() {
         of={retention}
         folds={false}
         empty={
-          <Empty icon={<IconUsers size={34} aria-hidden />} title="No profiles were made in the last twelve weeks" />
+          <Empty icon={<IconUsers size={34} aria-hidden />} title="No profiles were created in the last twelve weeks" />
         }
       >
         {({ week, profiles, active }) => (
@@ -210,7 +210,7 @@ function DuplicatesCard() {
     <section className="card" aria-labelledby="duplicates-heading">
       <div className="card-head">
         <h2 id="duplicates-heading">Seen on one day only</h2>
-        <span className="muted small">Profiles made in the last 30 days that were never active on a later day</span>
+        <span className="muted small">Profiles created in the last 30 days that were never active on a later day</span>
       </div>
       <div className="pad stack">
         {data ? (
@@ -234,7 +234,7 @@ function DuplicatesCard() {
           columns={[
             { head: 'Hour', skeleton: 80 },
             { head: 'Network', skeleton: 80 },
-            { head: 'Profiles made', skeleton: 50, className: 'right' },
+            { head: 'Profiles created', skeleton: 50, className: 'right' },
             { head: 'Without any activity', skeleton: 50, className: 'right' },
           ]}
           rows={data.bursts}
@@ -257,11 +257,11 @@ function DuplicatesCard() {
 }
 
 function advice(made: number, once: number): string {
-  if (made === 0) return 'No profiles were made in the last 30 days.';
+  if (made === 0) return 'No profiles were created in the last 30 days.';
   const share = once / made;
   const of = `${formatNumber(once)} of ${formatNumber(made)} profiles (${percent.format(share)})`;
   if (share < 0.3) return `${of} were seen on one day only. That is what fans who look once leave behind.`;
-  return `${of} were seen on one day only. If that is more than you expect, an app may make a profile at each start: keep the access token, and pass it to init. Fans who sign in should come with a signed token, and identify() brings their anonymous profile along.`;
+  return `${of} were seen on one day only. If that is more than you expect, an app may create a profile at each start: keep the access token, and pass it to init. Fans who sign in should come with a signed token, and identify() brings their anonymous profile along.`;
 }
 
 function download({ interval, results }: Usage): void {
