@@ -288,6 +288,29 @@ describe('what a credential makes', () => {
       }
     });
 
+    it('goes on for a token that is older than its profile, and for a custom id that came by merging', async () => {
+      const sign = (customId: string) => signClientToken(clock.now(), { custom_profile_id: customId });
+      const early = await sign('foretold');
+      clock.advance(60 * SECOND);
+      const [one, source] = [
+        await server.sdk.profiles.createByCustomId('foretold'),
+        await server.sdk.profiles.createByCustomId('merged-away'),
+      ];
+      clock.advance(60 * SECOND);
+      const merged = await server.call('POST', `${APPLICATION}profiles/${source.id}/merge/`, {
+        body: { into: one.id, tokens: 'follow', force: true },
+      });
+      expect(merged.status).toBe(200);
+      clock.advance(60 * SECOND);
+      const streams = [await follow(one, early), await follow(one, await sign('merged-away'))];
+      await server.sdk.groups.addMembers(await group(), { profile_ids: [one.id] });
+      for (const stream of streams) await vi.waitFor(() => expect(stream.told.at(-1)).toContain('streamed'));
+      clock.advance(2 * SECOND);
+      await server.call('DELETE', `profiles/${one.id}/access-tokens/`);
+      await server.sdk.groups.addMembers(await group(), { profile_ids: [one.id] });
+      for (const stream of streams) await stream.ended;
+    });
+
     it('of an erased profile ends without a word, whoever follows it', async () => {
       const admin = (await make({})).body.token;
       for (const isOwn of [true, false]) {

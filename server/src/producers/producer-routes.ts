@@ -37,7 +37,7 @@ export function producerRoutes(app: App, context: Context): void {
   app.get(
     '/api/v1/applications/:client_id/producers/',
     {
-      config: { access: 'owner-session' },
+      config: { access: 'owner' },
       schema: {
         operationId: 'listProducers',
         summary: 'List producers',

@@ -352,7 +352,7 @@ async function releaseCustomId(
   await store.upsertTombstone(tx, application.id, customIdHash(context, application, customId), formatInstant(now));
 }
 
-export const customIdHash = (context: Context, application: Application, customId: string): Buffer =>
+export const customIdHash = (context: Pick<Context, 'secrets'>, application: Application, customId: string): Buffer =>
   context.secrets.fingerprint(`tombstone:${application.id}`, customId);
 
 /** A new access token; the others die unless they are kept. */
@@ -394,32 +394,42 @@ export async function resolveClientToken(
   application: Application,
   claims: { customProfileId: string; nickname: string | undefined; issuedAt: Instant },
 ): Promise<{ profile: Profile } | { problem: string }> {
-  const quick = { query: context.db.quick };
-  const { customProfileId, issuedAt } = claims;
   for (let attempt = 0; attempt < 5; attempt++) {
-    const id = await store.findProfileIdByCustomId(quick, application.id, customProfileId);
-    const profile = id === undefined ? undefined : await store.findProfile(quick, application.id, id);
-    const isOwn = profile?.custom_id === customProfileId;
-    if (profile && !isOwn && !(await hasCustomIdAlias(quick, profile.id, customProfileId))) continue; // it was given away between the statements
-    if (profile && (profile.client_tokens_after ?? -Infinity) >= issuedAt)
-      return { problem: 'The token was issued (iat) before the tokens of its profile were revoked.' };
-    // Signed after the profile got this custom id, it cannot have been meant for an earlier holder.
-    if (profile && isOwn && issuedAt > (profile.custom_id_since ?? Infinity)) return { profile };
-    const hash = customIdHash(context, application, customProfileId);
-    const released = await store.findTombstone(quick, application.id, hash);
-    if (released !== undefined && released >= issuedAt) {
-      return {
-        problem:
-          'The token was issued (iat) before the profile that had this custom id was erased, or given another custom id.',
-      };
-    }
-    if (profile) return { profile };
+    const judged = await judgeClientToken(context, application, claims);
+    if (judged !== undefined && judged !== 'unused') return judged;
+    if (judged === undefined) continue;
     const nickname = usableNickname(claims.nickname);
-    const fields: ProfileFields = { custom_id: customProfileId, ...(nickname !== undefined && { nickname }) };
+    const fields: ProfileFields = { custom_id: claims.customProfileId, ...(nickname !== undefined && { nickname }) };
     // Made by us or by another request's first use: the next turn finds it, and looks once more for a tombstone.
     await tryCreateProfile(context, application, fields, 'admin');
   }
   throw new ApiError('unavailable', { retryAfter: 1 });
+}
+
+/** As resolveClientToken, but makes nothing. Undefined: the custom id was given away between two statements. */
+export async function judgeClientToken(
+  context: Pick<Context, 'db' | 'secrets'>,
+  application: Application,
+  { customProfileId, issuedAt }: { customProfileId: string; issuedAt: Instant },
+): Promise<{ profile: Profile } | { problem: string } | 'unused' | undefined> {
+  const quick = { query: context.db.quick };
+  const id = await store.findProfileIdByCustomId(quick, application.id, customProfileId);
+  const profile = id === undefined ? undefined : await store.findProfile(quick, application.id, id);
+  const isOwn = profile?.custom_id === customProfileId;
+  if (profile && !isOwn && !(await hasCustomIdAlias(quick, profile.id, customProfileId))) return undefined;
+  if (profile && (profile.client_tokens_after ?? -Infinity) >= issuedAt)
+    return { problem: 'The token was issued (iat) before the tokens of its profile were revoked.' };
+  // Signed after the profile got this custom id, it cannot have been meant for an earlier holder.
+  if (profile && isOwn && issuedAt > (profile.custom_id_since ?? Infinity)) return { profile };
+  const hash = customIdHash(context, application, customProfileId);
+  const released = await store.findTombstone(quick, application.id, hash);
+  if (released !== undefined && released >= issuedAt) {
+    return {
+      problem:
+        'The token was issued (iat) before the profile that had this custom id was erased, or given another custom id.',
+    };
+  }
+  return profile ? { profile } : 'unused';
 }
 
 /** A claim that is no nickname is ignored: the token is good all the same. */

@@ -314,12 +314,11 @@ export async function listLiveProfileTokens(db: Queryable, profileIds: string[],
   return new Set(rows.map((row) => row.id));
 }
 
+export type TokenBound = Pick<Profile, 'id' | 'custom_id' | 'custom_id_since' | 'client_tokens_after'>;
+
 /** What says of each profile which client-signed tokens speak for it. */
-export async function listTokenBounds(
-  db: Queryable,
-  ids: string[],
-): Promise<Map<string, Pick<Profile, 'custom_id' | 'custom_id_since' | 'client_tokens_after'>>> {
-  const { rows } = await db.query<Pick<Profile, 'id' | 'custom_id' | 'custom_id_since' | 'client_tokens_after'>>(sql`
+export async function listTokenBounds(db: Queryable, ids: string[]): Promise<Map<string, TokenBound>> {
+  const { rows } = await db.query<TokenBound>(sql`
     select id, custom_id, custom_id_since, client_tokens_after from profiles where id = any (${ids}::uuid[])`);
   return new Map(rows.map((row) => [row.id, row]));
 }

@@ -34,7 +34,11 @@ interface Described {
 }
 
 /** Where the document's example says less than the route asks, or is no JSON. */
-const BODIES: Record<string, unknown> = { pinProfile: { pin: 'in', reason: 'r' }, replaceMembers: `"${newId()}"\n` };
+const BODIES: Record<string, unknown> = {
+  pinProfile: { pin: 'in', reason: 'r' },
+  replaceMembers: `"${newId()}"\n`,
+  updateWebhook: {},
+};
 
 /** Every operation that asks for a credential in some way, the public ones included. */
 export async function listOperations(server: TestServer): Promise<Operation[]> {
@@ -118,6 +122,15 @@ export async function createTenant(server: TestServer, clientId: string): Promis
     pin: 'in',
     reason: `reason of ${clientId}`,
   });
+  const webhook = await call<{ id: string }>('POST', `${root}webhooks/`, {
+    url: 'https://8.8.8.8/',
+    description: `of ${clientId}`,
+  });
+  const deliveryId = newId();
+  await context.db.query(sql`
+    insert into webhook_deliveries (webhook_id, id, stream, event, first_sequence, last_sequence, state, created_at, attempts)
+    values (${webhook.id}, ${deliveryId}, 'test', ${`event of ${clientId}`}, 0, 0, 'failed', ${formatInstant(context.clock.now())}, '[]')`);
+  const importId = await importNothing(server, root, adminToken);
   const token = await call<{ id: string }>('POST', `${root}access-tokens/`, { name: `token of ${clientId}` });
   const producers = {
     owner: await createProducer(server, application.id, 'owner', clientId),
@@ -149,8 +162,26 @@ export async function createTenant(server: TestServer, clientId: string): Promis
       activity_id: `activity-of-${clientId}`,
       type,
       key,
+      webhook_id: webhook.id,
+      delivery_id: deliveryId,
+      import_id: importId,
     },
   };
+}
+
+/** An import that is through with its only row, which it refused. */
+async function importNothing(server: TestServer, root: string, token: string): Promise<string> {
+  const { body } = await server.call<{ id: string }>('POST', `${root}imports/?of=profiles`, {
+    token,
+    headers: { 'content-type': 'application/x-ndjson' },
+    body: '{}\n',
+  });
+  for (;;) {
+    const answer = await server.call<{ state: string }>('GET', `${root}imports/${body.id}/`, { token });
+    if (answer.status !== 200) throw new Error(JSON.stringify(answer.body));
+    if (['done', 'failed'].includes(answer.body.state)) return body.id;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }
 
 async function createProducer(
