@@ -507,4 +507,28 @@ export interface WebhookDelivery {
 export interface DeliveryFilter {
   state?: 'pending' | 'delivered' | 'failed';
   event?: string;
+
+export interface AuditFilter extends PageOptions {
+  /** An e-mail address, the name of a token, or the id of either. */
+  actor?: string;
+  /** An operation, such as `updateGroup`. */
+  action?: string;
+  object_type?: string;
+  object_id?: string;
+  since?: string;
+  until?: string;
+}
+
+/** A change that a producer or a token made. Secrets never stand here. */
+export interface AuditEntry {
+  id: string;
+  at: string;
+  actor: { kind: 'producer' | 'token' | 'command line'; id: string | null; name: string };
+  address: string | null;
+  request_id: string | null;
+  action: string;
+  object: { type: string; id: string | null; name: string | null } | null;
+  before?: unknown;
+  after?: unknown;
+  request?: unknown;
 }

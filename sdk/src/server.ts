@@ -50,6 +50,9 @@ export function createAdminClient(options: AdminOptions) {
     /** Profiles, what is new and active by day, activities by minute, the largest and fastest groups, health of evaluation. */
     getStatistics: () => request<r.Statistics>('GET', `${root}statistics/`),
     usage: usageCalls(request, root),
+    /** Every change that a producer or a token made, newest first. For owners and full admin tokens. */
+    audit: (filter: r.AuditFilter = {}, options?: ListOptions): List<r.AuditEntry> =>
+      list(request, `${root}audit/`, query(filter), options),
     profiles: profileCalls(request, root, options.clientId),
     groups: groupCalls(request, root),
     attributes: attributeCalls(request, root),

@@ -11,6 +11,9 @@ import { createFactBuilder } from './attributes/build-facts.ts';
 import { catalogues } from './attributes/catalogues.ts';
 import { createImporter } from './imports/importer.ts';
 import { importRoutes } from './imports/import-routes.ts';
+import { startAuditChores } from './audit/audit-chores.ts';
+import { registerAudit } from './audit/audit-hook.ts';
+import { auditRoutes } from './audit/audit-routes.ts';
 import { bootstrap, type FirstStart } from './bootstrap.ts';
 import { systemClock, type Clock, type SystemClock } from './clock.ts';
 import { foldRows } from './fold-rows.ts';
@@ -195,6 +198,7 @@ async function composeApp(
         authorize(request.credential, rule);
         return callerOf(request.credential);
       },
+      wrap: (http) => registerAudit(http, context),
       routes:
         config.role === 'worker'
           ? [operationsRoutes]
@@ -222,6 +226,7 @@ async function composeApp(
               (scope) => importRoutes(scope, context, importer),
               (scope) => webhookRoutes(scope, context, { resolve, wake: webhookWorker.wake }),
               (scope) => deliveryRoutes(scope, context, { sender, wake: webhookWorker.wake }),
+              auditRoutes,
             ],
     });
     chores.wake();
@@ -231,6 +236,7 @@ async function composeApp(
     sheetChores.start();
     importer.start();
     if (config.role !== 'api') webhookWorker.start();
+    const stopAuditChores = startAuditChores(base);
     evaluation =
       config.role === 'api'
         ? undefined
@@ -274,6 +280,7 @@ async function composeApp(
           ]),
         );
         await sender.close();
+        stopAuditChores();
         stopClock();
         await within(STOP_MARGIN_MS, db.close());
         await embedded?.stop();

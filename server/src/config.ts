@@ -3,6 +3,7 @@
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { findAddressProblem } from './database/address.ts';
+import { MICROS_PER_DAY } from './instant.ts';
 
 export type Role = 'all' | 'api' | 'worker';
 
@@ -38,6 +39,8 @@ export interface Config {
   evaluationInterval: number;
   /** Webhooks may go to plain http and to addresses that are not public. */
   webhookAllowPrivate: boolean;
+  /** Microseconds that rows of the audit log are kept. */
+  auditRetention: number;
   limits: Limits;
   streamLimits: StreamLimits;
   requestTimeoutMs: number;
@@ -76,6 +79,7 @@ export const VARIABLES = {
   STREAM_LIMIT_ADDRESS: 'Event streams from one address. Default `2000`; `0` turns it off.',
   STREAM_LIMIT_PROFILE: 'Event streams of one profile. Default `20`; `0` turns it off.',
   STREAM_LIMIT_APPLICATION: 'Event streams in one application. Default `15000`; `0` turns it off.',
+  AUDIT_RETENTION: 'How long the audit log is kept, an ISO 8601 duration of days. Default `P400D`.',
   REQUEST_TIMEOUT: 'Seconds until a request that is not answered gets a 503. Default `30`.',
   LOG_LEVEL: '`trace`, `debug`, `info` (default), `warn`, `error` or `silent`.',
 } as const;
@@ -153,6 +157,7 @@ export function readConfig(environment: Environment): Config {
     secretKey,
     bootstrap: { clientId, clientSecret, adminToken },
     role: oneOf('ROLE', 'all', ['all', 'api', 'worker']),
+    auditRetention: readDays(read('AUDIT_RETENTION') ?? 'P400D', (what) => fail('AUDIT_RETENTION', what)),
     evaluationInterval: readInterval(read('EVALUATION_INTERVAL'), (what) => fail('EVALUATION_INTERVAL', what)),
     webhookAllowPrivate: oneOf('WEBHOOK_ALLOW_PRIVATE', 'false', ['true', 'false']) === 'true',
     limits: {
@@ -205,6 +210,16 @@ function readRange(text: string): string[] | undefined {
   const most = kind === 6 ? 128 : 32;
   if (bits === undefined) return [`${address}/${most}`];
   return /^\d{1,3}$/.test(bits) && Number(bits) <= most ? [text] : undefined;
+}
+
+const MAX_DAYS = 36_500;
+
+/** `P400D`, in microseconds. */
+function readDays(text: string, fail: (what: string) => never): number {
+  const days = Number(/^P(\d{1,6})D$/.exec(text)?.[1] ?? NaN);
+  if (!(days >= 1 && days <= MAX_DAYS))
+    fail(`must be an ISO 8601 duration of 1 to ${MAX_DAYS} days, such as P400D, not "${text}".`);
+  return days * MICROS_PER_DAY;
 }
 
 function readInterval(text: string | undefined, fail: (what: string) => never): number {

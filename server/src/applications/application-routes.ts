@@ -197,8 +197,10 @@ export function applicationRoutes(app: App, context: Context): void {
     async (request, reply) => {
       const application = await context.applications.get(request.params.client_id);
       const id = readUuid(request.params.token_id);
-      if (!id || !(await store.revokeAdminToken(context.db, application.id, id, formatInstant(context.clock.now()))))
-        throw notFound();
+      await context.db.transaction(async (tx) => {
+        if (!id || !(await store.revokeAdminToken(tx, application.id, id, formatInstant(context.clock.now()))))
+          throw notFound();
+      });
       return reply.code(204).send(null);
     },
   );

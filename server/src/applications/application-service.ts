@@ -1,5 +1,6 @@
 // Applications and their admin tokens: made, found, their secrets opened and rotated.
 
+import { describeChange } from '../audit/entry.ts';
 import type { Context } from '../context.ts';
 import { actorName, type Credential } from '../credential.ts';
 import { conflict, notFound } from '../errors.ts';
@@ -129,6 +130,7 @@ export async function createAdminToken(
   const token = options.token ?? `gs_${randomText(43)}`;
   const now = context.clock.now();
   const id = newId();
+  describeChange({ object: { type: 'token', id, name: options.name } });
   const created = await store.insertAdminToken(context.db.own, {
     id,
     application_id: applicationId,

@@ -1,6 +1,7 @@
 // The application's own attributes: defined, changed and deleted. Definitions that a rule reads neither go nor change
 // what they mean. A derived one of which no totals are kept yet starts a build (build-facts.ts).
 
+import { describeChange } from '../audit/entry.ts';
 import type { Context } from '../context.ts';
 import { conflict, denied, invalid, notFound, ValidationError } from '../errors.ts';
 import type { Queryable } from '../database/database.ts';
@@ -36,6 +37,7 @@ export async function defineAttribute(context: Context, applicationId: number, i
     }
     const { definition } = parsed;
     await store.insertDefinition(tx, applicationId, newId(), definition, now);
+    describeChange({ object: { type: 'attribute', id: definition.key, name: definition.label }, after: definition });
     if (definition.derived_from) await addFacts(tx, catalogue, definition.derived_from, definition.type);
     return definition.key;
   });
@@ -95,6 +97,11 @@ export async function changeAttribute(
     if (parsed.definition.writable_by !== current.writable_by)
       await requireUnread(tx, applicationId, key, 'change who writes');
     await store.updateDefinition(tx, applicationId, parsed.definition, now);
+    describeChange({
+      object: { type: 'attribute', id: key, name: current.label },
+      before: current,
+      after: parsed.definition,
+    });
   });
   return getDefined(context, applicationId, key);
 }
@@ -103,8 +110,9 @@ export async function changeAttribute(
 export async function deleteAttribute(context: Context, applicationId: number, key: string): Promise<void> {
   await context.db.transaction(async (tx) => {
     await raiseDefinitionsVersion(tx, applicationId);
-    await getOwn(tx, await getCatalogue(tx, applicationId), key);
+    const current = await getOwn(tx, await getCatalogue(tx, applicationId), key);
     await requireUnread(tx, applicationId, key, 'delete');
+    describeChange({ object: { type: 'attribute', id: key, name: current.label }, before: current });
     await store.deleteDefinition(tx, applicationId, key);
     for (const fact of unreadFacts(await getCatalogue(tx, applicationId)))
       await store.dropFact(tx, applicationId, fact.id);

@@ -7,6 +7,7 @@ import sql, { Sql, join, raw, empty } from 'sql-template-tag';
 import { Unavailable } from '../errors.ts';
 import { createGate } from './gate.ts';
 import { destroy, watchHealth, type Health } from './health.ts';
+import { createBeforeCommit, type BeforeCommit } from './before-commit.ts';
 import { createJoining, type Joined, type Joining } from './joining.ts';
 import { openPipeline } from './pipeline.ts';
 import { describeSession, type Isolation, type Session } from './session.ts';
@@ -42,6 +43,8 @@ export interface Database extends Queryable {
   isTogether(afterwards?: () => Promise<unknown>): boolean;
   /** Inside `together`: work that commits by itself, since others rely on it at once. */
   apart<T>(work: () => Promise<T>): Promise<T>;
+  /** What the first transaction that the work commits is to write as its last statement (before-commit.ts). */
+  beforeCommit<T>(write: (tx: Queryable) => Promise<unknown>, work: () => Promise<T>): Promise<T>;
   /** A connection of its own in a read-only transaction, not pipelined and without a time limit: for COPY, cursors, long reads. */
   withClient<T>(work: (client: pg.PoolClient) => Promise<T>, isolation?: Isolation): Promise<T>;
   /** Reads of any length, each a transaction by itself. */
@@ -106,6 +109,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   streams.on('error', onError);
   const pipelines = Array.from({ length: options.pipelines ?? 2 }, () => openPipeline(settings, onError));
   const joining = createJoining();
+  const beforeCommit = createBeforeCommit();
   // What does not join takes a second connection. Were all of them held from outside, everybody would wait for each other.
   const enter = createGate(Math.max(1, options.poolSize - SPARE), connectTimeout);
   let turn = 0;
@@ -131,7 +135,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     },
   });
 
-  const source: Source = { pool, session, health, isDistributed };
+  const source: Source = { pool, session, health, isDistributed, beforeCommit };
   const queryOn =
     (from: Source) =>
     async <Row>(statement: Sql): Promise<Rows<Row>> => {
@@ -171,7 +175,8 @@ export function openDatabase(options: DatabaseOptions): Database {
     own: {
       isDistributed,
       query: <Row>(statement: Sql) =>
-        joining.current()?.nested((tx) => tx.query<Row>(statement)) ?? query<Row>(statement),
+        joining.current()?.nested((tx) => tx.query<Row>(statement)) ??
+        (beforeCommit.isWaiting() ? outermost(source, (tx) => tx.query<Row>(statement)) : query<Row>(statement)),
     },
     async together(work) {
       const afterwards: Joined['afterwards'] = [];
@@ -188,7 +193,8 @@ export function openDatabase(options: DatabaseOptions): Database {
       if (afterwards) outer?.afterwards.push(afterwards);
       return outer !== undefined;
     },
-    apart: joining.apart,
+    apart: (work) => beforeCommit.without(() => joining.apart(work)),
+    beforeCommit: beforeCommit.run,
     reads: { isDistributed, query: queryOn({ ...source, pool: streams, session: streaming }) },
     async withClient(work, isolation = 'read committed') {
       const client = await connect({ ...source, pool: streams });
@@ -217,6 +223,7 @@ export function openDatabase(options: DatabaseOptions): Database {
 const GIVE_UP_MS = 2_000;
 
 interface Source {
+  beforeCommit: Pick<BeforeCommit, 'take' | 'giveBack'>;
   pool: pg.Pool;
   session: Session;
   health: Health;
@@ -289,19 +296,26 @@ async function outermost<T>(
   for (let attempt = 0; ; attempt++) {
     const client = await connect(source);
     let broken = false;
+    let write: ReturnType<typeof source.beforeCommit.take>;
     try {
       // Not awaited: the connection is pipelined, so the first statement of the work follows in the same round trip.
       const begun = client.query(source.session.begin(isolation));
       begun.catch(() => {});
-      const result = await work({
+      const tx: Queryable = {
         query: (statement) => run(source, client, statement),
         isDistributed: source.isDistributed,
-      });
+      };
+      const result = await work(tx);
       await begun;
+      write = isolation === 'read committed' ? source.beforeCommit.take() : undefined;
+      const written = write?.(tx);
+      written?.catch(() => {}); // goes out with the commit, and says itself what is wrong
       await client.query('commit');
+      await written;
       return result;
     } catch (error) {
       broken = isConnectionFault(error);
+      if (write) source.beforeCommit.giveBack(write);
       if (!broken) await client.query('rollback').catch(() => (broken = true));
       if (broken) source.health.suspect();
       if (attempt < retries && isRetryable(error)) continue;

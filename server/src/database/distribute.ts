@@ -47,6 +47,7 @@ const BY_OWN: [table: string, column: string][] = [
   ['daily_counts', 'application_id'],
   ['minute_counts', 'application_id'],
   ['event_heads', 'application_id'],
+  ['audit_log', 'id'],
   ['events', 'application_id'],
 ];
 

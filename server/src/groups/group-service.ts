@@ -2,6 +2,7 @@
 // that a group which a rule reads stays, and that every change of what rules may name happens under the application's
 // definitions_version.
 
+import { describeChange, pickAs, type AuditObject } from '../audit/entry.ts';
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
 import { isUniqueViolation, type Queryable } from '../database/database.ts';
@@ -182,6 +183,7 @@ export async function createGroup(
     updated_at: now,
     profile_count: 0,
   };
+  describeChange({ object: objectOf(group), after: { name: group.name, membership_type: group.membership_type } });
   return context.db
     .transaction(async (tx) => {
       if (!isDynamic) {
@@ -318,6 +320,7 @@ export async function updateGroup(
       if (read.custom_id !== undefined && read.custom_id !== before.custom_id) await requireUnnamed(tx, before);
       const now = Math.max(context.clock.now(), before.updated_at + 1);
       await store.updateGroup(tx, before.id, read, now);
+      describeChange({ object: objectOf(before), before: pickAs(read, before), after: read });
       if (dynamic && (tree ?? fields.is_paused) !== undefined) {
         const rule = tree && { tree, createdBy: actor };
         await context.dynamicGroups.update(
@@ -376,6 +379,8 @@ export async function restoreGroup(context: Context, application: Application, t
 }
 
 /** Gone at once for everybody; its members and changes are deleted afterwards (group-chores.ts). */
+const objectOf = ({ id, name }: Group): AuditObject => ({ type: 'group', id, name });
+
 export async function deleteGroup(context: Context, application: Application, text: string): Promise<void> {
   await context.db.transaction(async (tx) => {
     await store.lockDefinitions(tx, application.id);
@@ -385,6 +390,7 @@ export async function deleteGroup(context: Context, application: Application, te
     const now = Math.max(context.clock.now(), group.updated_at + 1);
     if (group.membership_type === 'dynamic') await context.dynamicGroups.remove(tx, group, now);
     await store.deleteGroup(tx, group, now);
+    describeChange({ object: objectOf(group), before: group });
     await recordEvents(tx, [groupEvent('group.deleted', group, now)]);
   });
   context.groupChores.wake();

@@ -155,10 +155,11 @@ function hashOf(request: FastifyRequest): Buffer {
 async function reserve(context: Context, held: Held, requestHash: Buffer): Promise<Answer | undefined> {
   const now = context.clock.now();
   const until = now + (context.config.requestTimeoutMs + GRACE_MS) * 1000;
-  const count = await context.db.transaction(async (tx) => {
-    // A crash may forget a reservation with nothing done under it; what is done later is flushed together with it.
-    tx.query(sql`set local synchronous_commit = off`).catch(() => {}); // the next statement says what is wrong
-    const reserved = await tx.query(sql`
+  const count = await context.db.apart(() =>
+    context.db.transaction(async (tx) => {
+      // A crash may forget a reservation with nothing done under it; what is done later is flushed together with it.
+      tx.query(sql`set local synchronous_commit = off`).catch(() => {}); // the next statement says what is wrong
+      const reserved = await tx.query(sql`
       insert into idempotency_keys (scope_hash, request_hash, holder, held_until, created_at)
       values (${held.scope}, ${requestHash}, ${held.holder}, ${formatInstant(until)}, ${formatInstant(now)})
       on conflict (scope_hash) do update
@@ -166,8 +167,9 @@ async function reserve(context: Context, held: Held, requestHash: Buffer): Promi
           created_at = excluded.created_at, status = null, answer = null
         where idempotency_keys.created_at <= ${formatInstant(now - KEPT)}
           or (idempotency_keys.status is null and idempotency_keys.held_until <= ${formatInstant(now)})`);
-    return reserved.count;
-  });
+      return reserved.count;
+    }),
+  );
   if (count === 1) return undefined;
   const { rows } = await context.db.query<{
     request_hash: Buffer;

@@ -26,6 +26,8 @@ import { findUnsound } from './unsound.ts';
 export interface HttpOptions {
   /** Keeps the caller's credential on the request; throws 401 or 403 where the rule is not met. */
   admit(request: FastifyRequest, rule: AccessRule): Promise<Caller>;
+  /** What wraps handlers beside the Idempotency-Key: outside of it. */
+  wrap(app: App): void;
   routes: Routes[];
   /** After the answer to every request that may have changed something. */
   onChange(): void;
@@ -93,6 +95,7 @@ export async function createHttp(context: Context, options: HttpOptions): Promis
   registerStrictQuery(app);
   registerWrites(app, options);
   registerIdempotency(app, context);
+  options.wrap(app);
   if (config.role !== 'worker') registerDocs(app);
   for (const routes of options.routes) await app.register(async (scope) => routes(scope as App, context));
   return app;

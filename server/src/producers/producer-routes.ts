@@ -126,8 +126,9 @@ export function producerRoutes(app: App, context: Context): void {
     async (request, reply) => {
       const application = await context.applications.get(request.params.client_id);
       const id = request.params.invitation_id;
-      if (!/^[0-9a-f]{64}$/.test(id) || !(await store.deleteInvitation(context.db, application.id, id)))
-        throw notFound();
+      await context.db.transaction(async (tx) => {
+        if (!/^[0-9a-f]{64}$/.test(id) || !(await store.deleteInvitation(tx, application.id, id))) throw notFound();
+      });
       return reply.code(204).send(null);
     },
   );

@@ -1,5 +1,7 @@
 // Producers: signing in, inviting, accepting, roles.
 
+import { insertEntry } from '../audit/audit-store.ts';
+import { describeChange } from '../audit/entry.ts';
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
 import type { ProducerRole } from '../credential.ts';
@@ -29,10 +31,32 @@ export async function signIn(
   const email = readEmail(fields.email) ?? fields.email.slice(0, 300);
   const attempt = await guessing.signIn(email, source);
   const producer = await store.findProducerByEmail(context.db, email);
-  if (!(await isPassword(fields.password, producer?.password_hash)) || !producer) throw wrong();
+  if (!(await isPassword(fields.password, producer?.password_hash)) || !producer) {
+    if (producer) await noteSignIn(context, context.db, producer, 'signInFailed', source.address);
+    throw wrong();
+  }
   await attempt.succeeded();
-  const session = await openSession(context, context.db.own, producer.id);
+  const session = await context.db.transaction(async (tx) => {
+    await noteSignIn(context, tx, producer, 'signIn', source.address);
+    return openSession(context, tx, producer.id);
+  });
   return { session, device: await remember(context, producer.id, source) };
+}
+
+/** In the audit log of every application that the producer has a role in. */
+async function noteSignIn(
+  context: Context,
+  db: Queryable,
+  producer: { id: string; email: string },
+  action: 'signIn' | 'signInFailed',
+  address: string,
+): Promise<void> {
+  const actor = { kind: 'producer' as const, id: producer.id, name: producer.email };
+  for (const { client_id: clientId } of await store.listRoles(db, producer.id)) {
+    const { id: applicationId } = await context.applications.get(clientId);
+    const entry = { applicationId, actor, address, requestId: null, action, object: undefined };
+    await insertEntry(db, entry, context.clock.now());
+  }
 }
 
 export interface SignedIn {
@@ -208,6 +232,7 @@ async function accept(
     await attempt.succeeded();
     return context.db.transaction(async (tx) => {
       await take(context, tx, fields.token, invitation, producer.id);
+      await noteAccepted(context, tx, invitation, producer, source.address);
       return { producerId: producer.id, session: await openSession(context, tx, producer.id) };
     });
   }
@@ -227,8 +252,30 @@ async function accept(
     });
     if (!made) throw conflict('Somebody has just made an account for this address. Reload, then sign in with it.');
     await take(context, tx, fields.token, invitation, id);
+    await noteAccepted(context, tx, invitation, { id, email: person.email }, source.address);
     return { producerId: id, session: await openSession(context, tx, id) };
   });
+}
+
+async function noteAccepted(
+  context: Context,
+  tx: Queryable,
+  { application, role }: Invitation,
+  producer: { id: string; email: string },
+  address: string,
+): Promise<void> {
+  const object = { type: 'producer', id: producer.id, name: producer.email };
+  const actor = { kind: 'producer' as const, id: producer.id, name: producer.email };
+  const entry = {
+    applicationId: application.id,
+    actor,
+    address,
+    requestId: null,
+    action: 'acceptInvitation',
+    object,
+    after: { role },
+  };
+  await insertEntry(tx, entry, context.clock.now());
 }
 
 async function take(
@@ -262,6 +309,12 @@ export async function changeRole(
     const roles = await store.lockRoles(tx, application.id);
     const present = roles.find((row) => row.producer_id === producerId);
     if (!present) throw notFound();
+    const name = (await store.findProducer(tx, producerId))?.email ?? null;
+    describeChange({
+      object: { type: 'producer', id: producerId, name },
+      before: { role: present.role },
+      after: { role: role ?? null },
+    });
     const isLastOwner = present.role === 'owner' && roles.filter((row) => row.role === 'owner').length === 1;
     if (isLastOwner && role !== 'owner')
       throw conflict('An application keeps at least one owner. Make somebody else an owner first.');

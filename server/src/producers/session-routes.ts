@@ -76,7 +76,7 @@ export function sessionRoutes(app: App, context: Context): void {
       },
     },
     async (request, reply) => {
-      await store.deleteSession(context.db, Buffer.from(producerOf(request.credential).sessionId, 'hex'));
+      await store.deleteSession(context.db.own, Buffer.from(producerOf(request.credential).sessionId, 'hex'));
       takeCookie(request, reply);
       return reply.code(204).send(null);
     },

@@ -1,6 +1,8 @@
 // Profiles: made, changed and erased. Keeps the invariants that a custom id belongs to one profile, that a profile's own
 // token never writes what only admins may, and that whatever a rule may read is queued in the transaction that changes it.
 
+import { forgetObject } from '../audit/audit-store.ts';
+import { describeChange } from '../audit/entry.ts';
 import { lockHistories } from '../facts/totals.ts';
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
@@ -142,6 +144,7 @@ export async function tryCreateProfile(
   const now = context.clock.now();
   const id = newId();
   const tokenId = newId();
+  describeChange({ object: { type: 'profile', id, name: read.nickname ?? null } });
   const ordinal = await context.ordinals.next(application.id);
   const row: store.NewProfile = {
     id,
@@ -246,6 +249,11 @@ export async function changeProfile(
     changed: changedKeys(before, read, pairs),
     now,
   });
+  describeChange({
+    object: { type: 'profile', id: before.id, name: before.nickname },
+    before: { nickname: before.nickname, custom_id: before.custom_id, ...(pairs && { attributes: before.attributes }) },
+    after: { nickname: read.nickname, custom_id: read.customId, ...(pairs && { attributes: pairs }) },
+  });
   const changed = changedFields(before, read, pairs);
   if (changed.length > 0)
     await recordEvents(tx, [
@@ -329,6 +337,7 @@ export async function eraseProfile(context: Context, application: Application, i
     for (const customId of await deleteAliases(tx, profile.id))
       await releaseCustomId(tx, context, application, customId, now);
     if (profile.custom_id !== null) await releaseCustomId(tx, context, application, profile.custom_id, now);
+    await forgetObject(tx, application.id, 'profile', profile.id);
     await markProfile(tx, application.id, profile.id);
     await store.deleteHistory(tx, profile.id);
     await lockForErasing(tx, application.id, profile.id);

@@ -1,0 +1,66 @@
+import { Type } from 'typebox';
+import type { Context } from '../context.ts';
+import { PageOf, PageQuery, presentPage, readPage, type Query } from '../database/page.ts';
+import { ValidationError, type FieldErrors } from '../errors.ts';
+import type { App } from '../http/route.ts';
+import { ClientIdParams } from '../http/schemas.ts';
+import { parseInstant, type Instant } from '../instant.ts';
+import { AUDIT_ORDER, pageOfEntries, type AuditFilter } from './audit-store.ts';
+import { AuditResource, presentEntry } from './audit.ts';
+
+const text = (description: string) => Type.Optional(Type.String({ description }));
+
+export function auditRoutes(app: App, context: Context): void {
+  app.get(
+    '/api/v1/applications/:client_id/audit/',
+    {
+      config: { access: 'owner' },
+      schema: {
+        operationId: 'listAuditEntries',
+        summary: 'List what people and tokens changed',
+        description:
+          'Newest first. Each row was written in the transaction of its change. What says something of an erased profile is erased with it. Rows are kept for `AUDIT_RETENTION`.',
+        tags: ['Audit'],
+        params: ClientIdParams,
+        querystring: Type.Object({
+          ...PageQuery,
+          actor: text('An e-mail address, the name of a token, or the id of either.'),
+          action: text('An operation, such as `updateGroup`.'),
+          object_type: text('Such as `group` or `profile`.'),
+          object_id: text('Its id.'),
+          since: text('ISO 8601.'),
+          until: text('ISO 8601; not included.'),
+        }),
+        response: { 200: PageOf(AuditResource) },
+      },
+    },
+    async (request) => {
+      const application = await context.applications.get(request.params.client_id);
+      const filter = readFilter(request.query);
+      const page = readPage(request, AUDIT_ORDER);
+      const { rows, count } = await pageOfEntries(context.db, application.id, filter, page);
+      return presentPage(request, page, AUDIT_ORDER, rows, count, presentEntry);
+    },
+  );
+}
+
+const NAMES = { actor: 'actor', action: 'action', object_type: 'objectType', object_id: 'objectId' } as const;
+
+function readFilter(query: Query): AuditFilter {
+  const errors: FieldErrors = {};
+  const filter: AuditFilter = {};
+  for (const [name, field] of Object.entries(NAMES) as [keyof typeof NAMES, (typeof NAMES)[keyof typeof NAMES]][]) {
+    const value = query[name];
+    if (typeof value === 'string') filter[field] = value;
+  }
+  const instant = (name: 'since' | 'until'): Instant | undefined => {
+    const value = query[name];
+    if (value === undefined) return undefined;
+    const read = typeof value === 'string' ? parseInstant(value) : undefined;
+    if (read === undefined) errors[name] = ['This must be an ISO 8601 date and time, such as 2025-04-28T12:16:49Z.'];
+    return read;
+  };
+  const [since, until] = [instant('since'), instant('until')];
+  if (Object.keys(errors).length > 0) throw new ValidationError(errors);
+  return { ...filter, ...(since !== undefined && { since }), ...(until !== undefined && { until }) };
+}

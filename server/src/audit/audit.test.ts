@@ -1,0 +1,342 @@
+// Every operation that changes something leaves exactly one row, and no secret in any. The table names a call for each
+// operation of the OpenAPI document: a new one fails here until it has one, or says in its route why it leaves none.
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sql } from '../database/database.ts';
+import { MICROS_PER_DAY } from '../instant.ts';
+import {
+  ADMIN_TOKEN,
+  CLIENT_ID,
+  CLIENT_SECRET,
+  startTestServer,
+  testClock,
+  type TestServer,
+} from '../testing/server.ts';
+import { deleteOldEntries } from './audit-chores.ts';
+import { redact, REDACTED } from './redact.ts';
+
+const PASSWORD = 'correct horse battery';
+const NEW_PASSWORD = 'battery staple horse';
+const RULE = { attribute: 'total_comments_posted', condition: 'greater_than', value: 1 };
+
+interface Call {
+  method: string;
+  path: string;
+  body?: unknown;
+  /** By the owner's session instead of the admin token. */
+  session?: boolean;
+  headers?: Record<string, string>;
+}
+
+/** Of these the reasons stand in their routes, or they change nothing of an application by a person. */
+const NOT_AUDITED: Record<string, string> = {
+  sendActivities: 'what fans did is data',
+  updateOwnProfile: 'by the fan',
+  mergeOwnProfile: 'by the fan',
+  previewRule: 'changes nothing',
+  verifyGroup: 'changes no membership',
+  getInvitation: 'changes nothing',
+};
+
+describe('the audit log', () => {
+  let server: TestServer;
+  const clock = testClock();
+  let cookie = '';
+  let csrf = '';
+  const secrets = [ADMIN_TOKEN, CLIENT_SECRET, PASSWORD, NEW_PASSWORD];
+  beforeAll(async () => {
+    server = await startTestServer({ clock });
+  });
+  afterAll(() => server.close());
+
+  const app = (path: string): string => `applications/${CLIENT_ID}/${path}`;
+
+  async function call<T = Record<string, unknown>>({ method, path, body, session, headers }: Call): Promise<T> {
+    const answer = await server.call<T>(method, path, {
+      ...(body !== undefined && { body }),
+      ...(session ? { token: null, headers: { cookie, 'x-csrf-token': csrf, ...headers } } : headers && { headers }),
+    });
+    expect(answer.status, `${method} ${path}: ${JSON.stringify(answer.body)}`).toBeLessThan(300);
+    const set = answer.headers.get('set-cookie')?.split(';')[0];
+    if (set && !set.endsWith('=')) cookie = set;
+    const { csrf_token: token } = (answer.body || {}) as { csrf_token?: string | null }; // of a session
+    if (token) csrf = token;
+    return answer.body;
+  }
+
+  const count = async (): Promise<number> => {
+    const { rows } = await server.app.context.db.query<{ count: number }>(sql`select count(*) as count from audit_log`);
+    return rows[0]?.count ?? 0;
+  };
+
+  const invite = async (role: string): Promise<{ id: string; token: string }> => {
+    const body = { email: `${role}@example.com`, role };
+    const { link, id } = await call<{ link: string; id: string }>({
+      method: 'POST',
+      path: app('producers/invitations/'),
+      body,
+      session: true,
+    });
+    const token = new URL(link).hash.slice(1);
+    secrets.push(token);
+    return { id, token };
+  };
+
+  /** For each operation something to do it to, and the call. */
+  const calls: Record<string, () => Promise<Call> | Call> = {
+    acceptInvitation: () => {
+      const token = server.app.firstOwnerToken ?? '';
+      secrets.push(token);
+      const body = { token, email: 'owner@example.com', name: 'Olga Owner', password: PASSWORD };
+      return { method: 'POST', path: 'producers/invitations/accept/', body, session: true };
+    },
+    signIn: () => {
+      const body = { email: 'owner@example.com', password: PASSWORD };
+      return { method: 'POST', path: 'producers/sessions/', body, session: true };
+    },
+    changePassword: () => {
+      const body = { current_password: PASSWORD, password: NEW_PASSWORD };
+      return { method: 'POST', path: 'producers/password/', body, session: true };
+    },
+    inviteProducer: () => {
+      const body = { email: 'new@example.com', role: 'viewer' };
+      return { method: 'POST', path: app('producers/invitations/'), body, session: true };
+    },
+    withdrawInvitation: async () => {
+      const { id } = await invite('editor');
+      return { method: 'DELETE', path: app(`producers/invitations/${id}/`), session: true };
+    },
+    changeProducerRole: async () => ({
+      method: 'PATCH',
+      path: app(`producers/${await otherProducer('viewer')}/`),
+      body: { role: 'editor' },
+      session: true,
+    }),
+    removeProducer: async () => ({
+      method: 'DELETE',
+      path: app(`producers/${await otherProducer('editor')}/`),
+      session: true,
+    }),
+    rotateClientSecret: () => ({ method: 'POST', path: app('client-secret/'), session: true }),
+    createAdminToken: () => ({ method: 'POST', path: app('access-tokens/'), body: { name: 'import' } }),
+    revokeAdminToken: async () => {
+      const made = await server.sdk.accessTokens.create({ name: 'dies' });
+      return { method: 'DELETE', path: app(`access-tokens/${made.id}/`) };
+    },
+    createProfile: () => ({ method: 'POST', path: app('profile/'), body: { nickname: 'Ann' } }),
+    createProfileByCustomId: () => ({ method: 'POST', path: `profile-by-custom-id/${CLIENT_ID}/ann/` }),
+    upsertProfiles: () => ({
+      method: 'POST',
+      path: app('profiles/bulk/'),
+      body: { profiles: [{ custom_id: 'bulk-1' }] },
+    }),
+    updateProfile: async () => ({ method: 'PATCH', path: `profiles/${await profile()}/`, body: { nickname: 'Ben' } }),
+    eraseProfile: async () => ({ method: 'DELETE', path: `profiles/${await profile()}/` }),
+    rotateProfileToken: async () => ({ method: 'POST', path: `profiles/${await profile()}/access-tokens/` }),
+    revokeProfileTokens: async () => ({ method: 'DELETE', path: `profiles/${await profile()}/access-tokens/` }),
+    mergeProfile: async () => ({
+      method: 'POST',
+      path: app(`profiles/${await profile()}/merge/`),
+      body: { into: await profile() },
+    }),
+    createGroup: () => ({ method: 'POST', path: app('profile-groups/'), body: { name: 'Group' } }),
+    updateGroup: async () => ({
+      method: 'PATCH',
+      path: app(`profile-groups/${await group()}/`),
+      body: { name: 'Other' },
+    }),
+    deleteGroup: async () => ({ method: 'DELETE', path: app(`profile-groups/${await group()}/`) }),
+    restoreGroup: async () => {
+      const id = await group();
+      await server.sdk.groups.update(id, { is_active: false });
+      return { method: 'POST', path: app(`profile-groups/${id}/restore/`) };
+    },
+    addMembers: async () => ({
+      method: 'POST',
+      path: app(`profile-groups/${await group()}/members/`),
+      body: { profile_ids: [await profile()] },
+    }),
+    removeMembers: async () => ({
+      method: 'DELETE',
+      path: app(`profile-groups/${await group()}/members/`),
+      body: { profile_ids: [await profile()] },
+    }),
+    replaceMembers: async () => ({
+      method: 'PUT',
+      path: app(`profile-groups/${await group()}/members/`),
+      body: `profile_id\n${await profile()}\n`,
+      headers: { 'content-type': 'text/csv' },
+    }),
+    restoreRuleset: async () => {
+      const id = await group(RULE);
+      const { ruleset } = await server.sdk.groups.get(id);
+      await server.sdk.groups.update(id, { rule_tree: { ...RULE, value: 2 } });
+      return { method: 'POST', path: app(`profile-groups/${id}/rulesets/${ruleset?.id ?? ''}/restore/`) };
+    },
+    pinProfile: async () => ({
+      method: 'PUT',
+      path: app(`profile-groups/${await group(RULE)}/pins/${await profile()}/`),
+      body: { pin: 'in', reason: 'a friend' },
+    }),
+    unpinProfile: async () => {
+      const [id, one] = [await group(RULE), await profile()];
+      await call({ method: 'PUT', path: app(`profile-groups/${id}/pins/${one}/`), body: { pin: 'in', reason: 'x' } });
+      return { method: 'DELETE', path: app(`profile-groups/${id}/pins/${one}/`) };
+    },
+    removeActivity: async () => {
+      const one = await profile();
+      const activities = [{ id: 'a1', type: 'poll-voted', profile_id: one }];
+      await call({ method: 'POST', path: app('activities/'), body: { activities } });
+      return { method: 'DELETE', path: app(`profiles/${one}/activities/a1/`) };
+    },
+    registerActivityType: () => ({
+      method: 'POST',
+      path: app('activity-types/'),
+      body: { type: 'waved', label: 'Waved', client: true },
+    }),
+    updateActivityType: () => ({ method: 'PATCH', path: app('activity-types/waved/'), body: { label: 'Waves' } }),
+    unregisterActivityType: () => ({ method: 'DELETE', path: app('activity-types/waved/') }),
+    defineAttribute: () => ({
+      method: 'POST',
+      path: app('profile-attributes/'),
+      body: { key: 'shoe_size', label: 'Shoe size', type: 'number' },
+    }),
+    updateAttribute: () => ({ method: 'PATCH', path: app('profile-attributes/shoe_size/'), body: { label: 'Size' } }),
+    deleteAttribute: () => ({ method: 'DELETE', path: app('profile-attributes/shoe_size/') }),
+    // The session ends with these.
+    signOut: () => ({ method: 'DELETE', path: 'producers/session/', session: true }),
+    signOutEverywhere: async () => {
+      await call({
+        method: 'POST',
+        path: 'producers/sessions/',
+        body: { email: 'owner@example.com', password: NEW_PASSWORD },
+        session: true,
+      });
+      return { method: 'DELETE', path: 'producers/sessions/', session: true };
+    },
+  };
+
+  const profile = async (): Promise<string> => {
+    const { id, access_token: token } = await server.sdk.profiles.create({ nickname: 'Somebody' });
+    secrets.push(token);
+    return id;
+  };
+  const group = async (rule?: object): Promise<string> => {
+    const dynamic = rule && { membership_type: 'dynamic', rule_tree: rule };
+    return (
+      await call<{ id: string }>({ method: 'POST', path: app('profile-groups/'), body: { name: 'G', ...dynamic } })
+    ).id;
+  };
+  const otherProducer = async (role: string): Promise<string> => {
+    const { token } = await invite(role);
+    const body = { token, name: role, password: PASSWORD };
+    await server.call('POST', 'producers/invitations/accept/', { token: null, body });
+    const { results } = await call<{ results: { id: string; email: string | null }[] }>({
+      method: 'GET',
+      path: app('producers/'),
+      session: true,
+    });
+    return results.find(({ email }) => email === `${role}@example.com`)?.id ?? '';
+  };
+
+  it('has one row of each change, with who, what and from where, and no secret in any', async () => {
+    const { body } = await server.call<{ paths: Record<string, Record<string, { operationId: string }>> }>(
+      'GET',
+      'openapi.json',
+      { token: null },
+    );
+    const operations = Object.values(body.paths).flatMap((methods) =>
+      Object.entries(methods).flatMap(([method, { operationId }]) => (method === 'get' ? [] : [operationId])),
+    );
+    const known = [...Object.keys(calls), ...Object.keys(NOT_AUDITED)];
+    expect(operations.filter((operation) => !known.includes(operation))).toEqual([]);
+
+    const rowsOf: Record<string, number> = {};
+    for (const [operation, prepare] of Object.entries(calls)) {
+      const asked = await prepare();
+      const before = await count();
+      const answer = await call<unknown>(asked);
+      rowsOf[operation] = (await count()) - before;
+      if (rowsOf[operation] !== 1) continue; // said of all of them below
+      const [row] = await server.sdk.audit().all(1);
+      expect(row, operation).toMatchObject({ action: operation, address: '127.0.0.1' });
+      expect(row?.actor.name, operation).toBe(asked.session ? 'owner@example.com' : 'bootstrap');
+      for (const [name, value] of Object.entries((answer || {}) as object))
+        if (/secret|token/.test(name) && typeof value === 'string') secrets.push(value);
+    }
+    expect(rowsOf).toEqual(Object.fromEntries(Object.keys(calls).map((operation) => [operation, 1])));
+    const { rows } = await server.app.context.db.query<{ all: string }>(
+      sql`select string_agg(a::text, ' ') as all from audit_log a`,
+    );
+    for (const secret of secrets.filter(Boolean)) expect(rows[0]?.all).not.toContain(secret);
+  });
+
+  it('says what was before and after, and is filtered', async () => {
+    const id = await group();
+    await server.sdk.groups.update(id, { name: 'Renamed' });
+    const results = await server.sdk.audit({ object_type: 'group', object_id: id, action: 'updateGroup' }).all();
+    expect(results).toMatchObject([
+      { object: { type: 'group', id, name: 'G' }, before: { name: 'G' }, after: { name: 'Renamed' } },
+    ]);
+    expect(await server.sdk.audit({ actor: 'nobody@example.com' }).all()).toEqual([]);
+    expect((await server.call('GET', app('audit/?since=yesterday'))).status).toBe(400);
+  });
+
+  it('has no row of what failed', async () => {
+    const before = await count();
+    expect(
+      (await server.call('PATCH', app(`profile-groups/${crypto.randomUUID()}/`), { body: { name: 'x' } })).status,
+    ).toBe(404);
+    expect((await server.call('POST', app('profile-groups/'), { body: { name: '' } })).status).toBe(400);
+    await server.sdk.groups.create({ name: 'Taken', custom_id: 'taken' });
+    expect(
+      (await server.call('POST', app('profile-groups/'), { body: { name: 'x', custom_id: 'taken' } })).status,
+    ).toBe(409);
+    expect(await count()).toBe(before + 1);
+  });
+
+  it('has one row of a change that was sent twice under one key', async () => {
+    const before = await count();
+    for (let n = 0; n < 2; n++)
+      await call({
+        method: 'POST',
+        path: app('profile-groups/'),
+        body: { name: 'Once' },
+        headers: { 'idempotency-key': 'the-same-key-twice' },
+      });
+    expect(await count()).toBe(before + 1);
+  });
+
+  it('has failed sign-ins of known addresses', async () => {
+    const body = { email: 'owner@example.com', password: 'wrong' };
+    expect((await server.call('POST', 'producers/sessions/', { token: null, body })).status).toBeGreaterThanOrEqual(
+      400,
+    );
+    const results = await server.sdk.audit({ action: 'signInFailed' }).all();
+    expect(results).toMatchObject([{ actor: { name: 'owner@example.com' }, object: null }]);
+  });
+
+  it('forgets what it says of a profile that is erased, and whole rows with time', async () => {
+    const id = await profile();
+    await server.sdk.profiles.update(id, { nickname: 'Somebody Else' });
+    await server.sdk.profiles.erase(id);
+    const results = await server.sdk.audit({ object_id: id }).all();
+    expect(results.map(({ action }) => action)).toEqual(['eraseProfile', 'updateProfile', 'createProfile']);
+    expect(JSON.stringify(results)).not.toContain('Somebody');
+    clock.advance(401 * MICROS_PER_DAY);
+    await deleteOldEntries(server.app.context);
+    expect(await count()).toBe(0);
+  });
+
+  it('keeps no secret and no more than a row should hold', () => {
+    expect(redact({ password: 'x', nested: [{ client_secret: 'y' }], has_token: true })).toEqual({
+      password: REDACTED,
+      nested: [{ client_secret: REDACTED }],
+      has_token: true,
+    });
+    expect(redact({ ids: Array.from({ length: 50 }, () => 'id') })).toMatchObject({
+      ids: expect.arrayContaining(['… 30 more']) as unknown,
+    });
+    expect(redact({ text: 'x'.repeat(1_000) })).toEqual({ text: `${'x'.repeat(500)}…` });
+  });
+});
