@@ -284,6 +284,7 @@ describe('the audit log', () => {
 
   it('has no row of what failed', async () => {
     const before = await count();
+    expect((await server.call('DELETE', app(`access-tokens/${crypto.randomUUID()}/`))).status).toBe(404);
     expect(
       (await server.call('PATCH', app(`profile-groups/${crypto.randomUUID()}/`), { body: { name: 'x' } })).status,
     ).toBe(404);
