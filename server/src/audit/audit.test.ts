@@ -34,6 +34,7 @@ const NOT_AUDITED: Record<string, string> = {
   updateOwnProfile: 'by the fan',
   mergeOwnProfile: 'by the fan',
   previewRule: 'changes nothing',
+  previewImport: 'changes nothing',
   verifyGroup: 'changes no membership',
   getInvitation: 'changes nothing',
 };
@@ -189,6 +190,12 @@ describe('the audit log', () => {
       await call({ method: 'POST', path: app('activities/'), body: { activities } });
       return { method: 'DELETE', path: app(`profiles/${one}/activities/a1/`) };
     },
+    createImport: () => ({
+      method: 'POST',
+      path: app('imports/?of=profiles'),
+      body: 'custom_id\nimported-1\n',
+      headers: { 'content-type': 'text/csv' },
+    }),
     registerActivityType: () => ({
       method: 'POST',
       path: app('activity-types/'),
