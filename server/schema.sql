@@ -84,6 +84,26 @@ create table attribute_definitions (
   constraint attribute_definitions_writable_by_check CHECK ((writable_by = ANY (ARRAY['admin'::text, 'profile'::text])))
 );
 
+create table audit_log (
+  id uuid not null,
+  application_id integer not null,
+  at timestamp with time zone not null,
+  actor_kind text not null,
+  actor_id text,
+  actor_name text not null,
+  address text,
+  request_id text,
+  action text not null,
+  object_type text,
+  object_id text,
+  object_name text,
+  details jsonb,
+  constraint audit_log_pkey PRIMARY KEY (id),
+  constraint audit_log_actor_kind_check CHECK ((actor_kind = ANY (ARRAY['producer'::text, 'token'::text, 'command line'::text])))
+);
+create index audit_log_by_object ON audit_log USING btree (application_id, object_type, object_id, at DESC, id DESC);
+create index audit_log_by_time ON audit_log USING btree (application_id, at DESC, id DESC);
+
 create table backfill_touched (
   profile_id uuid not null,
   group_id uuid not null,

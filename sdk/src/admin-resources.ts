@@ -507,6 +507,7 @@ export interface WebhookDelivery {
 export interface DeliveryFilter {
   state?: 'pending' | 'delivered' | 'failed';
   event?: string;
+}
 
 export interface AuditFilter extends PageOptions {
   /** An e-mail address, the name of a token, or the id of either. */

@@ -49,4 +49,29 @@ describe('the leases of a worker', () => {
     expect(second.buckets()).toHaveLength(4);
     await Promise.all([own, second, elsewhere].map((each) => each.release()));
   });
+
+  it('are not given to a worker that is taken for dead in the middle of taking them', async () => {
+    const successor = leases(db, OTHER);
+    let removing: Promise<void> | undefined;
+    /** Between what the worker does and its commit, its successor finds its heartbeat expired. */
+    const slow: Database = {
+      ...db,
+      transaction: (work, options) =>
+        db.transaction(async (tx) => {
+          const result = await work(tx);
+          await db.query(sql`update leases set expires_at = '-infinity' where starts_with(name, 'other/heartbeat:')`);
+          let isDone = false;
+          removing ??= successor.rebalance().finally(() => (isDone = true));
+          const isWaiting = async (): Promise<boolean> =>
+            (await db.query(sql`select from pg_locks where not granted`)).rows.length > 0;
+          while (!isDone && !(await isWaiting()));
+          return result;
+        }, options),
+    };
+    await leases(slow, OTHER).rebalance();
+    await removing;
+    await successor.rebalance();
+    expect(successor.buckets()).toHaveLength(OTHER.buckets);
+    await successor.release();
+  });
 });

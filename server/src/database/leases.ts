@@ -127,7 +127,7 @@ async function removeWorker(tx: Queryable, { prefix }: SharedWork, holder: strin
   );
 }
 
-/** Brings the buckets of this worker to its share of them all, and returns them. */
+/** Brings the buckets of this worker to its share of them all, and returns them; none where it was removed. */
 async function share(
   db: Database,
   { prefix, buckets: all }: SharedWork,
@@ -136,6 +136,9 @@ async function share(
 ): Promise<number[]> {
   const bucket = `${prefix}bucket:`;
   return db.transaction(async (tx) => {
+    // Whoever removes this worker waits, and then frees what it took here; once removed, it takes nothing.
+    const { rows: alive } = await tx.query(sql`select from leases where name = ${`${prefix}worker:${own}`} for share`);
+    if (alive.length === 0) return [];
     const { rows: state } = await tx.query<{ workers: number; buckets: number; mine: number; free: number }>(sql`
       select count(*) filter (where starts_with(name, ${`${prefix}worker:`})) as workers,
         count(*) filter (where starts_with(name, ${bucket})) as buckets,
