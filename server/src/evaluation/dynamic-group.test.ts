@@ -270,6 +270,10 @@ describe('a dynamic group', () => {
     await bench.tick();
     expect(await bench.members(group)).toEqual([]);
 
+    await call('PATCH', own, backstage('true')); // sent back as it stands, it keeps its writer
+    await bench.tick();
+    expect(await bench.members(group)).toEqual([]);
+    await call('PATCH', own, { attributes: [] });
     await call('PATCH', own, backstage('true'));
     await bench.tick();
     expect(await bench.members(group)).toEqual([fan.id]);
