@@ -69,7 +69,7 @@ async function beginEntry(context: Context, request: FastifyRequest): Promise<Au
   return {
     applicationId: application.id,
     actor,
-    address: request.ip,
+    address: request.address,
     requestId: request.id,
     action: (request.routeOptions.schema as { operationId?: string } | undefined)?.operationId ?? request.method,
     object: objectOf(params),
