@@ -226,7 +226,8 @@ export async function changeProfile(
   const catalogue = await context.catalogues.get(application.id);
   const before = await lockProfile(tx, application.id, id);
   requireMatch(ifMatch, before.updated_at);
-  const now = Math.max(context.clock.now(), before.updated_at + 1); // the order of its events
+  const at = context.clock.now(); // evaluation must not be told of an instant that is yet to come
+  const now = Math.max(at, before.updated_at + 1); // the order of its events
   const { read, pairs } = readChange(catalogue, before, fields, writer);
   if (read.customId !== undefined && read.customId !== before.custom_id) {
     // First, so that nothing was changed where it is taken.
@@ -247,7 +248,7 @@ export async function changeProfile(
     applicationId: application.id,
     cause: 'profile',
     changed: changedKeys(before, read, pairs),
-    now,
+    now: at,
   });
   describeChange({
     object: { type: 'profile', id: before.id, name: before.nickname },
