@@ -16,6 +16,9 @@ export const FIRST_INSTANT: Instant = Date.UTC(1900, 0, 1) * 1000;
 /** The first instant after the accepted range, 2201-01-01T00:00:00Z. */
 export const INSTANT_LIMIT: Instant = Date.UTC(2201, 0, 1) * 1000;
 
+/** The start of an instant's day, UTC. */
+export const startOfDay = (instant: Instant): Instant => Math.floor(instant / MICROS_PER_DAY) * MICROS_PER_DAY;
+
 /** As the API writes it: `2025-04-28T12:16:49.670053Z`. */
 export function formatInstant(instant: Instant): string {
   const millis = Math.floor(instant / 1000);

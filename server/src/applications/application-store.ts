@@ -201,3 +201,10 @@ export async function revokeAdminToken(
     update admin_tokens t set revoked_at = ${now} where t.application_id = ${applicationId} and t.id = ${id} and ${LIVE}`);
   return count === 1;
 }
+
+/** Applications by id, from one on. */
+export async function listApplicationIds(db: Queryable, after: number, limit: number): Promise<number[]> {
+  const { rows } = await db.query<{ id: number }>(sql`
+    select id from applications where id > ${after} order by id limit ${limit}`);
+  return rows.map((row) => row.id);
+}

@@ -7,11 +7,12 @@
 // either in the rows that were read or its mark is left; a marked day is read from rows.
 
 import { setTimeout as wait } from 'node:timers/promises';
+import { listApplicationIds } from '../applications/application-store.ts';
 import type { Context } from '../context.ts';
 import { onClient, type Queryable } from '../database/database.ts';
 import { drain } from '../database/drain.ts';
 import { createLease } from '../database/lease.ts';
-import { MICROS_PER_DAY, MICROS_PER_SECOND, type Instant } from '../instant.ts';
+import { MICROS_PER_DAY, MICROS_PER_SECOND, startOfDay, type Instant } from '../instant.ts';
 import { CREATIONS, encodeSheet, PRESENCE } from './sheet.ts';
 import * as store from './sheet-store.ts';
 
@@ -52,8 +53,8 @@ export function createSheetChores(
 
   const doRound = async (isForced: boolean): Promise<void> => {
     if (ended.signal.aborted || (!isForced && !(await lease.hold()))) return;
-    let ids = await store.listApplicationIds(db, last, APPLICATIONS_A_ROUND);
-    if (ids.length === 0 && last > 0) ids = await store.listApplicationIds(db, 0, APPLICATIONS_A_ROUND);
+    let ids = await listApplicationIds(db, last, APPLICATIONS_A_ROUND);
+    if (ids.length === 0 && last > 0) ids = await listApplicationIds(db, 0, APPLICATIONS_A_ROUND);
     last = isForced || ids.length < APPLICATIONS_A_ROUND ? 0 : (ids.at(-1) ?? 0);
     for (const id of ids) {
       if (ended.signal.aborted) return;
@@ -144,5 +145,3 @@ async function readDay(reads: Queryable, applicationId: number, day: Instant): P
     await store.readCreated(reads, applicationId, day, end),
   ];
 }
-
-export const startOfDay = (instant: Instant): Instant => Math.floor(instant / MICROS_PER_DAY) * MICROS_PER_DAY;

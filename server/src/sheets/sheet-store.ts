@@ -1,4 +1,4 @@
-import { join, raw, sql, type Queryable, type Sql } from '../database/database.ts';
+import { join, sql, type Queryable, type Sql } from '../database/database.ts';
 import { packed } from '../database/packed.ts';
 import { formatInstant, MICROS_PER_DAY, type Instant } from '../instant.ts';
 import type { SheetPart } from './sheet.ts';
@@ -181,11 +181,4 @@ export async function findFirstInstant(db: Queryable, applicationId: number): Pr
         select (select a.occurred_at from activities a where a.application_id = ${applicationId} and a.type_id = t.id order by a.occurred_at limit 1) as first
         from activity_types t where t.application_id in (0, ${applicationId})) t)) as first`);
   return rows[0]?.first ?? null;
-}
-
-/** Applications by id, from one on. */
-export async function listApplicationIds(db: Queryable, after: number, limit: number): Promise<number[]> {
-  const { rows } = await db.query<{ id: number }>(sql`
-    select id from applications where id > ${after} order by id limit ${raw(String(limit))}`);
-  return rows.map((row) => row.id);
 }

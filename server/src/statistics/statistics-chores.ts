@@ -5,6 +5,7 @@
 
 import { setTimeout as wait } from 'node:timers/promises';
 import { findTailHorizon } from '../activities/activity-store.ts';
+import { listApplicationIds } from '../applications/application-store.ts';
 import type { Context } from '../context.ts';
 import { createLease } from '../database/lease.ts';
 import { formatInstant, MICROS_PER_DAY, type Instant } from '../instant.ts';
@@ -58,8 +59,8 @@ export function createStatisticsChores(context: Pick<Context, 'db' | 'clock' | '
       watches.clear(); // its holder counts; what was known here grows old
       return;
     }
-    let ids = await store.listApplicationIds(db, last, APPLICATIONS_A_ROUND);
-    if (ids.length === 0 && last > 0) ids = await store.listApplicationIds(db, 0, APPLICATIONS_A_ROUND);
+    let ids = await listApplicationIds(db, last, APPLICATIONS_A_ROUND);
+    if (ids.length === 0 && last > 0) ids = await listApplicationIds(db, 0, APPLICATIONS_A_ROUND);
     last = ids.length < APPLICATIONS_A_ROUND ? 0 : (ids.at(-1) ?? 0);
     const shared = { ...context, watches, endsAt: performance.now() + ROUND_MS };
     for (const id of ids) if (!stopping) await look(shared, id, isForced, () => stopping);

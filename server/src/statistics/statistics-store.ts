@@ -139,13 +139,6 @@ export async function deleteCountsBefore(
   );
 }
 
-/** Applications by id, from one on. */
-export async function listApplicationIds(db: Queryable, after: number, limit: number): Promise<number[]> {
-  const { rows } = await db.query<{ id: number }>(sql`
-    select id from applications where id > ${after} order by id limit ${limit}`);
-  return rows.map((row) => row.id);
-}
-
 export interface GroupTotals {
   static: number;
   dynamic: number;

@@ -4,9 +4,8 @@ import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
 import { onClient, type Queryable } from '../database/database.ts';
 import { ValidationError, type FieldErrors } from '../errors.ts';
-import { formatInstant, MICROS_PER_DAY, parseInstant, type Instant } from '../instant.ts';
+import { formatInstant, MICROS_PER_DAY, parseInstant, startOfDay, type Instant } from '../instant.ts';
 import { readDays, type DaySeen } from '../sheets/presence.ts';
-import { startOfDay } from '../sheets/sheet-chores.ts';
 import { CREATIONS, PRESENCE } from '../sheets/sheet.ts';
 import { findFirstInstant } from '../sheets/sheet-store.ts';
 import {
