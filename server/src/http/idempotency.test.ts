@@ -89,6 +89,23 @@ describe('Idempotency-Key', () => {
     }
   });
 
+  it('answers where a handler sends its answer itself, with its cookies', async () => {
+    const password = 'correct horse battery';
+    const person = { email: 'owner@example.com', name: 'Olga Owner', password };
+    const token = server.app.firstOwnerToken ?? '';
+    const accepted = await post(newKey(), 'producers/invitations/accept/', { token: null, body: { token, ...person } });
+    expect(accepted.status).toBe(201);
+    const key = newKey();
+    const body = { email: person.email, password };
+    const [first, again] = [
+      await post(key, 'producers/sessions/', { token: null, body }),
+      await post(key, 'producers/sessions/', { token: null, body }),
+    ];
+    expect(first.status).toBe(201);
+    expect(again.headers.get('idempotent-replayed')).toBe('true');
+    expect(again.headers.get('set-cookie')).toBe(first.headers.get('set-cookie'));
+  });
+
   it('answers a bulk call the same as without a key, each item by itself', async () => {
     const profiles = [
       { custom_id: 'same-1' },

@@ -104,7 +104,7 @@ async function answerOnce(
       else await release(tx, held);
       return made;
     });
-    return sendAnswer(reply, answer);
+    return sendAnswer(reply, { ...answer, headers: {} }); // they stand on the reply; a cookie would be set twice
   } catch (error) {
     // Best effort: a reservation that stays runs out by itself.
     await release(context.db, held).catch(() => {});
@@ -213,11 +213,14 @@ async function capture(reply: FastifyReply, handle: () => unknown): Promise<Answ
     sent = payload;
     return reply;
   };
+  // A reply is awaited until it is sent, which it is only after this: a handler that returns it would wait for ever.
+  Object.defineProperty(reply, 'then', { value: undefined, configurable: true });
   let result: unknown;
   try {
     result = await handle();
   } finally {
-    Reflect.deleteProperty(reply, 'send'); // the prototype's own comes back
+    Reflect.deleteProperty(reply, 'send'); // the prototype's own come back
+    Reflect.deleteProperty(reply, 'then');
   }
   const payload = result === reply || result === undefined ? sent : result;
   const body =
