@@ -237,7 +237,8 @@ interface Flaw {
   key: string;
 }
 
-function apply(value: unknown, { at, how, by, key: added }: Flaw): unknown {
+function apply(value: unknown, { at, how, by: drawn, key: added }: Flaw): unknown {
+  const by = structuredClone(drawn); // what is drawn again must not hold itself: a later flaw may be put into it
   const places: { holder: Record<string, unknown>; key: string }[] = [];
   const walk = (node: unknown): void => {
     if (typeof node !== 'object' || node === null || isPoolRef(node)) return;
