@@ -4,11 +4,11 @@ import type { Context } from '../context.ts';
 import { PageOf, PageQuery, presentPage, readPage } from '../database/page.ts';
 import { ApiError, notFound, readAll, throwFound, type FieldErrors } from '../errors.ts';
 import { requireElements } from '../http/elements.ts';
-import { SteppedRangeFields, SteppedRangeQuery, readSteppedRange } from '../http/range.ts';
+import { SteppedRangeFields, SteppedRangeQuery, readInstant, readSteppedRange } from '../http/range.ts';
 import { ClientIdParams, ClientProfileParams, NoContent, Timestamp } from '../http/schemas.ts';
 import { LARGE_BODY_LIMIT, type App } from '../http/route.ts';
 import { readUuid } from '../ids.ts';
-import { formatInstant, parseInstant } from '../instant.ts';
+import { formatInstant } from '../instant.ts';
 import { reachToChange } from '../profiles/reach.ts';
 import type { Catalogue } from '../rules/attribute.ts';
 import {
@@ -229,10 +229,7 @@ interface FilterQuery {
 function readFilter(types: Catalogue['types'], query: FilterQuery): store.ActivityFilter {
   const errors: FieldErrors = {};
   const instant = (name: 'since' | 'until'): string | undefined => {
-    const text = query[name];
-    const at = text === undefined ? undefined : parseInstant(String(text));
-    if (text !== undefined && at === undefined)
-      errors[name] = ['This must be an ISO 8601 date and time, such as 2025-04-28T12:16:49Z.'];
+    const at = readInstant({ ...query }, name, errors);
     return at === undefined ? undefined : formatInstant(at);
   };
   const typeId = query.type === undefined ? undefined : types.get(query.type)?.id;

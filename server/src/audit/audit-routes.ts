@@ -1,10 +1,10 @@
 import { Type } from 'typebox';
 import type { Context } from '../context.ts';
 import { PageOf, PageQuery, presentPage, readPage, type Query } from '../database/page.ts';
-import { ValidationError, type FieldErrors } from '../errors.ts';
+import { throwFound, type FieldErrors } from '../errors.ts';
 import type { App } from '../http/route.ts';
+import { readInstant } from '../http/range.ts';
 import { ClientIdParams } from '../http/schemas.ts';
-import { parseInstant, type Instant } from '../instant.ts';
 import { AUDIT_ORDER, pageOfEntries, type AuditFilter } from './audit-store.ts';
 import { AuditResource, presentEntry } from './audit.ts';
 
@@ -53,14 +53,7 @@ function readFilter(query: Query): AuditFilter {
     const value = query[name];
     if (typeof value === 'string') filter[field] = value;
   }
-  const instant = (name: 'since' | 'until'): Instant | undefined => {
-    const value = query[name];
-    if (value === undefined) return undefined;
-    const read = typeof value === 'string' ? parseInstant(value) : undefined;
-    if (read === undefined) errors[name] = ['This must be an ISO 8601 date and time, such as 2025-04-28T12:16:49Z.'];
-    return read;
-  };
-  const [since, until] = [instant('since'), instant('until')];
-  if (Object.keys(errors).length > 0) throw new ValidationError(errors);
+  const [since, until] = [readInstant(query, 'since', errors), readInstant(query, 'until', errors)];
+  throwFound(errors);
   return { ...filter, ...(since !== undefined && { since }), ...(until !== undefined && { until }) };
 }

@@ -1,6 +1,7 @@
 // A range of time in whole hours or days, as the calls that count over time take it.
 
 import { Type } from 'typebox';
+import type { Query } from '../database/page.ts';
 import { ValidationError, type FieldErrors } from '../errors.ts';
 import { MICROS_PER_DAY, MICROS_PER_SECOND, parseInstant, type Instant } from '../instant.ts';
 
@@ -28,7 +29,14 @@ export interface SteppedRange {
   until: Instant;
 }
 
-type Query = Record<string, string | string[] | undefined>;
+/** An instant of a query; what is none is noted under its name. */
+export function readInstant(query: Query, name: string, errors: FieldErrors): Instant | undefined {
+  const value = query[name];
+  if (value === undefined) return undefined;
+  const instant = typeof value === 'string' ? parseInstant(value) : undefined;
+  if (instant === undefined) errors[name] = ['This must be an ISO 8601 date and time, such as 2025-04-28T12:16:49Z.'];
+  return instant;
+}
 
 /** Whole steps, UTC: `since` is taken back to the start of its step. */
 export function readSteppedRange(query: Query, now: Instant): SteppedRange {
@@ -36,15 +44,8 @@ export function readSteppedRange(query: Query, now: Instant): SteppedRange {
   const sentInterval = query['interval'] ?? 'hour';
   const interval = sentInterval === 'day' ? 'day' : 'hour';
   if (sentInterval !== interval) errors['interval'] = ['This must be one of: hour, day.'];
-  const read = (name: string): Instant | undefined => {
-    const value = query[name];
-    if (value === undefined) return undefined;
-    const instant = typeof value === 'string' ? parseInstant(value) : undefined;
-    if (instant === undefined) errors[name] = ['This must be an ISO 8601 date and time, such as 2025-04-28T12:16:49Z.'];
-    return instant;
-  };
   const step = STEP[interval];
-  const [sent, until = now] = [read('since'), read('until')];
+  const [sent, until = now] = [readInstant(query, 'since', errors), readInstant(query, 'until', errors)];
   const since = Math.floor((sent ?? until - (DEFAULT_STEPS[interval] - 1) * step) / step) * step;
   if (errors['interval'] !== undefined) throw new ValidationError(errors);
   if (until <= since) errors['until'] = ['This must be after since.'];

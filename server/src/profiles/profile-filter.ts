@@ -3,7 +3,8 @@
 import { Type } from 'typebox';
 import { ValidationError, type FieldErrors } from '../errors.ts';
 import { readUuid } from '../ids.ts';
-import { formatInstant, parseInstant } from '../instant.ts';
+import { readInstant } from '../http/range.ts';
+import { formatInstant } from '../instant.ts';
 import { MAX_SEARCH } from './search.ts';
 import type { ProfileFilter } from './profile-store.ts';
 
@@ -52,10 +53,7 @@ export const ProfileFilterQuery = {
 export function readProfileFilter(query: Query): ProfileFilter | undefined {
   const errors: FieldErrors = {};
   const instant = (name: string): string | undefined => {
-    const value = query[name];
-    if (value === undefined) return undefined;
-    const parsed = parseInstant(String(value));
-    if (parsed === undefined) errors[name] = ['This must be an ISO 8601 date and time, such as 2025-04-28T12:16:49Z.'];
+    const parsed = readInstant(query, name, errors);
     return parsed === undefined ? undefined : formatInstant(parsed);
   };
   const filter: ProfileFilter = { attributes: readAttributeFilters(query['attributes'], errors) };

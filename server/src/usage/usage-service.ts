@@ -3,8 +3,10 @@
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
 import { onClient, type Queryable } from '../database/database.ts';
-import { ValidationError, type FieldErrors } from '../errors.ts';
-import { formatInstant, MICROS_PER_DAY, parseInstant, startOfDay, type Instant } from '../instant.ts';
+import type { Query } from '../database/page.ts';
+import { throwFound, ValidationError, type FieldErrors } from '../errors.ts';
+import { readInstant } from '../http/range.ts';
+import { formatInstant, MICROS_PER_DAY, startOfDay, type Instant } from '../instant.ts';
 import { readDays, type DaySeen } from '../sheets/presence.ts';
 import { CREATIONS, PRESENCE } from '../sheets/sheet.ts';
 import { findFirstInstant } from '../sheets/sheet-store.ts';
@@ -34,26 +36,16 @@ export interface UsageRange {
   until: Instant;
 }
 
-type Query = Record<string, string | string[] | undefined>;
-
 const INTERVALS: readonly UsageInterval[] = ['day', 'week', 'month'];
-const ISO = 'This must be an ISO 8601 date and time, such as 2025-04-28T12:16:49Z.';
 
 /** Whole intervals, UTC: `since` is taken back to the start of its own. Nothing is given of the future. */
 export function readUsageRange(query: Query, now: Instant): UsageRange {
   const errors: FieldErrors = {};
   const interval = INTERVALS.find((one) => one === (query['interval'] ?? 'day'));
   if (!interval) throw new ValidationError({ interval: [`This must be one of: ${INTERVALS.join(', ')}.`] });
-  const read = (name: string): Instant | undefined => {
-    const value = query[name];
-    if (value === undefined) return undefined;
-    const instant = typeof value === 'string' ? parseInstant(value) : undefined;
-    if (instant === undefined) errors[name] = [ISO];
-    return instant;
-  };
-  const sent = read('since');
-  const until = Math.min(read('until') ?? Infinity, now + 1); // what is of this very instant counts
-  if (Object.keys(errors).length > 0) throw new ValidationError(errors);
+  const sent = readInstant(query, 'since', errors);
+  const until = Math.min(readInstant(query, 'until', errors) ?? Infinity, now + 1); // what is of this very instant counts
+  throwFound(errors);
   const last = Math.max(dayOf(until - 1), 0);
   const since = sent === undefined ? back(interval, last, DEFAULT_ROWS[interval] - 1) : startIn(interval, dayOf(sent));
   if (instantOf(since) >= until) throw new ValidationError({ until: ['This must be after since.'] });
