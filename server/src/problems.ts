@@ -18,8 +18,8 @@ const MAX_MESSAGE = 5000;
 
 export interface Problems {
   /** Whether there were more than it takes: nothing that is added now is kept. */
-  readonly isFull: boolean;
-  readonly isEmpty: boolean;
+  isFull: () => boolean;
+  isEmpty: () => boolean;
   add: (field: string, message: string) => void;
   has: (field: string) => boolean;
   /** In the order in which the fields were first named. */
@@ -27,18 +27,15 @@ export interface Problems {
 }
 
 export function createProblems(most = MAX_PROBLEMS): Problems {
-  const found = new Map<string, string[]>();
+  let found: Map<string, string[]> | undefined; // made when it is needed: most collectors find nothing
   let count = 0;
   let bytes = RESERVED;
   let isFull = false;
   let hasMore = false;
   return {
-    get isFull() {
-      return isFull;
-    },
-    get isEmpty() {
-      return count === 0 && !hasMore;
-    },
+    // No getters: making those takes longer than a request may.
+    isFull: () => isFull,
+    isEmpty: () => count === 0 && !hasMore,
     add: (name, text) => {
       if (isFull) return;
       if (text === MORE_PROBLEMS) {
@@ -46,6 +43,7 @@ export function createProblems(most = MAX_PROBLEMS): Problems {
         return;
       }
       const [field, message] = [cut(name, MAX_FIELD), cut(text, MAX_MESSAGE)];
+      found ??= new Map();
       const known = found.get(field);
       if (known?.includes(message) === true) return;
       const size = jsonBytes(message) + 1 + (known ? 0 : jsonBytes(field) + 4);
@@ -58,11 +56,11 @@ export function createProblems(most = MAX_PROBLEMS): Problems {
       if (known) known.push(message);
       else found.set(field, [message]);
     },
-    has: (field) => found.has(field),
+    has: (field) => found?.has(field) === true,
     fields() {
       // Not by assignment: a field may be called `__proto__`.
-      const fields: FieldErrors = Object.fromEntries(found);
-      if (hasMore || isFull) fields[BETWEEN_FIELDS] = [...(found.get(BETWEEN_FIELDS) ?? []), MORE_PROBLEMS];
+      const fields: FieldErrors = Object.fromEntries(found ?? []);
+      if (hasMore || isFull) fields[BETWEEN_FIELDS] = [...(found?.get(BETWEEN_FIELDS) ?? []), MORE_PROBLEMS];
       return fields;
     },
   };
@@ -73,7 +71,7 @@ export function capped(errors: FieldErrors): FieldErrors {
   const problems = createProblems();
   for (const [field, messages] of Object.entries(errors)) {
     for (const message of messages) problems.add(field, message);
-    if (problems.isFull) break;
+    if (problems.isFull()) break;
   }
   return problems.fields();
 }

@@ -105,7 +105,7 @@ export async function readItems(items: Elements, options: ReadOptions): Promise<
   const reading: Reading = { ...options, states, result, problems: newProblems(), doubts: newProblems() };
   const pace = createPace();
   for (let index = 0; index < items.length; index++) {
-    if (pace.isDue) await pace.turn();
+    if (pace.isDue()) await pace.turn();
     readItem(reading, items.read(index), index);
   }
   return result;
@@ -145,12 +145,12 @@ function readItem(reading: Reading, { value: item, problems: unsound }: ReadElem
   const occurredAt = readOccurredAt(reading, item['occurred_at'], problems, doubts);
   const sentBy = readSentBy(reading.sender, item['sent_by'], problems);
   const customId = profileId === undefined ? (item['custom_id'] as string) : null; // or there were problems
-  if (!problems.isEmpty || !doubts.isEmpty) {
+  if (!problems.isEmpty() || !doubts.isEmpty()) {
     reading.problems = newProblems();
     reading.doubts = newProblems();
     const shown = typeof id === 'string' && !unsound?.['id'] ? id.slice(0, MAX_ACTIVITY_ID * 2) : null;
     const errors = { ...problems.fields(), ...doubts.fields() };
-    if (!problems.isEmpty) rejected.push({ index, id: shown, errors });
+    if (!problems.isEmpty()) rejected.push({ index, id: shown, errors });
     else {
       const stored = storedId(String(id), sentBy);
       doubtful.push({ index, id: shown, storedId: stored, errors, profileId: profileId ?? null, customId });

@@ -52,7 +52,7 @@ async function withCheck(request: FastifyRequest, part: CheckedPart, found: Fiel
 function explain(findings: FastifySchemaValidationError[], context = 'body'): FieldErrors {
   const problems = createProblems();
   for (const finding of findings) {
-    if (problems.isFull) break;
+    if (problems.isFull()) break;
     const { keyword, params } = finding;
     const inner =
       keyword === 'required'

@@ -79,8 +79,7 @@ async function readJson(request: FastifyRequest, sent: Buffer): Promise<unknown>
     if (body.length > STEP) await setImmediate();
     request.unsound = findUnsound(value);
   }
-  const list = lists.at(-1);
-  if (elements && list) putList(value, body, list, elements);
+  if (elements) putList(value, body, lists, elements);
   return value;
 }
 
@@ -96,7 +95,8 @@ function requireSize({ depth, size, field }: Measured): void {
   if (depth > MAX_DEPTH) throw invalid('non_field_errors', `JSON may be at most ${MAX_DEPTH} levels deep.`);
   const [count, most, what] =
     size.fields > MAX_FIELDS ? [size.fields, MAX_FIELDS, 'named fields'] : [size.values, MAX_VALUES, 'values'];
-  if (count > most) throw invalid(field ?? 'non_field_errors', `JSON may have at most ${most} ${what}; this has more.`);
+  if (count > most)
+    throw invalid(field() ?? 'non_field_errors', `JSON may have at most ${most} ${what}; this has more.`);
 }
 
 /** The text without the elements that are parsed one by one. */
@@ -110,9 +110,12 @@ function textAround(body: Buffer, lists: Measured['lists']): string {
   return text + body.toString('utf8', from);
 }
 
-/** In place of the empty list that stands in its field now, unless something else stood there later. */
-function putList(value: unknown, body: Buffer, list: Measured['lists'][number], limits: ElementLimits): void {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return;
+/** In place of the empty list that stands in its field now. One that another field of its name hides would stay unread. */
+function putList(value: unknown, body: Buffer, lists: Measured['lists'], limits: ElementLimits): void {
+  const [list] = lists;
+  if (!list || typeof value !== 'object' || value === null || Array.isArray(value)) return;
   const fields = value as Record<string, unknown>; // an object has string keys
-  if (Array.isArray(fields[limits.field])) fields[limits.field] = unreadList(body, list, limits);
+  if (lists.length > 1 || !Array.isArray(fields[limits.field]))
+    throw invalid(limits.field, 'This field stands in the body twice.');
+  fields[limits.field] = unreadList(body, list, limits);
 }

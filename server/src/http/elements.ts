@@ -90,12 +90,10 @@ export function requireElements(body: unknown, { field, most }: ElementLimits): 
 const STEP_MS = 10;
 
 /** Lets others have their turn where work on many elements takes long. */
-export function createPace(): { readonly isDue: boolean; turn(): Promise<void> } {
+export function createPace(): { isDue(): boolean; turn(): Promise<void> } {
   let began = performance.now();
   return {
-    get isDue() {
-      return performance.now() - began > STEP_MS;
-    },
+    isDue: () => performance.now() - began > STEP_MS,
     async turn() {
       await setImmediate();
       began = performance.now();

@@ -29,7 +29,7 @@ export interface Measured {
   size: TextSize;
   depth: number;
   /** The field of the outermost object that was being read last. */
-  field: string | undefined;
+  field: () => string | undefined;
   /** A field may stand there twice; the last one counts. */
   lists: MeasuredList[];
 }
@@ -44,7 +44,8 @@ const QUOTE = 0x22;
 const COMMA = 0x2c;
 const COLON = 0x3a;
 const BACKSLASH = 0x5c;
-const isSpace = (byte: number): boolean => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_LIST, CLOSE_LIST] = [0x7b, 0x7d, 0x5b, 0x5d];
+const SPACES = [0x20, 0x0a, 0x0d, 0x09];
 
 /** Undefined of one that is not JSON. */
 function nameOf(quoted: string): string | undefined {
@@ -64,13 +65,18 @@ export function measureJson(text: Buffer, list?: { field: string; most: number }
   /** What is counted into: an element of the list, or all that stands around it. */
   let part = size;
   let elementFrom = 0;
-  let [place, depth, deepest] = [0, 0, 0];
+  let place = 0;
+  let depth = 0;
+  let deepest = 0;
   let isQuoted = false;
-  let quoteFrom = 0;
-  // The string that was read last at the level of the outermost object's fields.
-  let [nameFrom, nameTo] = [0, 0];
-  let name: string | undefined;
+  /** Where the string began that is being read or was read last. */
+  let stringFrom = 0;
+  let stringTo = 0;
+  // The name of the outermost object's field.
+  let nameFrom = 0;
+  let nameTo = 0;
 
+  const field = (): string | undefined => (nameTo === 0 ? undefined : nameOf(text.toString('utf8', nameFrom, nameTo)));
   const begin = (from: number): void => {
     elementFrom = from;
     part = { values: 1, fields: 0 };
@@ -78,64 +84,66 @@ export function measureJson(text: Buffer, list?: { field: string; most: number }
   const end = (to: number): void => {
     if (!current) return;
     // Between the brackets of an empty list there is no element.
-    const isEmpty = current.count === 0 && text[to] !== COMMA && text.subarray(elementFrom, to).every(isSpace);
+    const isEmpty = current.count === 0 && text[to] === CLOSE_LIST && isBlank(text, elementFrom, to);
     if (isEmpty || current.count++ > (list?.most ?? 0)) return;
-    current.elements.push({ ...part, from: elementFrom, to });
+    current.elements.push({ values: part.values, fields: part.fields, from: elementFrom, to });
   };
-  const comma = (at: number): void => {
-    if (depth === 2 && current) {
-      end(at);
-      begin(at + 1);
-    } else part.values++;
-  };
-  const open = (at: number): void => {
-    part.values++;
-    if (++depth > deepest) deepest = depth;
-    if (depth !== 2 || text[at] !== 0x5b || name === undefined || name !== list?.field) return;
+  /** A bracket opened the second level: perhaps that of the list. */
+  const openField = (at: number): void => {
+    if (list === undefined || text[at] !== OPEN_LIST || field() !== list.field) return;
     current = { from: at + 1, to: at + 1, elements: [], count: 0 };
     lists.push(current);
     begin(at + 1);
   };
-  const close = (at: number): void => {
-    if (depth === 2 && current) {
-      end(at);
-      current.to = at;
-      current = undefined;
-      part = size;
-    }
-    depth--;
+  const closeField = (at: number): void => {
+    if (!current) return;
+    end(at);
+    current.to = at;
+    current = undefined;
+    part = size;
   };
-  const unquote = (at: number): void => {
-    if (depth === 1) [nameFrom, nameTo] = [quoteFrom, at];
-  };
-  const colon = (): void => {
-    part.fields++;
-    if (depth === 1) name = nameOf(text.toString('utf8', nameFrom, nameTo));
+  const nextElement = (at: number): void => {
+    end(at);
+    begin(at + 1);
   };
 
-  return {
-    scan(to) {
-      let at = place;
-      let quoted = isQuoted;
-      for (; at < to; at++) {
-        const byte = text[at];
-        if (quoted) {
-          if (byte === BACKSLASH) at++;
-          else if (byte === QUOTE) {
-            quoted = false;
-            unquote(at);
-          }
-        } else if (byte === QUOTE) {
-          quoted = true;
-          quoteFrom = at + 1;
-        } else if (byte === COMMA) comma(at);
-        else if (byte === COLON) colon();
-        else if (byte === 0x7b || byte === 0x5b) open(at);
-        else if (byte === 0x7d || byte === 0x5d) close(at);
+  // Every byte passes through here: what stands deeper than the second level is only counted.
+  const scan = (to: number): void => {
+    let at = place;
+    while (at < to) {
+      if (isQuoted) {
+        while (at < to && text[at] !== QUOTE) at += text[at] === BACKSLASH ? 2 : 1;
+        if (at >= to) break; // the string goes on
+        isQuoted = false;
+        stringTo = at;
+      } else {
+        const byte = text[at] ?? 0;
+        if (byte === QUOTE) {
+          isQuoted = true;
+          stringFrom = at + 1;
+        } else if (byte === COMMA) {
+          if (depth === 2 && current) nextElement(at);
+          else part.values++;
+        } else if (byte === COLON) {
+          part.fields++;
+          if (depth === 1) [nameFrom, nameTo] = [stringFrom, stringTo];
+        } else if (byte === OPEN_OBJECT || byte === OPEN_LIST) {
+          part.values++;
+          if (++depth > deepest) deepest = depth;
+          if (depth === 2) openField(at);
+        } else if (byte === CLOSE_OBJECT || byte === CLOSE_LIST) {
+          if (depth === 2) closeField(at);
+          depth--;
+        }
       }
-      place = at;
-      isQuoted = quoted;
-    },
-    result: () => ({ size, depth: deepest, field: name, lists }),
+      at++;
+    }
+    place = at;
   };
+  return { scan, result: () => ({ size, depth: deepest, field, lists }) };
+}
+
+function isBlank(text: Buffer, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) if (!SPACES.includes(text[at] ?? 0)) return false;
+  return true;
 }

@@ -129,6 +129,15 @@ describe('a large request that is taken stops nobody either', () => {
   });
 });
 
+it('a list that stands in a body twice is refused: one of the two would not be read', async () => {
+  for (const body of ['{"activities": [{]}], "activities": []}', '{"activities": [{}], "activities": 5}']) {
+    const answer = await refused('POST', application('activities/'), body);
+    expect(answer.status).toBe(400);
+  }
+  const twice = await refused('POST', application('activities/'), '{"activities": [{}], "activities": [{}]}');
+  expect(JSON.parse(twice.text)).toEqual({ activities: ['This field stands in the body twice.'] });
+});
+
 describe('names that would reach into prototypes', () => {
   const post = <T>(path: string, body: string, token?: null) =>
     server.call<T>('POST', application(path), {

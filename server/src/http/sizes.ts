@@ -15,7 +15,7 @@ interface SizedSchema {
 export function findTooLong(schema: object, value: unknown): FieldErrors | undefined {
   const problems = createProblems();
   visit(schema as SizedSchema, value, '', problems); // what it does not say is undefined
-  return problems.isEmpty ? undefined : problems.fields();
+  return problems.isEmpty() ? undefined : problems.fields();
 }
 
 function visit(schema: SizedSchema, value: unknown, path: string, problems: Problems): void {

@@ -7,7 +7,10 @@ export const UNSTORABLE = 'NUL characters and lone surrogates are not allowed.';
 const UNSAFE_NAME = 'This name is not allowed.';
 
 /** Whether a JSON text may hold any of it: nearly none does, and then no value need be looked at. */
-export const mayBeUnsound = (text: string): boolean => /\\u00|\\ud[89a-f]|"__proto__"|"constructor"/i.test(text);
+export const mayBeUnsound = (text: string): boolean =>
+  (text.includes('\\u') && /\\u00[0-7]|\\ud[89a-f]/i.test(text)) ||
+  text.includes('"__proto__"') ||
+  text.includes('"constructor"');
 
 /** The paths of what is unsound, `a.b[0]`; of a name that cannot be stored the path of what holds it. */
 export function findUnsound(value: unknown): FieldErrors | undefined {
@@ -20,7 +23,7 @@ export function findUnsound(value: unknown): FieldErrors | undefined {
     if (typeof part === 'string' && isUnstorable(part)) unstorable();
     if (typeof part !== 'object' || part === null) return;
     for (const [name, item] of Object.entries(part)) {
-      if (problems.isFull) return;
+      if (problems.isFull()) return;
       const inner = Array.isArray(part) ? `${path}[${name}]` : path ? `${path}.${name}` : name;
       if (isUnstorable(name)) unstorable();
       else if (isUnsafe(name, item)) problems.add(inner, UNSAFE_NAME);
@@ -28,7 +31,7 @@ export function findUnsound(value: unknown): FieldErrors | undefined {
     }
   };
   visit(value, '');
-  return problems.isEmpty ? undefined : problems.fields();
+  return problems.isEmpty() ? undefined : problems.fields();
 }
 
 const isUnstorable = (text: string): boolean => text.includes('\0') || !text.isWellFormed();

@@ -40,7 +40,7 @@ export async function upsertProfiles(
   const work = async (): Promise<void> => {
     for (let lane = waiting.pop(); lane; lane = waiting.pop()) {
       for (const index of lane) {
-        if (pace.isDue) await pace.turn();
+        if (pace.isDue()) await pace.turn();
         results[index] = await upsert(context, application, items.read(index), index);
       }
     }
@@ -54,7 +54,7 @@ async function readLanes(items: Elements): Promise<number[][]> {
   const lanes = new Map<string, number[]>();
   const pace = createPace();
   for (let index = 0; index < items.length; index++) {
-    if (pace.isDue) await pace.turn();
+    if (pace.isDue()) await pace.turn();
     const key = customIdOf(items.read(index).value) ?? `${index}`;
     const lane = lanes.get(key);
     if (lane) lane.push(index);

@@ -35,7 +35,7 @@ export function parseDefinition(
   const problems = createProblems();
   const definition = isRecord(input) ? readDefinition(input, context, problems.add) : undefined;
   if (!isRecord(input)) problems.add('non_field_errors', 'Must be an object.');
-  return definition && problems.isEmpty ? { ok: true, definition } : { ok: false, errors: problems.fields() };
+  return definition && problems.isEmpty() ? { ok: true, definition } : { ok: false, errors: problems.fields() };
 }
 
 function readDefinition(

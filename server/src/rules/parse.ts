@@ -27,7 +27,7 @@ export function parseRuleTree(input: unknown, context: ParseContext, path = 'rul
   if (leaves > MAX_LEAVES) problems.add(path, `The tree has ${leaves} leaves; at most ${MAX_LEAVES} are allowed.`);
   const walk: Walk = { context, problems, report: problems.add, levels: most, leavesLeft: MAX_LEAVES };
   const tree = parseTree(input, path, 1, walk);
-  return problems.isEmpty && tree ? { ok: true, tree: normalise(tree) } : { ok: false, errors: problems.fields() };
+  return problems.isEmpty() && tree ? { ok: true, tree: normalise(tree) } : { ok: false, errors: problems.fields() };
 }
 
 /** Whether the tree is deeper than one that is sent for the first time may be, by no more than normalising adds. */
@@ -87,7 +87,7 @@ function parseNode(input: Record<string, unknown>, path: string, level: number, 
   const list: unknown[] = Array.isArray(sent) ? sent : [];
   const children: RuleTree[] = [];
   for (const [index, child] of list.entries()) {
-    if (walk.leavesLeft <= 0 || walk.problems.isFull) break;
+    if (walk.leavesLeft <= 0 || walk.problems.isFull()) break;
     const parsed = parseTree(child, `${path}.children[${index}]`, level + 1, walk);
     if (parsed) children.push(parsed);
   }
