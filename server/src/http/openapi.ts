@@ -1,6 +1,7 @@
 // The OpenAPI 3.1 document, made from the schemas that validate and serialise. OpenAPI 3.1 speaks JSON Schema itself, so they
 // are taken as they are; what every operation has in common (credentials, errors, the Idempotency-Key) is added from its
-// config. Made when it is first asked for, and kept.
+// config. Made when it is first asked for, and kept. Not @fastify/swagger: it collects routes and
+// schemas, the smaller part of this file; credentials, errors, examples and schemas named by `$id` would still be written here.
 
 import { readFileSync } from 'node:fs';
 import { STATUS_CODES } from 'node:http';

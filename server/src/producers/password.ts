@@ -2,6 +2,7 @@
 // neither the memory nor the threads of everybody else.
 
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
+import pLimit from 'p-limit';
 import { ApiError } from '../errors.ts';
 
 const COST = { N: 2 ** 15, r: 8, p: 3 };
@@ -9,22 +10,12 @@ const KEY_LENGTH = 32;
 const AT_ONCE = 2;
 const MAX_WAITING = 32;
 
-let running = 0;
-const waiting: (() => void)[] = [];
+const limit = pLimit(AT_ONCE);
 
 async function turn<T>(work: () => Promise<T>): Promise<T> {
-  if (running >= AT_ONCE) {
-    if (waiting.length >= MAX_WAITING)
-      throw new ApiError('throttled', { detail: 'Too many people sign in right now.', retryAfter: 5 });
-    await new Promise<void>((resolve) => waiting.push(resolve));
-  }
-  running++;
-  try {
-    return await work();
-  } finally {
-    running--;
-    waiting.shift()?.();
-  }
+  if (limit.pendingCount >= MAX_WAITING)
+    throw new ApiError('throttled', { detail: 'Too many people sign in right now.', retryAfter: 5 });
+  return limit(work);
 }
 
 function derive(password: string, salt: Buffer, cost: typeof COST): Promise<Buffer> {

@@ -1,5 +1,6 @@
 // A producer's session: a random token in a cookie that no script can read, its hash in the database, and beside it the
-// CSRF token that every unsafe request must carry. Cookies are read and written here and nowhere else.
+// CSRF token that every unsafe request must carry. Cookies are read and written here and nowhere else,
+// in the two functions below: @fastify/cookie would take as many lines to set up, and read the cookies of every request.
 
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Context } from '../context.ts';
