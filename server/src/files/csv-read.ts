@@ -2,7 +2,7 @@
 // and the console. What it leaves open is never guessed: the delimiter is settled once, by the header, and which column is
 // which is settled in columns.ts, by the header too.
 
-import { CsvError, parse, type Parser } from 'csv-parse';
+import { CsvError, parse } from 'csv-parse';
 import { malformed, refused } from './text.ts';
 
 export interface CsvRow {
@@ -162,6 +162,7 @@ async function* readRecords(
 ): AsyncGenerator<CsvRow[]> {
   let line = firstLine;
   let rows: CsvRow[] = [];
+  let began = performance.now();
   const parser = parse({
     bom: false, // readText dropped it
     delimiter,
@@ -177,15 +178,31 @@ async function* readRecords(
     },
   });
   parser.resume();
-  const failed = new Promise<never>((_resolve, reject) => parser.once('error', reject));
-  failed.catch(() => {}); // it is awaited where text is written
+  // Not by a race against one promise of failure: it would keep a reaction of every step, in files of any size.
+  let fail = (error: Error): void => {
+    failure = error;
+  };
+  let failure: Error | undefined;
+  parser.on('error', (error: Error) => fail(error));
+  const step = (work: (done: (error?: Error | null) => void) => void): Promise<void> =>
+    new Promise((resolve, reject) => {
+      fail = reject;
+      if (failure) reject(failure);
+      else work((error) => (error ? reject(error) : resolve()));
+    });
   try {
     for await (const piece of text) {
-      await Promise.race([failed, write(parser, piece)]);
-      yield rows;
-      rows = [];
+      for (const slice of slicesOf(piece)) {
+        if (performance.now() - began > STEP_MS) {
+          await turn();
+          began = performance.now();
+        }
+        await step((done) => parser.write(slice, done));
+        yield rows;
+        rows = [];
+      }
     }
-    await Promise.race([failed, end(parser)]);
+    await step((done) => parser.end(done));
     yield rows;
   } catch (error) {
     if (error instanceof CsvError) throw explain(error, line);
@@ -195,10 +212,22 @@ async function* readRecords(
   }
 }
 
-const write = (parser: Parser, text: string): Promise<void> =>
-  new Promise((resolve, reject) => parser.write(text, (error) => (error ? reject(error) : resolve())));
+/** A piece may hold as many rows as it has characters. */
+const SLICE = 4096;
+const STEP_MS = 10;
 
-const end = (parser: Parser): Promise<void> => new Promise((resolve) => parser.end(() => resolve()));
+/** Others have theirs: reading rows waits for nothing by itself. */
+const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
+
+function* slicesOf(text: string): Generator<string> {
+  for (let from = 0; from < text.length;) {
+    let to = from + SLICE;
+    // The parser takes bytes: half of a pair would be lost.
+    if (/[\ud800-\udbff]/.test(text[to - 1] ?? '')) to++;
+    yield text.slice(from, to);
+    from = to;
+  }
+}
 
 function lineEnds(cells: string[]): number {
   let count = 0;

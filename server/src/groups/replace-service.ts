@@ -1,6 +1,7 @@
 // Replaces the members of a static group by those in a file, in one switch. A file whose ids are not what they seem would
 // empty the group: so one in which none, or fewer than were to be expected, name a profile changes nothing.
 
+import pLimit from 'p-limit';
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
 import { ApiError, conflict, notFound } from '../errors.ts';
@@ -206,17 +207,4 @@ async function untilSwitched(context: Context, plan: SwitchPlan): Promise<Switch
   throw new ApiError('internal_error');
 }
 
-let running = 0;
-const waiting: (() => void)[] = [];
-
-async function inTurn<T>(work: () => Promise<T>): Promise<T> {
-  if (running >= AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve));
-  else running++;
-  try {
-    return await work();
-  } finally {
-    const next = waiting.shift();
-    if (next) next();
-    else running--;
-  }
-}
+const inTurn = pLimit(AT_ONCE);

@@ -25,18 +25,20 @@ async function send(
   path: string,
   body: string | Buffer,
   token: string | null = ADMIN_TOKEN,
+  type = 'application/json',
+  live = false,
 ): Promise<Cost<RawAnswer>> {
   const bytes = Buffer.from(body);
   const head = [
     `${method} /api/v1/${path} HTTP/1.1`,
     'Host: x',
     'Connection: close',
-    'Content-Type: application/json',
+    `Content-Type: ${type}`,
     `Content-Length: ${bytes.length}`,
     ...(token === null ? [] : [`Authorization: Bearer ${token}`]),
   ];
   const request = Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`), bytes]);
-  return costOf(() => sendRaw(server.url, request));
+  return costOf(() => sendRaw(server.url, request), { live });
 }
 
 /** Sends it a few times at most: a collection of garbage that fell into it is no fault of the request. */
@@ -93,6 +95,23 @@ describe('a large request that is refused stops nobody', () => {
     expect(rejected.map(({ index }) => index)).toEqual(items.map((_, index) => index));
     expect(rejected[0]).toMatchObject({ id: 'a-0', errors: { unknown_0: ['This field is not known.'] } });
   });
+});
+
+it('files of very many rows, none of which is good, stop nobody', async () => {
+  const { id } = await server.sdk.groups.create({ name: 'Rows' });
+  const members = application(`profile-groups/${id}/members/`);
+  for (const [type, file] of [
+    ['text/csv', `profile_id\n${'\n'.repeat(MIB / 4)}`],
+    ['text/csv', `profile_id\n${'a\n'.repeat(MIB / 8)}`],
+    ['application/x-ndjson', '""\n'.repeat(MIB / 8)],
+  ] as const) {
+    const { result: answer, stallMs } = await send('PUT', members, file, ADMIN_TOKEN, type);
+    expect(stallMs).toBeLessThan(allowedMs);
+    // Of a stream as it passes: what every row leaves behind is garbage at once, and how much of it waits is not ours to say.
+    const { heapBytes } = await send('PUT', members, file, ADMIN_TOKEN, type, true);
+    expect(heapBytes).toBeLessThan(16 * MIB);
+    expect(answer.status).toBe(409);
+  }
 });
 
 describe('a large request that is taken stops nobody either', () => {

@@ -13,23 +13,28 @@ export interface Cost<T> {
 }
 
 const TICK_MS = 2;
+const LIVE_TICK_MS = 100;
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void; // the flag puts it there
 
-/** `afresh`: without the garbage of what was before, which takes longer than most requests do. */
-export async function costOf<T>(work: () => Promise<T>, { afresh = true } = {}): Promise<Cost<T>> {
+/**
+ * `afresh`: without the garbage of what was before, which takes longer than most requests do. `live`: the heap is what is
+ * still in use at each look, and the stall says nothing, since garbage is collected every time.
+ */
+export async function costOf<T>(work: () => Promise<T>, { afresh = true, live = false } = {}): Promise<Cost<T>> {
   if (afresh) collectGarbage();
   const before = process.memoryUsage().heapUsed;
   const cost = { stallMs: 0, heapBytes: 0 };
   let last = process.cpuUsage();
   const look = (): void => {
+    if (live) collectGarbage();
     const { user, system } = process.cpuUsage(last);
     last = process.cpuUsage();
     cost.stallMs = Math.max(cost.stallMs, (user + system) / 1000);
     cost.heapBytes = Math.max(cost.heapBytes, process.memoryUsage().heapUsed - before);
   };
-  const timer = setInterval(look, TICK_MS);
+  const timer = setInterval(look, live ? LIVE_TICK_MS : TICK_MS);
   try {
     const result = await work();
     look();
