@@ -11,7 +11,7 @@ const ifNeeded = process.argv.includes('--if-needed');
 const parts = [
   {
     name: 'sdk',
-    sources: ['sdk/src', 'sdk/package.json'],
+    sources: ['sdk/src', 'sdk/package.json', 'sdk/build.mjs'],
     output: 'sdk/dist',
     command: ['npm', 'run', '--silent', 'build', '-w', 'sdk'],
   },

@@ -5,7 +5,9 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { VARIABLES } from '../src/config.ts';
 import { createTestDatabase, type TestDatabase } from '../src/testing/database.ts';
 import { BOOTSTRAP, CLI, SECRET_KEY, run } from './server-process.ts';
 
@@ -31,6 +33,18 @@ describe('the command line', () => {
     expect(code).toBe(0);
     for (const command of ['start', 'migrate', 'app', 'token', 'demo', 'import', 'backup', 'restore'])
       expect(stdout).toContain(command);
+  });
+
+  it('lists every variable in its help, without colours where no terminal reads it', async () => {
+    for (const args of [['--help'], ['start', '--help']]) {
+      const { stdout } = await run([CLI, ...args], env);
+      for (const name of Object.keys(VARIABLES)) expect(stdout).toMatch(new RegExp(`^ {2}${name} `, 'm'));
+      expect(stripVTControlCharacters(stdout)).toBe(stdout);
+      expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
+    }
+    const { stdout: ofUsage } = await run([CLI, 'usage', '--help'], env);
+    expect(ofUsage).toContain('--interval');
+    expect(ofUsage).not.toContain('DATABASE_URL');
   });
 
   it('refuses what it does not know instead of passing it over', async () => {

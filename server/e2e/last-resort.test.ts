@@ -1,4 +1,4 @@
-// What nobody caught, in a real process: it says so, answers what is in flight, stops in order and ends with 1.
+// An uncaught error, in a real process: it says so, answers what is in flight, stops in order and ends with 1.
 
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -341,6 +341,12 @@ describe('a server on its own, with nothing but a folder', () => {
       const headers = { authorization: `Bearer ${credentials['admin token']}` };
       const made = await json<{ id: string }>(await fetch(`${first.url}${path}profile/`, { method: 'POST', headers }));
       expect(first.output()).not.toContain(credentials['admin token']);
+      // It ends with where to go next, by file, since no terminal shows the link.
+      await eventually(
+        async () => first.output(),
+        (output) => output.includes(`  console  ${first.url}/\n`),
+      );
+      expect(first.output()).toContain(`open the link in ${join(dataDir, 'first-owner.txt')} and create your account`);
       first.kill('SIGTERM');
       expect(await first.exit).toBe(0);
 

@@ -1,7 +1,7 @@
 // The composition root: from a configuration to a running server. Everything is made here and handed on; nothing below
 // reads the environment or reaches for a global.
 
-import { pino, type Logger } from 'pino';
+import type { Logger } from 'pino';
 import { activityRoutes } from './activities/activity-routes.ts';
 import { activityTypeRoutes } from './activities/activity-type-routes.ts';
 import { applicationRoutes } from './applications/application-routes.ts';
@@ -17,6 +17,7 @@ import { auditRoutes } from './audit/audit-routes.ts';
 import { bootstrap, type FirstStart } from './bootstrap.ts';
 import { systemClock, type Clock, type SystemClock } from './clock.ts';
 import { foldRows } from './fold-rows.ts';
+import { createLog } from './log.ts';
 import type { Config } from './config.ts';
 import type { Context } from './context.ts';
 import { authenticate } from './authenticate.ts';
@@ -300,24 +301,4 @@ async function keepClock(clock: Clock, db: Context['db']): Promise<() => void> {
   const timer = setInterval(() => void system.synchronise(db).catch(() => {}), CLOCK_INTERVAL_MS);
   timer.unref();
   return () => clearInterval(timer);
-}
-
-/** JSON lines on stderr, so that stdout holds only what a person or a script reads. Secrets never reach it. */
-export function createLog(level: string): Logger {
-  return pino(
-    {
-      level,
-      base: null,
-      redact: [
-        '*.authorization',
-        '*.headers.authorization',
-        '*.cookie',
-        '*.headers.cookie',
-        'password',
-        '*.password',
-        '*.token',
-      ],
-    },
-    pino.destination({ dest: 2, sync: true }), // what is said last must not be lost
-  );
 }

@@ -10,6 +10,7 @@ import { migrateCommand } from './commands/migrate.ts';
 import { tokenCommand } from './commands/token.ts';
 import { usageCommand } from './commands/usage.ts';
 import { demoCommand } from './demo/command.ts';
+import { plainInPipes, showHelp } from './help.ts';
 import { explain, main } from './main.ts';
 
 const start = defineCommand({
@@ -35,7 +36,8 @@ const grandstand = defineCommand({
 
 const rawArgs = process.argv.slice(2);
 const asksForHelp = rawArgs.length === 0 || rawArgs.includes('--help') || rawArgs.includes('-h');
-if (asksForHelp) await runMain(grandstand, { rawArgs: rawArgs.length === 0 ? ['--help'] : rawArgs });
+if (asksForHelp)
+  await runMain(grandstand, { rawArgs: rawArgs.length === 0 ? ['--help'] : rawArgs, showUsage: showHelp });
 else if (rawArgs[0] === '--version') process.stdout.write(`${version()}\n`);
 else {
   try {
@@ -43,9 +45,10 @@ else {
     await runCommand(grandstand, { rawArgs });
   } catch (error) {
     const isUsage = error instanceof UsageError || (error instanceof Error && error.name === 'CLIError');
-    process.stderr.write(
-      `${isUsage ? `${error.message.replace(/\.$/, '')}. \`grandstand --help\` lists the commands.` : explain(error)}\n`,
-    );
+    const text = isUsage
+      ? `${error.message.replace(/\.$/, '')}. \`grandstand --help\` lists the commands.`
+      : explain(error);
+    process.stderr.write(`${plainInPipes(text, process.stderr)}\n`);
     process.exitCode = 1;
   }
 }

@@ -4,12 +4,13 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Logger } from 'pino';
-import { createApp, createLog, type GrandstandApp } from './app.ts';
+import { createApp, type GrandstandApp } from './app.ts';
 import { ConfigError, VARIABLES, readConfig, type Config } from './config.ts';
 import { makeFolders } from './database/make-folders.ts';
 import { MigrationError } from './database/migrate.ts';
 import { EmbeddedError } from './database/embedded.ts';
 import { FIRST_OWNER_FILE, readFirstOwnerToken } from './first-owner.ts';
+import { createLog } from './log.ts';
 
 export async function main({ demo = false } = {}): Promise<void> {
   let app: GrandstandApp | undefined;
@@ -24,7 +25,8 @@ export async function main({ demo = false } = {}): Promise<void> {
     const address = await listen(app, config);
     process.stdout.write(`listening on ${address}\n`);
     await announce(app, config, address);
-    if (demo) await fillDemo(app);
+    if (demo) process.stdout.write(`${await fillDemo(app)}\n`);
+    process.stdout.write(nextStep(app, config, address));
   } catch (error) {
     process.stderr.write(`${explain(error)}\n`);
     process.exitCode = 1;
@@ -91,7 +93,7 @@ function stopWhenTold(close: () => Promise<void>, log: () => Logger): Stopper {
   process.on('SIGINT', onSignal);
   // Also of promises: Node turns an unhandled rejection into this.
   process.on('uncaughtException', (error) => {
-    log().fatal({ err: error }, 'nobody caught this error: the process stops');
+    log().fatal({ err: error }, 'uncaught error: the process stops');
     if (process.exitCode === undefined) setTimeout(() => process.exit(1), LAST_RESORT_MS).unref();
     process.exitCode = 1;
     if (asked) return;
@@ -163,14 +165,26 @@ async function show(
   process.stdout.write(`${what} in ${file}\n`);
 }
 
-async function fillDemo(app: GrandstandApp): Promise<void> {
+/** What a reader who has just started it does now. */
+function nextStep(app: GrandstandApp, config: Config, address: string): string {
+  if (config.role === 'worker') return '';
+  const origin = config.publicUrl ?? address;
+  const link = process.stdout.isTTY ? 'the link above' : `the link in ${join(config.dataDir, FIRST_OWNER_FILE)}`;
+  const next = app.firstOwnerToken === undefined ? 'sign in there' : `open ${link} and create your account`;
+  return `\n  console  ${origin}/\n  next     ${next}\n  API      ${origin}/docs\n\n`;
+}
+
+/** Says what is there now. */
+async function fillDemo(app: GrandstandApp): Promise<string> {
   const [{ runDemo }, { plainProgress }, { findApplication }] = await Promise.all([
     import('./demo/demo.ts'),
     import('./progress.ts'),
     import('./commands/find-application.ts'),
   ]);
   const application = await findApplication(app.context, undefined);
-  await runDemo(app.context, application, { profiles: 1000, activities: 20_000, seed: 1 }, plainProgress());
+  const options = { profiles: 1000, activities: 20_000, seed: 1 };
+  await runDemo(app.context, application, options, plainProgress());
+  return `The demo season is in the application “${application.name}” (${application.client_id}).`;
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) await main();

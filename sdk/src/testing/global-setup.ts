@@ -14,7 +14,7 @@ function newest(path: string): number {
 }
 
 export default function setup(): void {
-  const sources = ['src', 'package.json', 'tsdown.config.ts'].map((name) => newest(join(root, name)));
+  const sources = ['src', 'package.json', 'build.mjs'].map((name) => newest(join(root, name)));
   if (newest(join(root, 'dist')) < Math.max(...sources)) {
     execFileSync('npm', ['run', '--silent', 'build'], {
       cwd: root,

@@ -40,7 +40,13 @@ export const demoCommand = defineCommand({
       }
       await runDemo(app.context, application, { ...options, ...(end !== undefined && { end }) }, progress);
       if (isAlone) await app.worker.tick(); // no server is there to fill the groups
-      progress.note(`The season is in ${application.client_id}.`);
+      progress.note(`The season is in the application “${application.name}” (${application.client_id}).`);
+      const { publicUrl, host, port } = app.context.config;
+      progress.note(
+        isAlone
+          ? 'Next: start the server, `grandstand start`, and open the console at the address that it prints.'
+          : `Next: open the console, ${publicUrl ?? `http://${host}:${port}`}/.`,
+      );
     } finally {
       await app.close();
     }

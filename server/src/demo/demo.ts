@@ -75,7 +75,7 @@ async function makeFans(
   };
   await Promise.all(Array.from({ length: PROFILES_AT_ONCE }, work));
   step.end(
-    `${made.toLocaleString('en')} fans made${made < count ? `, ${(count - made).toLocaleString('en')} were there already` : ''}`,
+    `${made.toLocaleString('en')} fans created${made < count ? `, ${(count - made).toLocaleString('en')} were there already` : ''}`,
   );
   return made;
 }
@@ -148,6 +148,6 @@ async function makeGroups(
     }
     step.advance(1);
   }
-  step.end(`${made} groups made`);
+  step.end(`${made} groups created`);
   return made;
 }

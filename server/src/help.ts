@@ -1,0 +1,39 @@
+// What `--help` shows: the command, and the variables that every command reads. In colours on a terminal, without them
+// in a pipe.
+
+import { stripVTControlCharacters } from 'node:util';
+import { renderUsage, type ArgsDef, type CommandDef } from 'citty';
+import { VARIABLES } from './config.ts';
+
+const WIDTH = 100;
+
+export async function showHelp<T extends ArgsDef>(command: CommandDef<T>, parent?: CommandDef<T>): Promise<void> {
+  const usage = await renderUsage(command, parent);
+  const { name } = (command as { meta?: { name?: string } }).meta ?? {}; // ours are no functions
+  const isAboutServer = name === 'grandstand' || name === 'start';
+  process.stdout.write(plainInPipes(`${usage}\n${isAboutServer ? `\n${variables()}` : ''}`, process.stdout));
+}
+
+/** The text as this stream shows it. */
+export const plainInPipes = (text: string, stream: NodeJS.WriteStream): string =>
+  stream.isTTY && stream.hasColors() ? text : stripVTControlCharacters(text).replace(/ +$/gm, '');
+
+function variables(): string {
+  const names = Object.keys(VARIABLES) as (keyof typeof VARIABLES)[]; // its own keys
+  const indent = Math.max(...names.map((name) => name.length)) + 4;
+  const lines = names.map((name) => {
+    const [first = '', ...rest] = wrap(VARIABLES[name].replaceAll('`', ''), WIDTH - indent);
+    return [`  ${name.padEnd(indent - 2)}${first}`, ...rest.map((line) => ' '.repeat(indent) + line)].join('\n');
+  });
+  return `VARIABLES, read from the environment by every command\n\n${lines.join('\n')}\n`;
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + word.length < width) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
