@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { inject } from 'vitest';
+import { copyDatabase, createCitusDatabase } from './citus.ts';
 
 export interface TestDatabase {
   /** Through the pooler where there is one. */
@@ -29,7 +30,11 @@ export async function createTestDatabase({ empty = false, locale }: TestDatabase
   const template = inject('databaseTemplate');
   const name = `${template}_${randomBytes(6).toString('hex')}`;
   const how = locale === undefined ? '' : ` encoding 'UTF8' ${locale}`;
-  await execute(server, `create database ${name} template ${empty ? 'template0' : template}${how}`);
+  const workers = inject('citusWorkers');
+  const nodes = [server, ...workers];
+  if (empty && workers.length > 0) await createCitusDatabase(server, workers, name);
+  else if (workers.length > 0) await copyDatabase(nodes, name, template);
+  else await execute(server, `create database ${name} template ${empty ? 'template0' : template}${how}`);
   const url = new URL(inject('poolerUrl') || server);
   url.pathname = `/${name}`;
   const direct = new URL(server);
@@ -40,7 +45,9 @@ export async function createTestDatabase({ empty = false, locale }: TestDatabase
     directUrl: direct.href,
     isPooled,
     isDistributed: inject('isDistributed'),
-    drop: () => drop(server, name),
+    async drop() {
+      for (const node of nodes) await drop(node, name);
+    },
   };
 }
 

@@ -7,6 +7,7 @@ import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { startEmbedded } from '../database/embedded.ts';
 import { migrate } from '../database/migrate.ts';
+import { citusWorkers, closeForCopies, createCitusDatabase } from './citus.ts';
 import { startPgBouncer } from './pgbouncer.ts';
 import { scratchRoot } from './scratch.ts';
 
@@ -20,20 +21,23 @@ declare module 'vitest' {
     /** What stands before the databases of tests, with TEST_POOLER=pgbouncer: any database by its name. Else empty. */
     poolerUrl: string;
     isDistributed: boolean;
+    /** The workers of a Citus cluster. */
+    citusWorkers: string[];
   }
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const server = await startServer();
   const template = `grandstand_template_${process.pid}`;
+  const workers = citusWorkers(server.url, process.env['TEST_CITUS_WORKERS']);
+  await dropOurs([server.url, ...workers], template);
   let problem = '';
   let isDistributed = false;
   try {
-    await withClient(server.url, async (client) => {
-      await client.query(`drop database if exists ${template} with (force)`);
-      await client.query(`create database ${template}`);
-    });
+    if (workers.length > 0) await createCitusDatabase(server.url, workers, template);
+    else await withClient(server.url, (client) => client.query(`create database ${template}`));
     ({ isDistributed } = await migrate(databaseNamed(server.url, template)));
+    if (workers.length > 0) await closeForCopies(server.url, workers, template);
   } catch (error) {
     problem = error instanceof Error ? (error.stack ?? error.message) : String(error);
   }
@@ -41,22 +45,24 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('databaseTemplate', template);
   project.provide('databaseProblem', problem);
   project.provide('isDistributed', isDistributed);
+  project.provide('citusWorkers', workers);
   const pooler = process.env['TEST_POOLER'] === 'pgbouncer' ? await startPgBouncer(server.url) : undefined;
   project.provide('poolerUrl', pooler?.through(server.url) ?? '');
   return async () => {
     await pooler?.stop();
-    await server.stop(template);
+    await dropOurs([server.url, ...workers], template);
+    await server.stop();
   };
 }
 
 interface TestServer {
   url: string;
-  stop(template: string): Promise<void>;
+  stop(): Promise<void>;
 }
 
 async function startServer(): Promise<TestServer> {
   const given = process.env['TEST_DATABASE_URL'];
-  if (given) return { url: given, stop: (template) => dropOurs(given, template) };
+  if (given) return { url: given, stop: async () => {} };
   const folder = await mkdtemp(join(scratchRoot(), 'grandstand-test-'));
   const embedded = await startEmbedded({
     dataDir: folder,
@@ -71,15 +77,16 @@ async function startServer(): Promise<TestServer> {
   };
 }
 
-/** On a server that stays, the databases of this run go, also those whose tests died. */
-async function dropOurs(url: string, template: string): Promise<void> {
-  await withClient(url, async (client) => {
-    const { rows } = await client.query<{ datname: string }>(
-      'select datname from pg_database where datname = $1 or starts_with(datname, $2)',
-      [template, `${template}_`],
-    );
-    for (const { datname } of rows) await client.query(`drop database if exists ${datname} with (force)`);
-  });
+/** On servers that stay, the databases of this run go, also those whose tests died. */
+async function dropOurs(nodes: string[], template: string): Promise<void> {
+  for (const node of nodes)
+    await withClient(node, async (client) => {
+      const { rows } = await client.query<{ datname: string }>(
+        'select datname from pg_database where datname = $1 or starts_with(datname, $2)',
+        [template, `${template}_`],
+      );
+      for (const { datname } of rows) await client.query(`drop database if exists ${datname} with (force)`);
+    });
 }
 
 function databaseNamed(url: string, name: string): string {
