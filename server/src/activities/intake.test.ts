@@ -7,6 +7,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sql } from '../database/database.ts';
 import { formatInstant, MICROS_PER_DAY, MICROS_PER_SECOND } from '../instant.ts';
+import { countWaiting } from '../testing/waiting.ts';
 import { CLIENT_ID, startTestServer, testClock, type TestClock, type TestServer } from '../testing/server.ts';
 import { totalsAndNaive } from './naive-totals.ts';
 
@@ -527,13 +528,7 @@ describe('intake', () => {
     const erasing = server.sdk.profiles.erase(fan.id).then(() => {
       erased = true;
     });
-    const isWaiting = async (): Promise<boolean> => {
-      const { rows } = await db.query(
-        sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
-      );
-      return rows.length > 0;
-    };
-    while (!erased && !(await isWaiting()));
+    while (!erased && (await countWaiting(db)) === 0);
     release();
     await intake;
     await erasing;

@@ -5,6 +5,7 @@ import { sql, type Queryable } from '../database/database.ts';
 import { eraseProfile } from '../profiles/profile-service.ts';
 import { CLIENT_ID, startTestServer, type TestServer } from '../testing/server.ts';
 import { addProfiles } from '../testing/profiles.ts';
+import { untilWaiting } from '../testing/waiting.ts';
 import { changeMembership } from './membership.ts';
 import { enterGroup } from './membership-many.ts';
 
@@ -33,16 +34,6 @@ describe('erasing a profile', () => {
     const application = await server.app.context.applications.get(CLIENT_ID);
     await eraseProfile(server.app.context, application, profile);
   };
-  /** Until so many wait for a lock. */
-  const untilWaiting = async (count: number): Promise<void> => {
-    for (let waiting = 0; waiting < count;) {
-      const { rows } = await db().query(
-        sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
-      );
-      waiting = rows.length;
-    }
-  };
-
   /** Begins the work when the erasing of a profile has its lock and is not committed; returns once both have ended. */
   const whileErasing = async (work: (profile: string) => Promise<unknown>): Promise<string> => {
     const [profile = ''] = await addProfiles(server, 1);
@@ -53,9 +44,9 @@ describe('erasing a profile', () => {
       // Erasing stops at the head of the group that it takes the profile out of.
       await tx.query(sql`select from group_heads where group_id = ${group} for update`);
       running = [erase(profile)];
-      await untilWaiting(1);
+      await untilWaiting(db(), 1);
       running.push(work(profile));
-      await untilWaiting(2);
+      await untilWaiting(db(), 2);
     });
     await Promise.all(running);
     return profile;
@@ -88,7 +79,7 @@ describe('erasing a profile', () => {
       await db().transaction(async (tx) => {
         await enter(tx, group, profile);
         erasing = erase(profile);
-        await untilWaiting(1);
+        await untilWaiting(db(), 1);
       });
       await erasing;
       expect([await count(group), await rowsOf(profile)]).toEqual([0, 0]);

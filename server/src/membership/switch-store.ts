@@ -15,10 +15,13 @@ import { packed } from '../database/packed.ts';
 const pairs = (groupId: string, ids: string[]): Sql =>
   sql`unnest(${ids}::uuid[], ${ids.map(() => groupId)}::uuid[]) as i (id, group_id)`;
 
-/** An invisible row may be in the way; a visible one stays as it is. */
-const reviveDead = (epoch: number): Sql => sql`on conflict (profile_id, group_id) do update
+/**
+ * An invisible row may be in the way; a visible one stays as it is. What is inserted is of the next epoch. No parameter may
+ * stand here: a cluster that kept the plan of such an insert loses it (docs/decisions/0010-statements-on-citus.md).
+ */
+const REVIVE_DEAD = sql`on conflict (profile_id, group_id) do update
         set since_epoch = excluded.since_epoch, until_epoch = null, entered_at = excluded.entered_at
-        where members.until_epoch <= ${epoch}`;
+        where members.until_epoch < excluded.since_epoch`;
 
 export interface PreparedCounts {
   entered: number;
@@ -69,7 +72,7 @@ export async function prepareSlice(
     entered as (
       insert into members (profile_id, group_id, application_id, ordinal, since_epoch, until_epoch, entered_at)
       select id, ${groupId}::uuid, ${applicationId}::int, ordinal, ${epoch + 1}::bigint, null, '-infinity' from entering
-      ${optimistic ? empty : reviveDead(epoch)}
+      ${optimistic ? empty : REVIVE_DEAD}
       returning profile_id, ordinal),
     gone as (
       update members m set until_epoch = ${epoch + 1} from leaving l
@@ -244,7 +247,7 @@ export async function insertPending(
     select c.profile_id, ${slice.groupId}::uuid, ${slice.applicationId}::int, c.ordinal, ${slice.epoch + 1}::bigint, null, '-infinity'
     from unnest(${profiles.map((profile) => profile.profileId)}::uuid[], ${profiles.map((profile) => profile.ordinal)}::int[]) as c (profile_id, ordinal)
     order by c.profile_id
-    ${reviveDead(slice.epoch)}
+    ${REVIVE_DEAD}
     returning profile_id`);
   return new Set(rows.map((row) => row.profile_id));
 }

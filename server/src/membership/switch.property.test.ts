@@ -4,7 +4,7 @@
 import fc from 'fast-check';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openDatabase, sql, type Database, type Queryable } from '../database/database.ts';
+import { openDatabase, sql, type Database, type Queryable, type Sql } from '../database/database.ts';
 import { createApplication } from '../applications/application-service.ts';
 import { newId } from '../ids.ts';
 import { formatInstant } from '../instant.ts';
@@ -13,6 +13,7 @@ import { deriveSecrets } from '../secrets.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { insertProfiles } from '../testing/profiles.ts';
 import { chooseSeed, propertyRuns } from '../testing/random.ts';
+import { countWaiting } from '../testing/waiting.ts';
 import { testClock } from '../testing/server.ts';
 import { groupChores } from '../groups/group-chores.ts';
 import { insertHead } from './head.ts';
@@ -229,10 +230,7 @@ async function createWorld(db: Database, applicationId: number, clock: ReturnTyp
       () => (settled = true),
     );
     while (!settled && held) {
-      const { rows } = await db.query(
-        sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
-      );
-      if (rows.length > 0) await release();
+      if ((await countWaiting(db)) > 0) await release();
     }
     return outcome;
   };
@@ -251,6 +249,7 @@ async function createWorld(db: Database, applicationId: number, clock: ReturnTyp
     const kind = enter ? 'add' : 'remove';
     const run = db.transaction(async (tx) => {
       const stopping: Queryable = {
+        isDistributed: tx.isDistributed === true,
         async query(statement) {
           if (/from group_heads where group_id = .* for update/.test(statement.text)) {
             reached();
@@ -470,13 +469,20 @@ async function createWorld(db: Database, applicationId: number, clock: ReturnTyp
     const { rows } = await db.query<{ kind: string }>(sql`select kind from backfills where group_id = ${groupId}`);
     if (rows[0]?.kind === 'rule') return;
     expect(rows).toEqual([]);
-    const left = await db.query<{ dead: number; prepared: number; notes: number; filling: boolean }>(sql`
-      select h.filling,
-        (select count(*) from members m where m.group_id = h.group_id and (m.since_epoch > h.epoch or m.until_epoch is not null)) as dead,
-        (select count(*) from changes c where c.group_id = h.group_id and c.epoch > h.epoch) as prepared,
-        (select count(*) from backfill_touched t where t.group_id = h.group_id) as notes
-      from group_heads h where h.group_id = ${groupId}`);
-    if (!left.rows[0]?.filling) expect(left.rows[0]).toEqual({ filling: false, dead: 0, prepared: 0, notes: 0 });
+    const { rows: heads } = await db.query<{ filling: boolean; epoch: number }>(
+      sql`select filling, epoch from group_heads where group_id = ${groupId}`,
+    );
+    const [head] = heads;
+    if (!head || head.filling) return;
+    const countIn = async (what: Sql): Promise<number | undefined> =>
+      (await db.query<{ count: number }>(sql`select count(*) as count from ${what}`)).rows[0]?.count;
+    expect({
+      dead: await countIn(
+        sql`members where group_id = ${groupId} and (since_epoch > ${head.epoch} or until_epoch is not null)`,
+      ),
+      prepared: await countIn(sql`changes where group_id = ${groupId} and epoch > ${head.epoch}`),
+      notes: await countIn(sql`backfill_touched where group_id = ${groupId}`),
+    }).toEqual({ dead: 0, prepared: 0, notes: 0 });
   };
 
   return { take, check, checkLeftovers };

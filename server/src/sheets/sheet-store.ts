@@ -3,20 +3,29 @@ import { packed } from '../database/packed.ts';
 import { formatInstant, MICROS_PER_DAY, type Instant } from '../instant.ts';
 import type { SheetPart } from './sheet.ts';
 
-/** Profiles and instants whose days changed: as `marked` of another statement, or by itself. */
+/**
+ * Profiles and instants whose days changed: as `marked` of another statement, or by itself. The days are joined before the
+ * insert: one that joins a reference table itself stores nothing on a cluster, without a word.
+ */
 export const markDays = (applicationId: number, changed: Sql): Sql => sql`
     insert into sheet_marks (profile_id, application_id, day)
-    select distinct on (c.day) c.profile_id, ${applicationId}::int, c.day
-    from (select c.profile_id, date_trunc('day', c.at, 'UTC') as day from (${changed}) c) c
-    join sheet_days d on d.application_id = ${applicationId}::int and d.day = c.day`;
+    select c.profile_id, ${applicationId}::int, c.day from (
+      with closed as materialized (
+        select distinct on (c.day) c.profile_id, c.day
+        from (select c.profile_id, date_trunc('day', c.at, 'UTC') as day from (${changed}) c) c
+        join sheet_days d on d.application_id = ${applicationId}::int and d.day = c.day)
+      select profile_id, day from closed) c`;
 
 /** Before a profile's history is deleted or goes to another profile: the days that it was seen on, and the day of its creation. */
 export async function markProfile(tx: Queryable, applicationId: number, profileId: string): Promise<void> {
   await tx.query(
     markDays(
       applicationId,
-      sql`select profile_id, occurred_at as at from activities where profile_id = ${profileId}
-        union all select id as profile_id, created_at as at from profiles where id = ${profileId}`,
+      // Materialized: a cluster joins the days with rows, not with a union.
+      sql`with seen as materialized (
+          select profile_id, occurred_at as at from activities where profile_id = ${profileId}
+          union all select id as profile_id, created_at as at from profiles where id = ${profileId})
+        select profile_id, at from seen`,
     ),
   );
 }
@@ -174,11 +183,15 @@ function readOrdinals(bytes: Buffer | null): Int32Array {
 
 /** When the first activity of an application occurred and when its first profile was made, whichever was first. */
 export async function findFirstInstant(db: Queryable, applicationId: number): Promise<Instant | null> {
+  const { rows: types } = await db.query<{ id: number }>(sql`
+    select id from activity_types where application_id in (0, ${applicationId})`);
+  const made = sql`(select created_at as at from profiles where application_id = ${applicationId} order by created_at, id limit 1)`;
+  // Each type's first by the index, one by one: a cluster refuses a subquery for each.
+  const occurred = types.map(
+    ({ id }) => sql`
+      (select occurred_at as at from activities where application_id = ${applicationId} and type_id = ${id} order by occurred_at limit 1)`,
+  );
   const { rows } = await db.query<{ first: Instant | null }>(sql`
-    select least(
-      (select created_at from profiles where application_id = ${applicationId} order by created_at, id limit 1),
-      (select min(t.first) from (
-        select (select a.occurred_at from activities a where a.application_id = ${applicationId} and a.type_id = t.id order by a.occurred_at limit 1) as first
-        from activity_types t where t.application_id in (0, ${applicationId})) t)) as first`);
+    select min(f.at) as first from (${join([made, ...occurred], ' union all ')}) f`);
   return rows[0]?.first ?? null;
 }

@@ -188,7 +188,7 @@ export async function listFastestGroups(
 ): Promise<GroupMoves[]> {
   const { rows } = await db.query<GroupMoves>(sql`
     select g.id as group_id, g.name, g.membership_type, h.profile_count, sum(s.entered)::bigint as entered, sum(s."left")::bigint as left
-    from groups g join group_heads h on h.group_id = g.id join group_sizes s on s.group_id = g.id
+    from groups g join group_heads h on h.group_id = g.id join group_sizes s on s.group_id = h.group_id
     where g.application_id = ${applicationId} and g.is_active and s.hour >= ${since}::timestamptz
     group by g.id, g.name, g.membership_type, h.profile_count
     having sum(s.entered + s."left") > 0

@@ -132,7 +132,7 @@ describe('activities by minute', () => {
     try {
       const { db } = bench.server.app.context;
       await bench.send(await bench.profile(), 'poll-voted');
-      await db.query(sql`update activities set received_at = clock_timestamp() - interval '5 minutes'`);
+      await db.query(sql`update activities set received_at = ${new Date(Date.now() - 300_000).toISOString()}`);
       await bench.server.app.statisticsChores.run();
       const { rows } = await db.query<{ minute: number; activities: number }>(
         sql`select minute, activities from minute_counts`,

@@ -17,6 +17,7 @@ export function mortal(real: Database, statements: number): Mortal {
     if (--left < 0) throw new Killed('killed');
   };
   const watch = (queryable: Queryable): Queryable => ({
+    isDistributed: real.isDistributed === true,
     async query(statement) {
       live();
       return queryable.query(statement);
