@@ -74,6 +74,7 @@ export function activityRoutes(app: App, context: Context): void {
       config: {
         access: 'any',
         elements: ITEMS,
+        share: 'none',
         audit: { none: 'What fans did is data that comes in, and stands in the activities themselves.' },
       },
       // Only the envelope can be wrong as a whole, and the handler reads it; the schema is for the documentation.

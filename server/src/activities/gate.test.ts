@@ -15,7 +15,7 @@ function gateOver(oldest: () => Waiting | undefined, elapsed = () => performance
   });
   const inside: { name: string; leave(): void }[] = [];
   const come = (name: string, size: number): void =>
-    void gate.enter(size).then((leave) => void inside.push({ name, leave }));
+    void gate.enter('app', size).then((leave) => void inside.push({ name, leave }));
   return { gate, come, rests, inside, names: () => inside.map(({ name }) => name) };
 }
 
@@ -37,15 +37,28 @@ describe('the gate of intake', () => {
     expect(names()).toEqual(['huge']);
   });
 
+  it('lets the batch of another application in beside those of one that rests, and no more of that one meanwhile', async () => {
+    const { gate, inside, come, names } = gateOver(() => ({ seq: 1, queuedAt: NOW - 60_000_000 }));
+    (await gate.enter('other', 1))();
+    await settled();
+    for (const name of ['a', 'b', 'c']) come(name, 500);
+    await settled();
+    expect(names()).toEqual(['a']);
+    inside[0]?.leave(); // and rests
+    const leave = await gate.enter('other', 500);
+    expect(names()).toEqual(['a']);
+    leave();
+  });
+
   it('lets one batch in at a time while evaluation is behind, and small ones beside each other', async () => {
     const { gate, come, names } = gateOver(() => ({ seq: 1, queuedAt: NOW - 300_000 }));
-    (await gate.enter(1))(); // asks how far evaluation is
+    (await gate.enter('app', 1))(); // asks how far evaluation is
     await settled();
     for (const name of ['a', 'b']) come(name, 500);
     await settled();
     expect(names()).toEqual(['a']);
     const small = gateOver(() => ({ seq: 1, queuedAt: NOW - 300_000 }));
-    (await small.gate.enter(1))();
+    (await small.gate.enter('app', 1))();
     await settled();
     for (const name of ['a', 'b', 'c', 'd', 'e']) small.come(name, 1);
     await settled();
@@ -55,7 +68,7 @@ describe('the gate of intake', () => {
   it('leaves room empty for longer the further behind evaluation is, but never for long', async () => {
     const restAfter = async (behindMs: number, size: number): Promise<number> => {
       const { gate, come, inside, rests } = gateOver(() => ({ seq: 1, queuedAt: NOW - behindMs * 1000 }));
-      (await gate.enter(0))();
+      (await gate.enter('app', 0))();
       await settled();
       come('a', size);
       await settled();
@@ -80,11 +93,11 @@ describe('the gate of intake', () => {
         () => ({ seq, queuedAt: NOW - 60_000_000 }),
         () => elapsed,
       );
-      (await gate.enter(0))();
+      (await gate.enter('app', 0))();
       await settled();
       elapsed = 3_500;
       seq = next;
-      (await gate.enter(0))();
+      (await gate.enter('app', 0))();
       await settled();
       for (const name of ['a', 'b', 'c', 'd']) come(name, 500);
       await settled();
@@ -94,9 +107,9 @@ describe('the gate of intake', () => {
 
   it('goes on as ever when the database cannot be asked', async () => {
     const gate = createGate({ findOldest: () => Promise.reject(new Error('away')), now: () => NOW });
-    (await gate.enter(1))();
+    (await gate.enter('app', 1))();
     await settled();
-    const entered = await Promise.all([500, 500, 500, 500].map((size) => gate.enter(size)));
+    const entered = await Promise.all([500, 500, 500, 500].map((size) => gate.enter('app', size)));
     expect(entered).toHaveLength(4);
   });
 });

@@ -4,6 +4,7 @@
 // batches wait, their senders with them, and nothing is refused. Where evaluation does not move at all, waiting for it would
 // help no one, and intake goes on as ever.
 
+import { createGate as createFairGate } from '../database/gate.ts';
 import type { Instant } from '../instant.ts';
 
 export interface Waiting {
@@ -12,8 +13,8 @@ export interface Waiting {
 }
 
 export interface Gate {
-  /** Resolves when a batch of so many activities may be stored; to be told when it is done. */
-  enter(size: number): Promise<() => void>;
+  /** Resolves when a batch of so many activities of an application may be stored; to be told when it is done. */
+  enter(application: string, size: number): Promise<() => void>;
 }
 
 export interface GateOptions {
@@ -28,7 +29,9 @@ export interface GateOptions {
 
 /** More at once only wait for each other's locks and take the processor from those that serve. */
 const AT_ONCE = 4;
-/** Activities that are being stored at once; an empty gate lets a batch of any size in. */
+/** And for an application whose batches find all of that taken by another one's. */
+const SPARE = 1;
+/** Activities of an application that are being stored at once; an empty gate lets a batch of any size in. */
 const ROOM = 2_000;
 const ROOM_WHILE_BEHIND = 500;
 const ASK_EVERY_MS = 100;
@@ -43,41 +46,25 @@ const STALLED_MS = 3_000;
 
 export function createGate(options: GateOptions): Gate {
   const pace = createPace(options);
-  const waiting: { size: number; begin: () => void }[] = [];
-  let inside = 0;
-  let stored = 0;
-
-  const admit = (): void => {
-    const room = pace.behindMs() >= BEHIND_MS ? ROOM_WHILE_BEHIND : ROOM;
-    for (let next = waiting[0]; next; next = waiting[0]) {
-      if (inside >= AT_ONCE || (inside > 0 && stored + next.size > room)) return;
-      waiting.shift();
-      inside++;
-      stored += next.size;
-      next.begin();
-    }
-  };
-  const leave = (size: number): void => {
+  const gate = createFairGate({
+    room: AT_ONCE + SPARE,
+    alone: AT_ONCE,
+    share: AT_ONCE / 2,
+    size: () => (pace.behindMs() >= BEHIND_MS ? ROOM_WHILE_BEHIND : ROOM),
+  });
+  const leave = (size: number, free: () => void): void => {
     pace.ask();
     const restMs = size * REST_MS * Math.min(MOST_STEPS, (pace.behindMs() - FAR_BEHIND_MS) / REST_STEP_MS);
-    const free = (): void => {
-      inside--;
-      stored -= size;
-      admit();
-    };
     if (restMs < 1) return free();
     options.onRest?.(restMs / 1000);
     setTimeout(free, restMs);
   };
 
   return {
-    async enter(size) {
+    async enter(application, size) {
       pace.ask();
-      await new Promise<void>((begin) => {
-        waiting.push({ size, begin });
-        admit();
-      });
-      return () => leave(size);
+      const free = await gate.enter(application, { size });
+      return () => leave(size, free);
     },
   };
 }

@@ -171,7 +171,7 @@ export function createIntake(context: Context): Intake {
     async receive(application, sender, sent) {
       const items = 'read' in sent ? sent : elementsOf(sent);
       // Under an Idempotency-Key a connection is held already: a wait for a place with it could block those inside.
-      const leave = context.db.isTogether() ? () => {} : await enter(items.length);
+      const leave = context.db.isTogether() ? () => {} : await enter(application.client_id, items.length);
       const startedAt = performance.now();
       try {
         const answer = await storeAll(here, application, sender, items);

@@ -42,7 +42,7 @@ export function applicationRoutes(app: App, context: Context): void {
   app.get(
     '/api/v1/applications/:client_id/',
     {
-      config: { access: 'public' },
+      config: { access: 'public', share: 'none' },
       schema: {
         operationId: 'getApplication',
         summary: 'Get an application',

@@ -34,8 +34,8 @@ export interface Database extends Queryable {
   transaction<T>(work: (tx: Queryable) => Promise<T>, options?: TransactionOptions): Promise<T>;
   /** As query, but inside `together` part of its transaction: for single statements that write, and to read what was written. */
   readonly own: Queryable;
-  /** One transaction around work that knows nothing of it (joining.ts). */
-  together<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
+  /** One transaction around work that knows nothing of it (joining.ts), in the share of whom it is of: an application. */
+  together<T>(work: (tx: Queryable) => Promise<T>, of?: string): Promise<T>;
   /**
    * Whether the caller is inside `together`: what it has written is not visible yet. If so, the work given is done as
    * soon as it is committed.
@@ -79,6 +79,9 @@ export interface DatabaseOptions {
   onError?: (error: Error) => void;
 }
 
+/** Long reads at once: those of requests (http/shares.ts), snapshots that are kept for the next, and a backfill. */
+const READERS = 8;
+
 /** Connections that `together` leaves alone. */
 const SPARE = 2;
 
@@ -102,7 +105,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   const listeners: (() => void)[] = [];
   const broke = (): void => listeners.forEach((forget) => forget());
   const pool = new pg.Pool({ ...settings, pipeline: true, max: options.poolSize, idleTimeoutMillis: 60_000 });
-  const streams = new pg.Pool({ ...streaming.settings, max: 4, idleTimeoutMillis: 10_000 });
+  const streams = new pg.Pool({ ...streaming.settings, max: READERS, idleTimeoutMillis: 10_000 });
   // A connection that breaks while it is in use says so to its user; the event beside that must find a listener.
   for (const each of [pool, streams]) each.on('connect', (client) => void client.on('error', () => {}));
   pool.on('error', onError);
@@ -111,7 +114,8 @@ export function openDatabase(options: DatabaseOptions): Database {
   const joining = createJoining();
   const beforeCommit = createBeforeCommit();
   // What does not join takes a second connection. Were all of them held from outside, everybody would wait for each other.
-  const enter = createGate(Math.max(1, options.poolSize - SPARE), connectTimeout);
+  const room = Math.max(1, options.poolSize - SPARE);
+  const gate = createGate({ room, alone: Math.max(1, room - SPARE), patienceMs: connectTimeout });
   let turn = 0;
   const inUse = new Set<pg.PoolClient>();
   pool.on('acquire', (client) => void inUse.add(client));
@@ -178,9 +182,9 @@ export function openDatabase(options: DatabaseOptions): Database {
         joining.current()?.nested((tx) => tx.query<Row>(statement)) ??
         (beforeCommit.isWaiting() ? outermost(source, (tx) => tx.query<Row>(statement)) : query<Row>(statement)),
     },
-    async together(work) {
+    async together(work, of = '') {
       const afterwards: Joined['afterwards'] = [];
-      const leave = await enter();
+      const leave = await gate.enter(of);
       const result = await outermost(source, (tx) => joining.run(tx, afterwards, () => work(tx)), {
         retries: 0,
       }).finally(leave);

@@ -81,6 +81,7 @@ export function evaluationRoutes(app: App, context: Context, previews: Previews)
       config: {
         access: 'admin',
         reads: true,
+        share: 'heavy',
         check: async ({ params, body }) => {
           const application = await context.applications.get((params as { client_id: string }).client_id); // of the path
           await parseRule(context.db, application.id, (body as { rule_tree?: unknown }).rule_tree); // it met the schema
@@ -115,7 +116,7 @@ export function evaluationRoutes(app: App, context: Context, previews: Previews)
   app.post(
     `${GROUP}verify/`,
     {
-      config: { access: 'admin', reads: true, optionalBody: true },
+      config: { access: 'admin', reads: true, share: 'heavy', optionalBody: true },
       schema: {
         operationId: 'verifyGroup',
         summary: 'Verify a dynamic group',

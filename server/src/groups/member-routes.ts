@@ -10,6 +10,7 @@ import { FileQuery, readAskedColumn, readBoolean } from '../files/query.ts';
 import { readIdList } from '../files/id-list.ts';
 import { NoContent, Timestamp, nullable } from '../http/schemas.ts';
 import { LARGE_BODY_LIMIT, LONGEST_UPLOAD_MS, type App } from '../http/route.ts';
+import type { Share } from '../http/shares.ts';
 import { formatInstant } from '../instant.ts';
 import { MAX_SEARCH } from '../profiles/search.ts';
 import { MEMBER_AS_OF_ORDER } from './change-store.ts';
@@ -123,7 +124,7 @@ export function memberRoutes(app: App, context: Context): void {
     {
       bodyLimit: Number.MAX_SAFE_INTEGER,
       handlerTimeout: LONGEST_UPLOAD_MS,
-      config: { access: 'admin', rawBody: true },
+      config: { access: 'admin', rawBody: true, share: 'none' },
       // JSON in particular would be read to its end, and that may be anywhere.
       onRequest: async (request) => void formatOf(request.headers),
       schema: {
@@ -164,7 +165,7 @@ export function memberRoutes(app: App, context: Context): void {
   app.get(
     MEMBERS,
     {
-      config: { access: 'admin', check: readOrder },
+      config: { access: 'admin', check: readOrder, share: shareOfList },
       schema: {
         operationId: 'listMembers',
         summary: 'List members',
@@ -280,6 +281,10 @@ function readTolerance(query: { max_invalid?: string; allow_invalid?: string }):
   );
   return { maxInvalid, allowInvalid };
 }
+
+/** What is not read in the order of an index: folded from the feed, or sorted. */
+const shareOfList = ({ query }: FastifyRequest): Share =>
+  Object.keys(query as object).every((name) => name in PageQuery) ? 'usual' : 'heavy';
 
 /** With the problems of the page, whose cursor can be read only once the order is known. */
 function readOrder(request: FastifyRequest): ReturnType<typeof service.readOrdering> {

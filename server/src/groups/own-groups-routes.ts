@@ -38,7 +38,7 @@ export function ownGroupsRoutes(app: App, context: Context): void {
   app.get(
     '/api/v1/applications/:client_id/profiles/:profile_id/profile-groups/events/',
     {
-      config: { access: 'any' },
+      config: { access: 'any', share: 'none' },
       handlerTimeout: LIFETIME_MS * 2,
       schema: {
         operationId: 'followOwnGroups',

@@ -47,7 +47,7 @@ describe('the places for streams', () => {
     places.take(owner('b'), () => ended.push('b'));
     places.take(owner('c'), () => ended.push('c'));
     expect(ended).toEqual(['a0', 'a1']);
-    // Two of a, one of each other: nobody takes from somebody who would then have less.
+    // Two of a, one of each other: none takes from one that would then have less.
     expect(refusal(() => places.take(owner('b'), () => {}))).toMatch(/full/);
     places.take(owner('d'), () => ended.push('d'));
     expect(ended).toEqual(['a0', 'a1', 'a2']);

@@ -98,12 +98,17 @@ async function answerOnce(
   const kept = await reserve(context, held, hashOf(request));
   if (kept) return sendAnswer(reply.header('idempotent-replayed', 'true'), kept);
   try {
-    const answer = await context.db.together(async (tx) => {
+    const work = async (tx: Queryable): Promise<Answer> => {
       const made = await capture(reply, handle);
       if (made.status < 300) await keep(tx, held, made);
       else await release(tx, held);
       return made;
-    });
+    };
+    // What changes nothing has no effect that could be without its answer: it holds no transaction while it reads.
+    const answer =
+      request.routeOptions.config.reads === true
+        ? await work(context.db)
+        : await context.db.together(work, request.clientId);
     return sendAnswer(reply, { ...answer, headers: {} }); // they stand on the reply; a cookie would be set twice
   } catch (error) {
     // Best effort: a reservation that stays runs out by itself.
@@ -190,7 +195,7 @@ async function reserve(context: Context, held: Held, requestHash: Buffer): Promi
   return JSON.parse(unseal(held.answerKey, row.answer)) as Answer; // keep() wrote it
 }
 
-/** The last statement of the effect's transaction. Fails where another request took the key over meanwhile. */
+/** The last statement of the effect's transaction, if it has one. Fails where another request took the key over meanwhile. */
 async function keep(tx: Queryable, held: Held, answer: Answer): Promise<void> {
   const { count } = await tx.query(sql`
     update idempotency_keys set status = ${answer.status}, answer = ${seal(held.answerKey, JSON.stringify(answer))}

@@ -19,6 +19,7 @@ import { registerIdempotency } from './idempotency.ts';
 import { createLimits } from './limits.ts';
 import { BODY_LIMIT, LONGEST_UPLOAD_MS, type AccessRule, type App, type Caller, type Routes } from './route.ts';
 import { registerSecurityHeaders } from './security-headers.ts';
+import { registerShares } from './shares.ts';
 import { findTooLong } from './sizes.ts';
 import { registerStrictQuery } from './strict-query.ts';
 import { findUnsound } from './unsound.ts';
@@ -84,6 +85,7 @@ export async function createHttp(context: Context, options: HttpOptions): Promis
     maxAge: 86_400,
     strictPreflight: false,
   });
+  registerShares(app, context); // before what makes streams of answers
   await app.register(compress, {
     threshold: 1024,
     encodings: ['gzip', 'deflate', 'identity'],

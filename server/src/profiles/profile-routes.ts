@@ -15,6 +15,7 @@ import {
 } from '../http/schemas.ts';
 import { requireElements } from '../http/elements.ts';
 import { BODY_LIMIT, LARGE_BODY_LIMIT, type App } from '../http/route.ts';
+import type { Share } from '../http/shares.ts';
 import { upsertProfiles } from './bulk.ts';
 import {
   MAX_BULK,
@@ -99,7 +100,7 @@ export function profileRoutes(app: App, context: Context): void {
   app.get(
     '/api/v1/applications/:client_id/profile/',
     {
-      config: { access: 'profile' },
+      config: { access: 'profile', share: 'none' },
       schema: {
         operationId: 'getOwnProfile',
         summary: 'Get the profile of the token',
@@ -153,7 +154,7 @@ export function profileRoutes(app: App, context: Context): void {
     '/api/v1/profiles/:profile_id/',
     {
       serializerCompiler: asPresented,
-      config: { access: 'any' },
+      config: { access: 'any', share: 'none' },
       schema: {
         operationId: 'getProfile',
         summary: 'Get a profile',
@@ -242,7 +243,7 @@ export function profileRoutes(app: App, context: Context): void {
   app.get(
     '/api/v1/profile-by-custom-id/:client_id/:custom_id/',
     {
-      config: { access: 'admin' },
+      config: { access: 'admin', share: 'none' },
       schema: {
         operationId: 'getProfileByCustomId',
         summary: 'Get a profile by custom id',
@@ -254,8 +255,9 @@ export function profileRoutes(app: App, context: Context): void {
     },
     async (request) => {
       const application = await context.applications.get(request.params.client_id);
-      const id = await store.findProfileIdByCustomId(context.db, application.id, request.params.custom_id);
-      const profile = id === undefined ? undefined : await store.findProfile(context.db, application.id, id);
+      const quick = { query: context.db.quick };
+      const id = await store.findProfileIdByCustomId(quick, application.id, request.params.custom_id);
+      const profile = id === undefined ? undefined : await store.findProfile(quick, application.id, id);
       if (!profile) throw notFound();
       return present(request, application, profile);
     },
@@ -309,7 +311,7 @@ export function profileRoutes(app: App, context: Context): void {
   app.get(
     '/api/v1/applications/:client_id/profiles/',
     {
-      config: { access: 'admin', check: readList },
+      config: { access: 'admin', check: readList, share: shareOfList },
       schema: {
         operationId: 'listProfiles',
         summary: 'List profiles',
@@ -334,7 +336,7 @@ export function profileRoutes(app: App, context: Context): void {
   app.get(
     '/api/v1/applications/:client_id/profiles/:profile_id/',
     {
-      config: { access: 'any' },
+      config: { access: 'any', share: 'none' },
       schema: {
         operationId: 'getProfileOfApplication',
         summary: 'Get a profile of an application',
@@ -356,6 +358,11 @@ const readList = (request: FastifyRequest) =>
     () => readPage(request, store.PROFILE_ORDER),
     () => readProfileFilter(request.query as Query),
   );
+
+/** A count under a filter looks at all that may match; a look-up by ids does not. */
+const shareOfList = ({ query }: FastifyRequest): Share =>
+  Object.keys(query as Query).every((name) => NOT_FILTERING.has(name)) ? 'usual' : 'heavy';
+const NOT_FILTERING = new Set([...Object.keys(PageQuery), 'id', 'custom_id']);
 
 const ProfileOrPublic = {
   type: 'object',
