@@ -39,7 +39,7 @@ export interface Intake {
   /** What `receiveIn` would answer; nothing is written. */
   judge(application: Application, items: Elements): Promise<IntakeAnswer>;
   /** Resolves when so many may be stored, at the pace of evaluation; to be told when it is done. */
-  enter(size: number): Promise<() => void>;
+  enter(application: string, size: number): Promise<() => void>;
 }
 
 /** Where a batch goes, and where what it is held against is read. */

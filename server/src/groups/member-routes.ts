@@ -124,7 +124,7 @@ export function memberRoutes(app: App, context: Context): void {
     {
       bodyLimit: Number.MAX_SAFE_INTEGER,
       handlerTimeout: LONGEST_UPLOAD_MS,
-      config: { access: 'admin', rawBody: true, share: 'none' },
+      config: { access: 'admin', rawBody: true },
       // JSON in particular would be read to its end, and that may be anywhere.
       onRequest: async (request) => void formatOf(request.headers),
       schema: {

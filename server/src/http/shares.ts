@@ -17,7 +17,7 @@ export type Share = 'usual' | 'heavy' | 'none';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** What it takes of the application's share of the server. Default: `usual`. */
+    /** What it takes of the application's share of the server. Default: `usual`; `none` where it reads its body itself, as fast as its caller sends. */
     share?: Share | ((request: FastifyRequest) => Share);
   }
   interface FastifyRequest {
@@ -58,7 +58,7 @@ export function registerShares(app: App, { config }: Context): void {
 }
 
 function shareOf(request: FastifyRequest): Share {
-  const { access, share = 'usual' } = request.routeOptions.config;
+  const { access, rawBody, share = rawBody === true ? 'none' : 'usual' } = request.routeOptions.config;
   if (access === undefined) return 'none';
   return typeof share === 'function' ? share(request) : share;
 }

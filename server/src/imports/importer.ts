@@ -138,7 +138,7 @@ async function bringIn(context: Context, intake: Intake, row: Import, piece: sto
   const rows = await openPiece(piece.content);
   const application = await context.applications.getById(row.application_id);
   for (let attempt = 1; ; attempt++) {
-    const leave = row.is_dry_run ? () => {} : await intake.enter(rows.length);
+    const leave = row.is_dry_run ? () => {} : await intake.enter(application.client_id, rows.length);
     try {
       await context.db.transaction(async (tx) => {
         // What a crash may forget, it forgets together: rows and piece. The end of the import is flushed, and all before it.

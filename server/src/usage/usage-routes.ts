@@ -11,7 +11,7 @@ export function usageRoutes(app: App, context: Context): void {
   app.get(
     '/api/v1/applications/:client_id/usage/',
     {
-      config: { access: 'admin' },
+      config: { access: 'admin', share: 'heavy' },
       schema: {
         operationId: 'getUsage',
         summary: 'Count active, new and returning profiles',
@@ -36,7 +36,7 @@ export function usageRoutes(app: App, context: Context): void {
   app.get(
     '/api/v1/applications/:client_id/usage/retention/',
     {
-      config: { access: 'admin' },
+      config: { access: 'admin', share: 'heavy' },
       schema: {
         operationId: 'getRetention',
         summary: 'Follow the profiles of each week',
@@ -52,7 +52,7 @@ export function usageRoutes(app: App, context: Context): void {
   app.get(
     '/api/v1/applications/:client_id/usage/duplicates/',
     {
-      config: { access: 'admin' },
+      config: { access: 'admin', share: 'heavy' },
       schema: {
         operationId: 'getDuplicates',
         summary: 'Find profiles that were made by accident',
