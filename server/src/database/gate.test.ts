@@ -23,7 +23,7 @@ function gateWith(options: GateOptions) {
 
 describe('a gate', () => {
   it('gives all of its room to one who is alone, in the order of arrival', async () => {
-    const { come, leave, keys, inside } = gateWith({ room: 4 });
+    const { come, keys, inside } = gateWith({ room: 4 });
     for (let i = 0; i < 6; i++) come('a');
     await settled();
     expect(keys()).toBe('aaaa');
