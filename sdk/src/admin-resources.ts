@@ -163,6 +163,38 @@ export interface FilePreview {
   rows: string[][];
 }
 
+export type ExportKind = 'profiles' | 'activities' | 'members' | 'changes';
+
+export interface ExportOptions {
+  format?: 'csv' | 'ndjson';
+  /** Of members and changes: of one group. */
+  group?: string;
+  /** Of activities: only of this type. */
+  type?: string;
+  /** Of activities: happened at or after it. */
+  since?: string;
+  /** Of activities: happened before it. */
+  until?: string;
+  /** A line at the end says that it is whole, and how many rows there were. */
+  last_line?: boolean;
+}
+
+/** All that is stored about one profile. */
+export interface ProfileExport {
+  exported_at: string;
+  profile: Profile;
+  access_tokens: { id: string; created_at: string }[];
+  merged_profiles: { id: string; custom_id: string | null; merged_at: string }[];
+  groups: { group_id: string; name: string | null; custom_id: string | null; member_since: string | null }[];
+  group_changes: { group_id: string; sequence: number; change: string; at: string | null; cause: string }[];
+  /** Not for the fan. */
+  pins?: { group_id: string; pin: string; reason: string; expires_at: string | null; created_at: string }[];
+  profile_changes: { event: string; at: string; changed?: string[] }[];
+  /** For the fan: how much is for administrators only. */
+  withheld?: Record<string, number>;
+  activities: StoredActivity[];
+}
+
 /** What may have to be said of a list of ids that is a file. */
 export interface IdFileOptions {
   /** What the ids are. Of JSON strings `profile_id` unless told otherwise; CSV says it by its header. */

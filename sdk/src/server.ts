@@ -20,6 +20,8 @@ import type { OwnProfile, Profile, ProfileGroupMembership } from './resources.ts
 import type * as rules from './rules.ts';
 
 export type { AttributePatch, AttributeValue, AttributeValues } from './attributes.ts';
+import { NetworkError } from './errors.ts';
+
 export * from './errors.ts';
 export { signProfileToken, type ProfileTokenClaims } from './sign.ts';
 export type { ChangesOptions, TailOptions } from './changes.ts';
@@ -60,6 +62,7 @@ export function createAdminClient(options: AdminOptions) {
     accessTokens: tokenCalls(request, root),
     imports: importCalls(request, root),
     webhooks: webhookCalls(request, root),
+    exports: exportCalls(request, root),
   };
 }
 
@@ -355,6 +358,59 @@ function webhookCalls(request: Request, root: string) {
         retries: 0,
       }),
   };
+}
+
+function exportCalls(request: Request, root: string) {
+  const open = (
+    address: string,
+    { signal, ...options }: r.ExportOptions & { signal?: AbortSignal | undefined } = {},
+  ): Promise<ReadableStream<Uint8Array>> =>
+    request('GET', address, {
+      query: query({ format: 'csv' }, options),
+      headers: { accept: '*/*' },
+      // What comes through it may take hours; a connection that breaks fails the one who reads.
+      read: async (response) => response.body,
+      signal,
+    });
+  return {
+    /** Everything of one kind as a file, as it comes: CSV unless `format` says `ndjson`. Reading it fails where it is not whole. */
+    open: (kind: r.ExportKind, options?: r.ExportOptions & { signal?: AbortSignal }) =>
+      open(`${root}exports/${kind}/`, options),
+    /** The members of one group as a file. */
+    openMembers: (group: string, options?: r.ExportOptions & { signal?: AbortSignal }) =>
+      open(`${root}profile-groups/${path(group)}/members/`, options),
+    /** The same, row by row. Throws where it ends early. */
+    rows<T = Record<string, unknown>>(
+      kind: r.ExportKind,
+      options: Omit<r.ExportOptions, 'format' | 'last_line'> & { signal?: AbortSignal } = {},
+    ): AsyncGenerator<T> {
+      return readRows<T>(() => open(`${root}exports/${kind}/`, { ...options, format: 'ndjson', last_line: true }));
+    },
+    /** All that is stored about one profile. */
+    profile: (id: string) => request<r.ProfileExport>('GET', `profiles/${path(id)}/export/`, { timeout: 3_600_000 }),
+  };
+}
+
+async function* readRows<T>(open: () => Promise<ReadableStream<Uint8Array>>): AsyncGenerator<T> {
+  const reader = (await open()).getReader();
+  const decoder = new TextDecoder();
+  let rest = '';
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      rest += decoder.decode(value, { stream: !done });
+      const lines = rest.split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) {
+        const row = JSON.parse(line) as { complete?: boolean };
+        if (row.complete === true) return;
+        yield row as T; // what the server writes
+      }
+      if (done) throw new NetworkError('The export ended early.');
+    }
+  } finally {
+    await reader.cancel().catch(() => {});
+  }
 }
 
 const matching = (updatedAt: string | undefined): { headers?: Record<string, string> } =>

@@ -31,7 +31,7 @@ describe('the command line', () => {
     expect(existsSync(file)).toBe(true);
     const { code, stdout } = await run([file, '--help'], env);
     expect(code).toBe(0);
-    for (const command of ['start', 'migrate', 'app', 'token', 'demo', 'import', 'backup', 'restore'])
+    for (const command of ['start', 'migrate', 'app', 'token', 'demo', 'import', 'export', 'backup', 'restore'])
       expect(stdout).toContain(command);
   });
 
@@ -68,6 +68,21 @@ describe('the command line', () => {
       await writeFile(file, 'user_id,points\nf-1,7\n');
       const unknown = await run([CLI, 'import', file, '--of=members', '--group=custom:none'], env);
       expect([unknown.code, unknown.stderr]).toEqual([1, '--group: There is no group "custom:none".\n']);
+      const out = join(folder, 'out.csv');
+      const exported = await run([CLI, 'export', 'profiles', out], env);
+      expect(exported).toMatchObject({ code: 0, stdout: `2 rows are in ${out}\n` });
+      expect((await readFile(out, 'utf8')).split('\n')[0]).toContain('id,custom_id,nickname');
+      const back = await run([CLI, 'import', out, '--of=profiles'], env);
+      expect(back.stdout).toContain('done: 0 accepted, 2 duplicates, 0 rejected');
+      expect((await run([CLI, 'export', 'profiles', out], env)).stderr).toContain('--force');
+      const lines = await run([CLI, 'export', 'profiles', '-', '--format=ndjson'], env);
+      expect(
+        lines.stdout
+          .trim()
+          .split('\n')
+          .map((line) => (JSON.parse(line) as { custom_id: string }).custom_id)
+          .toSorted(),
+      ).toEqual(['f-1', 'f-2']);
       const asking = await run([CLI, 'import', file, '--of=profiles'], env);
       expect([asking.code, asking.stderr]).toEqual([
         1,

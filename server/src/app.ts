@@ -9,6 +9,7 @@ import { applications } from './applications/application-service.ts';
 import { attributeRoutes } from './attributes/attribute-routes.ts';
 import { createFactBuilder } from './attributes/build-facts.ts';
 import { catalogues } from './attributes/catalogues.ts';
+import { exportRoutes, sendMembersWith } from './exports/export-routes.ts';
 import { createImporter } from './imports/importer.ts';
 import { importRoutes } from './imports/import-routes.ts';
 import { startAuditChores } from './audit/audit-chores.ts';
@@ -212,7 +213,7 @@ async function composeApp(
               profileTokenRoutes,
               mergingRoutes,
               groupRoutes,
-              memberRoutes,
+              (scope) => memberRoutes(scope, context, sendMembersWith(context)),
               changeRoutes,
               eventRoutes,
               (scope) => evaluationRoutes(scope, context, previews),
@@ -228,6 +229,7 @@ async function composeApp(
               (scope) => webhookRoutes(scope, context, { resolve, wake: webhookWorker.wake }),
               (scope) => deliveryRoutes(scope, context, { sender, wake: webhookWorker.wake }),
               auditRoutes,
+              exportRoutes,
             ],
     });
     chores.wake();

@@ -5,6 +5,7 @@ import { defineCommand, runCommand, runMain, type CommandDef } from 'citty';
 import { UsageError, checkArguments } from './arguments.ts';
 import { appCommand } from './commands/app.ts';
 import { backupCommand, restoreCommand } from './commands/backup.ts';
+import { exportCommand } from './commands/export.ts';
 import { importFileCommand } from './commands/import.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { tokenCommand } from './commands/token.ts';
@@ -29,6 +30,7 @@ const grandstand = defineCommand({
     demo: demoCommand,
     usage: usageCommand,
     import: importFileCommand,
+    export: exportCommand,
     backup: backupCommand,
     restore: restoreCommand,
   },

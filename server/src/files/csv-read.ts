@@ -3,6 +3,7 @@
 // which is settled in columns.ts, by the header too.
 
 import { CsvError, parse } from 'csv-parse';
+import { isLastRow } from './last-line.ts';
 import { malformed, refused } from './text.ts';
 
 export interface CsvRow {
@@ -172,7 +173,7 @@ async function* readRecords(
     max_record_size: MAX_RECORD,
     // Taken here rather than from the stream: a promise for each of a million rows costs more than reading them.
     on_record(cells: string[]) {
-      if (cells.length > 1 || cells[0] !== '') rows.push({ line, cells });
+      if ((cells.length > 1 || cells[0] !== '') && !isLastRow(cells)) rows.push({ line, cells });
       line += 1 + lineEnds(cells);
       return null;
     },

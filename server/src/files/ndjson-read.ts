@@ -1,5 +1,6 @@
 // NDJSON: a JSON text a line. Lines are found here; what they hold is for the caller to judge.
 
+import { isLastLine } from './last-line.ts';
 import { malformed } from './text.ts';
 
 export interface Line {
@@ -19,10 +20,10 @@ export async function* readLines(text: AsyncGenerator<string>, maxLength: number
     for (const line of lines) {
       number++;
       if (line.length > maxLength) throw malformed(number, `longer than ${maxLength} characters.`);
-      if (line.trim() !== '') batch.push({ line: number, text: line });
+      if (line.trim() !== '' && !isLastLine(line)) batch.push({ line: number, text: line });
     }
     if (rest.length > maxLength) throw malformed(number + 1, `longer than ${maxLength} characters.`);
     if (batch.length > 0) yield batch;
   }
-  if (rest.trim() !== '') yield [{ line: number + 1, text: rest }];
+  if (rest.trim() !== '' && !isLastLine(rest)) yield [{ line: number + 1, text: rest }];
 }

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { Type, type Static } from 'typebox';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
 import { MAX_LARGE_PAGE_SIZE, PageOf, PageQuery, presentPage, readNumbers, readPage } from '../database/page.ts';
 import { shownActor } from '../credential.ts';
@@ -14,7 +15,9 @@ import type { Share } from '../http/shares.ts';
 import { formatInstant } from '../instant.ts';
 import { MAX_SEARCH } from '../profiles/search.ts';
 import { MEMBER_AS_OF_ORDER } from './change-store.ts';
+import type { Group } from './group.ts';
 import { GroupParams } from './group-routes.ts';
+import { getGroup } from './group-service.ts';
 import { MAX_INVALID, replaceMembers, type Tolerance } from './replace-service.ts';
 import * as service from './member-service.ts';
 import { MEMBER_ORDERS } from './member-store.ts';
@@ -69,7 +72,14 @@ const ReplacedResource = Type.Object({
   invalid_ids: Type.Array(Type.String(), { description: 'The first 1000.' }),
 });
 
-export function memberRoutes(app: App, context: Context): void {
+/** Answers with all members of a group as a file, where the caller asks for one by Accept or `?format=`; false where not. */
+export type SendMembers = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  find: () => Promise<{ application: Application; group: Group }>,
+) => Promise<boolean>;
+
+export function memberRoutes(app: App, context: Context, sendMembers: SendMembers): void {
   app.post(
     MEMBERS,
     {
@@ -170,12 +180,15 @@ export function memberRoutes(app: App, context: Context): void {
         operationId: 'listMembers',
         summary: 'List members',
         description:
-          'Newest entry first unless told otherwise. With `as_of`, the members at that instant, newest entry first.',
+          'Newest entry first unless told otherwise. With `as_of`, the members at that instant, newest entry first. With `Accept: text/csv` or ' +
+          '`application/x-ndjson`, or `format`, all members of now as a file, streamed, as an export has them.',
         tags,
         params: GroupParams,
         querystring: Type.Object({
           ...PageQuery,
           as_of: Type.Optional(Type.String({ description: 'An instant of the past.' })),
+          format: Type.Optional(Type.String({ description: '`csv` or `ndjson`: all members as a file.' })),
+          last_line: Type.Optional(Type.String({ description: 'Of a file, as of exports.' })),
           nickname: Type.Optional(
             Type.String({
               description: `Of a group of up to ${service.MAX_SORTED} members: those whose nickname starts with this, in any case.`,
@@ -199,7 +212,12 @@ export function memberRoutes(app: App, context: Context): void {
         response: { 200: PageOf(MemberResource) },
       },
     },
-    async (request) => {
+    async (request, reply) => {
+      const isFile = await sendMembers(request, reply, async () => {
+        const application = await context.applications.get(request.params.client_id);
+        return { application, group: await getGroup(context.db, application.id, request.params.group) };
+      });
+      if (isFile) return reply;
       const application = await context.applications.get(request.params.client_id);
       const { as_of: asOf } = request.query;
       const ordering = readOrder(request);

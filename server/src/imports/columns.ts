@@ -29,6 +29,7 @@ const FIELDS: Record<'profiles' | 'activities', Record<string, string | null>> =
     occurredat: 'occurred_at',
     value: 'value',
     data: 'data',
+    sentby: 'sent_by',
     receivedat: null,
   },
 };

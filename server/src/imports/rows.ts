@@ -26,7 +26,11 @@ export function readItem({ kind, format, options }: Import, [line, content]: Pie
   }
   const value = parseLine(content);
   if (!isRecord(value)) return { line, row, problem: format === 'ndjson' ? 'not a JSON object.' : 'not readable.' };
-  if (kind === 'activities') delete value['received_at']; // our own exports carry it
+  if (kind === 'activities') {
+    // Our own exports carry more than an activity is sent with.
+    delete value['received_at'];
+    if (value['profile_id'] != null) delete value['custom_id'];
+  }
   const masked = 'access_token' in value ? JSON.stringify({ ...value, access_token: '…' }) : row;
   return { line, row: masked, value, problems: mayBeUnsound(content) ? findUnsound(value) : undefined };
 }

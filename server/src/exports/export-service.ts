@@ -1,0 +1,137 @@
+// Exports: one transaction that sees one snapshot, COPY out of it, and what COPY gives passed on as fast as it is taken. So
+// they need the same memory whatever their size. A slow receiver keeps a connection and a snapshot, which holds up vacuum:
+// few may run at once, and one that takes nothing for a minute is cut off.
+
+import { Readable, Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type pg from 'pg';
+import { to as copyTo } from 'pg-copy-streams';
+import type { Application } from '../applications/application.ts';
+import type { Context } from '../context.ts';
+import { onClient, type Queryable } from '../database/database.ts';
+import { ApiError, notFound } from '../errors.ts';
+import type { FileFormat } from '../files/body.ts';
+import { lastLine } from '../files/last-line.ts';
+import * as statements from './export-statements.ts';
+import type { ExportKind } from './export.ts';
+import { listExportedGroups } from './export-store.ts';
+
+export interface ExportOptions extends statements.ActivitySelection {
+  kind: ExportKind;
+  format: FileFormat;
+  /** Of members and changes: of this group alone. */
+  groupId?: string | undefined;
+  /** Members without their group's columns, as the list that replaces them has it. */
+  isGroupsOwn?: boolean;
+  /** A line at the end says how many rows there were. */
+  lastLine?: boolean;
+}
+
+export interface Export {
+  stream: Readable;
+  /** Once the stream has ended. */
+  rows(): number;
+}
+
+const AT_ONCE = 2;
+const STALLED_MS = 60_000;
+const BUFFER = 256 * 1024;
+
+let running = 0;
+
+/** Throws where too many run already. */
+export function startExport(context: Context, application: Application, options: ExportOptions): Export {
+  return startStream(
+    context,
+    async (client, pass, count) => {
+      const selects = await plan(onClient(client), context, application, options);
+      await pass(Readable.from([headerOf(selects[0], options)]));
+      for (const select of selects) {
+        const copy = client.query(copyTo(statements.copyStatement(select, options.format)));
+        await pass(copy);
+        count(copy.rowCount);
+      }
+    },
+    options.lastLine === true ? (rows) => lastLine(options.format, rows) : undefined,
+  );
+}
+
+/** What `produce` passes on, read in one snapshot. */
+export function startStream(
+  context: Context,
+  produce: (
+    client: pg.PoolClient,
+    pass: (source: Readable) => Promise<void>,
+    count: (rows: number) => void,
+  ) => Promise<void>,
+  atEnd: (rows: number) => string = () => '',
+): Export {
+  if (running >= AT_ONCE)
+    throw new ApiError('throttled', { detail: `${AT_ONCE} exports run already; try again soon.`, retryAfter: 5 });
+  running++;
+  const { out, stopWatching } = createOutput();
+  let rows = 0;
+  context.db
+    .withClient(async (client) => {
+      const pass = (source: Readable): Promise<void> => pipeline(source, out, { end: false });
+      await produce(client, pass, (more) => (rows += more));
+    }, 'repeatable read')
+    .then(
+      () => void out.end(atEnd(rows)),
+      (error: unknown) => void out.destroy(error instanceof Error ? error : new Error(String(error))),
+    )
+    .finally(() => {
+      stopWatching();
+      running--;
+    });
+  return { stream: out, rows: () => rows };
+}
+
+async function plan(
+  db: Queryable,
+  context: Context,
+  application: Application,
+  options: ExportOptions,
+): Promise<statements.Select[]> {
+  if (options.kind === 'profiles') return [statements.profiles(application.id)];
+  if (options.kind === 'activities') {
+    const { typesById } = await context.catalogues.refresh(application.id);
+    return [statements.activities(application.id, typesById, options)];
+  }
+  const groups = await listExportedGroups(db, application.id, options.groupId);
+  if (groups.length === 0 && options.groupId !== undefined) throw notFound();
+  const withGroup = options.isGroupsOwn !== true;
+  return groups.map((group) =>
+    options.kind === 'members' ? statements.members(group, { withGroup }) : statements.changes(group),
+  );
+}
+
+function headerOf(select: statements.Select | undefined, { kind, format, isGroupsOwn }: ExportOptions): string {
+  if (format !== 'csv') return '';
+  // Without a group there is none to ask.
+  const nobody = { id: '', customId: null, epoch: 0, epochs: [] };
+  const { columns } =
+    select ??
+    (kind === 'members' ? statements.members(nobody, { withGroup: isGroupsOwn !== true }) : statements.changes(nobody));
+  return `${columns.map(({ name }) => name).join(',')}\n`;
+}
+
+/** What passes through; cut off where nothing of it is taken for long. */
+function createOutput(): { out: Transform; stopWatching: () => void } {
+  let seen = 0;
+  let taken = 0;
+  const out = new Transform({
+    highWaterMark: BUFFER,
+    transform(chunk: Buffer, _encoding, done) {
+      seen += chunk.length;
+      done(null, chunk);
+    },
+  });
+  const timer = setInterval(() => {
+    const now = seen - out.readableLength;
+    if (out.readableLength > 0 && now === taken) out.destroy(new Error('the receiver of an export takes nothing'));
+    taken = now;
+  }, STALLED_MS);
+  timer.unref();
+  return { out, stopWatching: () => clearInterval(timer) };
+}

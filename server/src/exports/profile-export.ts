@@ -1,0 +1,218 @@
+// All that is stored about one fan, as JSON: what data protection law calls access. The fan sees what the application's own
+// pages may show; what was left out for that is counted.
+
+import { Readable } from 'node:stream';
+import type { Application } from '../applications/application.ts';
+import type { Context } from '../context.ts';
+import { onClient, sql, type Queryable } from '../database/database.ts';
+import { presentActivity, type Activity } from '../activities/activity.ts';
+import { laneOf } from '../events/event.ts';
+import { formatInstant, type Instant } from '../instant.ts';
+import { presentProfile, type Profile } from '../profiles/profile.ts';
+import { startStream, type Export } from './export-service.ts';
+
+export interface Viewer {
+  /** Not an administrator but the fan. */
+  isFan: boolean;
+  origin: string;
+}
+
+const AT_ONCE = 1000;
+
+export const startProfileExport = (
+  context: Context,
+  application: Application,
+  profile: Profile,
+  viewer: Viewer,
+): Export =>
+  startStream(context, async (client, pass) => {
+    await pass(Readable.from(parts(onClient(client), context, application, profile, viewer)));
+  });
+
+async function* parts(
+  db: Queryable,
+  context: Context,
+  application: Application,
+  profile: Profile,
+  { isFan, origin }: Viewer,
+): AsyncGenerator<string> {
+  const catalogue = await context.catalogues.get(application.id);
+  const isHidden = (key: string): boolean => isFan && catalogue.attributes.get(key)?.visible_to === 'admin';
+  const hiddenPairs = profile.attributes.filter(({ key }) => isHidden(key)).length;
+  yield `{"exported_at":${text(formatInstant(context.clock.now()))}`;
+  yield `,"profile":${text(presentProfile(profile, application.client_id, origin, isHidden))}`;
+  yield `,"access_tokens":${text(await listTokens(db, profile.id))}`;
+  yield `,"merged_profiles":${text(await listMerged(db, profile.id))}`;
+  const groups = await listGroups(db, application.id);
+  const shown = groups.filter((group) => !isFan || group.visible_to_members);
+  const memberships = await listMemberships(db, profile.id, groups);
+  const isShown = ({ group_id: id }: { group_id: string }): boolean => shown.some((group) => group.id === id);
+  yield `,"groups":${text(memberships.filter(isShown))}`;
+  const changes = await listChanges(db, profile.id, groups);
+  yield `,"group_changes":${text(changes.filter(isShown))}`;
+  const pins = await listPins(db, profile.id);
+  if (!isFan) yield `,"pins":${text(pins)}`;
+  yield `,"profile_changes":${text(await listEvents(db, application.id, profile.id))}`;
+  const withheld = {
+    attributes: hiddenPairs,
+    groups: memberships.filter((membership) => !isShown(membership)).length,
+    group_changes: changes.filter((change) => !isShown(change)).length,
+    pins: isFan ? pins.length : 0,
+  };
+  if (isFan) yield `,"withheld":${text(withheld)}`;
+  yield ',"activities":[';
+  let comma = '';
+  for await (const rows of listActivities(db, profile.id)) {
+    const typeName = (id: number): string => catalogue.typesById.get(id)?.type ?? '';
+    yield comma + rows.map((row) => text(presentActivity(row, typeName))).join(',');
+    comma = ',';
+  }
+  yield ']}\n';
+}
+
+const text = (value: unknown): string => JSON.stringify(value);
+
+async function listTokens(db: Queryable, profileId: string) {
+  const { rows } = await db.query<{ id: string; created_at: Instant }>(
+    sql`select id, created_at from profile_tokens where profile_id = ${profileId} order by created_at, id`,
+  );
+  return rows.map((row) => ({ id: row.id, created_at: formatInstant(row.created_at) }));
+}
+
+async function listMerged(db: Queryable, profileId: string) {
+  const { rows } = await db.query<{ id: string; custom_id: string | null; merged_at: Instant }>(sql`
+    select profile_id as id, custom_id, merged_at from profile_aliases where target_id = ${profileId} order by merged_at, profile_id`);
+  return rows.map((row) => ({ ...row, merged_at: formatInstant(row.merged_at) }));
+}
+
+interface GroupRow {
+  id: string;
+  name: string;
+  custom_id: string | null;
+  visible_to_members: boolean;
+}
+
+async function listGroups(db: Queryable, applicationId: number): Promise<GroupRow[]> {
+  const { rows } = await db.query<GroupRow>(
+    sql`select id, name, custom_id, visible_to_members from groups where application_id = ${applicationId} order by created_at, id`,
+  );
+  return rows;
+}
+
+interface Epoch {
+  group_id: string;
+  epoch: number;
+  base_sequence: number;
+  switched_at: Instant;
+}
+
+async function findEpochs(
+  db: Queryable,
+  groupIds: string[],
+): Promise<(groupId: string, epoch: number) => Epoch | undefined> {
+  const { rows } = await db.query<Epoch>(sql`
+    select group_id, epoch, base_sequence, switched_at from group_epochs where group_id = any (${groupIds}::uuid[])`);
+  const byKey = new Map(rows.map((row) => [`${row.group_id} ${row.epoch}`, row]));
+  return (groupId, epoch) => byKey.get(`${groupId} ${epoch}`);
+}
+
+async function findHeads(db: Queryable, groupIds: string[]): Promise<Map<string, number>> {
+  const { rows } = await db.query<{ group_id: string; epoch: number }>(
+    sql`select group_id, epoch from group_heads where group_id = any (${groupIds}::uuid[])`,
+  );
+  return new Map(rows.map((row) => [row.group_id, row.epoch]));
+}
+
+async function listMemberships(db: Queryable, profileId: string, groups: GroupRow[]) {
+  const { rows } = await db.query<{
+    group_id: string;
+    since_epoch: number;
+    until_epoch: number | null;
+    entered_at: Instant;
+  }>(sql`
+    select group_id, since_epoch, until_epoch, entered_at from members where profile_id = ${profileId}`);
+  const ids = rows.map((row) => row.group_id);
+  const [heads, epochOf] = [await findHeads(db, ids), await findEpochs(db, ids)];
+  return rows
+    .filter((row) => {
+      const epoch = heads.get(row.group_id) ?? -1;
+      return row.since_epoch <= epoch && (row.until_epoch === null || row.until_epoch > epoch);
+    })
+    .map((row) => {
+      const group = groups.find(({ id }) => id === row.group_id);
+      const since = row.entered_at === -Infinity ? epochOf(row.group_id, row.since_epoch)?.switched_at : row.entered_at;
+      return {
+        group_id: row.group_id,
+        name: group?.name ?? null,
+        custom_id: group?.custom_id ?? null,
+        member_since: since === undefined ? null : formatInstant(since),
+      };
+    });
+}
+
+async function listChanges(db: Queryable, profileId: string, groups: GroupRow[]) {
+  const ids = groups.map(({ id }) => id);
+  const { rows } = await db.query<{
+    group_id: string;
+    epoch: number;
+    number: number;
+    change: string;
+    at: Instant | null;
+    cause: string;
+  }>(sql`
+    select group_id, epoch, number, change, at, cause from changes
+    where group_id = any (${ids}::uuid[]) and profile_id = ${profileId} order by group_id, epoch, number`);
+  const touched = [...new Set(rows.map((row) => row.group_id))];
+  const [heads, epochOf] = [await findHeads(db, touched), await findEpochs(db, touched)];
+  return rows
+    .filter((row) => row.epoch <= (heads.get(row.group_id) ?? -1))
+    .map((row) => {
+      const epoch = epochOf(row.group_id, row.epoch);
+      const at = row.at ?? epoch?.switched_at;
+      return {
+        group_id: row.group_id,
+        sequence: (epoch?.base_sequence ?? 0) + row.number,
+        change: row.change,
+        at: at === undefined ? null : formatInstant(at),
+        cause: row.cause,
+      };
+    });
+}
+
+async function listPins(db: Queryable, profileId: string) {
+  const { rows } = await db.query<{
+    group_id: string;
+    pin: string;
+    reason: string;
+    expires_at: Instant | null;
+    created_at: Instant;
+  }>(sql`select group_id, pin, reason, expires_at, created_at from pins where profile_id = ${profileId}`);
+  return rows.map((row) => ({
+    ...row,
+    expires_at: row.expires_at === null ? null : formatInstant(row.expires_at),
+    created_at: formatInstant(row.created_at),
+  }));
+}
+
+/** Those with a number are in `events`; what came since waits for the feed's next reader. */
+async function listEvents(db: Queryable, applicationId: number, profileId: string) {
+  const { rows: numbered } = await db.query<{ event: string; data: object | null; at: Instant }>(sql`
+    select event, data, at from events where application_id = ${applicationId} and feed = 'profile' and lane = ${laneOf('profile', profileId)}
+      and subject_id = ${profileId} order by sequence`);
+  const { rows: waiting } = await db.query<{ event: string; data: object | null; at: Instant }>(
+    sql`select event, data, at from new_events where subject_id = ${profileId} order by at, id`,
+  );
+  return [...numbered, ...waiting].map(({ event, data, at }) => ({ event, at: formatInstant(at), ...data }));
+}
+
+async function* listActivities(db: Queryable, profileId: string): AsyncGenerator<Activity[]> {
+  let after = '';
+  for (;;) {
+    const { rows } = await db.query<Activity>(sql`
+      select profile_id, id, type_id, occurred_at, received_at, value, data from activities
+      where profile_id = ${profileId} and id > ${after} order by id limit ${AT_ONCE}`);
+    if (rows.length > 0) yield rows;
+    if (rows.length < AT_ONCE) return;
+    after = rows.at(-1)?.id ?? after;
+  }
+}
