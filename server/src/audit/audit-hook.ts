@@ -40,14 +40,27 @@ function audited(context: Context, handler: Handler, isReading: boolean): Handle
     const entry = await beginEntry(context, request);
     if (!entry) return handler.call(this, request, reply) as unknown;
     const write = (tx: Parameters<typeof insertEntry>[0]): Promise<void> => insertEntry(tx, entry, context.clock.now());
-    if (isReading) {
-      await write(context.db);
-      return handler.call(this, request, reply) as unknown;
-    }
+    if (isReading)
+      return withEntry(entry, () =>
+        reading(
+          entry,
+          () => write(context.db),
+          () => handler.call(this, request, reply),
+        ),
+      );
     return withEntry(entry, () =>
       context.db.beforeCommit(write, async () => (await handler.call(this, request, reply)) as unknown),
     );
   };
+}
+
+/** The row is there before anything of the answer is sent. */
+async function reading(entry: AuditEntry, write: () => Promise<void>, handle: () => unknown): Promise<unknown> {
+  let written: Promise<void> | undefined;
+  entry.record = () => (written ??= write());
+  const answer = await handle();
+  await entry.record();
+  return answer;
 }
 
 async function beginEntry(context: Context, request: FastifyRequest): Promise<AuditEntry | undefined> {

@@ -314,6 +314,22 @@ describe('the audit log', () => {
     expect(await count()).toBe(before + 1);
   });
 
+  it('has one row of each reading of all that is stored about fans, but for the fan’s own', async () => {
+    const made = await server.sdk.profiles.create();
+    const before = await count();
+    await server.sdk.exports.profile(made.id);
+    for (const kind of ['profiles', 'activities', 'members', 'changes'])
+      expect((await server.call('GET', app(`exports/${kind}/?format=csv`))).status).toBe(200);
+    expect(await count()).toBe(before + 5);
+    expect(await server.sdk.audit({ action: 'exportProfile' }).all()).toMatchObject([
+      { object: { type: 'profile', id: made.id } },
+    ]);
+    await server.as(made.access_token).exports.profile(made.id);
+    expect((await server.call('GET', `profiles/${crypto.randomUUID()}/export/`)).status).toBe(404);
+    expect((await server.call('GET', app('exports/members/?group=custom:none'))).status).toBe(400);
+    expect(await count()).toBe(before + 5);
+  });
+
   it('has one row of a change that was sent twice under one key', async () => {
     const before = await count();
     for (let n = 0; n < 2; n++)

@@ -28,6 +28,8 @@ export interface AuditEntry {
   before?: unknown;
   after?: unknown;
   request?: unknown;
+  /** Of a reading: writes the row, once. */
+  record?: () => Promise<void>;
 }
 
 const storage = new AsyncLocalStorage<AuditEntry>();
@@ -40,6 +42,14 @@ export async function withEntry<T>(entry: AuditEntry, work: () => Promise<T>): P
   } finally {
     if (--running === 0) storage.disable(); // see database/before-commit.ts
   }
+}
+
+/** Before the first byte of an answer that is streamed: others leave their row once they are ready to be sent. */
+export async function recordReading(applicationId: number): Promise<void> {
+  const entry = running === 0 ? undefined : storage.getStore();
+  if (!entry?.record) return;
+  entry.applicationId = applicationId;
+  await entry.record();
 }
 
 /** Of a thing as it was, what a change names. */

@@ -3,6 +3,7 @@ import { pipeline, type Readable } from 'node:stream';
 import { Type } from 'typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Context } from '../context.ts';
+import { recordReading } from '../audit/entry.ts';
 import { invalid, readAll } from '../errors.ts';
 import type { FileFormat } from '../files/body.ts';
 import { readBoolean } from '../files/query.ts';
@@ -55,7 +56,7 @@ export function exportRoutes(app: App, context: Context): void {
     '/api/v1/profiles/:profile_id/export/',
     {
       handlerTimeout: LONGEST_UPLOAD_MS,
-      config: { access: 'any' },
+      config: { access: 'any', audit: 'personal data' },
       schema: {
         operationId: 'exportProfile',
         summary: 'Export all that is stored about a profile',
@@ -69,6 +70,7 @@ export function exportRoutes(app: App, context: Context): void {
     },
     async (request, reply) => {
       const { application, profile } = await reachToChange(context, request);
+      await recordReading(application.id);
       const isFan = request.credential?.kind === 'profile';
       const made = startProfileExport(context, application, profile, { isFan, origin: request.origin });
       return sendFile(request, reply, made, 'application/json; charset=utf-8', `profile-${profile.id}.json`);
@@ -80,7 +82,7 @@ export function exportRoutes(app: App, context: Context): void {
       `/api/v1/applications/:client_id/exports/${kind}/`,
       {
         handlerTimeout: LONGEST_UPLOAD_MS,
-        config: { access: 'admin', strictQuery: true },
+        config: { access: 'admin', strictQuery: true, audit: 'personal data' },
         schema: {
           operationId: `export${kind[0]?.toUpperCase() ?? ''}${kind.slice(1)}`,
           summary: `Export ${kind}`,
@@ -102,6 +104,7 @@ export function exportRoutes(app: App, context: Context): void {
         );
         const selection = await readSelection(context, application.id, query);
         const groupId = await findGroupId(context, application.id, query.group);
+        await recordReading(application.id);
         const made = startExport(context, application, { kind, format, lastLine: isWanted, groupId, ...selection });
         return sendExport(request, reply, made, format, `${application.client_id}-${kind}`);
       },

@@ -2,7 +2,7 @@
 // they need the same memory whatever their size. A slow receiver keeps a connection and a snapshot, which holds up vacuum:
 // few may run at once, and one that takes nothing for a minute is cut off.
 
-import { Readable, Transform } from 'node:stream';
+import { Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
@@ -43,12 +43,12 @@ let running = 0;
 export function startExport(context: Context, application: Application, options: ExportOptions): Export {
   return startStream(
     context,
-    async (client, pass, count) => {
+    async function* (client, count) {
       const selects = await plan(onClient(client), context, application, options);
-      await pass(Readable.from([headerOf(selects[0], options)]));
+      yield headerOf(selects[0], options);
       for (const select of selects) {
         const copy = client.query(copyTo(statements.copyStatement(select, options.format)));
-        await pass(copy);
+        yield* copy as AsyncIterable<Buffer>; // what COPY sends
         count(copy.rowCount);
       }
     },
@@ -59,11 +59,7 @@ export function startExport(context: Context, application: Application, options:
 /** What `produce` passes on, read in one snapshot. */
 export function startStream(
   context: Context,
-  produce: (
-    client: pg.PoolClient,
-    pass: (source: Readable) => Promise<void>,
-    count: (rows: number) => void,
-  ) => Promise<void>,
+  produce: (client: pg.PoolClient, count: (rows: number) => void) => AsyncIterable<Buffer | string>,
   atEnd: (rows: number) => string = () => '',
 ): Export {
   if (running >= AT_ONCE)
@@ -72,10 +68,15 @@ export function startStream(
   const { out, stopWatching } = createOutput();
   let rows = 0;
   context.db
-    .withClient(async (client) => {
-      const pass = (source: Readable): Promise<void> => pipeline(source, out, { end: false });
-      await produce(client, pass, (more) => (rows += more));
-    }, 'repeatable read')
+    .withClient(
+      (client) =>
+        pipeline(
+          produce(client, (more) => (rows += more)),
+          out,
+          { end: false },
+        ),
+      'repeatable read',
+    )
     .then(
       () => void out.end(atEnd(rows)),
       (error: unknown) => void out.destroy(error instanceof Error ? error : new Error(String(error))),

@@ -52,7 +52,8 @@ describe('exports', () => {
     }
     const { header, batches } = await readCsv(text());
     const rows = [header];
-    for await (const batch of batches) rows.push(...batch.rows.map(({ cells }) => (plain ? cells.map(plainCell) : cells)));
+    for await (const batch of batches)
+      rows.push(...batch.rows.map(({ cells }) => (plain ? cells.map(plainCell) : cells)));
     return rows;
   };
   const rows = async (kind: ExportKind, options?: ExportOptions): Promise<Record<string, unknown>[]> => {
@@ -151,7 +152,11 @@ describe('exports', () => {
         file,
         format === 'csv' ? 'text/csv' : 'application/x-ndjson',
       );
-      expect(await sdk.imports.wait(id, { interval: 20 }), await sdk.imports.rejected(id)).toMatchObject({ accepted: 0, duplicates: 3, rejected: 0 });
+      expect(await sdk.imports.wait(id, { interval: 20 }), await sdk.imports.rejected(id)).toMatchObject({
+        accepted: 0,
+        duplicates: 3,
+        rejected: 0,
+      });
     }
   });
 

@@ -1,7 +1,6 @@
 // All that is stored about one fan, as JSON: what data protection law calls access. The fan sees what the application's own
 // pages may show; what was left out for that is counted.
 
-import { Readable } from 'node:stream';
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
 import { onClient, sql, type Queryable } from '../database/database.ts';
@@ -24,10 +23,7 @@ export const startProfileExport = (
   application: Application,
   profile: Profile,
   viewer: Viewer,
-): Export =>
-  startStream(context, async (client, pass) => {
-    await pass(Readable.from(parts(onClient(client), context, application, profile, viewer)));
-  });
+): Export => startStream(context, (client) => parts(onClient(client), context, application, profile, viewer));
 
 async function* parts(
   db: Queryable,
