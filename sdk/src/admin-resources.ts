@@ -1,11 +1,24 @@
 // The server's resources as an admin token sees them.
 
-import type { AttributePair, Page, Profile, ProfileOptions, ProfileChanges } from './resources.ts';
+import type { AttributePatch } from './attributes.ts';
+import type { AttributePair, Page, Profile, ProfileOptions, ProfileChanges, SentPair } from './resources.ts';
 import type { Evaluation, RuleTree, Ruleset } from './rules.ts';
 
 export interface AdminProfileOptions extends ProfileOptions {
   /** Your own id of the fan, unique in the application. */
   custom_id?: string | null;
+}
+
+/** A profile of `profiles.upsert`, by its id or its custom id. */
+export interface UpsertProfile extends Omit<AdminProfileOptions, 'attributes'> {
+  /** A UUID, which a new profile keeps: as another system had it. */
+  id?: string | null;
+  /** One that another system gave this fan. It goes on working here, and is kept as a hash. */
+  access_token?: string | null;
+  /** Of a new profile; default: now. */
+  created_at?: string | null;
+  /** A list replaces all; a patch changes the keys that it names. */
+  attributes?: SentPair[] | AttributePatch;
 }
 
 /** What an admin token may change about a profile. */
@@ -318,7 +331,7 @@ export interface ActivityType {
 export interface BulkResult {
   index: number;
   custom_id: string | null;
-  status: 'created' | 'updated' | 'rejected' | (string & {});
+  status: 'created' | 'updated' | 'unchanged' | 'rejected' | (string & {});
   id: string | null;
   access_token?: string;
   errors?: Record<string, string[]>;

@@ -1,6 +1,6 @@
 // Attributes changed one by one: what a program has (numbers, dates, lists) as the pairs of text that travel.
 
-import type { AttributePair } from './resources.ts';
+import type { SentPair } from './resources.ts';
 
 /** A list stands for several pairs of one key. */
 export type AttributeValue = string | number | boolean | Date | readonly (string | number | boolean | Date)[];
@@ -10,12 +10,12 @@ export type AttributeValues = Record<string, AttributeValue | null>;
 
 /** Some keys are set, some removed, and the rest stays. */
 export interface AttributePatch {
-  set?: AttributePair[];
+  set?: SentPair[];
   remove?: string[];
 }
 
 export function toPatch(values: AttributeValues): AttributePatch {
-  const set: AttributePair[] = [];
+  const set: SentPair[] = [];
   const remove: string[] = [];
   for (const key of Object.keys(values)) {
     const value = values[key] ?? [];

@@ -8,6 +8,12 @@ export interface AttributePair {
   value: string;
 }
 
+/** As it may be sent: numbers and booleans are kept and answered as text. */
+export interface SentPair {
+  key: string;
+  value: string | number | boolean;
+}
+
 /** A fan. Instants are ISO 8601 in UTC. */
 export interface Profile {
   /** UUID. */
@@ -47,13 +53,13 @@ export interface ProfileOptions {
   nickname?: string;
   /** At most 64 KiB. */
   custom_data?: string | null;
-  attributes?: AttributePair[];
+  attributes?: SentPair[];
 }
 
 /** What a profile may change about itself. */
 export interface ProfileChanges extends Omit<ProfileOptions, 'attributes'> {
   /** A list replaces all attributes that a profile may write; a patch changes the keys that it names. */
-  attributes?: AttributePair[] | AttributePatch;
+  attributes?: SentPair[] | AttributePatch;
 }
 
 /** A group that a profile is a member of. */

@@ -91,8 +91,8 @@ function profileCalls(request: Request, root: string, clientId: string) {
     /** 409 where a profile has the custom id already. */
     createByCustomId: (customId: string, fields: r.AdminProfileOptions = {}) =>
       request<OwnProfile>('POST', byCustomId(customId), { body: fields }),
-    /** Makes or changes 1 to 1000 profiles by their custom ids. */
-    async upsert(profiles: (r.AdminProfileOptions & { custom_id: string })[]): Promise<r.BulkResult[]> {
+    /** Makes or changes 1 to 1000 profiles by their ids or custom ids. */
+    async upsert(profiles: r.UpsertProfile[]): Promise<r.BulkResult[]> {
       return (await request<{ results: r.BulkResult[] }>('POST', `${root}profiles/bulk/`, { body: { profiles } }))
         .results;
     },

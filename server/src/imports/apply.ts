@@ -50,7 +50,7 @@ export async function applyRows(
     for (const { index, errors } of answer.rejected) reject(index, errors);
     return cut({ accepted: answer.accepted, duplicates: answer.duplicates, rejections });
   }
-  const results = await upsertMany(tx, context, application, values, { isDryRun: row.is_dry_run });
+  const results = await upsertMany(tx, context, application, elementsOf(values), { isDryRun: row.is_dry_run });
   results.forEach((result, index) => {
     if (result.status === 'rejected') reject(index, result.errors);
   });

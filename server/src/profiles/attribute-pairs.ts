@@ -4,9 +4,9 @@ import type { Attribute, Catalogue } from '../rules/attribute.ts';
 import type { FieldErrors } from '../errors.ts';
 import { parseInstant } from '../instant.ts';
 import { parseBoolean, parseNumber } from '../rules/values.ts';
-import { MAX_ATTRIBUTES, type AttributePair, type Writer } from './profile.ts';
+import { MAX_ATTRIBUTES, type AttributePair, type AttributeValue, type Writer } from './profile.ts';
 
-type Pair = { key: string; value: string };
+type Pair = { key: string; value: AttributeValue };
 
 /** Some keys are set, some removed, and the rest stays. */
 export interface AttributePatch {
@@ -77,8 +77,11 @@ function readPairs(reading: Reading, sent: Pair[], path: string): AttributePair[
   const fresh: AttributePair[] = [];
   const seen = new Set<string>();
   const scalars = new Set<string>();
-  sent.forEach(({ key, value }, index) => {
+  sent.forEach(({ key, value: sentValue }, index) => {
     const at = `${path}[${index}]`;
+    const value = String(sentValue);
+    if (isRounded(sentValue))
+      errors[`${at}.value`] = ['This number has more digits than a JSON number keeps. Send it as text.'];
     if (!mayWrite(reading, key)) {
       // What it does not see it may not send back either: an answer that tells right from wrong would give it away.
       const isSeen = catalogue.attributes.get(key)?.visible_to !== 'admin';
@@ -103,6 +106,10 @@ function readPairs(reading: Reading, sent: Pair[], path: string): AttributePair[
   });
   return fresh;
 }
+
+/** What was sent stood for another number: a long id, say. */
+const isRounded = (value: AttributeValue): boolean =>
+  typeof value === 'number' && (Number.isInteger(value) ? !Number.isSafeInteger(value) : !Number.isFinite(value));
 
 /** A catalogued key says who writes it; any other is the profile's until an admin wrote it. */
 function isOpenToProfiles(key: string, before: AttributePair[], catalogue: Catalogue): boolean {

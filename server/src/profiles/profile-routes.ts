@@ -295,7 +295,9 @@ export function profileRoutes(app: App, context: Context): void {
       schema: {
         operationId: 'upsertProfiles',
         summary: 'Make or change many profiles',
-        description: `1 to ${MAX_BULK} profiles by \`custom_id\`: made where there is none, changed where there is one. Each item succeeds or fails by itself.`,
+        description:
+          `1 to ${MAX_BULK} profiles by \`custom_id\` or \`id\`: made where there is none, changed where there is one. Each item succeeds or fails by itself. Beside the fields of a profile: ` +
+          '`id` (a UUID of another system, which a new profile keeps), `access_token` (one that another system gave this fan: it goes on working here, kept as a hash) and `created_at` (of a new profile).',
         tags: ['Profiles'],
         params: ClientIdParams,
         body: Type.Object({ profiles: Type.Array(Type.Unknown(), { minItems: 1, maxItems: MAX_BULK }) }),
@@ -376,7 +378,12 @@ const BulkAnswer = Type.Object({
     Type.Object({
       index: Type.Integer(),
       custom_id: Type.Unsafe<string | null>({ type: ['string', 'null'] }),
-      status: Type.Union([Type.Literal('created'), Type.Literal('updated'), Type.Literal('rejected')]),
+      status: Type.Union([
+        Type.Literal('created'),
+        Type.Literal('updated'),
+        Type.Literal('unchanged'),
+        Type.Literal('rejected'),
+      ]),
       id: Type.Unsafe<string | null>({ type: ['string', 'null'] }),
       access_token: Type.Optional(Type.String({ description: 'Of a profile that was made.' })),
       errors: Type.Optional(Type.Record(Type.String(), Type.Array(Type.String()))),

@@ -34,10 +34,17 @@ export interface Profile {
   attributes: AttributePair[];
 }
 
+/** As it may be sent. */
+export type AttributeValue = string | number | boolean;
+
 export const Attribute = Type.Object(
   {
     key: Type.String({ minLength: 1, maxLength: MAX_ATTRIBUTE }),
-    value: Type.String({ maxLength: MAX_ATTRIBUTE }),
+    value: Type.Unsafe<AttributeValue>({
+      type: ['string', 'number', 'boolean'],
+      maxLength: MAX_ATTRIBUTE,
+      description: 'Numbers and booleans are kept and answered as text: `12.5` as `"12.5"`, `true` as `"true"`.',
+    }),
   },
   { additionalProperties: false, description: 'A key may repeat with another value.' },
 );

@@ -8,6 +8,8 @@ import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
 import type { Queryable } from '../database/database.ts';
 import { ApiError, ValidationError, addOthers, fieldOf, soundFields, type FieldErrors } from '../errors.ts';
+import { createPace, type Elements } from '../http/elements.ts';
+import { findTooLong } from '../http/sizes.ts';
 import { newId, readUuid } from '../ids.ts';
 import { parseInstant, type Instant } from '../instant.ts';
 import type { Catalogue } from '../rules/attribute.ts';
@@ -82,18 +84,21 @@ export async function upsertMany(
   tx: Queryable,
   context: Context,
   application: Application,
-  sent: readonly unknown[],
+  sent: Elements,
   options: UpsertOptions = {},
 ): Promise<Upserted[]> {
   const catalogue = await context.catalogues.get(application.id);
   const results: Upserted[] = [];
   const work: Work = { tx, context, application, catalogue, now: context.clock.now(), options, results };
   let waiting: Item[] = [];
-  sent.forEach((item, index) => {
-    const read = readItem(item, index, catalogue);
+  const pace = createPace();
+  for (let index = 0; index < sent.length; index++) {
+    if (pace.isDue()) await pace.turn();
+    const { value, problems } = sent.read(index);
+    const read = problems ? { errors: withOthers(problems, value, catalogue) } : readItem(value, index, catalogue);
     if ('errors' in read) results[index] = { status: 'rejected', id: null, errors: read.errors };
     else waiting.push(read);
-  });
+  }
   while (waiting.length > 0) waiting = await doRound(work, waiting);
   return results;
 }
@@ -139,7 +144,9 @@ async function doRound(work: Work, items: readonly Item[]): Promise<Item[]> {
   const claimed = new Set<string>();
   const fresh: Fresh[] = [];
   const changes: Change[] = [];
+  const pace = createPace();
   for (const item of items) {
+    if (pace.isDue()) await pace.turn();
     const customId = item.fields.custom_id ?? undefined;
     const owner = customId === undefined ? undefined : owners.get(customId);
     const targetId = idOf(item) ?? owner;
@@ -260,7 +267,9 @@ async function changeAll(work: Work, changes: readonly Change[]): Promise<void> 
   const { tx, context, application, catalogue, now, options, results } = work;
   const isSame = ({ item, before, hasToken: known }: Change): boolean => known && isUnchanged(catalogue, before, item);
   const changing: Change[] = [];
+  const pace = createPace();
   for (const change of changes) {
+    if (pace.isDue()) await pace.turn();
     const { item, before } = change;
     const judged = attempt(() => readChange(catalogue, before, item.fields, 'admin'));
     if ('errors' in judged) results[item.index] = { status: 'rejected', id: null, errors: judged.errors };
@@ -318,11 +327,19 @@ function errorsOf(error: unknown): FieldErrors | undefined {
   return undefined;
 }
 
+/** What cannot be stored, and what else is wrong. */
+function withOthers(problems: FieldErrors, item: unknown, catalogue: Catalogue): FieldErrors {
+  const errors = { ...problems };
+  if (item !== undefined) addOthers(errors, problemsOf(item, catalogue));
+  return errors;
+}
+
 /** What the schema finds, and of the other fields what it cannot say. */
 function problemsOf(item: unknown, catalogue: Catalogue): FieldErrors {
   if (!isRecord(item)) return { non_field_errors: ['This must be an object.'] };
-  const errors: FieldErrors = {};
-  for (const error of Fields.Errors(item)) {
+  const errors: FieldErrors = { ...findTooLong(UpsertFields, item) };
+  if (item['id'] == null && item['custom_id'] == null) errors['custom_id'] = ['This field is required, or id.'];
+  for (const error of Fields.Errors(soundFields(item, new Set(Object.keys(errors))))) {
     const path = error.instancePath
       .slice(1)
       .replace(/\/(\d+)/g, '[$1]')
