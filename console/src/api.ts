@@ -18,6 +18,8 @@ export interface RequestOptions {
   /** A POST that changes nothing: sent without an Idempotency-Key, and once. */
   reads?: boolean;
   timeout?: number;
+  /** Reads a good answer that is not JSON. */
+  read?: (response: Response, alive: () => void) => Promise<unknown>;
 }
 
 /** How a request proves who sends it. */
@@ -38,7 +40,7 @@ export function createClient(credential: () => Credential | undefined): Client {
   });
   return {
     request<T>(path: string, options: RequestOptions = {}): Promise<T> {
-      const { method = 'GET', query, body, contentType, headers, signal, reads, timeout } = options;
+      const { method = 'GET', query, body, contentType, headers, signal, reads, timeout, read } = options;
       return sdk.request<T>(method, path, {
         ...(query && { query: withoutBlanks(query) }),
         ...(body !== undefined && { body }),
@@ -47,6 +49,7 @@ export function createClient(credential: () => Credential | undefined): Client {
         ...(signal && { signal }),
         ...(timeout !== undefined && { timeout }),
         ...(reads && { idempotencyKey: null }),
+        ...(read && { read }),
       });
     },
   };

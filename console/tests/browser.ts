@@ -62,7 +62,7 @@ export async function watchedPage(context: BrowserContext): Promise<Watched> {
   page.on('console', (message) => {
     // A session that is not there yet, and objects that a test asks for in vain, are answers and no faults; a test also
     // takes the network away.
-    if (message.type() === 'error' && !/status of (401|404|400|412)|ERR_INTERNET_DISCONNECTED/.test(message.text()))
+    if (message.type() === 'error' && !/status of (401|404|400|409|412)|ERR_INTERNET_DISCONNECTED/.test(message.text()))
       problems.push(message.text());
   });
   page.setDefaultTimeout(20_000);

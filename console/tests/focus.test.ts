@@ -52,14 +52,12 @@ describe.skipIf(!hasBrowser)('focus', () => {
       ['activities/types', 'New type', 'Type'],
       [`groups/${group}/members`, 'Add…', 'Ids'],
       [`groups/${group}/members`, 'Upload…', 'CSV file'],
-      [`groups/${group}/members`, 'Download', /^(Cancel|Done|Close)$/],
       ['keys', 'New token', 'Name'],
     ] as const) {
       await open(path);
       await button(opener).click();
       await dialog().waitFor();
-      const begins = typeof first === 'string' ? new RegExp(`^${first}$`) : first;
-      expect.soft(await focused(page), `${path}: ${opener}`).toMatch(begins);
+      expect.soft(await focused(page), `${path}: ${opener}`).toBe(first);
       await page.keyboard.press('Escape');
       await dialog().waitFor({ state: 'detached' });
       expect.soft(await focused(page), `after ${path}: ${opener}`).toBe(opener);

@@ -149,6 +149,8 @@ export interface Import {
   finished_at: string | null;
   last_error: string | null;
   rejected_url: string;
+  /** Of one import, not in lists: the first 20 rejected rows by line. */
+  first_rejected?: { line: number; reason: string; row: string }[];
 }
 
 export interface ImportFileOptions {

@@ -15,9 +15,8 @@ import { resolveIds } from '../profiles/alias-store.ts';
 import { findProfileIdsByCustomIds } from '../profiles/profile-store.ts';
 import { findProfiles } from '../profiles/upsert-store.ts';
 import { isRecord } from '../rules/fields.ts';
-import type { Import } from './import.ts';
+import type { Import, Rejection } from './import.ts';
 import type { Applied } from './apply.ts';
-import type { Rejection } from './import-store.ts';
 import { parseLine, showRow, type PieceRow } from './rows.ts';
 
 interface MemberRow {

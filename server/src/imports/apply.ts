@@ -10,8 +10,7 @@ import { EpochMoved } from '../membership/head.ts';
 import { upsertMany } from '../profiles/upsert.ts';
 import { TakenMeanwhile } from '../profiles/upsert-store.ts';
 import { applyMembers } from './apply-members.ts';
-import { MAX_REASON, MAX_REJECTED_ROW, type Import } from './import.ts';
-import type { Rejection } from './import-store.ts';
+import { MAX_REASON, MAX_REJECTED_ROW, type Import, type Rejection } from './import.ts';
 import { readItem, type Item, type PieceRow } from './rows.ts';
 
 export interface Applied {

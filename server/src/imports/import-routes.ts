@@ -11,7 +11,7 @@ import { readIdempotencyKey } from '../http/idempotency.ts';
 import { LONGEST_UPLOAD_MS, type App } from '../http/route.ts';
 import { ClientIdParams } from '../http/schemas.ts';
 import type { Importer } from './importer.ts';
-import { ImportResource, KINDS, MAX_NAME, presentImport, type Import, type ImportKind } from './import.ts';
+import { ImportResource, KINDS, MAX_NAME, presentImport, type Import, type ImportKind, type Rejection } from './import.ts';
 import * as service from './import-service.ts';
 import { IMPORT_ORDER } from './import-store.ts';
 import { FilePreview, previewFile } from './preview.ts';
@@ -50,8 +50,13 @@ const ImportQuery = {
 };
 
 export function importRoutes(app: App, context: Context, importer: Importer): void {
-  const present = (request: FastifyRequest, clientId: string, row: Import): ImportResource =>
-    presentImport({ ...row, created_by: shownActor(row.created_by, request.credential) }, clientId, request.origin);
+  const present = (
+    { credential, origin }: FastifyRequest,
+    clientId: string,
+    row: Import,
+    rejections?: readonly Rejection[],
+  ): ImportResource =>
+    presentImport({ ...row, created_by: shownActor(row.created_by, credential) }, clientId, origin, rejections);
 
   app.post(
     IMPORTS,
@@ -170,11 +175,8 @@ export function importRoutes(app: App, context: Context, importer: Importer): vo
     },
     async (request) => {
       const application = await context.applications.get(request.params.client_id);
-      return present(
-        request,
-        application.client_id,
-        await service.getImport(context, application, request.params.import_id),
-      );
+      const row = await service.getImport(context, application, request.params.import_id);
+      return present(request, application.client_id, row, await service.firstRejected(context, row));
     },
   );
 

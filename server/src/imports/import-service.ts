@@ -12,7 +12,7 @@ import { csvRow } from '../files/csv-write.ts';
 import { findGroup, requireStatic } from '../groups/group-service.ts';
 import { newId, readUuid } from '../ids.ts';
 import { formatInstant } from '../instant.ts';
-import type { Import, ImportKind } from './import.ts';
+import { FIRST_REJECTED, type Import, type ImportKind, type Rejection } from './import.ts';
 import * as store from './import-store.ts';
 import { keepPieces, openFile, type Asked } from './receive.ts';
 
@@ -116,6 +116,10 @@ export const listImports = (
   application: Application,
   page: PageRequest,
 ): Promise<{ rows: Import[]; count: number | undefined }> => store.pageOfImports(context.db, application.id, page);
+
+/** Of those by line, for whom no file is needed. */
+export const firstRejected = async (context: Context, row: Import): Promise<Rejection[]> =>
+  row.rejected === 0 ? [] : store.listRejections(context.db, row.id, 0, FIRST_REJECTED);
 
 const AT_ONCE = 1000;
 

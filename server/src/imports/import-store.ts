@@ -1,7 +1,7 @@
 import { sql, type Database, type Queryable } from '../database/database.ts';
 import { pageClause, type Order, type PageRequest } from '../database/page.ts';
 import { formatInstant, type Instant } from '../instant.ts';
-import type { Import } from './import.ts';
+import type { Import, Rejection } from './import.ts';
 
 const COLUMNS = sql`id, application_id, kind, name, format, is_dry_run, options, state, rows, accepted, duplicates, rejected,
   created_at, created_by, updated_at, finished_at, last_error`;
@@ -97,12 +97,6 @@ export async function pageOfImports(
     },
     { isolation: 'repeatable read' },
   );
-}
-
-export interface Rejection {
-  line: number;
-  reason: string;
-  row: string;
 }
 
 export async function listRejections(

@@ -56,6 +56,11 @@ describe('imports', () => {
     expect(counts(first)).toEqual({ state: 'done', rows: 7, accepted: 4, duplicates: 0, rejected: 3 });
     expect(first).toMatchObject({ of: 'profiles', name: 'fans.csv', dry_run: false, last_error: null });
     expect(first.columns).toEqual({ '1': 'custom_id', '2': 'nickname', '3': 'attributes.team', '4': 'attributes.age' });
+    expect(first.first_rejected?.map(({ line, reason }) => [line, reason])).toContainEqual([
+      7,
+      'nickname: This may not contain control characters.',
+    ]);
+    for await (const listed of sdk.imports.list()) expect(listed).not.toHaveProperty('first_rejected');
     expect(await rejectedLines(first.id)).toEqual([
       'line,reason,row',
       '6,"custom_id: This field is required, or id.",",nobody,,"',

@@ -23,6 +23,9 @@ export const MAX_REJECTED_ROW = 16_384;
 /** Of one file; further ones are counted. */
 export const MAX_REJECTIONS = 1_000_000;
 export const REJECTIONS_KEPT = 30 * 86_400_000_000;
+/** Told with the import itself, so that a short list needs no file. */
+export const FIRST_REJECTED = 20;
+const MAX_SHOWN_ROW = 500;
 
 /** What was settled when the file was received. */
 export interface ImportOptions {
@@ -80,12 +83,28 @@ export const ImportResource = Type.Object(
     finished_at: nullable(),
     last_error: nullable({ description: 'Why it failed, or why it is being tried again.' }),
     rejected_url: Type.String(),
+    first_rejected: Type.Optional(
+      Type.Array(Type.Object({ line: Type.Integer(), reason: Type.String(), row: Type.String() }), {
+        description: `Of one import: the first ${FIRST_REJECTED} rejected rows by line. \`rejected_url\` has them all.`,
+      }),
+    ),
   },
   { $id: 'Import' },
 );
 export type ImportResource = Static<typeof ImportResource>;
 
-export function presentImport(row: Import, clientId: string, origin: string): ImportResource {
+export interface Rejection {
+  line: number;
+  reason: string;
+  row: string;
+}
+
+export function presentImport(
+  row: Import,
+  clientId: string,
+  origin: string,
+  rejections?: readonly Rejection[],
+): ImportResource {
   const url = `${origin}/api/v1/applications/${clientId}/imports/${row.id}/`;
   const { columns, ids } = row.options;
   const taken = columns
@@ -110,5 +129,12 @@ export function presentImport(row: Import, clientId: string, origin: string): Im
     finished_at: row.finished_at === null ? null : formatInstant(row.finished_at),
     last_error: row.last_error,
     rejected_url: `${url}rejected/`,
+    ...(rejections && {
+      first_rejected: rejections.map(({ line, reason, row: text }) => ({
+        line,
+        reason,
+        row: text.slice(0, MAX_SHOWN_ROW),
+      })),
+    }),
   };
 }

@@ -11,7 +11,7 @@ import { createLease } from '../database/lease.ts';
 import { Unavailable } from '../errors.ts';
 import { formatInstant } from '../instant.ts';
 import { applyRows, isPassing, type Applied } from './apply.ts';
-import { MAX_REJECTIONS, REJECTIONS_KEPT, type Import } from './import.ts';
+import { MAX_REJECTIONS, REJECTIONS_KEPT, type Import, type Rejection } from './import.ts';
 import * as store from './import-store.ts';
 import { openPiece } from './receive.ts';
 
@@ -157,5 +157,5 @@ async function bringIn(context: Context, intake: Intake, row: Import, piece: sto
 }
 
 /** The first million can be looked up. */
-const keptOf = (row: Import, { rejections }: Applied): store.Rejection[] =>
+const keptOf = (row: Import, { rejections }: Applied): Rejection[] =>
   rejections.slice(0, Math.max(0, MAX_REJECTIONS - row.rejected));

@@ -1,8 +1,9 @@
 // The members of a group: listed, found, and of a static group added and removed.
 
 import { useState } from 'react';
-import { IconDownload, IconPlus, IconUpload, IconUserMinus, IconUsers } from '@tabler/icons-react';
+import { IconPlus, IconUpload, IconUserMinus, IconUsers } from '@tabler/icons-react';
 import { Link } from 'wouter';
+import { DownloadButton, fileName } from '../../files/download.tsx';
 import { formatNumber, plural } from '../../format.ts';
 import { useGet, useInvalidate, useSettled } from '../../queries.ts';
 import { useProfileSearch } from '../../search.ts';
@@ -17,7 +18,6 @@ import { useViewParams } from '../../view-params.ts';
 import { toast } from '../../ui/toast.tsx';
 import { messageOf } from '../../api.ts';
 import { AddMembers } from './add-members.tsx';
-import { DownloadMembers } from './download-members.tsx';
 
 /** Adds and removes single members, each with a way back. */
 function useMembership(group: Group) {
@@ -50,7 +50,7 @@ export function GroupMembers({ group }: { group: Group }) {
   const [params, set] = useViewParams();
   const search = params.get('q') ?? '';
   const ordering = params.get('ordering') ?? '';
-  const [dialog, setDialog] = useState<'paste' | 'upload' | 'download' | undefined>(undefined);
+  const [dialog, setDialog] = useState<'paste' | 'upload' | undefined>(undefined);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const cursor = params.get('cursor') ?? '';
   const members = useGet<Page<Member>>(
@@ -127,9 +127,13 @@ export function GroupMembers({ group }: { group: Group }) {
             </>
           )}
           {group.profile_count > 0 && (
-            <Button icon={<IconDownload size={16} aria-hidden />} onClick={() => setDialog('download')}>
+            <DownloadButton
+              path={application.path(`profile-groups/${group.id}/members/`)}
+              query={{ format: 'csv' }}
+              name={fileName(group.name)}
+            >
               Download
-            </Button>
+            </DownloadButton>
           )}
         </div>
       </div>
@@ -190,10 +194,7 @@ export function GroupMembers({ group }: { group: Group }) {
           {members.data && <Pager page={members.data} noun="member" onCursor={(next) => set({ cursor: next })} />}
         </section>
       )}
-      {(dialog === 'paste' || dialog === 'upload') && (
-        <AddMembers group={group} from={dialog} onClose={() => setDialog(undefined)} />
-      )}
-      {dialog === 'download' && <DownloadMembers group={group} onClose={() => setDialog(undefined)} />}
+      {dialog && <AddMembers group={group} from={dialog} onClose={() => setDialog(undefined)} />}
     </>
   );
 }
