@@ -15,13 +15,17 @@ import { PeoplePage } from './pages/people.tsx';
 import { ProfilePage } from './pages/profile/profile.tsx';
 import { ProfilesPage } from './pages/profiles.tsx';
 import { SignInPage } from './pages/sign-in.tsx';
-import { UsagePage } from './pages/usage/usage.tsx';
 import { ApplicationProvider, useApplication, useSession } from './session.tsx';
 import { AwayBanner, Shell } from './shell.tsx';
 import { Empty } from './ui/bits.tsx';
+import { lazyPage } from './ui/lazy-page.tsx';
 import { PageHead } from './ui/page-head.tsx';
 import { Toasts } from './ui/toast.tsx';
 import { ButtonLink } from './ui/button.tsx';
+
+const UsagePage = lazyPage(() => import('./pages/usage/usage.tsx'));
+const WebhooksPage = lazyPage(() => import('./pages/webhooks/webhooks.tsx'));
+const WebhookPage = lazyPage(() => import('./pages/webhooks/webhook.tsx'));
 
 export function App() {
   const { state } = useSession();
@@ -65,7 +69,7 @@ export function App() {
 }
 
 function Pages() {
-  const { href, isOwner, role } = useApplication();
+  const { href, isOwner, canManage } = useApplication();
   const { state } = useSession();
   const isProducer = state.status === 'in' && state.session.kind === 'producer';
   const base = '/apps/:client_id';
@@ -80,7 +84,9 @@ function Pages() {
       <Route path={`${base}/activities`} component={ActivitiesPage} />
       <Route path={`${base}/activities/types`} component={ActivityTypesPage} />
       <Route path={`${base}/usage`} component={UsagePage} />
-      {(isOwner || role === 'admin') && <Route path={`${base}/keys`} component={KeysPage} />}
+      <Route path={`${base}/webhooks`} component={WebhooksPage} />
+      <Route path={`${base}/webhooks/:webhook_id`} component={WebhookPage} />
+      {canManage && <Route path={`${base}/keys`} component={KeysPage} />}
       {isOwner && <Route path={`${base}/people`} component={PeoplePage} />}
       {isProducer && <Route path={`${base}/account`} component={AccountPage} />}
       <Route path={base} component={OverviewPage} />

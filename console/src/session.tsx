@@ -150,13 +150,16 @@ interface ApplicationContext extends SessionApplication {
   href(rest: string): string;
   canWrite: boolean;
   isOwner: boolean;
+  /** What owners and admin tokens alone may do: webhooks, the audit log. */
+  canManage: boolean;
 }
 
 const Current = createContext<ApplicationContext | undefined>(undefined);
 
-const may = (role: Role): Pick<ApplicationContext, 'canWrite' | 'isOwner'> => ({
+const may = (role: Role): Pick<ApplicationContext, 'canWrite' | 'isOwner' | 'canManage'> => ({
   canWrite: role !== 'viewer',
   isOwner: role === 'owner',
+  canManage: role === 'owner' || role === 'admin',
 });
 
 export function ApplicationProvider({

@@ -47,7 +47,8 @@ describe.skipIf(!hasBrowser)('lists of ids', () => {
 
   const button = (name: string) => page.getByRole('button', { name, exact: true });
   const dialog = () => page.getByRole('dialog');
-  const figure = (label: string) => dialog()
+  const figure = (label: string) =>
+    dialog()
       .locator('.stat', { has: page.getByText(label, { exact: true }) })
       .locator('.figure')
       .textContent();
@@ -66,7 +67,10 @@ describe.skipIf(!hasBrowser)('lists of ids', () => {
   test('a header that is not known is asked about: no cell of another column becomes a member', async () => {
     await upload('points.csv', 'user_id,points\n41,7\n42,12\n43,30\n');
     await dialog().getByText('No column is called profile_id or custom_id', { exact: false }).waitFor();
-    await dialog().getByRole('region', { name: 'How it begins' }).getByRole('columnheader', { name: 'points' }).waitFor();
+    await dialog()
+      .getByRole('region', { name: 'How it begins' })
+      .getByRole('columnheader', { name: 'points' })
+      .waitFor();
     await button('Add them').click();
     await dialog().getByText('Say whether the first line is a header.').waitFor();
     await button('A header').click();

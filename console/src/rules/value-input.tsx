@@ -1,11 +1,9 @@
 // The input that a condition's value needs: a number, a day, a list, other groups.
 
 import { useEffect, useState } from 'react';
-import { IconX } from '@tabler/icons-react';
-import { useGet, useSettled } from '../queries.ts';
-import { useApplication } from '../session.tsx';
-import type { Attribute, Group, Page } from '../types.ts';
-import { Combobox, type Option } from '../ui/combobox.tsx';
+import type { Attribute } from '../types.ts';
+import { Chips } from '../ui/chips.tsx';
+import { GroupsInput } from '../ui/groups-input.tsx';
 import { valueKind } from './model.ts';
 import type { Words } from './phrases.ts';
 
@@ -101,7 +99,7 @@ export function ValueInput({
           label={`${label}: groups`}
           value={value}
           onChange={onChange}
-          words={words}
+          nameOf={words.group}
           invalid={invalid}
           describedBy={describedBy}
           disabled={disabled}
@@ -202,34 +200,6 @@ function InstantInput({ value, onChange, ...wiring }: Wiring & { value: unknown;
   );
 }
 
-function Chips({
-  items,
-  name,
-  onRemove,
-  disabled,
-}: {
-  items: string[];
-  name: (item: string) => string;
-  onRemove: (index: number) => void;
-  disabled?: boolean | undefined;
-}) {
-  if (items.length === 0) return null;
-  return (
-    <ul className="chips">
-      {items.map((item, index) => (
-        <li key={`${index} ${item}`} className="chip">
-          <span className="truncate name">{name(item)}</span>
-          {!disabled && (
-            <button type="button" onClick={() => onRemove(index)} aria-label={`Remove ${name(item)}`}>
-              <IconX size={13} aria-hidden />
-            </button>
-          )}
-        </li>
-      ))}
-    </ul>
-  );
-}
-
 /** Enter or a comma adds; pasting a column adds all of it. */
 function ListInput({
   value,
@@ -297,53 +267,6 @@ function ListInput({
               if (text.trim() !== '') add(text);
             } else if (event.key === 'Backspace' && text === '' && items.length > 0) onChange(items.slice(0, -1));
           }}
-        />
-      )}
-    </div>
-  );
-}
-
-interface GroupsInputProps {
-  label: string;
-  value: unknown;
-  onChange: (value: unknown) => void;
-  words: Words;
-  invalid: boolean;
-  describedBy: string | undefined;
-  disabled: boolean | undefined;
-}
-
-function GroupsInput({ label, value, onChange, words, invalid, describedBy, disabled }: GroupsInputProps) {
-  const { path } = useApplication();
-  const [search, setSearch] = useState<string | undefined>(undefined);
-  const settled = useSettled(search, 200);
-  const found = useGet<Page<Group>>(settled === undefined ? null : path('profile-groups/'), {
-    name: settled ?? '',
-    count: false,
-  });
-  const chosen = Array.isArray(value) ? value.map(String) : [];
-  const options: Option[] = (found.data?.results ?? [])
-    .filter((group) => !chosen.includes(group.id))
-    .map((group) => ({ value: group.id, label: group.name, ...(group.custom_id && { hint: group.custom_id }) }));
-  return (
-    <div className="list-input">
-      <Chips
-        items={chosen}
-        name={words.group}
-        disabled={disabled}
-        onRemove={(at) => onChange(chosen.filter((_, index) => index !== at))}
-      />
-      {!disabled && (
-        <Combobox
-          label={label}
-          value=""
-          fallback=""
-          options={options}
-          placeholder={chosen.length === 0 ? 'Choose a group' : 'Another group'}
-          onSearch={setSearch}
-          onChange={(id) => onChange([...chosen, id])}
-          invalid={invalid}
-          describedBy={describedBy}
         />
       )}
     </div>

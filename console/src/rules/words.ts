@@ -27,12 +27,10 @@ function referencesOf(tree: RuleTree): string[] {
   return tree.attribute === 'profile_group' && Array.isArray(tree.value) ? tree.value.map(String) : [];
 }
 
-/** The words for these trees: what is not loaded yet is called by its key. */
-export function useWords(...trees: (RuleTree | undefined)[]): Words {
+/** What groups are called, by id or `custom:…`; until it is known, as they are referred to. */
+export function useGroupNames(references: readonly string[]): (reference: string) => string {
   const { client } = useSession();
   const { path } = useApplication();
-  const { attributes } = useAttributes();
-  const references = [...new Set(trees.flatMap((tree) => (tree ? referencesOf(tree) : [])))].slice(0, 50);
   const names = useQueries({
     queries: references.map((reference) => ({
       queryKey: [path(`profile-groups/${encodeURIComponent(reference)}/`), {}],
@@ -42,9 +40,16 @@ export function useWords(...trees: (RuleTree | undefined)[]): Words {
     })),
     combine: (results) => results.map((result) => result.data?.name),
   });
+  return (reference) => names[references.indexOf(reference)] ?? reference;
+}
+
+const MAX_NAMED = 50;
+
+/** The words for these trees: what is not loaded yet is called by its key. */
+export function useWords(...trees: (RuleTree | undefined)[]): Words {
+  const { attributes } = useAttributes();
+  const references = [...new Set(trees.flatMap((tree) => (tree ? referencesOf(tree) : [])))].slice(0, MAX_NAMED);
+  const group = useGroupNames(references);
   const index = useMemo(() => new Map(attributes?.map((one) => [one.key, one])), [attributes]);
-  return {
-    attribute: (key) => index.get(key),
-    group: (reference) => names[references.indexOf(reference)] ?? reference,
-  };
+  return { attribute: (key) => index.get(key), group };
 }

@@ -11,7 +11,15 @@ import { readIdempotencyKey } from '../http/idempotency.ts';
 import { LONGEST_UPLOAD_MS, type App } from '../http/route.ts';
 import { ClientIdParams } from '../http/schemas.ts';
 import type { Importer } from './importer.ts';
-import { ImportResource, KINDS, MAX_NAME, presentImport, type Import, type ImportKind, type Rejection } from './import.ts';
+import {
+  ImportResource,
+  KINDS,
+  MAX_NAME,
+  presentImport,
+  type Import,
+  type ImportKind,
+  type Rejection,
+} from './import.ts';
 import * as service from './import-service.ts';
 import { IMPORT_ORDER } from './import-store.ts';
 import { FilePreview, previewFile } from './preview.ts';

@@ -11,6 +11,7 @@ import { Badge, Failed, Skeleton } from '../../ui/bits.tsx';
 import { Chart, type Point } from '../../ui/charts.tsx';
 import { PageHead } from '../../ui/page-head.tsx';
 import { Stat } from '../../ui/stat.tsx';
+import { Attention } from './attention.tsx';
 import { FreshnessBadge, Health } from './health.tsx';
 import { Start } from './start.tsx';
 
@@ -29,6 +30,7 @@ export function OverviewPage() {
         </section>
       ) : (
         <div className="stack" style={{ '--gap': '20px' } as React.CSSProperties}>
+          <Attention />
           {data && <Start statistics={data} />}
           <Figures statistics={data} />
           <div className="halves">

@@ -20,7 +20,7 @@ const utc = new Intl.DateTimeFormat(navigator.language, { timeZone: 'UTC', day: 
 const utcMonth = new Intl.DateTimeFormat(navigator.language, { timeZone: 'UTC', month: 'short', year: 'numeric' });
 const percent = new Intl.NumberFormat(navigator.language, { style: 'percent', maximumFractionDigits: 0 });
 
-export function UsagePage() {
+export default function UsagePage() {
   const [interval, setInterval] = useState<Interval>('day');
   const { path } = useApplication();
   const usage = useGet<Usage>(path('usage/'), { interval }, { every: 60_000 });
