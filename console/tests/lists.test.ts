@@ -1,6 +1,7 @@
 // Lists of ids in the console: what the header does not say is asked and never guessed, and a list that would empty a group
 // is asked about first.
 
+import { readFile } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CLIENT_ID, startTestServer, type TestServer } from '../../server/src/testing/server.ts';
@@ -30,7 +31,7 @@ describe.skipIf(!hasBrowser)('lists of ids', () => {
     for (const { id, custom_id: customId } of await server.sdk.profiles.upsert(
       CUSTOM_IDS.map((custom_id) => ({ custom_id })),
     ))
-      ids.set(customId, id ?? '');
+      ids.set(customId ?? '', id ?? '');
     browser = await launch();
     watched = await signedInPage(browser);
     page = watched.page;
@@ -136,6 +137,19 @@ describe.skipIf(!hasBrowser)('lists of ids', () => {
     await button('Done').waitFor();
     expect(await figure('Removed')).toBe('2');
     expect(await members()).toEqual(['43']);
+  });
+
+  test('members come as a file whose cells no spreadsheet calculates', async () => {
+    const formula = "=cmd|' /C calc'!A0";
+    const { id } = await server.sdk.profiles.create({ nickname: formula });
+    await server.sdk.groups.addMembers(group, { profile_ids: [id] });
+    await page.reload();
+    const [download] = await Promise.all([page.waitForEvent('download'), button('Download').click()]);
+    expect(download.suggestedFilename()).toBe('Ticket-holders.csv');
+    const text = await readFile(await download.path(), 'utf8');
+    expect(text).toContain(id);
+    expect(text).toContain(`'${formula}`);
+    expect(text).not.toMatch(/[,"]=cmd/);
   });
 
   test('through all of this no page threw, logged an error or broke its policy', () => {
