@@ -24,6 +24,7 @@ import { Toasts } from './ui/toast.tsx';
 import { ButtonLink } from './ui/button.tsx';
 
 const UsagePage = lazyPage(() => import('./pages/usage/usage.tsx'));
+const MergePage = lazyPage(() => import('./pages/merge/merge.tsx'));
 const WebhooksPage = lazyPage(() => import('./pages/webhooks/webhooks.tsx'));
 const WebhookPage = lazyPage(() => import('./pages/webhooks/webhook.tsx'));
 
@@ -69,7 +70,7 @@ export function App() {
 }
 
 function Pages() {
-  const { href, isOwner, canManage } = useApplication();
+  const { href, isOwner, canManage, canWrite } = useApplication();
   const { state } = useSession();
   const isProducer = state.status === 'in' && state.session.kind === 'producer';
   const base = '/apps/:client_id';
@@ -80,6 +81,7 @@ function Pages() {
       <Route path={`${base}/groups/:group_id/*?`} component={GroupPage} />
       <Route path={`${base}/profiles`} component={ProfilesPage} />
       <Route path={`${base}/profiles/:profile_id`} component={ProfilePage} />
+      {canWrite && <Route path={`${base}/profiles/:profile_id/merge`} component={MergePage} />}
       <Route path={`${base}/attributes`} component={AttributesPage} />
       <Route path={`${base}/activities`} component={ActivitiesPage} />
       <Route path={`${base}/activities/types`} component={ActivityTypesPage} />

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link } from 'wouter';
-import type { Client } from '../api.ts';
+import { ApiError, type Client } from '../api.ts';
 import { useApplication, useSession } from '../session.tsx';
 import type { Page, Profile } from '../types.ts';
 import { Skeleton } from './bits.tsx';
@@ -37,9 +37,23 @@ async function ask(client: Client, path: string, asked: Asked[]): Promise<void> 
     const query = { id: asked.map(({ id }) => id), count: false, page_size: MAX_AT_ONCE };
     const { results } = await client.request<Page<Profile>>(path, { query });
     const found = new Map(results.map((profile) => [profile.id, profile]));
-    for (const { id, resolve } of asked) resolve(found.get(id) ?? null);
+    for (const { id, resolve, reject } of asked) {
+      const profile = found.get(id);
+      if (profile) resolve(profile);
+      else leadsTo(client, id).then(resolve, reject);
+    }
   } catch (error) {
     for (const { reject } of asked) reject(error);
+  }
+}
+
+/** The profile that an id means since its own was merged; null of one that was erased. */
+async function leadsTo(client: Client, id: string): Promise<Profile | null> {
+  try {
+    return await client.request<Profile>(`profiles/${id}/`);
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return null;
+    throw error;
   }
 }
 

@@ -1,7 +1,7 @@
 // One profile: who it is, what it did, which groups it is in and why.
 
 import { useMemo, useState } from 'react';
-import { IconKey, IconPencil, IconTrash } from '@tabler/icons-react';
+import { IconGitMerge, IconKey, IconPencil, IconTrash } from '@tabler/icons-react';
 import { useLocation, useParams } from 'wouter';
 import { ApiError } from '../../api.ts';
 import { useGet, useInvalidate } from '../../queries.ts';
@@ -19,6 +19,7 @@ import { toast } from '../../ui/toast.tsx';
 import { ProfileActivities } from './activities.tsx';
 import { EditProfile } from './edit.tsx';
 import { ProfileGroups } from './groups.tsx';
+import { Merges } from './merges.tsx';
 
 export function ProfilePage() {
   const { profile_id: id = '' } = useParams();
@@ -54,12 +55,23 @@ export function ProfilePage() {
         back={back}
         actions={application.canWrite && <Actions profile={profile.data} />}
       />
+      {id.toLowerCase() !== profile.data.id && (
+        <p className="card pad notice" role="note">
+          <IconGitMerge size={20} aria-hidden />
+          <span>
+            <code className="name">{id}</code> was merged into this profile, and leads here since.
+          </span>
+        </p>
+      )}
       <div className="columns">
         <div className="stack" style={{ '--gap': '20px' } as React.CSSProperties}>
           <ProfileGroups profile={profile.data} />
           <ProfileActivities profile={profile.data} />
         </div>
-        <Identity profile={profile.data} />
+        <div className="stack" style={{ '--gap': '20px' } as React.CSSProperties}>
+          <Identity profile={profile.data} />
+          <Merges profile={profile.data} />
+        </div>
       </div>
     </>
   );
@@ -155,6 +167,10 @@ function Actions({ profile }: { profile: Profile }) {
         </button>
         <button type="button" onClick={() => setAsking('revoke')}>
           <IconKey size={16} aria-hidden /> Revoke access tokens…
+        </button>
+
+        <button type="button" onClick={() => navigate(application.href(`profiles/${profile.id}/merge`))}>
+          <IconGitMerge size={16} aria-hidden /> Merge into another…
         </button>
         <hr />
         <button type="button" className="danger" onClick={() => setAsking('erase')}>
