@@ -533,7 +533,9 @@ create table queue (
   constraint queue_cause_check CHECK ((cause = ANY (ARRAY['activity'::text, 'clock'::text, 'profile'::text, 'group'::text, 'pin'::text])))
 );
 create index queue_clock ON queue USING btree (seq) WHERE (cause = 'clock'::text);
+create index queue_clock_by_application ON queue USING btree (application_id, since) WHERE (cause = 'clock'::text);
 create index queue_live ON queue USING btree (seq) WHERE (cause <> 'clock'::text);
+create index queue_live_by_application ON queue USING btree (application_id, queued_at) WHERE (cause <> 'clock'::text);
 
 create table rulesets (
   id uuid not null,

@@ -33,6 +33,7 @@ import { startEvaluation, type Evaluation } from './evaluation/thread.ts';
 import { eventRoutes } from './events/event-routes.ts';
 import { evaluationRoutes } from './evaluation/evaluation-routes.ts';
 import { createPreviews } from './evaluation/preview.ts';
+import { rulesCache } from './evaluation/rules-cache.ts';
 import { createWorker, type Worker } from './evaluation/worker.ts';
 import { changeRoutes } from './groups/change-routes.ts';
 import { groupChores } from './groups/group-chores.ts';
@@ -148,7 +149,8 @@ async function composeApp(
     const clock = options.clock ?? systemClock();
     const stopClock = await keepClock(clock, db);
     const base = { db, clock, log, config, secrets, metrics };
-    const evaluated = dynamicGroups(base);
+    const rules = rulesCache(db);
+    const evaluated = dynamicGroups({ ...base, rules });
     const chores = groupChores({ ...base, dynamicGroups: evaluated });
     const context: Context = {
       ...base,
@@ -166,16 +168,19 @@ async function composeApp(
     const importer = createImporter(context);
     const meters = evaluationMeters(metrics.registry);
     evaluationGauges(metrics.registry, base);
-    const worker = createWorker(context, {
-      evaluationInterval: config.evaluationInterval,
-      ...(options.lookEveryMs !== undefined && { lookEveryMs: options.lookEveryMs }),
-      onSlice: (slice) => {
-        const counts = noCounts();
-        countSlice(counts, slice, clock.now());
-        meters.add(counts);
+    const worker = createWorker(
+      { ...context, rules },
+      {
+        evaluationInterval: config.evaluationInterval,
+        ...(options.lookEveryMs !== undefined && { lookEveryMs: options.lookEveryMs }),
+        onSlice: (slice) => {
+          const counts = noCounts();
+          countSlice(counts, slice, clock.now());
+          meters.add(counts);
+        },
+        onBackfill: (_backfill, outcome, seconds) => meters.add({ ...noCounts(), backfills: [{ outcome, seconds }] }),
       },
-      onBackfill: (_backfill, outcome, seconds) => meters.add({ ...noCounts(), backfills: [{ outcome, seconds }] }),
-    });
+    );
     const resolve = options.webhooks?.resolve ?? resolveName;
     const sender = createSender({
       allowPrivate: config.webhookAllowPrivate,
@@ -216,7 +221,7 @@ async function composeApp(
               (scope) => memberRoutes(scope, context, sendMembersWith(context)),
               changeRoutes,
               eventRoutes,
-              (scope) => evaluationRoutes(scope, context, previews),
+              (scope) => evaluationRoutes(scope, { ...context, rules }, previews),
               activityRoutes,
               activityTypeRoutes,
               (scope) => attributeRoutes(scope, context, factBuilder),

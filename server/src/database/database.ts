@@ -79,8 +79,8 @@ export interface DatabaseOptions {
   onError?: (error: Error) => void;
 }
 
-/** Long reads at once: those of requests (http/shares.ts), snapshots that are kept for the next, and a backfill. */
-const READERS = 8;
+/** Long reads at once: those of requests (http/shares.ts), exports, snapshots that are kept for the next, and a backfill. */
+const READERS = 12;
 
 /** Connections that `together` leaves alone. */
 const SPARE = 2;

@@ -24,10 +24,10 @@ import {
 import { explainMember } from './explain-member.ts';
 import { mergeMemberships } from './merge-memberships.ts';
 import { freeze, requestFill } from './failures.ts';
-import { rulesCache } from './rules-cache.ts';
+import { rulesCache, type RulesCache } from './rules-cache.ts';
 
-export function dynamicGroups(context: Pick<Context, 'db' | 'clock'>): DynamicGroups {
-  const rules = rulesCache(context.db);
+export function dynamicGroups(given: Pick<Context, 'db' | 'clock'> & { rules?: RulesCache }): DynamicGroups {
+  const context = { ...given, rules: given.rules ?? rulesCache(given.db) };
   return {
     async create(tx, group, rule, now) {
       await saveRule(tx, group, rule, now);
@@ -73,10 +73,10 @@ export function dynamicGroups(context: Pick<Context, 'db' | 'clock'>): DynamicGr
 
     present,
     explain: async (application, group, profileId) => {
-      const explained = await explainMember({ ...context, rules }, application, group, profileId);
+      const explained = await explainMember(context, application, group, profileId);
       return explained && { ...explained };
     },
-    merge: (applicationId, work) => mergeMemberships({ ...context, rules }, applicationId, work),
+    merge: (applicationId, work) => mergeMemberships(context, applicationId, work),
     asOf: async (db, group) => (await present(db, [group])).get(group.id)?.evaluation.as_of ?? null,
 
     async refill(tx, applicationId, groupIds, now) {

@@ -24,7 +24,7 @@ import { presentTree, type RuleNode } from '../rules/tree.ts';
 import { findRuleset, type RulesetRow } from './definitions.ts';
 import { deletePin, PinFields, PinResource, setPin } from './pin.ts';
 import type { Previews } from './preview.ts';
-import { rulesCache } from './rules-cache.ts';
+import type { RulesCache } from './rules-cache.ts';
 import { verify } from './verify.ts';
 
 const GROUPS = '/api/v1/applications/:client_id/profile-groups/';
@@ -71,8 +71,7 @@ const PinParams = Type.Object({
   profile_id: Type.String({ description: 'The profile’s id, a UUID.' }),
 });
 
-export function evaluationRoutes(app: App, context: Context, previews: Previews): void {
-  const rules = rulesCache(context.db);
+export function evaluationRoutes(app: App, context: Context & { rules: RulesCache }, previews: Previews): void {
   app.addHook('onClose', () => previews.close());
 
   app.post(
@@ -131,7 +130,7 @@ export function evaluationRoutes(app: App, context: Context, previews: Previews)
     async (request) => {
       const application = await context.applications.get(request.params.client_id);
       const group = await getGroup(context.db, application.id, request.params.group);
-      return verify({ ...context, rules }, application.id, group.id);
+      return verify(context, application.id, group.id);
     },
   );
 

@@ -12,7 +12,7 @@ import { explainRule, type Explanation } from '../rules/explain.ts';
 import { mergeNeeds, type ProfileState } from '../rules/state.ts';
 import { newestActivity } from './live.ts';
 import { presentPin, type PinRow, type PinResource } from './pin.ts';
-import type { ApplicationRules, GroupRules, RulesCache } from './rules-cache.ts';
+import type { ApplicationRules, RulesCache } from './rules-cache.ts';
 import { loadStates } from './state.ts';
 
 export interface ExplainedMembership {
@@ -57,9 +57,9 @@ async function explainInSnapshot(
   groupId: string,
   profileId: string,
 ): Promise<ExplainedMembership | undefined> {
-  const rules = await currentRules(tx, context.rules, applicationId);
+  const rules = await currentRules(tx, context.rules, applicationId, (known) => [...readBy(known, groupId)]);
   const order = innersFirst(rules, groupId);
-  const reads = new Set([...order, ...order.flatMap((id) => [...(servedOf(rules, id)?.needs.groups ?? [])])]);
+  const reads = readBy(rules, groupId);
   const memberships = await loadMemberships(tx, profileId, [...reads]);
   const pins = await loadPins(tx, profileId, order);
   const needs = mergeNeeds(order.flatMap((id) => servedOf(rules, id)?.explainNeeds ?? []));
@@ -135,26 +135,38 @@ function innersFirst(rules: ApplicationRules, groupId: string): string[] {
   return [...found].sort((a, b) => (rules.places.get(a) ?? 0) - (rules.places.get(b) ?? 0));
 }
 
-/** Compiled rules as this snapshot has them. */
-export async function currentRules(tx: Queryable, cache: RulesCache, applicationId: number): Promise<ApplicationRules> {
+/** Those, and what they read beside: static groups. */
+function readBy(rules: ApplicationRules, groupId: string): Set<string> {
+  const order = innersFirst(rules, groupId);
+  return new Set([...order, ...order.flatMap((id) => [...(servedOf(rules, id)?.needs.groups ?? [])])]);
+}
+
+/** Compiled rules as this snapshot has them; what is served is looked at of the groups that are wanted alone. */
+export async function currentRules(
+  tx: Queryable,
+  cache: RulesCache,
+  applicationId: number,
+  wanted: (known: ApplicationRules) => readonly string[],
+): Promise<ApplicationRules> {
   const { rows } = await tx.query<{ version: number }>(
     sql`select definitions_version as version from applications where id = ${applicationId}`,
   );
   const version = rows[0]?.version;
   const known = await cache.get(applicationId);
-  const served = await tx.query<{ group_id: string; served_ruleset_id: string | null }>(sql`
-    select group_id, served_ruleset_id from group_heads where group_id = any (${[...(known?.groups.keys() ?? [])]}::uuid[])`);
-  const isCurrent = (group: GroupRules, row: { served_ruleset_id: string | null }): boolean =>
-    group.servedRulesetId === row.served_ruleset_id;
-  const fresh =
-    known?.version === version &&
-    served.rows.every((row) => {
-      const group = known?.groups.get(row.group_id);
-      return !group || isCurrent(group, row);
-    });
-  const rules = fresh ? known : await cache.refresh(applicationId, tx);
+  if (known && known.version === version && (await areServed(tx, known, wanted(known)))) return known;
+  const rules = await cache.refresh(applicationId, tx);
   if (!rules) throw new Error(`there is no application ${applicationId}`);
   return rules;
+}
+
+/** A switch changes what a group serves, and no definition. */
+async function areServed(tx: Queryable, { groups }: ApplicationRules, ids: readonly string[]): Promise<boolean> {
+  const { rows } = await tx.query<{ group_id: string; served_ruleset_id: string | null }>(sql`
+    select group_id, served_ruleset_id from group_heads where group_id = any (${ids}::uuid[])`);
+  return rows.every((row) => {
+    const group = groups.get(row.group_id);
+    return !group || group.servedRulesetId === row.served_ruleset_id;
+  });
 }
 
 async function loadMemberships(

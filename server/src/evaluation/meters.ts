@@ -6,6 +6,7 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Clock } from '../clock.ts';
 import { sql, type Database } from '../database/database.ts';
 import { MICROS_PER_SECOND, type Instant } from '../instant.ts';
+import { MOST_COUNTED } from '../queue/queue.ts';
 import type { BackfillOutcome } from './backfill.ts';
 import type { SliceResult } from './live.ts';
 
@@ -128,7 +129,7 @@ export function evaluationGauges(registry: Registry, { db, clock }: { db: Databa
     since === null ? 0 : Math.max(0, clock.now() - since) / MICROS_PER_SECOND;
   gauge(
     'grandstand_queue_rows',
-    'Rows that wait for evaluation, by whether time or something else put them there.',
+    'Rows that wait for evaluation, by whether time or something else put them there; of each at most 100,000 are counted.',
     (it, { rows }) => {
       it.set({ cause: 'live' }, rows.live);
       it.set({ cause: 'clock' }, rows.clock);
@@ -178,10 +179,26 @@ export function evaluationGauges(registry: Registry, { db, clock }: { db: Databa
   );
 }
 
+/** What waits longest, counted so far as figures count. Rows are numbered as they come, so the oldest is among the first. */
+async function readQueue(db: Database): Promise<Pick<State, 'rows' | 'oldest'>> {
+  const [live, clock] = await Promise.all(
+    [sql`cause <> 'clock'`, sql`cause = 'clock'`].map(async (isOfPart) => {
+      const { rows } = await db.query<{ count: number; oldest: Instant | null }>(sql`
+        select count(*) as count, min(queued_at) as oldest from (
+          select queued_at from queue where ${isOfPart} order by seq limit ${MOST_COUNTED}) q`);
+      return rows[0] ?? { count: 0, oldest: null };
+    }),
+  );
+  const oldest = [live, clock].flatMap((part) => part?.oldest ?? []);
+  return {
+    rows: { live: live?.count ?? 0, clock: clock?.count ?? 0 },
+    oldest: oldest.length === 0 ? null : Math.min(...oldest),
+  };
+}
+
 async function readState(db: Database): Promise<State> {
   const [queue, sweeps, backfills, unverified, verified] = await Promise.all([
-    db.query<{ live: number; clock: number; oldest: Instant | null }>(sql`
-      select count(*) filter (where cause <> 'clock') as live, count(*) filter (where cause = 'clock') as clock, min(queued_at) as oldest from queue`),
+    readQueue(db),
     db.query<{ swept: Instant | null }>(sql`select min(swept_until) as swept from sweeps`),
     db.query<{ group_id: string; progress: number; last_error: string | null }>(sql`
       select group_id, prepared::float8 / greatest(total, 1) as progress, last_error from backfills
@@ -197,10 +214,8 @@ async function readState(db: Database): Promise<State> {
         select distinct on (v.group_id) v.checked, v.missing, v.extra from verifications v join groups g on g.id = v.group_id
         where v.nightly order by v.group_id, v.at desc) v`),
   ]);
-  const { live = 0, clock = 0, oldest = null } = queue.rows[0] ?? {};
   return {
-    rows: { live, clock },
-    oldest,
+    ...queue,
     swept: sweeps.rows[0]?.swept ?? null,
     backfills: backfills.rows.filter((backfill) => backfill.last_error === null),
     failed: backfills.rows.filter((backfill) => backfill.last_error !== null).length,

@@ -6,12 +6,13 @@ import { sql, type Database, type Queryable } from '../database/database.ts';
 import { findGroupIdsByReference } from '../groups/group-store.ts';
 import type { Catalogue } from '../rules/attribute.ts';
 import { loadCatalogue } from '../rules/catalogue-store.ts';
-import { compileRule } from '../rules/compile.ts';
 import { dependency, inReadingOrder } from '../rules/depends.ts';
+import type { compileRule } from '../rules/compile.ts';
 import type { CompiledRule } from '../rules/evaluate.ts';
 import type { Boundary } from '../rules/leaf.ts';
 import { mergeNeeds, type Needs } from '../rules/state.ts';
 import { leavesOf, type RuleNode } from '../rules/tree.ts';
+import { createCompiler, type Compiler } from './compiled-rules.ts';
 import { watchedBy } from './watched.ts';
 
 /** Keys in the queue beside the dependency keys: this very group is to be looked at. */
@@ -49,6 +50,8 @@ export interface ApplicationRules {
   groups: ReadonlyMap<string, GroupRules>;
   /** Every group's place in the order of reading: one that reads another has the higher place. */
   places: ReadonlyMap<string, number>;
+  /** The keys that concern a group: `readersOf` seen from there. */
+  keysOf(groupId: string): ReadonlySet<string>;
   /** The groups that one of these keys concerns, by what they serve or are being filled with. */
   readersOf(changed: Iterable<string>): Set<string>;
   /** The same as it is wanted for profile after profile: in reading order, with what is to be loaded for them. */
@@ -81,15 +84,28 @@ export interface RulesCache {
 /** After so many readings that were old when they were used, a worker holds the rules: it must come on however often they are saved. */
 export const MOST_READINGS = 3;
 
-export function rulesCache(db: Database): RulesCache {
+/** `compile`: tests count it. */
+export function rulesCache(db: Database, compile?: typeof compileRule): RulesCache {
   const cache = new Map<number, ApplicationRules>();
-  db.onBroken(() => cache.clear()); // other rules may come to have the same number
+  const compilers = new Map<number, Compiler>();
+  const load = async (tx: Queryable, applicationId: number): Promise<ApplicationRules | undefined> => {
+    const compiler = compilers.get(applicationId) ?? createCompiler(compile);
+    compilers.set(applicationId, compiler);
+    return loadRules(tx, applicationId, compiler);
+  };
+  db.onBroken(() => {
+    cache.clear(); // other rules may come to have the same number
+    compilers.clear();
+  });
   const refresh = async (applicationId: number, tx?: Queryable): Promise<ApplicationRules | undefined> => {
     const rules = tx
-      ? await loadRules(tx, applicationId)
-      : await db.transaction((own) => loadRules(own, applicationId), { isolation: 'repeatable read' });
+      ? await load(tx, applicationId)
+      : await db.transaction((own) => load(own, applicationId), { isolation: 'repeatable read' });
     if (rules) cache.set(applicationId, rules);
-    else cache.delete(applicationId);
+    else {
+      cache.delete(applicationId);
+      compilers.delete(applicationId);
+    }
     return rules;
   };
   return {
@@ -112,7 +128,11 @@ interface RuleRow {
 }
 
 /** In one snapshot. */
-export async function loadRules(tx: Queryable, applicationId: number): Promise<ApplicationRules | undefined> {
+async function loadRules(
+  tx: Queryable,
+  applicationId: number,
+  compiler: Compiler,
+): Promise<ApplicationRules | undefined> {
   const catalogue = await loadCatalogue(tx, applicationId);
   if (!catalogue) return undefined;
   const { rows } = await tx.query<RuleRow>(sql`
@@ -125,16 +145,20 @@ export async function loadRules(tx: Queryable, applicationId: number): Promise<A
     order by g.created_at, g.id`);
   const trees = rows.flatMap((row) => [row.rule_tree, ...(row.served_tree ? [row.served_tree] : [])]);
   const resolveGroup = await resolver(tx, applicationId, trees);
+  const compile = compiler.begin(catalogue, resolveGroup);
   const groups = new Map<string, GroupRules>();
-  for (const row of rows) groups.set(row.id, compileGroup(row, catalogue, resolveGroup));
+  for (const row of rows) groups.set(row.id, compileGroup(row, compile));
+  compiler.forgetOthers();
   const places = placesOf(groups);
-  const readers = readersOf(groups);
+  const keys = keysOf(groups);
+  const readers = readersOf(keys);
   return {
     applicationId,
     version: catalogue.version,
     catalogue,
     groups,
     places,
+    keysOf: (groupId) => keys.get(groupId) ?? NO_KEYS,
     readersOf: readers,
     ...dependencySets(groups, places, readers),
     boundaries: boundariesOf(groups, catalogue),
@@ -167,23 +191,19 @@ async function resolver(
   return (reference) => byReference.get(isCustom(reference) ? reference : reference.toLowerCase());
 }
 
-function compileGroup(
-  row: RuleRow,
-  catalogue: Catalogue,
-  resolveGroup: (reference: string) => string | undefined,
-): GroupRules {
+function compileGroup(row: RuleRow, compileOne: ReturnType<Compiler['begin']>): GroupRules {
   let error: string | undefined;
-  const compile = (tree: RuleNode | null): CompiledRule | undefined => {
-    if (tree === null) return undefined;
+  const compile = (id: string | null, tree: RuleNode | null): CompiledRule | undefined => {
+    if (id === null || tree === null) return undefined;
     try {
-      return compileRule(tree, { catalogue, groupId: row.id, resolveGroup });
+      return compileOne(row.id, id, tree);
     } catch (problem) {
       error = problem instanceof Error ? problem.message : String(problem);
       return undefined;
     }
   };
-  const served = compile(row.served_tree);
-  const latest = row.served_ruleset_id === row.ruleset_id ? served : compile(row.rule_tree);
+  const served = compile(row.served_ruleset_id, row.served_tree);
+  const latest = row.served_ruleset_id === row.ruleset_id ? served : compile(row.ruleset_id, row.rule_tree);
   return {
     id: row.id,
     servedRulesetId: row.served_ruleset_id,
@@ -205,20 +225,26 @@ function placesOf(groups: ReadonlyMap<string, GroupRules>): Map<string, number> 
   return new Map(inReadingOrder(reads).map((id, place) => [id, place]));
 }
 
-/** A paused group is concerned by its pins alone. */
-function readersOf(groups: ReadonlyMap<string, GroupRules>): (changed: Iterable<string>) => Set<string> {
+const NO_KEYS: ReadonlySet<string> = new Set();
+
+/** By group. A paused one is concerned by its pins alone. */
+function keysOf(groups: ReadonlyMap<string, GroupRules>): Map<string, Set<string>> {
+  return new Map(
+    [...groups].map(([id, group]) => {
+      const own = group.isPaused ? [] : [groupKey.rule(id), ...rulesOf(group).flatMap((rule) => [...watchedBy(rule)])];
+      return [id, new Set([groupKey.pin(id), ...own])];
+    }),
+  );
+}
+
+function readersOf(keys: ReadonlyMap<string, ReadonlySet<string>>): (changed: Iterable<string>) => Set<string> {
   const readers = new Map<string, string[]>();
-  const add = (key: string, id: string): void => {
-    const list = readers.get(key);
-    if (list) list.push(id);
-    else readers.set(key, [id]);
-  };
-  for (const [id, group] of groups) {
-    add(groupKey.pin(id), id);
-    if (group.isPaused) continue;
-    add(groupKey.rule(id), id);
-    for (const key of new Set(rulesOf(group).flatMap((rule) => [...watchedBy(rule)]))) add(key, id);
-  }
+  for (const [id, own] of keys)
+    for (const key of own) {
+      const list = readers.get(key);
+      if (list) list.push(id);
+      else readers.set(key, [id]);
+    }
   return (changed) => {
     const found = new Set<string>();
     for (const key of changed) for (const id of readers.get(key) ?? []) found.add(id);

@@ -6,6 +6,7 @@ import { systemClock } from '../clock.ts';
 import { openDatabase } from '../database/database.ts';
 import { dynamicGroups } from './dynamic-groups.ts';
 import { countSlice, noCounts } from './meters.ts';
+import { rulesCache } from './rules-cache.ts';
 import type { FromThread, ThreadData, ToThread } from './thread.ts';
 import { createWorker } from './worker.ts';
 
@@ -31,8 +32,9 @@ await clock
 
 let counts = noCounts();
 const tell = (message: FromThread): void => parentPort?.postMessage(message);
+const rules = rulesCache(db);
 const worker = createWorker(
-  { db, clock, log, dynamicGroups: dynamicGroups({ db, clock }) },
+  { db, clock, log, rules, dynamicGroups: dynamicGroups({ db, clock, rules }) },
   {
     evaluationInterval: data.evaluationInterval,
     onSlice: (slice) => countSlice(counts, slice, clock.now()),

@@ -35,70 +35,81 @@ const AHEAD = 50_000;
 const SLICE = 2_000;
 
 /** Compares and keeps the result. 409 where membership is not kept by the rule right now. */
-export async function verify(
-  context: VerifyContext,
-  applicationId: number,
-  groupId: string,
-  nightly = false,
-): Promise<Verification> {
-  const { at, ...result } = await inSnapshot(context.db, (client) => compare(context, client, applicationId, groupId));
-  await context.db.query(sql`
-    insert into verifications (group_id, id, at, checked, missing, extra, nightly)
-    values (${groupId}, ${newId()}, ${formatInstant(at)}, ${result.checked}, ${result.missing}, ${result.extra}, ${nightly})`);
+export async function verify(context: VerifyContext, applicationId: number, groupId: string): Promise<Verification> {
+  const { at, ...result } = await inSnapshot(context.db, async (client) => {
+    const proof = await beginProof(context, client, applicationId);
+    return { at: proof.at, ...(await proof.compare(groupId)) };
+  });
+  await keepVerification(context.db, groupId, { at, ...result, nightly: false });
   return result;
 }
 
-interface LiveGroup {
-  epoch: number;
-  swept: Instant;
-  sweeping: Instant;
-}
-
-async function compare(
-  context: VerifyContext,
-  client: pg.ClientBase,
-  applicationId: number,
+export async function keepVerification(
+  db: Queryable,
   groupId: string,
-): Promise<Verification & { at: Instant }> {
-  const tx = onClient(client, context.db.isDistributed);
-  const { epoch, swept, sweeping } = await requireLive(tx, groupId);
-  const rules = await currentRules(tx, context.rules, applicationId);
-  const rule = rules.groups.get(groupId)?.served;
-  if (!rule) throw conflict('The rule of this group cannot be evaluated.');
-  const now = Math.max(context.clock.now(), sweeping) + AHEAD;
-
-  const reader = createSetReader(client, { applicationId, now, from: 'activities' });
-  const universe = await reader.universe();
-  const expected = await withPins(tx, groupId, now, await readRuleSet(reader, rule));
-  const members = await reader.ordinals(
-    `select ordinal from members where group_id = '${groupId}' and since_epoch <= ${epoch} and (until_epoch is null or until_epoch > ${epoch})`,
-  );
-  const pending = await listPending(tx, rules, groupId, rule, swept, now);
-  const evaluated = await evaluatePending(tx, applicationId, groupId, rule, pending, now);
-  const settled = or(andNot(members, evaluated.seen), evaluated.members);
-  return {
-    at: now - AHEAD,
-    checked: popcount(universe),
-    missing: popcount(andNot(expected, settled)),
-    extra: popcount(andNot(settled, expected)),
-  };
+  { at, checked, missing, extra, nightly }: Verification & { at: Instant; nightly: boolean },
+): Promise<void> {
+  await db.query(sql`
+    insert into verifications (group_id, id, at, checked, missing, extra, nightly)
+    values (${groupId}, ${newId()}, ${formatInstant(at)}, ${checked}, ${missing}, ${extra}, ${nightly})`);
 }
 
-async function requireLive(tx: Queryable, groupId: string): Promise<LiveGroup> {
-  const { rows } = await tx.query<
-    LiveGroup & {
-      membership_type: string;
-      is_paused: boolean;
-      as_of: Instant | null;
-      is_filling: boolean;
-      last_error: string | null;
-    }
-  >(sql`
-    select g.membership_type, g.is_paused, h.epoch, h.as_of, f.group_id is not null as is_filling, f.last_error,
-      s.swept_until as swept, s.sweeping_until as sweeping
+/** Several groups of an application in one snapshot, at one instant: what their rules share is read once. */
+export interface Proof {
+  at: Instant;
+  /** Fails with 409 or 404 where the group is none that is live: others may follow. */
+  compare(groupId: string): Promise<Verification>;
+}
+
+/** The caller's snapshot, as `inSnapshot` gives it. */
+export async function beginProof(context: VerifyContext, client: pg.ClientBase, applicationId: number): Promise<Proof> {
+  const tx = onClient(client, context.db.isDistributed);
+  const { swept, sweeping } = await readSweep(tx, applicationId);
+  const now = Math.max(context.clock.now(), sweeping) + AHEAD;
+  const reader = createSetReader(client, { applicationId, now, from: 'activities' });
+  const leaves = new Map<string, Bitset>();
+
+  const compare = async (groupId: string): Promise<Verification> => {
+    const epoch = await requireLive(tx, groupId);
+    const rules = await currentRules(tx, context.rules, applicationId, () => [groupId]);
+    const rule = rules.groups.get(groupId)?.served;
+    if (!rule) throw conflict('The rule of this group cannot be evaluated.');
+    const universe = await reader.universe();
+    const expected = await withPins(tx, groupId, now, await readRuleSet(reader, rule, leaves));
+    const members = await reader.ordinals(
+      `select ordinal from members where group_id = '${groupId}' and since_epoch <= ${epoch} and (until_epoch is null or until_epoch > ${epoch})`,
+    );
+    const pending = await listPending(tx, rules, groupId, rule, swept, now);
+    const evaluated = await evaluatePending(tx, applicationId, groupId, rule, pending, now);
+    const settled = or(andNot(members, evaluated.seen), evaluated.members);
+    return {
+      checked: popcount(universe),
+      missing: popcount(andNot(expected, settled)),
+      extra: popcount(andNot(settled, expected)),
+    };
+  };
+  return { at: now - AHEAD, compare };
+}
+
+async function readSweep(tx: Queryable, applicationId: number): Promise<{ swept: Instant; sweeping: Instant }> {
+  const { rows } = await tx.query<{ swept: Instant; sweeping: Instant }>(sql`
+    select swept_until as swept, sweeping_until as sweeping from sweeps where application_id = ${applicationId}`);
+  return rows[0] ?? { swept: 0, sweeping: 0 }; // it never had a dynamic group
+}
+
+/** The epoch of a group whose membership is kept by its rule right now. */
+async function requireLive(tx: Queryable, groupId: string): Promise<number> {
+  const { rows } = await tx.query<{
+    epoch: number;
+    membership_type: string;
+    is_paused: boolean;
+    as_of: Instant | null;
+    is_filling: boolean;
+    last_error: string | null;
+  }>(sql`
+    select g.membership_type, g.is_paused, h.epoch, h.as_of, f.group_id is not null as is_filling, f.last_error
     from groups g join group_heads h on h.group_id = g.id
     left join backfills f on f.group_id = g.id and f.stage <> 'clean'
-    left join sweeps s on s.application_id = g.application_id
     where g.id = ${groupId} and g.is_active`);
   const [row] = rows;
   if (!row) throw notFound();
@@ -106,7 +117,7 @@ async function requireLive(tx: Queryable, groupId: string): Promise<LiveGroup> {
   if (row.is_paused) throw conflict('This group is paused.');
   if (row.last_error !== null) throw conflict('The evaluation of this group failed; it is tried again.');
   if (row.is_filling || row.as_of !== null) throw conflict('This group is being filled.');
-  return row;
+  return row.epoch;
 }
 
 async function withPins(tx: Queryable, groupId: string, now: Instant, set: Bitset): Promise<Bitset> {
@@ -127,16 +138,16 @@ async function listPending(
   now: Instant,
 ): Promise<string[]> {
   const { applicationId } = rules;
-  const queued = await tx.query<{ profile_id: string; changed: string[] }>(sql`
-    select profile_id, changed from queue where application_id = ${applicationId}`);
-  const waiting = queued.rows.filter((row) => rules.readersOf(row.changed).has(groupId)).map((row) => row.profile_id);
+  const { rows: waiting } = await tx.query<{ profile_id: string }>(sql`
+    select distinct profile_id from queue
+    where application_id = ${applicationId} and changed && ${[...rules.keysOf(groupId)]}::text[]`);
   const pins = sql`
       select p.profile_id, p.ordinal, '' as keys from pins p
       where p.group_id = ${groupId} and p.expires_at > ${formatInstant(swept)} and p.expires_at <= ${formatInstant(now)}`;
   const boundaries = rule.boundaries.map((boundary) => ({ boundary, keys: [] }));
   const due = await tx.query<{ profile_id: string }>(sql`
     select distinct c.profile_id from (${join([pins, ...crossed(applicationId, boundaries, swept, now)], ' union all ')}) c`);
-  return [...new Set([...waiting, ...due.rows.map((row) => row.profile_id)])];
+  return [...new Set([...waiting, ...due.rows].map((row) => row.profile_id))];
 }
 
 async function evaluatePending(

@@ -14,7 +14,7 @@ import type { LiveContext, SliceResult } from './live.ts';
 import { verifyNext } from './nightly.ts';
 import { EVALUATION } from '../queue/queue.ts';
 import { rests, wakeSignal } from '../rests.ts';
-import { rulesCache } from './rules-cache.ts';
+import { rulesCache, type RulesCache } from './rules-cache.ts';
 import { SLICE, workerSteps } from './worker-steps.ts';
 
 export interface WorkerContext {
@@ -22,6 +22,8 @@ export interface WorkerContext {
   clock: Clock;
   log: Logger;
   dynamicGroups: Refills;
+  /** Where others of the process read rules too. Default: its own. */
+  rules?: RulesCache;
 }
 
 export interface WorkerOptions extends LeaseOptions {
@@ -68,9 +70,8 @@ const AFTER_ERROR_MS = 500;
 const REBALANCE_EVERY_MS = 1_000;
 
 export function createWorker(context: WorkerContext, options: WorkerOptions = {}): Worker {
-  const { db, clock, log } = context;
+  const { db, clock, log, rules = rulesCache(context.db) } = context;
   const own = leases(db, EVALUATION, options);
-  const rules = rulesCache(db);
   const live: LiveContext = { db, clock, leases: own, rules };
   const { evaluateSome, sweepAll, sweepWorthwhile, backfillSome, readFromStart } = workerSteps(
     context,
@@ -185,7 +186,7 @@ export function createWorker(context: WorkerContext, options: WorkerOptions = {}
       if ((await backfillSome()) > 0) return;
       if (performance.now() - nightlyAt < NIGHTLY_POLL_MS)
         return rest(isWorking ? (options.lookEveryMs ?? BACKFILL_POLL_MS) : IDLE_POLL_MS, wokenToBackfill);
-      if (!(await verifyNext({ db, clock, rules, log }, own.buckets()))) nightlyAt = performance.now();
+      if (!(await verifyNext({ db, clock, rules, log }, own.buckets(), () => ended))) nightlyAt = performance.now();
     };
     const beat = async (): Promise<void> => {
       await own.beat();

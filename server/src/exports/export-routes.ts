@@ -188,6 +188,7 @@ function sendFile(
   type: string,
   name: string,
 ): FastifyReply {
+  request.leaveShare?.(); // exports are counted by themselves: one that is taken slowly holds up nothing else
   reply
     .type(type)
     .header('cache-control', 'no-store')

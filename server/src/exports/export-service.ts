@@ -1,6 +1,6 @@
 // Exports: one transaction that sees one snapshot, COPY out of it, and what COPY gives passed on as fast as it is taken. So
 // they need the same memory whatever their size. A slow receiver keeps a connection and a snapshot, which holds up vacuum:
-// few may run at once, and one that takes nothing for a minute is cut off.
+// few may run at once, fewer of one application, and one that takes nothing for a minute is cut off.
 
 import { Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -33,16 +33,20 @@ export interface Export {
   rows(): number;
 }
 
-const AT_ONCE = 2;
+const AT_ONCE = 4;
+/** Of one application. */
+const SHARE = 2;
 const STALLED_MS = 60_000;
 const BUFFER = 256 * 1024;
 
-let running = 0;
+/** Of each application, by its number. */
+const running = new Map<number, number>();
 
 /** Throws where too many run already. */
 export function startExport(context: Context, application: Application, options: ExportOptions): Export {
   return startStream(
     context,
+    application,
     async function* (client, count) {
       const selects = await plan(onClient(client), context, application, options);
       yield headerOf(selects[0], options);
@@ -59,12 +63,11 @@ export function startExport(context: Context, application: Application, options:
 /** What `produce` passes on, read in one snapshot. */
 export function startStream(
   context: Context,
+  { id }: Application,
   produce: (client: pg.PoolClient, count: (rows: number) => void) => AsyncIterable<Buffer | string>,
   atEnd: (rows: number) => string = () => '',
 ): Export {
-  if (running >= AT_ONCE)
-    throw new ApiError('throttled', { detail: `${AT_ONCE} exports run already; try again soon.`, retryAfter: 5 });
-  running++;
+  const leave = enter(id);
   const { out, stopWatching } = createOutput();
   let rows = 0;
   context.db
@@ -83,9 +86,24 @@ export function startStream(
     )
     .finally(() => {
       stopWatching();
-      running--;
+      leave();
     });
   return { stream: out, rows: () => rows };
+}
+
+function enter(applicationId: number): () => void {
+  const own = running.get(applicationId) ?? 0;
+  const all = [...running.values()].reduce((sum, count) => sum + count, 0);
+  if (own >= SHARE || all >= AT_ONCE) {
+    const which = own >= SHARE ? `${SHARE} exports of this application` : `${AT_ONCE} exports`;
+    throw new ApiError('throttled', { detail: `${which} run already; try again soon.`, retryAfter: 5 });
+  }
+  running.set(applicationId, own + 1);
+  return () => {
+    const left = (running.get(applicationId) ?? 1) - 1;
+    if (left > 0) running.set(applicationId, left);
+    else running.delete(applicationId);
+  };
 }
 
 async function plan(

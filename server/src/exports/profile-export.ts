@@ -23,7 +23,8 @@ export const startProfileExport = (
   application: Application,
   profile: Profile,
   viewer: Viewer,
-): Export => startStream(context, (client) => parts(onClient(client), context, application, profile, viewer));
+): Export =>
+  startStream(context, application, (client) => parts(onClient(client), context, application, profile, viewer));
 
 async function* parts(
   db: Queryable,

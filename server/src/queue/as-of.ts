@@ -6,11 +6,12 @@ import type { Instant } from '../instant.ts';
 
 /** Null: nothing was ever evaluated. */
 export async function readAsOf(db: Queryable, applicationId: number): Promise<Instant | null> {
-  const { rows } = await db.query<{ swept: Instant | null; waiting: Instant | null }>(sql`
+  const { rows } = await db.query<{ swept: Instant | null; live: Instant | null; clock: Instant | null }>(sql`
     select
       (select swept_until from sweeps where application_id = ${applicationId}) as swept,
-      (select min(case when cause = 'clock' then since else queued_at - interval '1 microsecond' end)
-       from queue where application_id = ${applicationId}) as waiting`);
-  const { swept = null, waiting = null } = rows[0] ?? {};
-  return swept === null ? null : Math.min(swept, waiting ?? swept);
+      (select min(queued_at) from queue where application_id = ${applicationId} and cause <> 'clock') as live,
+      (select min(since) from queue where application_id = ${applicationId} and cause = 'clock') as clock`);
+  const { swept = null, live = null, clock = null } = rows[0] ?? {};
+  // What happened at the very instant is not seen yet; of the clock's changes those after it.
+  return swept === null ? null : Math.min(swept, live === null ? swept : live - 1, clock ?? swept);
 }

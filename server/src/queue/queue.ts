@@ -9,6 +9,9 @@ export const BUCKETS = 64;
 /** What workers share of the evaluation (database/leases.ts). */
 export const EVALUATION = { prefix: '', buckets: BUCKETS };
 
+/** Figures count no further: most is asked under a backlog, where counting all would add to it. */
+export const MOST_COUNTED = 100_000;
+
 export type QueueCause = 'activity' | 'clock' | 'profile' | 'group' | 'pin';
 
 export interface QueueEntry {

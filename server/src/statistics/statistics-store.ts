@@ -1,4 +1,5 @@
 import { sql, type Queryable } from '../database/database.ts';
+import { MOST_COUNTED } from '../queue/queue.ts';
 import type { Instant } from '../instant.ts';
 
 export interface DayCounts {
@@ -201,11 +202,20 @@ export interface Waiting {
   oldest: Instant | null;
 }
 
-/** What waits for evaluation. */
+/** What waits for evaluation; of what time put there and of the rest each counted up to MOST_COUNTED. */
 export async function findWaiting(db: Queryable, applicationId: number): Promise<Waiting> {
-  const { rows } = await db.query<Waiting>(sql`
-    select count(*) as rows, min(queued_at) as oldest from queue where application_id = ${applicationId}`);
-  return rows[0] ?? { rows: 0, oldest: null };
+  const live = await db.query<Waiting>(sql`
+    select count(*) as rows, min(queued_at) as oldest from (
+      select queued_at from queue where application_id = ${applicationId} and cause <> 'clock' order by queued_at limit ${MOST_COUNTED}) q`);
+  const clock = await db.query<Waiting>(sql`
+    select count(*) as rows, min(queued_at) as oldest from (
+      select queued_at from queue where application_id = ${applicationId} and cause = 'clock' order by since limit ${MOST_COUNTED}) q`);
+  const both = [...live.rows, ...clock.rows];
+  const oldest = both.flatMap((row) => row.oldest ?? []);
+  return {
+    rows: both.reduce((sum, row) => sum + row.rows, 0),
+    oldest: oldest.length === 0 ? null : Math.min(...oldest),
+  };
 }
 
 export interface VerificationTotals {

@@ -53,7 +53,10 @@ export const StatisticsResource = Type.Object(
         description: 'The instant up to which all dynamic groups are right; null before the first evaluation.',
       }),
       queue: Type.Object({
-        count: Type.Integer({ description: 'Changes that wait to be evaluated.' }),
+        count: Type.Integer({
+          description:
+            'Changes that wait to be evaluated; counted up to 100,000, and as many again of those that time made.',
+        }),
         oldest_at: nullable({ description: 'When the one that waits longest was queued.' }),
       }),
       filling: Type.Integer({ description: 'Groups that are being filled.' }),
