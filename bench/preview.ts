@@ -71,7 +71,7 @@ async function main(): Promise<void> {
       inSnapshot(db, async (client) =>
         sizeOf(
           await readRuleSet(
-            createSetReader(client, { applicationId: season.applicationId, now: season.now }),
+            await createSetReader(client, { applicationId: season.applicationId, now: season.now }),
             rule,
             cache,
           ),

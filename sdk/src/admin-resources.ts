@@ -41,7 +41,10 @@ export interface Merge {
   /** The id that was merged; it leads to the profile. */
   id: string;
   into: string;
-  state: 'merged' | (string & {});
+  /** `merging` while a long history is still being brought over in the background; everything reads as if that were done. */
+  state: 'merging' | 'merged' | (string & {});
+  /** How much of that is done, from 0 to 1. */
+  progress: number;
   merged_at: string;
   /** `token:<name>`, `producer:<email>` or `profile`. */
   merged_by: string;

@@ -44,6 +44,7 @@ import { consoleRoutes } from './http/console.ts';
 import { exampleRoutes } from './http/examples.ts';
 import type { App } from './http/route.ts';
 import { createHttp } from './http/server.ts';
+import { createMover, type Mover, type MoverOptions } from './merging/mover.ts';
 import { mergingRoutes } from './merging/merging-routes.ts';
 import { operationsRoutes } from './http/operations.ts';
 import { createMetrics } from './metrics.ts';
@@ -80,6 +81,8 @@ export interface AppOptions {
   lookEveryMs?: number;
   /** How webhooks are sent, where that is not as in production. */
   webhooks?: { resolve?: Resolve; timeoutMs?: number; ttlMs?: number };
+  /** Tests say when histories come over, and in which steps. */
+  moves?: MoverOptions & { start?: boolean };
 }
 
 export interface GrandstandApp {
@@ -93,6 +96,8 @@ export interface GrandstandApp {
   statisticsChores: StatisticsChores;
   /** Makes sheets of days that are over, by itself when started. */
   sheetChores: SheetChores;
+  /** Brings long histories over after their merges, by itself when started. */
+  mover: Mover;
   /** What the very first start made, to be shown once. */
   firstStart: FirstStart | undefined;
   /** Of the link that makes the first owner, while there is no producer: `/invitation#<token>`. */
@@ -152,8 +157,10 @@ async function composeApp(
     const rules = rulesCache(db);
     const evaluated = dynamicGroups({ ...base, rules });
     const chores = groupChores({ ...base, dynamicGroups: evaluated });
+    const mover = createMover(base, options.moves);
     const context: Context = {
       ...base,
+      mover,
       applications: applications(base),
       catalogues: catalogues(db),
       ordinals: ordinals(db),
@@ -240,6 +247,7 @@ async function composeApp(
     chores.wake();
     const folding = foldRows(db, log);
     factBuilder.start();
+    if (options.moves?.start ?? true) mover.start();
     statisticsChores.start();
     sheetChores.start();
     importer.start();
@@ -268,6 +276,7 @@ async function composeApp(
       webhookWorker,
       statisticsChores,
       sheetChores,
+      mover,
       firstStart,
       firstOwnerToken,
       async close() {
@@ -279,6 +288,7 @@ async function composeApp(
             chores.stop(),
             folding.stop(),
             factBuilder.stop(),
+            mover.stop(),
             statisticsChores.stop(),
             sheetChores.stop(),
             importer.stop(),

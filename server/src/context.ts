@@ -10,6 +10,7 @@ import type { Database } from './database/database.ts';
 import type { ProfileTokens } from './credentials/token.ts';
 import type { DynamicGroups } from './groups/dynamic.ts';
 import type { GroupChores } from './groups/group-chores.ts';
+import type { Mover } from './merging/mover.ts';
 import type { Metrics } from './metrics.ts';
 import type { Ordinals } from './profiles/ordinals.ts';
 import type { Secrets } from './secrets.ts';
@@ -29,6 +30,8 @@ export interface Context {
   stillValid(credentials: readonly Credential[]): Promise<Set<Credential>>;
   /** What dynamic groups need beyond static ones; evaluation/dynamic-groups.ts. */
   dynamicGroups: DynamicGroups;
+  /** Brings long histories over after their merges. */
+  mover: Pick<Mover, 'atOnce' | 'wake'>;
   /** Work on groups that goes on after the answer. */
   groupChores: GroupChores;
 }

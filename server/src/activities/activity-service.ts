@@ -40,7 +40,8 @@ async function remove(
   sentBy: SentBy | undefined,
 ): Promise<true> {
   return context.db.transaction(async (tx) => {
-    await lockHistories(tx, applicationId, [profileId]);
+    // Under the id of a profile that was merged activities may still stand that are another one's.
+    if ((await lockHistories(tx, applicationId, [profileId])).length === 0) throw notFound();
     const ids = (sentBy === undefined ? SENDERS : [sentBy]).map((by) => storedId(id, by));
     const [found, ...others] = await store.listKnown(tx, applicationId, profileId, ids);
     if (others.length > 0) {

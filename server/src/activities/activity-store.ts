@@ -1,6 +1,7 @@
-import { empty, sql, type Database, type Queryable, type Sql } from '../database/database.ts';
+import { empty, join, sql, type Database, type Queryable, type Sql } from '../database/database.ts';
 import { RUNNING_WRITER } from '../database/drain.ts';
 import { pageClause, type Order, type PageRequest } from '../database/page.ts';
+import { listSources } from '../facts/moves.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import type { Fact } from '../rules/attribute.ts';
 import type { Activity } from './activity.ts';
@@ -34,26 +35,36 @@ export async function pageOfActivities(
   return db.transaction(
     async (tx) => {
       const count = page.wantsCount ? await countActivities(tx, profileId, filter) : undefined;
-      const { rows } = await tx.query<Activity>(pageStatement(profileId, filter, page));
-      return { rows, count };
+      const sources = await listSources(tx, profileId);
+      const { rows } = await tx.query<Activity>(pageStatement(profileId, sources, filter, page));
+      return { rows: rows.map((row) => ({ ...row, profile_id: profileId })), count };
     },
     { isolation: 'repeatable read' },
   );
 }
 
 /** The index is by type, so every type gives its newest, and the newest of these are the page. */
-function pageStatement(profileId: string, filter: ActivityFilter, page: PageRequest): Sql {
+function pageStatement(profileId: string, sources: readonly string[], filter: ActivityFilter, page: PageRequest): Sql {
   const { after, orderAndLimit } = pageClause(page, ACTIVITY_ORDER);
   const range = period(filter);
-  if (filter.typeId !== undefined) {
-    return sql`select ${COLUMNS} from activities a where a.profile_id = ${profileId} and a.type_id = ${filter.typeId}${range}${after}${orderAndLimit}`;
-  }
-  const all = page.cursor ? sql`${orderAndLimit}` : withoutOffset(page);
-  return sql`
+  const all = page.cursor ? orderAndLimit : withoutOffset(page);
+  const newestOf = (id: string, limit: Sql): Sql =>
+    filter.typeId !== undefined
+      ? sql`select ${COLUMNS} from activities a where a.profile_id = ${id} and a.type_id = ${filter.typeId}${range}${after}${limit}`
+      : sql`
     select ${COLUMNS} from totals t cross join lateral (
-      select * from activities a where a.profile_id = ${profileId} and a.type_id = t.fact_id${range}${after}${all}) a
-    where t.profile_id = ${profileId} and t.fact_id <> 0${orderAndLimit}`;
+      select * from activities a where a.profile_id = ${id} and a.type_id = t.fact_id${range}${after}${all}) a
+    where t.profile_id = ${profileId} and t.fact_id <> 0${limit}`;
+  if (sources.length === 0) return newestOf(profileId, orderAndLimit);
+  const places = [profileId, ...sources].map((id) => sql`(${newestOf(id, all)})`);
+  return sql`select ${COLUMNS} from (${join(places, ' union all ')}) a${orderAndLimit}`;
 }
+
+/** Of a profile and of the ids under which activities of it still stand. */
+const isOf = (profileId: string, sources: readonly string[]): Sql =>
+  sources.length === 0
+    ? sql`a.profile_id = ${profileId}`
+    : sql`a.profile_id = any (${[profileId, ...sources]}::uuid[])`;
 
 /** Within a type the page by number needs everything up to its end. */
 function withoutOffset(page: PageRequest): Sql {
@@ -67,7 +78,7 @@ async function countActivities(tx: Queryable, profileId: string, filter: Activit
   const { rows } = await tx.query<{ count: number }>(
     filter.since === undefined && filter.until === undefined
       ? sql`select t.count from totals t where t.profile_id = ${profileId} and t.fact_id = ${filter.typeId ?? 0}`
-      : sql`select count(*) as count from activities a where a.profile_id = ${profileId}${
+      : sql`select count(*) as count from activities a where ${isOf(profileId, await listSources(tx, profileId))}${
           filter.typeId === undefined ? empty : sql` and a.type_id = ${filter.typeId}`
         }${period(filter)}`,
   );
@@ -90,7 +101,7 @@ export async function listActivitySteps(
   const { rows } = await db.query<ActivityStep>(sql`
     select date_trunc(${interval}::text, a.occurred_at, 'UTC') as at, count(*) as count, sum(a.value)::bigint as sum
     from activities a
-    where a.profile_id = ${profileId} and a.type_id = any (array(
+    where ${isOf(profileId, await listSources(db, profileId))} and a.type_id = any (array(
       select t.fact_id from totals t where t.profile_id = ${profileId} and t.fact_id <> 0${typeId === undefined ? empty : sql` and t.fact_id = ${typeId}`}))${period(range)}
     group by 1 order by 1`);
   return rows;
@@ -111,7 +122,8 @@ export async function listKnown(
   ids: string[],
 ): Promise<string[]> {
   const { rows } = await tx.query<{ id: string }>(sql`
-    select id from activities where profile_id = ${profileId} and id = any (${ids}::text[]) and application_id = ${applicationId}`);
+    select a.id from activities a
+    where ${isOf(profileId, await listSources(tx, profileId))} and a.id = any (${ids}::text[]) and a.application_id = ${applicationId}`);
   return rows.map(({ id }) => id);
 }
 
@@ -121,10 +133,16 @@ export async function deleteActivity(
   profileId: string,
   id: string,
 ): Promise<RemovedActivity | undefined> {
+  const sources = await listSources(tx, profileId);
   const { rows } = await tx.query<RemovedActivity>(sql`
-    delete from activities where profile_id = ${profileId} and id = ${id} and application_id = ${applicationId}
+    delete from activities a where ${isOf(profileId, sources)} and a.id = ${id} and a.application_id = ${applicationId}
     returning ordinal, type_id, occurred_at, data`);
-  return rows[0];
+  const [removed] = rows;
+  if (!removed || sources.length === 0) return removed;
+  const { rows: owners } = await tx.query<{ ordinal: number }>(
+    sql`select ordinal from profiles where id = ${profileId}`,
+  );
+  return { ...removed, ordinal: owners[0]?.ordinal ?? removed.ordinal };
 }
 
 /** The facts, beyond plain types, that an activity of this type may count towards. */

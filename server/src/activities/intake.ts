@@ -7,13 +7,14 @@ import type { Context } from '../context.ts';
 import { sql, type Queryable } from '../database/database.ts';
 import { ApiError } from '../errors.ts';
 import { elementsOf, type Elements } from '../http/elements.ts';
-import { findAliases, resolveIds } from '../profiles/alias-store.ts';
-import { readUuid } from '../ids.ts';
+import { listMoves, sourcesByTarget } from '../facts/moves.ts';
+import { resolveIds } from '../profiles/alias-store.ts';
 import { findProfileIdsByCustomIds } from '../profiles/profile-store.ts';
 import type { IntakeAnswer } from './activity.ts';
 import { createQueueStart, findOldestLive } from '../queue/queue.ts';
 import { nameTypes } from './activity-types.ts';
 import { createGate } from './gate.ts';
+import { findOwnAliases, followMerged, forget, forgetMoved, onBehalf } from './merged-profiles.ts';
 import { createKnownIds } from './known-ids.ts';
 import { ERASED_MEANWHILE, judgeColumns, storeBatch, type IntakeBatch, type Stored } from './intake-statement.ts';
 import {
@@ -87,7 +88,10 @@ export function createIntake(context: Context): Intake {
         catalogue = await context.catalogues.refresh(application.id);
         continue;
       }
-      const repeats = forget(read.columns, await listKnownIds(sender, read.columns.id));
+      const known = await listKnownIds(sender, read.columns.id);
+      const repeats =
+        forget(read.columns, (place) => known.has(read.columns.id[place] ?? '')) +
+        (await forgetMoved(context.db, application.id, catalogue.sources, read.columns));
       if (read.columns.id.length === 0) return { read, repeats, stored: { current: true, accepted: 0, unknown: [] } };
       const batch = {
         applicationId: application.id,
@@ -211,64 +215,6 @@ function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
-/** Takes the known ones out of every column; says how many they were. */
-function forget(columns: Columns, known: ReadonlySet<string>): number {
-  if (known.size === 0) return 0;
-  const keeps = columns.id.map((id) => !known.has(id));
-  for (const column of Object.values(columns) as unknown[][])
-    column.splice(0, column.length, ...column.filter((_, place) => keeps[place]));
-  return keeps.length - columns.id.length;
-}
-
-/** These items, each of which was sound, as if another profile's id stood in them. */
-const onBehalf = (items: Elements, indexes: readonly number[], profileId: string): Elements => ({
-  length: indexes.length,
-  read(index) {
-    const { value, problems } = items.read(indexes[index] ?? -1);
-    return { value: { ...(value as object), profile_id: profileId }, problems };
-  },
-});
-
-/** Of these ids and custom ids those that lead to the profile as well, since others were merged into it. */
-async function findOwnAliases(
-  db: Queryable,
-  applicationId: number,
-  profileId: string,
-  said: ReadonlySet<string>,
-): Promise<ReadonlySet<string>> {
-  const texts = [...said];
-  const [aliases, owners] = await Promise.all([
-    findAliases(
-      db,
-      applicationId,
-      texts.flatMap((text) => readUuid(text) ?? []),
-    ),
-    findProfileIdsByCustomIds(db, applicationId, texts),
-  ]);
-  const own = [...aliases].flatMap(([alias, target]) => (target.id === profileId ? [alias] : []));
-  for (const [customId, owner] of owners) if (owner === profileId) own.push(customId);
-  return new Set(own);
-}
-
-/** Of the places without a profile: indexes of items whose id leads to a profile, by that one, and the places that are left. */
-async function followMerged(
-  db: Queryable,
-  applicationId: number,
-  columns: Columns,
-  places: number[],
-): Promise<{ moved: Map<string, number[]>; unknown: number[] }> {
-  const moved = new Map<string, number[]>();
-  const idAt = (place: number): string | null => columns.profileId[place - 1] ?? null;
-  const ids = places.flatMap((place) => idAt(place) ?? []);
-  const aliases = await findAliases(db, applicationId, [...new Set(ids)]);
-  const unknown = places.filter((place) => {
-    const target = aliases.get(idAt(place) ?? '');
-    if (target) moved.set(target.id, [...(moved.get(target.id) ?? []), columns.index[place - 1] ?? 0]);
-    return !target;
-  });
-  return { moved, unknown };
-}
-
 function unknownProfiles(columns: Columns, places: number[]): Rejected[] {
   return places.map((place) => {
     const at = place - 1;
@@ -297,12 +243,14 @@ async function knownAmong(
     applicationId,
     doubtful.flatMap(({ profileId }) => profileId ?? []),
   );
+  const sources = sourcesByTarget(await listMoves(db, applicationId));
   // A profile's from before senders were told apart stands as it was sent.
   const idsOf = (item: Doubtful): string[] =>
     sender.kind === 'profile' ? [item.storedId, readStoredId(item.storedId).id] : [item.storedId];
   const owned = doubtful.flatMap((item) => {
     const profileId = item.profileId === null ? (owners.get(item.customId ?? '') ?? null) : meant(item.profileId);
-    return idsOf(item).map((id) => ({ item, id, profileId }));
+    const places = [profileId, ...(sources.get(profileId ?? '') ?? [])];
+    return idsOf(item).flatMap((id) => places.map((place) => ({ item, id, profileId: place })));
   });
   const { rows } = await db.query<{ n: number }>(sql`
     select d.n from unnest(${owned.map(({ profileId }) => profileId)}::uuid[], ${owned.map(({ id }) => id)}::text[])

@@ -15,6 +15,7 @@ const BY_PROFILE = [
   'backfill_touched',
   'new_events',
   'profile_aliases',
+  'moves',
   'sheet_marks',
 ];
 const BY_GROUP = ['group_heads', 'group_epochs', 'changes', 'group_sizes', 'verifications'];

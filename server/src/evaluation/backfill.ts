@@ -128,7 +128,7 @@ async function scan(
     );
     const pinned = (pin: 'in' | 'out'): Bitset =>
       fromOrdinals(pins.rows.filter((row) => row.pin === pin).map((row) => row.ordinal));
-    const members = await readRuleSet(createSetReader(client, { applicationId, now }), rule);
+    const members = await readRuleSet(await createSetReader(client, { applicationId, now }), rule);
     return or(andNot(members, pinned('out')), pinned('in'));
   });
 }

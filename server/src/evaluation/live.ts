@@ -8,6 +8,8 @@ import { holdOffErasing } from '../membership/erasing.ts';
 import { changeMembership, type MembershipChange } from '../membership/membership.ts';
 import { packed } from '../database/packed.ts';
 import { formatInstant, type Instant } from '../instant.ts';
+import { findAliases } from '../profiles/alias-store.ts';
+import { enqueueRows } from '../queue/queue.ts';
 import { NO_NEEDS, type ProfileState } from '../rules/state.ts';
 import {
   changedIn,
@@ -122,6 +124,11 @@ async function evaluateInTransaction(
     settled: true,
   });
   await deleteExpiredPins(tx, slice.subjects, decisions, now);
+  await passOn(
+    tx,
+    applicationId,
+    rows.filter((row) => !slice.subjects.has(row.profile_id)),
+  );
   await deleteRows(tx, rows);
   // Losing this with the machine costs an evaluation, not a change that was seen.
   if (done.length === 0 && touched.length === 0) await tx.query(sql`set local synchronous_commit = off`);
@@ -360,6 +367,26 @@ async function deleteExpiredPins(
   await tx.query(sql`
     delete from pins p using unnest(${expired.map((pair) => pair.profileId)}::uuid[], ${expired.map((pair) => pair.groupId)}::uuid[]) e (profile_id, group_id)
     where p.profile_id = e.profile_id and p.group_id = e.group_id and p.expires_at <= ${formatInstant(now)}`);
+}
+
+/**
+ * Rows of profiles that are gone: of one that was merged, what time did to its activities concerns the target. A sweep may
+ * have looked before the merge and beyond its instant; what lies before that, the merge itself decided.
+ */
+async function passOn(tx: Queryable, applicationId: number, rows: readonly QueueRow[]): Promise<void> {
+  if (rows.length === 0) return;
+  const targets = await findAliases(tx, applicationId, [...new Set(rows.map((row) => row.profile_id))]);
+  for (const { profile_id: id, cause, changed, since, queued_at: now } of rows) {
+    const target = targets.get(id);
+    if (!target) continue;
+    const entry = { applicationId, cause, now, ...(since !== null && { since: Math.max(since, target.mergedAt) }) };
+    await tx.query(
+      enqueueRows(
+        entry,
+        sql`select ${target.id}::uuid as profile_id, ${target.ordinal}::int as ordinal, ${changed}::text[] as changed`,
+      ),
+    );
+  }
 }
 
 async function deleteRows(tx: Queryable, rows: QueueRow[]): Promise<void> {

@@ -54,7 +54,7 @@ async function previewIn(
   if (group?.membership_type === 'static') throw conflict('Only a dynamic group has a rule to compare with.');
   const rule = await compileNow(tx, application.id, group?.id ?? NO_GROUP, tree);
   if (group) await refuseCycle(tx, application.id, group.id, rule);
-  const reader = createSetReader(snapshot.client, { applicationId: application.id, now: snapshot.now });
+  const reader = await createSetReader(snapshot.client, { applicationId: application.id, now: snapshot.now });
   const all = await readRuleSet(reader, rule, snapshot.leaves);
   if (!group) return { ...(await describe(snapshot, application, all)) };
 

@@ -28,18 +28,42 @@ export interface Asked {
   later: boolean;
 }
 
+/** The ids under which activities of a profile still stand, by its own (facts/moves.ts). */
+type Sources = ReadonlyMap<string, readonly string[]>;
+const NO_SOURCES: Sources = new Map();
+
+/**
+ * `p`: whose activities are read, with the places that batchesInput gives, and the profile that has the totals. What still
+ * stands under other ids has the place of the profile that it is one's of: read by one statement, no activity on its way is
+ * missed or read twice.
+ */
+function readFrom(asked: readonly Asked[], sources: Sources): { profiles: Sql; owner: Sql } {
+  const { ids, profiles } = batchesInput(asked);
+  if (!ids.some((id) => sources.has(id))) return { profiles, owner: sql`p.id` };
+  const numbers = asked.flatMap((each, number) => each.ids.map(() => number));
+  const rows = ids.flatMap((owner, index) =>
+    [owner, ...(sources.get(owner) ?? [])].map((id) => ({ id, owner, batch: numbers[index] ?? 0, place: index + 1 })),
+  );
+  return {
+    profiles: sql`unnest(${packed(rows.map((row) => row.id))}::uuid[], ${packed(rows.map((row) => row.owner))}::uuid[],
+      ${packed(rows.map((row) => row.batch))}::int[], ${packed(rows.map((row) => row.place))}::bigint[]) as p (id, owner, batch, place)`,
+    owner: sql`p.owner`,
+  };
+}
+
 export async function loadRecents(
   db: Queryable,
   applicationId: number,
   given: readonly Asked[],
   from: Instant,
   firstDepth: number,
+  sources: Sources = NO_SOURCES,
 ): Promise<RecentOf[]> {
   const found = new Map<string, RecentOf>();
   let asked = given;
   for (let depth = firstDepth; asked.length > 0; depth *= DEEPER) {
     const shallow = new Map<Asked, string[]>();
-    for (const { of, ...one } of await loadToDepth(db, applicationId, asked, from, depth)) {
+    for (const { of, ...one } of await loadToDepth(db, applicationId, asked, from, depth, sources)) {
       found.set(`${one.profileId} ${one.factId}`, one);
       if (isEnough(one.recent, of.need, from)) continue;
       const ids = shallow.get(of);
@@ -82,6 +106,7 @@ async function loadToDepth(
   asked: readonly Asked[],
   from: Instant,
   depth: number,
+  sources: Sources,
 ): Promise<Found[]> {
   const kinds = [true, false].flatMap((conditional) =>
     [true, false].map((anyType) =>
@@ -95,8 +120,8 @@ async function loadToDepth(
       if (of.length === 0) return [];
       const { rows } = await db.query<RecentRow>(
         db.isDistributed === true
-          ? clusterStatement(of, from, depth)
-          : recentsStatement(applicationId, of, from, depth),
+          ? clusterStatement(of, from, depth, sources)
+          : recentsStatement(applicationId, of, from, depth, sources),
       );
       return collect(rows, of, from, depth);
     }),
@@ -114,16 +139,23 @@ function limitOf(need: RecentNeed, depth: number): number | null {
  * One statement for facts of one kind: with or without a condition on the data (which leaves the covering index for
  * the rows), of a type or of any, which is every type that the profile has a total of, one after the other.
  */
-function recentsStatement(applicationId: number, asked: readonly Asked[], from: Instant, depth: number): Sql {
+function recentsStatement(
+  applicationId: number,
+  asked: readonly Asked[],
+  from: Instant,
+  depth: number,
+  sources: Sources,
+): Sql {
   const fact = asked[0]?.need.fact;
   const conditional = fact?.where !== undefined;
   const anyType = fact?.typeId === 0;
   const type = raw(anyType ? 't.type_id' : 'f.type_id');
+  const { profiles, owner } = readFrom(asked, sources);
   const types = anyType
     ? sql`cross join lateral (
         select t.fact_id as type_id, t.last_at
         from totals t
-        where t.profile_id = p.id
+        where t.profile_id = ${owner}
           and t.fact_id = any(array(select id from activity_types where application_id in (0, ${applicationId})))
       ) t`
     : empty;
@@ -133,7 +165,7 @@ function recentsStatement(applicationId: number, asked: readonly Asked[], from: 
   const values = hasSums(asked) ? sql`string_agg(int4send(r.value), ''::bytea)` : sql`null::bytea`;
   return sql`
     select p.place, p.batch, r.at, r.value
-    from ${batchesInput(asked).profiles}
+    from ${profiles}
     join ${needed(asked, from, depth)} on f.batch = p.batch
     ${types}
     cross join lateral (
@@ -174,7 +206,7 @@ function needed(asked: readonly Asked[], from: Instant, depth: number): Sql {
 }
 
 /** The same where a cluster refuses a limit for each profile: numbered within the window, which reads all of it. */
-function clusterStatement(asked: readonly Asked[], from: Instant, depth: number): Sql {
+function clusterStatement(asked: readonly Asked[], from: Instant, depth: number, sources: Sources): Sql {
   const fact = asked[0]?.need.fact;
   const type = fact?.typeId === 0 ? empty : sql`and a.type_id = f.type_id`;
   const data = fact?.where === undefined ? empty : sql`and a.data -> f.key = f.equals`;
@@ -190,7 +222,7 @@ function clusterStatement(asked: readonly Asked[], from: Instant, depth: number)
           partition by a.profile_id, p.place, a.type_id, (a.occurred_at > ${until}) order by a.occurred_at desc
         ) as rank
       from activities a
-      join ${batchesInput(asked).profiles} on p.id = a.profile_id
+      join ${readFrom(asked, sources).profiles} on p.id = a.profile_id
       join ${needed(asked, from, depth)} on f.batch = p.batch and a.occurred_at > f.since ${type} ${data}
     ) r
     where r.occurred_at > ${until} or r.depth is null or r.rank <= r.depth

@@ -4,7 +4,8 @@
 
 import type pg from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
-import type { Database } from '../database/database.ts';
+import { onClient, type Database } from '../database/database.ts';
+import { activitiesOf, listMoves, sourcesByTarget } from '../facts/moves.ts';
 import type { Instant } from '../instant.ts';
 import { buildBitset, type Bitset } from '../rules/bitset.ts';
 import { hasNot, treeSet, type CompiledRule } from '../rules/evaluate.ts';
@@ -32,7 +33,7 @@ export function inSnapshot<T>(db: Database, work: (client: pg.ClientBase) => Pro
  * is bounded by PostgreSQL at a gigabyte, 250 million ordinals; instants and texts, which may be of every activity
  * there is, come as rows.
  */
-export function createSetReader(client: pg.ClientBase, options: SetReaderOptions): SetReader {
+export async function createSetReader(client: pg.ClientBase, options: SetReaderOptions): Promise<SetReader> {
   const { applicationId, now, from = 'totals' } = options;
   const stream = (select: string): AsyncIterable<Buffer> =>
     client.query(copyTo(`copy (${select}) to stdout (format binary)`));
@@ -48,11 +49,14 @@ export function createSetReader(client: pg.ClientBase, options: SetReaderOptions
     return found.set;
   };
   let universe: Promise<Bitset> | undefined;
+  const moves = await listMoves(onClient(client), applicationId);
 
   return {
     applicationId,
     now,
     from,
+    activities: activitiesOf(moves),
+    sources: sourcesByTarget(moves),
     ordinals,
     each,
     universe() {

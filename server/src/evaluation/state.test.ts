@@ -131,8 +131,8 @@ describe('members of other groups', () => {
       const states = await loadStates(db, applicationId, ids, reads.needs, NOW);
       const members = crowd.profiles.filter((one) => states.get(one.id)?.groups.has(group));
       expect(members.map((one) => one.id)).toEqual(expected.map((one) => one.id));
-      const set = await inSnapshot(db, (client) =>
-        readRuleSet(createSetReader(client, { applicationId, now: NOW }), reads),
+      const set = await inSnapshot(db, async (client) =>
+        readRuleSet(await createSetReader(client, { applicationId, now: NOW }), reads),
       );
       expect([...iterate(set)]).toEqual(expected.map((one) => one.ordinal));
     }
@@ -163,8 +163,8 @@ describe('states set at the same instant', () => {
     const state = one && (await loadStates(db, applicationId, [one.id], size.needs, NOW)).get(one.id);
     expect(state && isMember(size, state, NOW)).toBe(true);
     for (const from of ['totals', 'activities'] as const) {
-      const set = await inSnapshot(db, (client) =>
-        readRuleSet(createSetReader(client, { applicationId, now: NOW, from }), size),
+      const set = await inSnapshot(db, async (client) =>
+        readRuleSet(await createSetReader(client, { applicationId, now: NOW, from }), size),
       );
       expect([...iterate(set)], from).toEqual([0]);
     }
@@ -179,7 +179,7 @@ describe('sets', () => {
       children: [{ attribute: 'total_activities', condition: 'greater_than', value: 3 }],
     });
     await inSnapshot(db, async (client) => {
-      const reader = createSetReader(client, { applicationId: world.catalogue.applicationId, now: NOW });
+      const reader = await createSetReader(client, { applicationId: world.catalogue.applicationId, now: NOW });
       let scans = 0;
       const counting = { ...reader, ordinals: (select: string) => (scans++, reader.ordinals(select)) };
       const cache = new Map<string, Bitset>();
@@ -190,8 +190,8 @@ describe('sets', () => {
   });
 
   it('fail as a whole when a scan fails', async () => {
-    const failing = inSnapshot(db, (client) =>
-      createSetReader(client, { applicationId: 1, now: NOW }).ordinals(
+    const failing = inSnapshot(db, async (client) =>
+      (await createSetReader(client, { applicationId: 1, now: NOW })).ordinals(
         'select 1 / (ordinal - ordinal) as ordinal from profiles',
       ),
     );

@@ -3,6 +3,7 @@
 
 import { sql, type Queryable } from '../database/database.ts';
 import { packed } from '../database/packed.ts';
+import { listMoves, sourcesByTarget } from '../facts/moves.ts';
 import type { Instant } from '../instant.ts';
 import type { Scalar } from '../rules/attribute.ts';
 import type { FactTotal, Needs, ProfileState } from '../rules/state.ts';
@@ -38,13 +39,14 @@ export async function loadStatesOf(
   const some = (needs: (of: Needs) => ReadonlySet<unknown> | ReadonlyMap<unknown, unknown>): boolean =>
     batches.some((batch) => needs(batch.needs).size > 0);
   const input = batchesInput(batches);
-  const [states, totals, pairs, groups] = await Promise.all([
+  const [states, totals, pairs, groups, moves] = await Promise.all([
     loadProfiles(db, applicationId, input.ids),
     some((needs) => needs.facts) || some((needs) => needs.recent) ? loadTotals(db, input, batches) : [],
     some((needs) => needs.attributes) ? loadPairs(db, input, batches) : [],
     some((needs) => needs.groups)
       ? loadMemberships(db, input.ids, [...new Set(batches.flatMap((batch) => [...batch.needs.groups]))])
       : [],
+    some((needs) => needs.recent) ? listMoves(db, applicationId) : [],
   ]);
   const stateAt = (place: number): ProfileState | undefined => states.get(input.ids[place - 1] ?? '');
   for (const row of totals) stateAt(row.place)?.totals.set(row.fact_id, totalOf(row));
@@ -57,7 +59,14 @@ export async function loadStatesOf(
   }
   for (const row of groups) states.get(row.profile_id)?.groups.set(row.group_id, { member: true, flips: [] });
   const asked = batches.flatMap((batch) => askedOf(batch, states, from));
-  for (const { profileId, factId, recent } of await loadRecents(db, applicationId, asked, from, depth))
+  for (const { profileId, factId, recent } of await loadRecents(
+    db,
+    applicationId,
+    asked,
+    from,
+    depth,
+    sourcesByTarget(moves),
+  ))
     states.get(profileId)?.recent.set(factId, recent);
   return states;
 }

@@ -13,6 +13,7 @@ import { isMember, type CompiledRule } from '../rules/evaluate.ts';
 import { currentRules } from './explain-member.ts';
 import type { ApplicationRules, RulesCache } from './rules-cache.ts';
 import { createSetReader, inSnapshot, readRuleSet } from './sets.ts';
+import { resolveIds } from '../profiles/alias-store.ts';
 import { loadStates } from './state.ts';
 import { crossed } from './sweep.ts';
 
@@ -66,7 +67,7 @@ export async function beginProof(context: VerifyContext, client: pg.ClientBase, 
   const tx = onClient(client, context.db.isDistributed);
   const { swept, sweeping } = await readSweep(tx, applicationId);
   const now = Math.max(context.clock.now(), sweeping) + AHEAD;
-  const reader = createSetReader(client, { applicationId, now, from: 'activities' });
+  const reader = await createSetReader(client, { applicationId, now, from: 'activities' });
   const leaves = new Map<string, Bitset>();
 
   const compare = async (groupId: string): Promise<Verification> => {
@@ -147,7 +148,9 @@ async function listPending(
   const boundaries = rule.boundaries.map((boundary) => ({ boundary, keys: [] }));
   const due = await tx.query<{ profile_id: string }>(sql`
     select distinct c.profile_id from (${join([pins, ...crossed(applicationId, boundaries, swept, now)], ' union all ')}) c`);
-  return [...new Set([...waiting, ...due.rows].map((row) => row.profile_id))];
+  // What waits for a profile that was merged waits for the one that it is now.
+  const ids = [...waiting, ...due.rows.map((row) => row.profile_id)];
+  return [...new Set(ids.map(await resolveIds(tx, applicationId, [...new Set(ids)])))];
 }
 
 async function evaluatePending(

@@ -2,8 +2,9 @@
 // the target's activity stays. Exact without reading the target again: what the source counted, less what both did, is
 // added up as intake would have added it. The caller has locked both histories (totals.ts).
 
-import { sql, type Queryable } from '../database/database.ts';
-import { formatInstant, type Instant } from '../instant.ts';
+import { empty, raw, sql, type Queryable } from '../database/database.ts';
+import { formatInstant, parseInstant, type Instant } from '../instant.ts';
+import { listSources } from './moves.ts';
 import { NEWER_STATE, plainFact, recomputeTotals, STATE_COLUMNS, type CountedFact } from './totals.ts';
 
 export interface HistoryOwner {
@@ -12,10 +13,18 @@ export interface HistoryOwner {
 }
 
 export interface MergedHistory {
-  /** That came along. */
+  /** That came along, or are on their way. */
   activities: number;
   /** That both had. */
   duplicates: number;
+  /** Whether they are on their way (moves.ts). */
+  isMoving: boolean;
+}
+
+export interface MergeOptions {
+  /** From so many activities of the source on they come over in slices afterwards. */
+  atOnce: number;
+  now: Instant;
 }
 
 export async function mergeHistories(
@@ -23,62 +32,144 @@ export async function mergeHistories(
   applicationId: number,
   source: HistoryOwner,
   target: HistoryOwner,
+  { atOnce, now }: MergeOptions,
 ): Promise<MergedHistory> {
   const facts = await listFacts(tx, applicationId);
-  const duplicates = await dropCommon(tx, applicationId, source.id, target.id, facts);
-  const activities = await moveActivities(tx, source.id, target);
+  const ids = {
+    source: [source.id, ...(await listSources(tx, source.id))],
+    target: [target.id, ...(await listSources(tx, target.id))],
+  };
+  const removed = await deleteCommon(tx, ids.source, ids.target);
+  await recomputeAfter(tx, applicationId, source.id, facts, removed);
+  const activities = await countOf(tx, source.id);
+  const own = activities - (ids.source.length === 1 ? 0 : await countUnder(tx, ids.source.slice(1)));
+  const isMoving = own > atOnce;
+  await passMovesOn(tx, source.id, target);
+  if (isMoving) await insertMove(tx, applicationId, source, target, own, now);
+  else await moveActivities(tx, source.id, target);
   await addTotals(tx, applicationId, source.id, target);
   const unbuilt = facts.filter((fact) => !fact.built);
   // Whoever builds them may have passed one of the two and not the other.
   if (unbuilt.length > 0) await recomputeTotals(tx, applicationId, [target.id], unbuilt);
-  await forgetNothing(tx, target.id);
-  return { activities, duplicates };
+  await deleteEmpty(tx, target.id);
+  return {
+    activities,
+    duplicates: removed.reduce((sum, { count }) => sum + count, 0),
+    isMoving: isMoving || ids.source.length > 1,
+  };
 }
 
 type ListedFact = CountedFact & { built: boolean };
 
 /** Those beyond plain types. */
-async function listFacts(tx: Queryable, applicationId: number): Promise<ListedFact[]> {
+export async function listFacts(tx: Queryable, applicationId: number): Promise<ListedFact[]> {
   const { rows } = await tx.query<ListedFact>(sql`
     select id, type_id as "typeId", key, equals, value_type as "valueType", built from facts
     where application_id in (0, ${applicationId})`);
   return rows;
 }
 
-/** Removes from the source what the target has as well, with its effects. */
-async function dropCommon(
+/** Activities that were removed, by type. */
+export interface Removed {
+  type_id: number;
+  count: number;
+  /** The days of UTC on which they occurred. */
+  days: Instant[];
+}
+
+/** How many ids one statement compares: a long one would run into the time limit of statements. */
+const COMPARED = 100_000;
+
+/** Removes from the one what the other has as well: both are lists of ids under which a profile's activities stand. */
+export async function deleteCommon(
+  tx: Queryable,
+  from: readonly string[],
+  other: readonly string[],
+): Promise<Removed[]> {
+  const removed: Removed[] = [];
+  for (let after: string | null = ''; after !== null;) {
+    const end: string | null = await findEnd(tx, from, after);
+    const range = sql`id > ${after}${end === null ? empty : sql` and id <= ${end}`}`;
+    const { rows } = await tx.query<Omit<Removed, 'days'> & { days: string[] }>(sql`
+      with common as materialized (
+        select id from activities where profile_id = any (${other}::uuid[]) and ${range}
+          and id in (select id from activities where profile_id = any (${from}::uuid[]) and ${range})),
+      gone as (
+        delete from activities a using common c where a.profile_id = any (${from}::uuid[]) and a.id = c.id
+        returning a.type_id, a.occurred_at)
+      select type_id, count(*) as count, array_agg(distinct to_char(occurred_at at time zone 'UTC', 'YYYY-MM-DD')) as days from gone group by type_id`);
+    removed.push(
+      ...rows.map((row) => ({ ...row, days: row.days.map((day) => parseInstant(`${day}T00:00:00Z`) ?? 0) })),
+    );
+    after = end;
+  }
+  return removed;
+}
+
+async function findEnd(tx: Queryable, profileIds: readonly string[], after: string): Promise<string | null> {
+  const { rows } = await tx.query<{ id: string }>(sql`
+    select id from activities where profile_id = any (${profileIds}::uuid[]) and id > ${after}
+    order by id offset ${raw(String(COMPARED))} limit 1`);
+  return rows[0]?.id ?? null;
+}
+
+/** Brings the totals of a profile to what is left of its activities. */
+export async function recomputeAfter(
   tx: Queryable,
   applicationId: number,
-  sourceId: string,
-  targetId: string,
-  facts: readonly ListedFact[],
-): Promise<number> {
-  const { rows } = await tx.query<{ type_id: number; data: Record<string, unknown> | null }>(sql`
-    with common as materialized (
-      select id from activities where profile_id = ${targetId} and id in (select id from activities where profile_id = ${sourceId}))
-    delete from activities a using common c where a.profile_id = ${sourceId} and a.id = c.id returning a.type_id, a.data`);
-  if (rows.length === 0) return 0;
-  const types = [...new Set(rows.map((row) => row.type_id))];
-  const touched = facts.filter((fact) =>
-    rows.some(
-      (row) =>
-        (fact.typeId === 0 || fact.typeId === row.type_id) &&
-        row.data !== null &&
-        Object.hasOwn(row.data, fact.key ?? ''),
-    ),
+  profileId: string,
+  facts: readonly CountedFact[],
+  removed: readonly Pick<Removed, 'type_id' | 'count'>[],
+): Promise<void> {
+  if (removed.length === 0) return;
+  const types = new Set(removed.map((row) => row.type_id));
+  const touched = facts.filter((fact) => fact.typeId === 0 || types.has(fact.typeId));
+  await recomputeTotals(tx, applicationId, [profileId], [plainFact(0), ...[...types].map(plainFact), ...touched]);
+}
+
+async function countOf(tx: Queryable, profileId: string): Promise<number> {
+  const { rows } = await tx.query<{ count: number }>(
+    sql`select count from totals where profile_id = ${profileId} and fact_id = 0`,
   );
-  await recomputeTotals(tx, applicationId, [sourceId], [plainFact(0), ...types.map(plainFact), ...touched]);
-  return rows.length;
+  return rows[0]?.count ?? 0;
+}
+
+async function countUnder(tx: Queryable, ids: readonly string[]): Promise<number> {
+  const { rows } = await tx.query<{ count: number }>(
+    sql`select count(*) as count from activities where profile_id = any (${ids}::uuid[])`,
+  );
+  return rows[0]?.count ?? 0;
+}
+
+/** What is on its way to the source is on its way to the target. */
+async function passMovesOn(tx: Queryable, sourceId: string, target: HistoryOwner): Promise<void> {
+  await tx.query(sql`
+    insert into moves (profile_id, source_id, application_id, ordinal, source_ordinal, stage, moved, total, started_at)
+    select ${target.id}::uuid, source_id, application_id, ${target.ordinal}::int, source_ordinal, 'settle', moved, total, started_at
+    from moves where profile_id = ${sourceId}`);
+  await tx.query(sql`delete from moves where profile_id = ${sourceId}`);
+}
+
+async function insertMove(
+  tx: Queryable,
+  applicationId: number,
+  source: HistoryOwner,
+  target: HistoryOwner,
+  total: number,
+  now: Instant,
+): Promise<void> {
+  await tx.query(sql`
+    insert into moves (profile_id, source_id, application_id, ordinal, source_ordinal, stage, total, started_at)
+    values (${target.id}, ${source.id}, ${applicationId}, ${target.ordinal}, ${source.ordinal}, 'settle', ${total}, ${formatInstant(now)})`);
 }
 
 /** In two statements, since the two may lie on different nodes. */
-async function moveActivities(tx: Queryable, sourceId: string, target: HistoryOwner): Promise<number> {
+async function moveActivities(tx: Queryable, sourceId: string, target: HistoryOwner): Promise<void> {
   await tx.query(sql`
     insert into activities (profile_id, id, application_id, ordinal, type_id, occurred_at, value, data, received_at)
     select ${target.id}::uuid, id, application_id, ${target.ordinal}::int, type_id, occurred_at, value, data, received_at
     from activities where profile_id = ${sourceId}`);
-  const { count } = await tx.query(sql`delete from activities where profile_id = ${sourceId}`);
-  return count;
+  await tx.query(sql`delete from activities where profile_id = ${sourceId}`);
 }
 
 interface TotalRow {
@@ -119,6 +210,6 @@ async function addTotals(tx: Queryable, applicationId: number, sourceId: string,
 }
 
 /** The row that locking made for a history without activities. */
-async function forgetNothing(tx: Queryable, profileId: string): Promise<void> {
+async function deleteEmpty(tx: Queryable, profileId: string): Promise<void> {
   await tx.query(sql`delete from totals where profile_id = ${profileId} and fact_id = 0 and count = 0`);
 }

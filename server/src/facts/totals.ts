@@ -3,6 +3,7 @@
 // are computed anew from the raw activities, which gives exactly what intake would have added up.
 
 import { raw, sql, type Queryable } from '../database/database.ts';
+import { activitiesOfProfiles, listMoves, type Move } from './moves.ts';
 import { formatInstant, parseInstant, type Instant } from '../instant.ts';
 import type { Fact } from '../rules/attribute.ts';
 import { compareText } from '../rules/values.ts';
@@ -33,17 +34,22 @@ export const NEWER_STATE = (() => {
 /** How many activities are in memory while states are read again. */
 const PAGE = 2_000;
 
-/** Waits for intake of these profiles and holds it off until the transaction ends. Later statements see all of it. */
+/**
+ * Waits for intake of these profiles and holds it off until the transaction ends. Later statements see all of it. Returns
+ * those of them that exist.
+ */
 export async function lockHistories(
   tx: Queryable,
   applicationId: number,
   profileIds: readonly string[],
-): Promise<void> {
-  await tx.query(sql`
+): Promise<string[]> {
+  const { rows } = await tx.query<{ profile_id: string }>(sql`
     insert into totals (profile_id, fact_id, application_id, ordinal, count, sum)
     select p.id, 0, p.application_id, p.ordinal, 0, 0 from profiles p
     where p.id = any (${profileIds}::uuid[]) and p.application_id = ${applicationId} order by p.id
-    on conflict (profile_id, fact_id) do update set count = totals.count`);
+    on conflict (profile_id, fact_id) do update set count = totals.count
+    returning profile_id`);
+  return rows.map((row) => row.profile_id);
 }
 
 /** Sets the totals of these profiles and facts, and with '*' their mark, to what the raw activities say. Needs the locks of the histories. */
@@ -55,8 +61,9 @@ export async function recomputeTotals(
 ): Promise<void> {
   const states = facts.filter((fact) => fact.valueType !== null);
   const counts = facts.filter((fact) => fact.valueType === null);
-  if (counts.length > 0) await recount(tx, applicationId, profileIds, counts);
-  for (const fact of states) await rereadState(tx, applicationId, profileIds, fact);
+  const moves = await listMoves(tx, applicationId);
+  if (counts.length > 0) await recount(tx, applicationId, profileIds, counts, moves);
+  for (const fact of states) await rereadState(tx, applicationId, profileIds, fact, moves);
 }
 
 async function recount(
@@ -64,6 +71,7 @@ async function recount(
   applicationId: number,
   profileIds: readonly string[],
   facts: readonly CountedFact[],
+  moves: readonly Move[],
 ): Promise<void> {
   const ids = facts.map((fact) => fact.id);
   const { rows } = await tx.query<{ profile_id: string; fact_id: number }>(sql`
@@ -71,8 +79,8 @@ async function recount(
     select a.profile_id, k.fact_id, ${applicationId}::int, a.ordinal, count(*), sum(a.value), min(a.occurred_at), max(a.occurred_at)
     from unnest(${ids}::int[], ${facts.map((fact) => fact.typeId)}::int[], ${facts.map((fact) => fact.key)}::text[],
       ${facts.map((fact) => (fact.equals === null ? null : JSON.stringify(fact.equals)))}::jsonb[]) as k (fact_id, type_id, key, equals)
-    join activities a on (k.type_id = 0 or a.type_id = k.type_id) and (k.key is null or a.data -> k.key = k.equals)
-    where a.profile_id = any (${profileIds}::uuid[]) and ${typeCondition(facts)}
+    join ${activitiesOfProfiles(profileIds, moves)} on (k.type_id = 0 or a.type_id = k.type_id) and (k.key is null or a.data -> k.key = k.equals)
+    where ${typeCondition(facts)}
     group by a.profile_id, a.ordinal, k.fact_id
     on conflict (profile_id, fact_id) do update set count = excluded.count, sum = excluded.sum, first_at = excluded.first_at, last_at = excluded.last_at
     returning profile_id, fact_id`);
@@ -135,10 +143,11 @@ async function rereadState(
   applicationId: number,
   profileIds: readonly string[],
   fact: CountedFact,
+  moves: readonly Move[],
 ): Promise<void> {
   const totals = new Map<string, StateTotal>();
   // What was stored before the definition may have another type: then it is as if the activity did not have the key.
-  for await (const row of readStates(tx, profileIds, fact))
+  for await (const row of readStates(tx, profileIds, fact, moves))
     if (row.state === null || isTyped(row.state, fact)) addState(totals, row);
   const all = [...totals.values()];
   const column = (read: (total: StateTotal) => string | null): (string | null)[] => all.map(read);
@@ -165,11 +174,12 @@ async function* readStates(
   tx: Queryable,
   profileIds: readonly string[],
   fact: CountedFact,
+  moves: readonly Move[],
 ): AsyncGenerator<StateRow, void> {
   await tx.query(sql`
     declare states no scroll cursor for
-    select a.profile_id, a.ordinal, a.id, a.occurred_at, a.value, a.data -> ${fact.key}::text as state from activities a
-    where a.profile_id = any (${profileIds}::uuid[]) and ${typeCondition([fact])} and a.data ? ${fact.key}::text`);
+    select a.profile_id, a.ordinal, a.id, a.occurred_at, a.value, a.data -> ${fact.key}::text as state
+    from ${activitiesOfProfiles(profileIds, moves)} where ${typeCondition([fact])} and a.data ? ${fact.key}::text`);
   for (let read = PAGE; read === PAGE;) {
     const { rows } = await tx.query<StateRow>(sql`fetch ${raw(String(PAGE))} from states`);
     read = rows.length;

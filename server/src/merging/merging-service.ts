@@ -10,6 +10,7 @@ import { conflict, notFound } from '../errors.ts';
 import { recordEvents } from '../events/event-store.ts';
 import { lockHistories } from '../facts/totals.ts';
 import { markProfile } from '../sheets/sheet-store.ts';
+import { raiseDefinitionsVersion } from '../facts/definitions.ts';
 import { mergeHistories } from '../facts/merge-histories.ts';
 import type { MembershipMerge, MergedMembership } from '../groups/dynamic.ts';
 import { readUuid } from '../ids.ts';
@@ -74,6 +75,7 @@ export async function mergeProfiles(
         if (done && isDryRun) throw new DryRun(done);
         return done;
       });
+      if (merged?.merge.progress !== undefined && merged.merge.progress < 1) wakeMover(context);
       if (merged) return merged;
     } catch (error) {
       if (error instanceof DryRun) return error.merged;
@@ -89,6 +91,11 @@ export async function mergeProfiles(
     [sourceId, targetId] = [source, target];
   }
   throw conflict('The profiles are being changed by others; send it again.');
+}
+
+/** Once it is committed: under an Idempotency-Key that is later than here. */
+function wakeMover({ db, mover }: Context): void {
+  if (!db.isTogether(async () => mover.wake())) mover.wake();
 }
 
 const gone = (reference: string) =>
@@ -140,7 +147,12 @@ async function mergeLocked(
   // After whatever else happened to either.
   const now = await memberships.begin(source, target, Math.max(source.updated_at, target.updated_at) + 1);
   await markProfile(tx, application.id, source.id);
-  const history = await mergeHistories(tx, application.id, source, target);
+  const history = await mergeHistories(tx, application.id, source, target, {
+    atOnce: context.mover.atOnce,
+    now,
+  });
+  // So that no intake of the target passes over what is still on its way; before anything is locked that is locked last.
+  if (history.isMoving) await raiseDefinitionsVersion(tx, application.id);
   const attributes = mergeAttributes(target.attributes, source.attributes, context.catalogue);
   if (attributes.pairs.length > target.attributes.length) {
     const owner = { id: target.id, applicationId: application.id, ordinal: target.ordinal };
@@ -152,7 +164,9 @@ async function mergeLocked(
     ordinal: source.ordinal,
     targetId: target.id,
     customId: isForced ? source.custom_id : null,
-    ...history,
+    activities: history.activities,
+    duplicates: history.duplicates,
+    progress: history.isMoving ? 0 : 1,
     mergedAt: now,
     mergedBy: actor,
   };

@@ -44,7 +44,13 @@ export const MergeResource = Type.Object(
   {
     id: Type.String({ description: 'The id that was merged. From now on it leads to the profile.' }),
     into: Type.String({ description: 'The id of the profile.' }),
-    state: Type.Unsafe<'merged'>({ type: 'string', enum: ['merged'] }),
+    state: Type.Unsafe<'merging' | 'merged'>({
+      type: 'string',
+      enum: ['merging', 'merged'],
+      description:
+        '`merging` while a long history is still being brought over in the background. Everything reads as if that were done.',
+    }),
+    progress: Type.Number({ description: 'How much of that is done, from 0 to 1.' }),
     merged_at: Timestamp('The instant of the merge.'),
     merged_by: Type.String({ description: '`token:<name>`, `producer:<email>` or `profile`.' }),
     custom_id: nullable({ description: 'That of the merged profile, where the profile has one of its own.' }),
@@ -77,7 +83,8 @@ export const MergedOwnResource = Type.Object({
 export const presentMerge = (row: MergeRow): MergeResource => ({
   id: row.profileId,
   into: row.targetId,
-  state: 'merged',
+  state: row.progress < 1 ? 'merging' : 'merged',
+  progress: row.progress,
   merged_at: formatInstant(row.mergedAt),
   merged_by: row.mergedBy,
   custom_id: row.customId,

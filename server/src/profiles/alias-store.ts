@@ -24,7 +24,7 @@ export async function findAliases(
 ): Promise<Map<string, MergingTarget>> {
   if (ids.length === 0) return new Map();
   const { rows } = await db.query<MergingTarget & { profile_id: string }>(sql`
-    select profile_id, target_id as id, target_ordinal as ordinal from profile_aliases
+    select profile_id, target_id as id, target_ordinal as ordinal, merged_at as "mergedAt" from profile_aliases
     where profile_id = any (${packed(ids)}::uuid[]) and application_id = ${applicationId}`);
   return new Map(rows.map(({ profile_id, ...target }) => [profile_id, target]));
 }
@@ -32,6 +32,7 @@ export async function findAliases(
 export interface MergingTarget {
   id: string;
   ordinal: number;
+  mergedAt: Instant;
 }
 
 /** What each of these ids means: itself, or the profile that it was merged into. */
@@ -134,7 +135,10 @@ export async function hasCustomIdAlias(db: Queryable, targetId: string, customId
   return rows.length > 0;
 }
 
-export type MergeRow = Omit<Alias, 'targetOrdinal' | 'applicationId'>;
+export interface MergeRow extends Omit<Alias, 'targetOrdinal' | 'applicationId'> {
+  /** How much of its history has come over, from 0 to 1. */
+  progress: number;
+}
 
 export const MERGE_ORDER: Order<MergeRow> = {
   name: 'merges',
@@ -149,11 +153,14 @@ export const MERGE_ORDER: Order<MergeRow> = {
 /** What was merged into a profile, the newest first. */
 export async function pageOfMerges(tx: Queryable, targetId: string, page: PageRequest): Promise<MergeRow[]> {
   const { after, orderAndLimit } = pageClause(page, MERGE_ORDER);
-  const { rows } = await tx.query<MergeRow>(sql`
+  const { rows } = await tx.query<Omit<MergeRow, 'progress'>>(sql`
     select a.profile_id as "profileId", a.ordinal, a.target_id as "targetId", a.custom_id as "customId", a.activities, a.duplicates,
       a.merged_at as "mergedAt", a.merged_by as "mergedBy"
     from profile_aliases a where a.target_id = ${targetId}${after}${orderAndLimit}`);
-  return rows;
+  const { rows: moving } = await tx.query<{ source_id: string; progress: number }>(sql`
+    select source_id, moved::float8 / greatest(total, 1) as progress from moves where profile_id = ${targetId}`);
+  const progress = new Map(moving.map((row) => [row.source_id, Math.min(row.progress, 0.999)]));
+  return rows.map((row) => ({ ...row, progress: progress.get(row.profileId) ?? 1 }));
 }
 
 export async function countMerges(tx: Queryable, targetId: string): Promise<number> {

@@ -4,6 +4,7 @@ import { pageClause, type Order, type PageRequest } from '../database/page.ts';
 import { enqueueStatement, type QueueEntry } from '../queue/queue.ts';
 import type { ProfileEvent } from '../events/event.ts';
 import { recordEventStatement } from '../events/event-store.ts';
+import { listSources } from '../facts/moves.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { isFound, nicknameBegins, searchColumns } from './search.ts';
 import { forgetCustomIdAlias } from './alias-store.ts';
@@ -343,11 +344,14 @@ export async function upsertTombstone(tx: Queryable, applicationId: number, hash
 
 /** What a profile did and was told: nothing that a transaction that holds its erasing off (membership/erasing.ts) changes. */
 export async function deleteHistory(tx: Queryable, profileId: string): Promise<void> {
+  for (const source of await listSources(tx, profileId))
+    await tx.query(sql`delete from activities where profile_id = ${source}`);
   for (const table of [
     sql`profile_tokens`,
     sql`foreign_tokens`,
     sql`profile_attributes`,
     sql`activities`,
+    sql`moves`,
     sql`totals`,
   ]) {
     await tx.query(sql`delete from ${table} where profile_id = ${profileId}`);

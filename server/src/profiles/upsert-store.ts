@@ -31,10 +31,12 @@ export async function findProfiles(
   return new Map(rows.map((row) => [row.id, row]));
 }
 
-/** Of these ids, those that are profiles of whatever application. */
+/** Of these ids, those that are profiles of whatever application, or were before they were merged. */
 export async function findTakenIds(db: Queryable, ids: readonly string[]): Promise<Set<string>> {
   if (ids.length === 0) return new Set();
-  const { rows } = await db.query<{ id: string }>(sql`select id from profiles where id = any (${packed(ids)}::uuid[])`);
+  const { rows } = await db.query<{ id: string }>(sql`
+    select id from profiles where id = any (${packed(ids)}::uuid[])
+    union all select profile_id from profile_aliases where profile_id = any (${packed(ids)}::uuid[])`);
   return new Set(rows.map((row) => row.id));
 }
 

@@ -131,4 +131,6 @@ export interface Catalogue {
   typesById: ReadonlyMap<number, ActivityType>;
   /** The platform's and the application's. */
   facts: readonly Fact[];
+  /** Profiles some of whose activities still stand under the id of one that was merged into them, by their ids. */
+  sources: ReadonlyMap<string, readonly string[]>;
 }

@@ -12,6 +12,7 @@ export async function loadCatalogue(db: Queryable, applicationId: number): Promi
     types: ActivityType[];
     facts: Fact[];
     definitions: DefinitionRow[];
+    moves: { targetId: string; sourceId: string }[];
   }>(sql`
     select
       a.definitions_version as version,
@@ -34,7 +35,11 @@ export async function loadCatalogue(db: Queryable, applicationId: number): Promi
           'derived_from', d.derived_from
         )), '[]')
         from attribute_definitions d where d.application_id = a.id
-      ) as definitions
+      ) as definitions,
+      (
+        select coalesce(jsonb_agg(jsonb_build_object('targetId', m.profile_id, 'sourceId', m.source_id)), '[]')
+        from moves m where m.application_id = ${applicationId}
+      ) as moves
     from applications a
     where a.id = ${applicationId}
   `);

@@ -45,6 +45,8 @@ export interface CatalogueSource {
   types: readonly ActivityType[];
   facts: readonly Fact[];
   definitions: readonly DefinitionRow[];
+  /** Default: none. */
+  moves?: readonly { targetId: string; sourceId: string }[];
 }
 
 export function buildCatalogue(source: CatalogueSource): Catalogue {
@@ -63,7 +65,14 @@ export function buildCatalogue(source: CatalogueSource): Catalogue {
     types,
     typesById: new Map(allTypes.map((type) => [type.id, type])),
     facts,
+    sources: sourcesByTarget(source.moves ?? []),
   };
+}
+
+function sourcesByTarget(moves: readonly { targetId: string; sourceId: string }[]): Map<string, string[]> {
+  const sources = new Map<string, string[]>();
+  for (const { targetId, sourceId } of moves) sources.set(targetId, [...(sources.get(targetId) ?? []), sourceId]);
+  return sources;
 }
 
 /** The leaves that stand beside the catalogue; their keys cannot be defined. */

@@ -315,7 +315,7 @@ describe('each attribute with each of its conditions', () => {
 
   it.each(['totals', 'activities'] as const)('holds by the set, from %s', async (from) => {
     await inSnapshot(db, async (client) => {
-      const reader = createSetReader(client, { applicationId: world.catalogue.applicationId, now: NOW, from });
+      const reader = await createSetReader(client, { applicationId: world.catalogue.applicationId, now: NOW, from });
       for (const { rule, name, expected } of checks) {
         const set = await rule.leaves[0]?.set(reader);
         for (const { profile, value, member } of expected) {

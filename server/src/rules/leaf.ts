@@ -35,6 +35,13 @@ export interface SetReader {
   readonly now: Instant;
   /** Whether lifetime facts are read from their totals or, to prove those, from the raw activities. */
   readonly from: 'totals' | 'activities';
+  /**
+   * What to read activities from: the table, or the same with each row under the profile that it is one's of, while some
+   * still stand under that of a profile that was merged.
+   */
+  readonly activities: string;
+  /** Under which other ids activities of a profile still stand, by its own. */
+  readonly sources: ReadonlyMap<string, readonly string[]>;
   /** All profiles of the application. */
   universe(): Promise<Bitset>;
   /** The profiles of a select of `ordinal`. */

@@ -185,8 +185,8 @@ describe('the set of a rule', () => {
           const [fromTotals, fromActivities] = await inSnapshot(db, async (client) => {
             const options = { applicationId: world.catalogue.applicationId, now };
             return [
-              await readRuleSet(createSetReader(client, options), rule),
-              await readRuleSet(createSetReader(client, { ...options, from: 'activities' }), rule),
+              await readRuleSet(await createSetReader(client, options), rule),
+              await readRuleSet(await createSetReader(client, { ...options, from: 'activities' }), rule),
             ];
           });
           expect(names(iterate(fromTotals)), `from totals, ${context}`).toEqual(expected.map((one) => one.ordinal));

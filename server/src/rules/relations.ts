@@ -5,7 +5,7 @@ import type { FactRef, StateType } from './attribute.ts';
 import type { SetReader } from './leaf.ts';
 import { sqlIn, sqlInstant, sqlInteger, sqlJson, sqlText } from './literals.ts';
 
-type Place = Pick<SetReader, 'applicationId' | 'from'>;
+type Place = Pick<SetReader, 'applicationId' | 'from' | 'activities'>;
 
 /** Rows of activities of these facts; where-facts and plain ones come as separate conditions, which never overlap. */
 export function activityConditions(place: Place, facts: readonly FactRef[]): string[] {
@@ -64,7 +64,7 @@ export async function readInstants(
     if (Number.isNaN(known) || (fn === 'first' ? at < known : at > known)) found[ordinal] = at;
   };
   for (const where of activityConditions(reader, facts)) {
-    await reader.instants(`select ordinal, occurred_at from activities where ${where}`, keep);
+    await reader.instants(`select ordinal, occurred_at from ${reader.activities} where ${where}`, keep);
   }
   return found;
 }
@@ -97,7 +97,7 @@ function newestStates(place: Place, facts: readonly FactRef[], type: StateType):
   const rows = facts.map((fact) => {
     const state = `data -> ${sqlText(fact.key ?? '')}`;
     const [where] = activityConditions(place, [fact]);
-    return `select ordinal, ${state} as state, occurred_at, id from activities
+    return `select ordinal, ${state} as state, occurred_at, id from ${place.activities}
             where ${where} and jsonb_typeof(${state}) in ('${json}', 'null')`;
   });
   return `select distinct on (ordinal) ordinal, state from (${rows.join(' union all ')}) a
@@ -109,7 +109,7 @@ export function stateTexts(place: Place, facts: readonly FactRef[]): string {
   const rows = facts.map((fact) => {
     const state = `data -> ${sqlText(fact.key ?? '')}`;
     const [where] = activityConditions(place, [fact]);
-    return `select ordinal, ${state} #>> '{}' as v, occurred_at, id from activities
+    return `select ordinal, ${state} #>> '{}' as v, occurred_at, id from ${place.activities}
             where ${where} and jsonb_typeof(${state}) in ('string', 'null')`;
   });
   return `select ordinal, v from (${rows.join(' union all ')}) a order by ordinal, occurred_at desc, id collate "C" desc`;

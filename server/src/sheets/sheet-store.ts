@@ -1,5 +1,6 @@
 import { join, sql, type Queryable, type Sql } from '../database/database.ts';
 import { packed } from '../database/packed.ts';
+import { activitiesOf, listMoves, listSources } from '../facts/moves.ts';
 import { formatInstant, MICROS_PER_DAY, type Instant } from '../instant.ts';
 import type { SheetPart } from './sheet.ts';
 
@@ -18,12 +19,13 @@ export const markDays = (applicationId: number, changed: Sql): Sql => sql`
 
 /** Before a profile's history is deleted or goes to another profile: the days that it was seen on, and the day of its creation. */
 export async function markProfile(tx: Queryable, applicationId: number, profileId: string): Promise<void> {
+  const ids = [profileId, ...(await listSources(tx, profileId))];
   await tx.query(
     markDays(
       applicationId,
       // Materialized: a cluster joins the days with rows, not with a union.
       sql`with seen as materialized (
-          select profile_id, occurred_at as at from activities where profile_id = ${profileId}
+          select ${profileId}::uuid as profile_id, occurred_at as at from activities where profile_id = any (${ids}::uuid[])
           union all select id as profile_id, created_at as at from profiles where id = ${profileId})
         select profile_id, at from seen`,
     ),
@@ -159,7 +161,7 @@ export interface Seen {
 export async function readActive(db: Queryable, applicationId: number, since: Instant, until: Instant): Promise<Seen> {
   const { rows } = await db.query<{ ordinals: Buffer | null; activities: number }>(sql`
     select string_agg(int4send(a.ordinal), ''::bytea order by a.ordinal) as ordinals, coalesce(sum(a.count), 0)::bigint as activities from (
-      select ordinal, count(*) as count from activities
+      select ordinal, count(*) as count from ${raw(activitiesOf(await listMoves(db, applicationId)))}
       where application_id = ${applicationId} and type_id = any (array(select id from activity_types where application_id in (0, ${applicationId})))
         and occurred_at >= ${formatInstant(since)}::timestamptz and occurred_at < ${formatInstant(until)}::timestamptz
       group by ordinal) a`);

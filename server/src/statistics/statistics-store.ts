@@ -1,4 +1,5 @@
-import { sql, type Queryable } from '../database/database.ts';
+import { raw, sql, type Queryable } from '../database/database.ts';
+import { activitiesOf, listMoves } from '../facts/moves.ts';
 import { MOST_COUNTED } from '../queue/queue.ts';
 import type { Instant } from '../instant.ts';
 
@@ -25,7 +26,7 @@ export async function countRange(
     where application_id = ${applicationId} and created_at >= ${since}::timestamptz and created_at < ${until}::timestamptz`);
   const active = await db.query<{ active_profiles: number; activities: number }>(sql`
     select count(*) as active_profiles, coalesce(sum(a.count), 0)::bigint as activities from (
-      select ordinal, count(*) as count from activities
+      select ordinal, count(*) as count from ${raw(activitiesOf(await listMoves(db, applicationId)))}
       where application_id = ${applicationId} and type_id = any (array(select id from activity_types where application_id in (0, ${applicationId})))
         and occurred_at >= ${since}::timestamptz and occurred_at < ${until}::timestamptz
       group by ordinal) a`);

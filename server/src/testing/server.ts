@@ -72,6 +72,8 @@ export interface TestServerOptions {
   /** How soon its evaluation, where ROLE has it run by itself, finds what it was not woken for. */
   lookEveryMs?: number;
   webhooks?: AppOptions['webhooks'];
+  /** When histories come over after their merges, and in which steps. */
+  moves?: AppOptions['moves'];
 }
 
 export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
@@ -95,6 +97,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     ...(options.isDistributed !== undefined && { isDistributed: options.isDistributed }),
     ...(options.lookEveryMs !== undefined && { lookEveryMs: options.lookEveryMs }),
     ...(options.webhooks && { webhooks: options.webhooks }),
+    ...(options.moves && { moves: options.moves }),
   });
   const url = await app.http.listen({ host: '127.0.0.1', port: 0 });
   const api = (path: string): string => `${url}/api/v1/${path}`;

@@ -104,7 +104,7 @@ async function ageFromActivities(
   const acted = async (after?: Instant): Promise<Bitset> => {
     const later = after === undefined ? '' : ` and occurred_at > ${sqlInstant(after)}`;
     const selects = activityConditions(reader, facts).map(
-      (where) => `select ordinal from activities where ${where}${later}`,
+      (where) => `select ordinal from ${reader.activities} where ${where}${later}`,
     );
     return reader.ordinals(selects.join(' union all '));
   };
@@ -143,6 +143,11 @@ async function youngWithout(
   const ever = activityConditions(reader, facts).map(
     (where) => `exists (select from activities where profile_id = profiles.id and ${where})`,
   );
+  for (const [id, sources] of reader.sources) {
+    const ids = sources.map((source) => `'${source}'::uuid`).join(', ');
+    for (const where of activityConditions(reader, facts))
+      ever.push(`(id = '${id}'::uuid and exists (select from activities where profile_id in (${ids}) and ${where}))`);
+  }
   const without = `${young} and not (${ever.join(' or ')})`;
   let few = among;
   if (popcount(few) > FEW) few = and(few, await reader.ordinals(createdWhere(reader, young)));

@@ -63,9 +63,11 @@ export async function tallyActivities(
 ): Promise<void> {
   for (const where of conditions) {
     if (of === 'count') {
-      await reader.each(`select ordinal from activities where ${where}`, (ordinals) => tally.addAll(ordinals, factor));
+      await reader.each(`select ordinal from ${reader.activities} where ${where}`, (ordinals) =>
+        tally.addAll(ordinals, factor),
+      );
     } else {
-      const select = `select ordinal, value as v from activities where ${where}`;
+      const select = `select ordinal, value as v from ${reader.activities} where ${where}`;
       await reader.pairs(select, (ordinal, value) => tally.add(ordinal, value * factor));
     }
   }
