@@ -91,7 +91,7 @@ export function createIntake(context: Context): Intake {
       const known = await listKnownIds(sender, read.columns.id);
       const repeats =
         forget(read.columns, (place) => known.has(read.columns.id[place] ?? '')) +
-        (await forgetMoved(context.db, application.id, catalogue.sources, read.columns));
+        (await forgetMoved(db, application.id, catalogue.sources, read.columns));
       if (read.columns.id.length === 0) return { read, repeats, stored: { current: true, accepted: 0, unknown: [] } };
       const batch = {
         applicationId: application.id,

@@ -1,4 +1,4 @@
-import { join, sql, type Queryable, type Sql } from '../database/database.ts';
+import { join, raw, sql, type Queryable, type Sql } from '../database/database.ts';
 import { packed } from '../database/packed.ts';
 import { activitiesOf, listMoves, listSources } from '../facts/moves.ts';
 import { formatInstant, MICROS_PER_DAY, type Instant } from '../instant.ts';
