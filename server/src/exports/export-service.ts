@@ -10,6 +10,7 @@ import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
 import { onClient, type Queryable } from '../database/database.ts';
 import { ApiError, notFound } from '../errors.ts';
+import { listMoves } from '../facts/moves.ts';
 import type { FileFormat } from '../files/body.ts';
 import { lastLine } from '../files/last-line.ts';
 import * as statements from './export-statements.ts';
@@ -115,7 +116,7 @@ async function plan(
   if (options.kind === 'profiles') return [statements.profiles(application.id)];
   if (options.kind === 'activities') {
     const { typesById } = await context.catalogues.refresh(application.id);
-    return [statements.activities(application.id, typesById, options)];
+    return [statements.activities(application.id, typesById, await listMoves(db, application.id), options)];
   }
   const groups = await listExportedGroups(db, application.id, options.groupId);
   if (groups.length === 0 && options.groupId !== undefined) throw notFound();

@@ -2,6 +2,7 @@
 // COPY writes the file itself, rows never become objects here; so cells that a spreadsheet would calculate are defused in
 // SQL, as csv-write.ts has it, and JSON is built there.
 
+import { activitiesOf, type Move } from '../facts/moves.ts';
 import type { FileFormat } from '../files/body.ts';
 
 export interface Column {
@@ -74,6 +75,8 @@ export interface ActivitySelection {
 export function activities(
   applicationId: number,
   types: ReadonlyMap<number, { type: string }>,
+  /** Of the same snapshot. */
+  moves: readonly Move[],
   { typeId, since, until }: ActivitySelection,
 ): Select {
   const terms = [`a.application_id = ${applicationId}`];
@@ -93,7 +96,7 @@ export function activities(
       { name: 'sent_by', sql: `case when left(a.id, 2) = E'\\x01p' then 'profile' else 'admin' end` },
       { name: 'received_at', sql: instant('a.received_at') },
     ],
-    from: `from activities a join profiles p on p.id = a.profile_id
+    from: `from ${activitiesOf(moves, 'a')} join profiles p on p.id = a.profile_id
       join (values ${names.join(', ')}) as t (id, type) on t.id = a.type_id where ${terms.join(' and ')}`,
   };
 }

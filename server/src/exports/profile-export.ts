@@ -6,6 +6,7 @@ import type { Context } from '../context.ts';
 import { onClient, sql, type Queryable } from '../database/database.ts';
 import { presentActivity, type Activity } from '../activities/activity.ts';
 import { laneOf } from '../events/event.ts';
+import { listSources } from '../facts/moves.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { presentProfile, type Profile } from '../profiles/profile.ts';
 import { startStream, type Export } from './export-service.ts';
@@ -203,11 +204,12 @@ async function listEvents(db: Queryable, applicationId: number, profileId: strin
 }
 
 async function* listActivities(db: Queryable, profileId: string): AsyncGenerator<Activity[]> {
+  const ids = [profileId, ...(await listSources(db, profileId))];
   let after = '';
   for (;;) {
     const { rows } = await db.query<Activity>(sql`
-      select profile_id, id, type_id, occurred_at, received_at, value, data from activities
-      where profile_id = ${profileId} and id > ${after} order by id limit ${AT_ONCE}`);
+      select ${profileId}::uuid as profile_id, id, type_id, occurred_at, received_at, value, data from activities
+      where profile_id = any (${ids}::uuid[]) and id > ${after} order by id limit ${AT_ONCE}`);
     if (rows.length > 0) yield rows;
     if (rows.length < AT_ONCE) return;
     after = rows.at(-1)?.id ?? after;

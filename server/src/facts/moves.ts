@@ -42,8 +42,8 @@ export function sourcesByTarget(moves: readonly Move[]): Map<string, string[]> {
 }
 
 /** What to read an application's activities from, as SQL text: each row under the profile that it is one's of. */
-export const activitiesOf = (moves: readonly Move[]): string =>
-  moves.length === 0 ? 'activities' : `(select ${columnsOf(moves)} from activities) activities`;
+export const activitiesOf = (moves: readonly Move[], alias = 'activities'): string =>
+  `${moves.length === 0 ? 'activities' : `(select ${columnsOf(moves)} from activities)`} ${alias}`;
 
 function columnsOf(moves: readonly Move[]): string {
   const ordinals = moves.map(({ sourceOrdinal, ordinal }) => `when ${sourceOrdinal} then ${ordinal}`);

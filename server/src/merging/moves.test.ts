@@ -4,7 +4,7 @@ import { totalsAndNaive } from '../activities/naive-totals.ts';
 import { raw, sql } from '../database/database.ts';
 import { formatInstant, MICROS_PER_SECOND, type Instant } from '../instant.ts';
 import { createBench, type BenchProfile, type EngineBench } from '../testing/engine.ts';
-import { CLIENT_ID } from '../testing/server.ts';
+import { ADMIN_TOKEN, CLIENT_ID } from '../testing/server.ts';
 import { createMover, type Mover, type MoverOptions } from './mover.ts';
 
 const COMMENT = 'comment-created';
@@ -98,6 +98,20 @@ describe('a long history that is merged', () => {
       `applications/${CLIENT_ID}/profiles/${source.id}/activities/?since=${formatInstant(base - 2000 * MICROS_PER_SECOND)}`,
     );
     expect(counted.body.count).toBe(ids.length);
+    const stored = await bench.server.call<{ activities: { id: string; profile_id: string }[] }>(
+      'GET',
+      `profiles/${target.id}/export/`,
+    );
+    expect(stored.body.activities.map(({ id }) => id)).toEqual(ids.toSorted());
+    const lines = await fetch(
+      `${bench.server.url}/api/v1/applications/${CLIENT_ID}/exports/activities/?format=ndjson`,
+      { headers: { authorization: `Bearer ${ADMIN_TOKEN}` } },
+    );
+    const exported = (await lines.text())
+      .split('\n')
+      .flatMap((line) => (line === '' ? [] : [JSON.parse(line) as { id: string; profile_id: string }]));
+    const theirs = exported.filter(({ profile_id: id }) => id === target.id).map(({ id }) => id);
+    expect(theirs.toSorted()).toEqual(ids.toSorted());
     const steps = await profiles.activityCounts(target.id, { since: formatInstant(base - 3600 * MICROS_PER_SECOND) });
     expect(steps.results.reduce((sum, step) => sum + step.count, 0)).toBe(ids.length);
     for (const group of groups) {
