@@ -359,6 +359,21 @@ create table minute_counts (
   constraint minute_counts_pkey PRIMARY KEY (application_id, minute)
 );
 
+create table moves (
+  profile_id uuid not null,
+  source_id uuid not null,
+  application_id integer not null,
+  ordinal integer not null,
+  source_ordinal integer not null,
+  stage text not null,
+  moved bigint default 0 not null,
+  total bigint not null,
+  started_at timestamp with time zone not null,
+  constraint moves_pkey PRIMARY KEY (profile_id, source_id),
+  constraint moves_stage_check CHECK ((stage = ANY (ARRAY['settle'::text, 'move'::text])))
+);
+create index moves_by_application ON moves USING btree (application_id);
+
 create table new_events (
   subject_id uuid not null,
   id uuid not null,

@@ -149,7 +149,7 @@ async function listPending(
   const due = await tx.query<{ profile_id: string }>(sql`
     select distinct c.profile_id from (${join([pins, ...crossed(applicationId, boundaries, swept, now)], ' union all ')}) c`);
   // What waits for a profile that was merged waits for the one that it is now.
-  const ids = [...waiting, ...due.rows.map((row) => row.profile_id)];
+  const ids = [...waiting, ...due.rows].map((row) => row.profile_id);
   return [...new Set(ids.map(await resolveIds(tx, applicationId, [...new Set(ids)])))];
 }
 
