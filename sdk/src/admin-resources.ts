@@ -559,6 +559,61 @@ export interface DeliveryFilter {
   event?: string;
 }
 
+/** What leads from the names that a source uses to yours. */
+export interface SourceMapping {
+  /** Activity types by the name of the event; null ignores it. Others get a type made from their name. */
+  events?: Record<string, string | null>;
+  /** Attribute keys, or `nickname`, by the name of the trait; null ignores it. */
+  traits?: Record<string, string | null>;
+  /** The activity type of a page call. Absent: `page-viewed`; null: none. */
+  page?: string | null;
+  /** The same of a screen call: `screen-viewed`. */
+  screen?: string | null;
+}
+
+/** A system that sends what fans do in a form of its own, by a key of its own. */
+export interface Source {
+  id: string;
+  name: string;
+  kind: 'segment' | 'livelike' | (string & {});
+  /** `client`: its key stands in web pages, and may do what a profile's token may. */
+  trust: 'server' | 'client' | (string & {});
+  /** What the sending system is given as its host, or the address of webhooks. */
+  endpoint: string;
+  mapping: SourceMapping;
+  /** How many items were refused or led nowhere so far. */
+  problems: number;
+  last_received_at: string | null;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface SourceOptions {
+  name?: string;
+  trust?: 'server' | 'client';
+  /** Replaces the whole mapping. */
+  mapping?: SourceMapping;
+}
+
+export interface NewSource extends SourceOptions {
+  name: string;
+  kind: 'segment' | 'livelike';
+  /** Of LiveLike required: the client secret there. Of Segment: a key that clients have already. */
+  write_key?: string;
+}
+
+/** Something that a source sent, and what became of it. */
+export interface SourceItem {
+  at: string;
+  /** `track`, `identify`, …; of LiveLike the event. */
+  call: string;
+  name: string | null;
+  outcome: 'taken' | 'refused' | 'not_mapped' | 'cut' | (string & {});
+  reason: string | null;
+  /** As it came in, its first 2,000 characters. */
+  item: string;
+}
+
 export interface AuditFilter extends PageOptions {
   /** An e-mail address, the name of a token, or the id of either. */
   actor?: string;

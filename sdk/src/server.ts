@@ -63,6 +63,7 @@ export function createAdminClient(options: AdminOptions) {
     imports: importCalls(request, root),
     webhooks: webhookCalls(request, root),
     exports: exportCalls(request, root),
+    sources: sourceCalls(request, root),
   };
 }
 
@@ -411,6 +412,34 @@ async function* readRows<T>(open: () => Promise<ReadableStream<Uint8Array>>): As
   } finally {
     await reader.cancel().catch(() => {});
   }
+}
+
+function sourceCalls(request: Request, root: string) {
+  const one = (id: string): string => `${root}sources/${path(id)}/`;
+  return {
+    list: (filter: r.PageOptions = {}, options?: ListOptions): List<r.Source> =>
+      list(request, `${root}sources/`, query(filter), options),
+    get: (id: string) => request<r.Source>('GET', one(id)),
+    /** The answer has the `write_key` that the sending system needs, shown here only. */
+    create: (fields: r.NewSource) =>
+      request<r.Source & { write_key: string }>('POST', `${root}sources/`, { body: fields }),
+    /** `ifMatch`: the `updated_at` that was read; 412 if it changed since. */
+    update: (id: string, fields: r.SourceOptions, ifMatch?: string) =>
+      request<r.Source>('PATCH', one(id), { body: fields, ...matching(ifMatch) }),
+    /** Its key is refused from then on; what it sent stays. */
+    delete: (id: string) => request<void>('DELETE', one(id)),
+    /** A new key, or this one; the old one is taken too for 24 hours. */
+    async rotateKey(id: string, writeKey?: string): Promise<string> {
+      const body = writeKey === undefined ? {} : { write_key: writeKey };
+      return (await request<{ write_key: string }>('POST', `${one(id)}rotate-key/`, { body })).write_key;
+    },
+    /** The last 1,000 items that were refused or not mapped, newest first. */
+    problems: (id: string, filter: r.PageOptions = {}, options?: ListOptions): List<r.SourceItem> =>
+      list(request, `${one(id)}problems/`, query(filter), options),
+    /** Problems and a sample of what was taken, newest first. */
+    recent: (id: string, filter: r.PageOptions = {}, options?: ListOptions): List<r.SourceItem> =>
+      list(request, `${one(id)}recent/`, query(filter), options),
+  };
 }
 
 const matching = (updatedAt: string | undefined): { headers?: Record<string, string> } =>

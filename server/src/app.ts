@@ -51,6 +51,8 @@ import { createMetrics } from './metrics.ts';
 import { producerRoutes } from './producers/producer-routes.ts';
 import { inviteFirstOwner } from './producers/producer-service.ts';
 import { sessionRoutes } from './producers/session-routes.ts';
+import { createSourceIntake, segmentRoutes } from './sources/segment-routes.ts';
+import { sourceRoutes } from './sources/source-routes.ts';
 import { ordinals } from './profiles/ordinals.ts';
 import { profileRoutes } from './profiles/profile-routes.ts';
 import { profileTokenRoutes } from './profiles/profile-token-routes.ts';
@@ -173,6 +175,7 @@ async function composeApp(
     const statisticsChores = createStatisticsChores(base);
     const sheetChores = createSheetChores(base);
     const importer = createImporter(context);
+    const sourceIntake = createSourceIntake(context);
     const meters = evaluationMeters(metrics.registry);
     evaluationGauges(metrics.registry, base);
     const worker = createWorker(
@@ -240,6 +243,8 @@ async function composeApp(
               (scope) => importRoutes(scope, context, importer),
               (scope) => webhookRoutes(scope, context, { resolve, wake: webhookWorker.wake }),
               (scope) => deliveryRoutes(scope, context, { sender, wake: webhookWorker.wake }),
+              sourceRoutes,
+              (scope) => segmentRoutes(scope, context, sourceIntake),
               auditRoutes,
               exportRoutes,
             ],
@@ -292,6 +297,7 @@ async function composeApp(
             statisticsChores.stop(),
             sheetChores.stop(),
             importer.stop(),
+            sourceIntake.log.stop(),
             evaluation?.stop(),
             worker.stop(),
             webhookWorker.stop(),

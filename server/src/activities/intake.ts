@@ -32,6 +32,8 @@ import { readStoredId } from './stored-id.ts';
 export interface Intake {
   /** Stores a batch, in memory or as it stands in a body; resolves once it is durable. */
   receive(application: Application, sender: Sender, items: Elements | readonly unknown[]): Promise<IntakeAnswer>;
+  /** As receive, but what is rejected is told in full: for callers that say it to nobody else. */
+  receiveAll(application: Application, sender: Sender, items: Elements | readonly unknown[]): Promise<IntakeAnswer>;
   /**
    * The same of an admin's batch in the caller's transaction, which is begun again where it fails by other work
    * (`isInTheWay`). The caller enters first. What is rejected is told in full.
@@ -124,7 +126,7 @@ export function createIntake(context: Context): Intake {
     let duplicates = read.columns.id.length - stored.unknown.length - stored.accepted + repeated.size + repeats;
     for (const [targetId, indexes] of moved) {
       const target: Sender =
-        sender.kind === 'admin' ? sender : { ...sender, profile: { ...sender.profile, id: targetId } };
+        sender.kind !== 'profile' ? sender : { ...sender, profile: { ...sender.profile, id: targetId } };
       const answer = await storeAll(place, application, target, onBehalf(items, indexes, targetId));
       accepted += answer.accepted;
       duplicates += answer.duplicates;
@@ -173,20 +175,30 @@ export function createIntake(context: Context): Intake {
       return { accepted, duplicates, rejected: [...read.rejected, ...doubtful, ...unknownProfiles(columns, unknown)] };
     },
     async receive(application, sender, sent) {
-      const items = 'read' in sent ? sent : elementsOf(sent);
-      // Under an Idempotency-Key a connection is held already: a wait for a place with it could block those inside.
-      const leave = context.db.isTogether() ? () => {} : await enter(application.client_id, items.length);
-      const startedAt = performance.now();
-      try {
-        const answer = await storeAll(here, application, sender, items);
-        count(answer);
-        return { ...answer, rejected: presentRejected(answer.rejected.sort((a, b) => a.index - b.index)) };
-      } finally {
-        meters.seconds.observe((performance.now() - startedAt) / 1000);
-        leave();
-      }
+      const answer = await receiveAll(application, sender, sent);
+      return { ...answer, rejected: presentRejected(answer.rejected) };
     },
+    receiveAll,
   };
+
+  async function receiveAll(
+    application: Application,
+    sender: Sender,
+    sent: Elements | readonly unknown[],
+  ): Promise<IntakeAnswer> {
+    const items = 'read' in sent ? sent : elementsOf(sent);
+    // Under an Idempotency-Key a connection is held already: a wait for a place with it could block those inside.
+    const leave = context.db.isTogether() ? () => {} : await enter(application.client_id, items.length);
+    const startedAt = performance.now();
+    try {
+      const answer = await storeAll(here, application, sender, items);
+      count(answer);
+      return { ...answer, rejected: answer.rejected.sort((a, b) => a.index - b.index) };
+    } finally {
+      meters.seconds.observe((performance.now() - startedAt) / 1000);
+      leave();
+    }
+  }
 }
 
 interface Outcome {

@@ -21,7 +21,7 @@ export function createKnownIds({ db, clock }: Pick<Context, 'db' | 'clock'>) {
 
   /** Of these stored ids of a batch, those that the profile had sent by then. */
   return async (sender: Sender, ids: readonly string[]): Promise<ReadonlySet<string>> => {
-    if (sender.kind === 'admin' || ids.length === 0) return NONE;
+    if (sender.kind !== 'profile' || ids.length === 0) return NONE;
     since ??= readSince().catch((error: unknown) => {
       since = undefined;
       throw error;

@@ -19,9 +19,14 @@ import {
 } from './activity.ts';
 import { storedId, type SentBy } from './stored-id.ts';
 
-/** Who sends: an admin for any profile, or a profile for itself. `aliases` are ids and custom ids that lead to it as well. */
+/**
+ * Who sends: an admin for any profile, a profile for itself, or pages that hold the key of a source, for any profile but
+ * within what a profile may. `aliases` are ids and custom ids that lead to the profile as well.
+ */
 export type Sender =
-  { kind: 'admin' } | { kind: 'profile'; profile: Pick<Profile, 'id' | 'custom_id'>; aliases?: ReadonlySet<string> };
+  | { kind: 'admin' }
+  | { kind: 'pages' }
+  | { kind: 'profile'; profile: Pick<Profile, 'id' | 'custom_id'>; aliases?: ReadonlySet<string> };
 
 export interface Rejected {
   index: number;
@@ -193,7 +198,7 @@ function readType(
   if (type && (sender.kind === 'admin' || type.client)) return type;
   if (typeof name !== 'string' || !TYPE_PATTERN.test(name)) {
     problems.add('type', 'This must be 1 to 64 characters of a-z, 0-9 and -.');
-  } else if (sender.kind === 'profile') problems.add('type', 'Profiles may not send activities of this type.');
+  } else if (sender.kind !== 'admin') problems.add('type', 'Profiles may not send activities of this type.');
   else if (refusedTypes.has(name)) problems.add('type', 'The application has too many activity types to add this one.');
   return undefined;
 }
@@ -236,11 +241,12 @@ function readProfileId(reading: Reading, item: Record<string, unknown>, problems
 
 /** In which of the two namespaces of ids it stands. An admin who brings back what a profile sent says so. */
 function readSentBy(sender: Sender, sent: unknown, problems: Problems): SentBy {
-  if (sent === undefined || sent === sender.kind) return sender.kind;
+  const by = sender.kind === 'admin' ? 'admin' : 'profile';
+  if (sent === undefined || sent === by) return by;
   if (sent !== 'admin' && sent !== 'profile') problems.add('sent_by', "This must be 'admin' or 'profile'.");
-  else if (sender.kind === 'profile') problems.add('sent_by', 'Only an admin access token may send for the back end.');
+  else if (by === 'profile') problems.add('sent_by', 'Only an admin access token may send for the back end.');
   else return sent;
-  return sender.kind;
+  return by;
 }
 
 export const NO_PROFILE = 'There is no such profile.';
@@ -251,7 +257,7 @@ function readValue(sender: Sender, sent: unknown, problems: Problems): number {
     problems.add('value', `This must be a whole number from 1 to ${MAX_VALUE}.`);
     return 1;
   }
-  if (sender.kind === 'profile') problems.add('value', 'Profiles may only send the value 1.');
+  if (sender.kind !== 'admin') problems.add('value', 'Profiles may only send the value 1.');
   return sent;
 }
 
@@ -267,7 +273,7 @@ function readOccurredAt({ sender, now }: Reading, sent: unknown, problems: Probl
   }
   if (at > now + MAX_AHEAD) problems.add('occurred_at', 'This may be at most 5 minutes ahead.');
   if (at > now) return now;
-  if (sender.kind === 'profile' && at < now - MAX_BACK_FOR_PROFILES)
+  if (sender.kind !== 'admin' && at < now - MAX_BACK_FOR_PROFILES)
     doubts.add('occurred_at', 'This may be at most 7 days back.');
   return at;
 }

@@ -207,6 +207,18 @@ describe('the audit log', () => {
       body: 'custom_id\nimported-1\n',
       headers: { 'content-type': 'text/csv' },
     }),
+    createSource: () => ({
+      method: 'POST',
+      path: app('sources/'),
+      body: { name: 'Shop', kind: 'segment', write_key: secrets[secrets.push('a-key-that-clients-have') - 1] },
+    }),
+    updateSource: async () => ({
+      method: 'PATCH',
+      path: app(`sources/${await source()}/`),
+      body: { name: 'Web shop' },
+    }),
+    rotateSourceKey: async () => ({ method: 'POST', path: app(`sources/${await source()}/rotate-key/`) }),
+    deleteSource: async () => ({ method: 'DELETE', path: app(`sources/${await source()}/`) }),
     registerActivityType: () => ({
       method: 'POST',
       path: app('activity-types/'),
@@ -237,6 +249,11 @@ describe('the audit log', () => {
   const profile = async (): Promise<string> => {
     const { id, access_token: token } = await server.sdk.profiles.create({ nickname: 'Somebody' });
     secrets.push(token);
+    return id;
+  };
+  const source = async (): Promise<string> => {
+    const { id, write_key: key } = await server.sdk.sources.create({ name: 'A source', kind: 'segment' });
+    secrets.push(key);
     return id;
   };
   const group = async (rule?: object): Promise<string> => {
@@ -280,7 +297,7 @@ describe('the audit log', () => {
       expect(row, operation).toMatchObject({ action: operation, address: '127.0.0.1' });
       expect(row?.actor.name, operation).toBe(asked.session ? 'owner@example.com' : 'bootstrap');
       for (const [name, value] of Object.entries((answer || {}) as object))
-        if (/secret|token/.test(name) && typeof value === 'string') secrets.push(value);
+        if (/secret|token|write_key/.test(name) && typeof value === 'string') secrets.push(value);
     }
     expect(rowsOf).toEqual(Object.fromEntries(Object.keys(calls).map((operation) => [operation, 1])));
     const { rows } = await server.app.context.db.query<{ all: string }>(

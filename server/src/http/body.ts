@@ -48,7 +48,7 @@ const unsupported = (detail: string): ApiError => new ApiError('unsupported_medi
 const isEncoded = (request: FastifyRequest): boolean =>
   (request.headers['content-encoding'] ?? 'identity').toLowerCase() !== 'identity';
 
-async function collect(payload: AsyncIterable<Buffer>, limit: number): Promise<Buffer> {
+export async function collect(payload: AsyncIterable<Buffer>, limit: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of payload) {
@@ -60,7 +60,7 @@ async function collect(payload: AsyncIterable<Buffer>, limit: number): Promise<B
 }
 
 /** The value of a JSON text; undefined where there are no bytes. Throws a ValidationError. Notes what is unsound in it. */
-async function readJson(request: FastifyRequest, sent: Buffer): Promise<unknown> {
+export async function readJson(request: FastifyRequest, sent: Buffer): Promise<unknown> {
   await inSteps(sent, (from, to) => noteBody(request, sent.subarray(from, to)));
   if (sent.length === 0) return undefined;
   if (!isUtf8(sent)) throw invalid('non_field_errors', 'The body is not valid UTF-8.');

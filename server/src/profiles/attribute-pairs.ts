@@ -118,7 +118,11 @@ function isOpenToProfiles(key: string, before: AttributePair[], catalogue: Catal
   return !before.some((pair) => pair.key === key && pair.written_by === 'admin');
 }
 
-function problemOf(attribute: Attribute, value: string): { field: 'key' | 'value'; message: string } | undefined {
+/** What is wrong with a value under this definition. */
+export function problemOf(
+  attribute: Attribute,
+  value: string,
+): { field: 'key' | 'value'; message: string } | undefined {
   if (attribute.source === 'platform' || attribute.derived_from !== undefined) {
     return { field: 'key', message: `'${attribute.key}' is computed; it cannot be written.` };
   }

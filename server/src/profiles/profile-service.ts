@@ -115,19 +115,27 @@ export async function readNewProfile(
   return readNew(await context.catalogues.get(application.id), fields, writer);
 }
 
-export function readNew(catalogue: Catalogue, fields: ProfilePatch, writer: Writer) {
+/** `attributesBy`: who is meant to have written the attributes, where that is not who writes the rest. */
+export function readNew(catalogue: Catalogue, fields: ProfilePatch, writer: Writer, attributesBy = writer) {
   const errors: FieldErrors = {};
   const read = readFields(fields, writer, errors);
-  const pairs = readAttributes(fields.attributes ?? [], writer, [], catalogue, errors);
+  const pairs = readAttributes(fields.attributes ?? [], attributesBy, [], catalogue, errors);
   throwFound(errors);
   return { read, pairs };
 }
 
 /** What a profile changes to; throws with every problem. */
-export function readChange(catalogue: Catalogue, before: Profile, fields: ProfilePatch, writer: Writer) {
+export function readChange(
+  catalogue: Catalogue,
+  before: Profile,
+  fields: ProfilePatch,
+  writer: Writer,
+  attributesBy = writer,
+) {
   const errors: FieldErrors = {};
   const read = readFields(fields, writer, errors, before);
-  const pairs = fields.attributes && readAttributes(fields.attributes, writer, before.attributes, catalogue, errors);
+  const pairs =
+    fields.attributes && readAttributes(fields.attributes, attributesBy, before.attributes, catalogue, errors);
   throwFound(errors);
   return { read, pairs };
 }
@@ -222,13 +230,14 @@ export async function changeProfile(
   fields: ProfilePatch,
   writer: Writer,
   ifMatch?: string,
+  attributesBy = writer,
 ): Promise<Profile> {
   const catalogue = await context.catalogues.get(application.id);
   const before = await lockProfile(tx, application.id, id);
   requireMatch(ifMatch, before.updated_at);
   const at = context.clock.now(); // evaluation must not be told of an instant that is yet to come
   const now = Math.max(at, before.updated_at + 1); // the order of its events
-  const { read, pairs } = readChange(catalogue, before, fields, writer);
+  const { read, pairs } = readChange(catalogue, before, fields, writer, attributesBy);
   if (read.customId !== undefined && read.customId !== before.custom_id) {
     // First, so that nothing was changed where it is taken.
     if (read.customId !== null && !(await store.reserveCustomId(tx, application.id, read.customId, before.id)))
@@ -335,9 +344,12 @@ export async function eraseProfile(context: Context, application: Application, i
     });
     if (!profile) throw notFound();
     const now = Math.max(context.clock.now(), profile.updated_at + 1);
-    for (const customId of await deleteAliases(tx, profile.id))
-      await releaseCustomId(tx, context, application, customId, now);
-    if (profile.custom_id !== null) await releaseCustomId(tx, context, application, profile.custom_id, now);
+    const customIds = [
+      ...(await deleteAliases(tx, profile.id)),
+      ...(profile.custom_id === null ? [] : [profile.custom_id]),
+    ];
+    for (const customId of customIds) await releaseCustomId(tx, context, application, customId, now);
+    await store.deleteSourceItems(tx, application.id, profile.id, customIds);
     await forgetObject(tx, application.id, 'profile', profile.id);
     await markProfile(tx, application.id, profile.id);
     await store.deleteHistory(tx, profile.id);

@@ -358,6 +358,18 @@ export async function deleteHistory(tx: Queryable, profileId: string): Promise<v
   }
 }
 
+/** What systems that send kept of it, by its id and by the custom ids that lead to it. */
+export async function deleteSourceItems(
+  tx: Queryable,
+  applicationId: number,
+  profileId: string,
+  customIds: readonly string[],
+): Promise<void> {
+  await tx.query(sql`
+    delete from source_items where (profile_id = ${profileId} or custom_id = any (${customIds}::text[]))
+      and source_id in (select id from sources where application_id = ${applicationId})`);
+}
+
 /** The rest of a profile but its memberships (groups/membership.ts) and its custom id. */
 export async function deleteProfile(
   tx: Queryable,

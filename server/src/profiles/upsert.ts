@@ -17,7 +17,7 @@ import { isRecord } from '../rules/fields.ts';
 import { hashToken } from '../secrets.ts';
 import { resolveIds } from './alias-store.ts';
 import { generateNickname } from './nickname.ts';
-import { MAX_CUSTOM_ID, ProfilePatch, type AttributePair, type Profile } from './profile.ts';
+import { MAX_CUSTOM_ID, ProfilePatch, type AttributePair, type Profile, type Writer } from './profile.ts';
 import { changeProfile, newProfileKeys, readChange, readNew, toStored } from './profile-service.ts';
 import { findProfileIdsByCustomIds, takeOrdinals } from './profile-store.ts';
 import * as store from './upsert-store.ts';
@@ -59,6 +59,8 @@ export interface UpsertOptions {
   withTokens?: boolean;
   /** Nothing is written. */
   isDryRun?: boolean;
+  /** Who is meant to have written the attributes. Default: an admin. */
+  attributesBy?: Writer;
 }
 
 interface Item {
@@ -214,7 +216,7 @@ function conflicts(
 }
 
 function judgeNew(work: Work, item: Item, fresh: Fresh[]): void {
-  const judged = attempt(() => readNew(work.catalogue, item.fields, 'admin'));
+  const judged = attempt(() => readNew(work.catalogue, item.fields, 'admin', work.options.attributesBy));
   if ('errors' in judged) {
     work.results[item.index] = { status: 'rejected', id: null, errors: judged.errors };
     return;
@@ -265,13 +267,14 @@ async function insertAll(work: Work, fresh: readonly Fresh[]): Promise<void> {
 
 async function changeAll(work: Work, changes: readonly Change[]): Promise<void> {
   const { tx, context, application, catalogue, now, options, results } = work;
-  const isSame = ({ item, before, hasToken: known }: Change): boolean => known && isUnchanged(catalogue, before, item);
+  const isSame = ({ item, before, hasToken: known }: Change): boolean =>
+    known && isUnchanged(catalogue, before, item, options.attributesBy);
   const changing: Change[] = [];
   const pace = createPace();
   for (const change of changes) {
     if (pace.isDue()) await pace.turn();
     const { item, before } = change;
-    const judged = attempt(() => readChange(catalogue, before, item.fields, 'admin'));
+    const judged = attempt(() => readChange(catalogue, before, item.fields, 'admin', options.attributesBy));
     if ('errors' in judged) results[item.index] = { status: 'rejected', id: null, errors: judged.errors };
     else if (isSame(change)) results[item.index] = { status: 'unchanged', id: before.id };
     else {
@@ -284,7 +287,7 @@ async function changeAll(work: Work, changes: readonly Change[]): Promise<void> 
   const outcomes = await Promise.allSettled(
     changing.map(async ({ item, before, hasToken: known }) => {
       try {
-        await changeProfile(tx, context, application, before.id, item.fields, 'admin');
+        await changeProfile(tx, context, application, before.id, item.fields, 'admin', undefined, options.attributesBy);
         if (known || !item.tokenHash) return;
         const token = { hash: item.tokenHash, profileId: before.id, tokenId: newId() };
         await store.insertTokens(tx, [token], now);
@@ -299,8 +302,8 @@ async function changeAll(work: Work, changes: readonly Change[]): Promise<void> 
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason as Error; // what a query failed with
 }
 
-function isUnchanged(catalogue: Catalogue, before: Profile, item: Item): boolean {
-  const { read, pairs } = readChange(catalogue, before, item.fields, 'admin');
+function isUnchanged(catalogue: Catalogue, before: Profile, item: Item, by?: Writer): boolean {
+  const { read, pairs } = readChange(catalogue, before, item.fields, 'admin', by);
   const text = (list: readonly AttributePair[]): string =>
     JSON.stringify(list.map(({ key, value }) => [key, value]).toSorted());
   return (

@@ -1,11 +1,13 @@
-// The platform's own catalogue as data: 29 activity types, the facts kept beyond them, 64 attributes, and which
+// The platform's own catalogue as data: 38 activity types, the facts kept beyond them, 64 attributes, and which
 // conditions each type of value allows. The ids stand in every database and are never given a new meaning;
-// migration 0002 inserts the same rows, and a test holds it equal to this file. Long because it is a table.
+// migrations insert the same rows, and a test holds them equal to this file. Long because it is a table.
 
 import type { ActivityType, BasicDerivation, Condition, DerivedFrom, Fact, ValueType } from './attribute.ts';
 
-/** In alphabetical order: the place is the id. */
-const TYPES: readonly [type: string, label: string, client: boolean][] = [
+type TypeRow = readonly [type: string, label: string, client: boolean];
+
+/** Each list in alphabetical order: the place in all of them is the id. */
+const FIRST_TYPES: readonly TypeRow[] = [
   ['chat-message-created', 'Chat message sent', true],
   ['comment-created', 'Comment posted', true],
   ['comment-reply-created', 'Reply posted', true],
@@ -37,13 +39,28 @@ const TYPES: readonly [type: string, label: string, client: boolean][] = [
   ['widget-interacted', 'Widget used', true],
 ];
 
-export const PLATFORM_TYPES: readonly ActivityType[] = TYPES.map(([type, label, client], index) => ({
-  id: index + 1,
-  type,
-  label,
-  client,
-  registered: true,
-}));
+/** What other systems send, and no attribute of the platform is computed from. */
+const SENT_TYPES: readonly TypeRow[] = [
+  ['badge-awarded', 'Badge awarded', false],
+  ['chat-mention-created', 'Mentioned somebody in a chat', false],
+  ['comment-mention-created', 'Mentioned somebody in a comment', false],
+  ['page-viewed', 'Page viewed', true],
+  ['rich-post-created', 'Post published', false],
+  ['rich-post-mention-created', 'Mentioned somebody in a post', false],
+  ['role-assignment-created', 'Role assigned', false],
+  ['screen-viewed', 'Screen viewed', true],
+  ['user-quest-task-progressed', 'Quest task progressed', false],
+];
+
+const numbered = (rows: readonly TypeRow[], before: number): ActivityType[] =>
+  rows.map(([type, label, client], index) => ({ id: before + index + 1, type, label, client, registered: true }));
+
+/** One list for each migration that inserts it. */
+export const PLATFORM_TYPE_LISTS: readonly (readonly ActivityType[])[] = [
+  numbered(FIRST_TYPES, 0),
+  numbered(SENT_TYPES, FIRST_TYPES.length),
+];
+export const PLATFORM_TYPES: readonly ActivityType[] = PLATFORM_TYPE_LISTS.flat();
 
 const typeIds = new Map(PLATFORM_TYPES.map((type) => [type.type, type.id]));
 

@@ -38,6 +38,8 @@ const BODIES: Record<string, unknown> = {
   pinProfile: { pin: 'in', reason: 'r' },
   replaceMembers: `"${newId()}"\n`,
   updateWebhook: {},
+  updateSource: {},
+  createSource: { name: 'Shop', kind: 'segment' },
 };
 
 /** Every operation that asks for a credential in some way, the public ones included. */
@@ -130,6 +132,10 @@ export async function createTenant(server: TestServer, clientId: string): Promis
   await context.db.query(sql`
     insert into webhook_deliveries (webhook_id, id, stream, event, first_sequence, last_sequence, state, created_at, attempts)
     values (${webhook.id}, ${deliveryId}, 'test', ${`event of ${clientId}`}, 0, 0, 'failed', ${formatInstant(context.clock.now())}, '[]')`);
+  const source = await call<{ id: string }>('POST', `${root}sources/`, {
+    name: `source of ${clientId}`,
+    kind: 'segment',
+  });
   const importId = await importNothing(server, root, adminToken);
   const token = await call<{ id: string }>('POST', `${root}access-tokens/`, { name: `token of ${clientId}` });
   const producers = {
@@ -165,6 +171,7 @@ export async function createTenant(server: TestServer, clientId: string): Promis
       webhook_id: webhook.id,
       delivery_id: deliveryId,
       import_id: importId,
+      source_id: source.id,
     },
   };
 }

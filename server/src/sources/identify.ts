@@ -1,0 +1,230 @@
+// Who somebody is. A fan is known by a custom id, by a profile id (which an anonymous id of the source stands for), or by
+// both; then the two are one. Keeps these invariants:
+// - A profile that has a custom id never gets another one, and never becomes part of somebody else's by an anonymous id:
+//   two people on one device stay two.
+// - Where one of the two is new, no merging is needed: the anonymous profile is given the custom id.
+// - Calls that share an id are done one after the other.
+
+import { isInTheWay } from '../activities/intake.ts';
+import type { Application } from '../applications/application.ts';
+import type { Context } from '../context.ts';
+import { isRetryable } from '../database/database.ts';
+import { ApiError } from '../errors.ts';
+import { mergeProfiles } from '../merging/merging-service.ts';
+import { resolveIds } from '../profiles/alias-store.ts';
+import { findProfileIdsByCustomIds } from '../profiles/profile-store.ts';
+import { upsertMany, type Upserted } from '../profiles/upsert.ts';
+import { findProfiles, TakenMeanwhile } from '../profiles/upsert-store.ts';
+import { explain, type Call, type Subject } from './call.ts';
+import type { Source } from './source.ts';
+
+type Identifying = Call & { subject: Subject };
+
+const MAX_ATTEMPTS = 10;
+/** Of one transaction. */
+const SLICE = 500;
+
+interface Work {
+  context: Context;
+  application: Application;
+  source: Source;
+}
+
+export async function identify(
+  context: Context,
+  application: Application,
+  source: Source,
+  calls: readonly Identifying[],
+): Promise<void> {
+  const work = { context, application, source };
+  for (let waiting = [...calls]; waiting.length > 0;) {
+    const { now, later } = takeTurn(waiting);
+    await doTurn(work, now);
+    waiting = later;
+  }
+}
+
+/** Profiles for those who have none yet. */
+export async function createProfiles(
+  context: Context,
+  application: Application,
+  source: Source,
+  calls: readonly Identifying[],
+): Promise<void> {
+  const steps = new Map<string, Step>();
+  for (const call of calls) {
+    const { customId, profileId } = call.subject;
+    const step: Step = { call, fields: customId === undefined ? { id: profileId } : { custom_id: customId } };
+    if (customId !== undefined && call.firstNickname !== undefined) step.fields['nickname'] = call.firstNickname;
+    steps.set(`${customId ?? ''}\0${customId === undefined ? profileId : ''}`, step);
+  }
+  for (const [{ call }, reason] of await upsertAll({ context, application, source }, [...steps.values()]))
+    call.problems.push({ outcome: 'refused', reason });
+}
+
+const keysOf = ({ subject, previousCustomId }: Identifying): string[] =>
+  [subject.customId, previousCustomId].flatMap((id) => (id === undefined ? [] : [`c${id}`])).concat(subject.profileId ?? []); // prettier-ignore
+
+/** Those whose ids no call before them shares, but for calls about exactly the same ids. */
+function takeTurn(calls: readonly Identifying[]): { now: Identifying[]; later: Identifying[] } {
+  const claims = new Map<string, string>();
+  const now: Identifying[] = [];
+  const later: Identifying[] = [];
+  for (const call of calls) {
+    const keys = keysOf(call);
+    const own = JSON.stringify(keys);
+    const isFree = keys.every((key) => (claims.get(key) ?? own) === own);
+    for (const key of keys) claims.set(key, isFree ? own : '');
+    (isFree ? now : later).push(call);
+  }
+  return { now, later };
+}
+
+/** An upsert; `merge`: afterwards this profile becomes part of that one. */
+interface Step {
+  call: Call;
+  fields: Record<string, unknown>;
+  merge?: { from: string; to: string };
+}
+
+async function doTurn(work: Work, calls: readonly Identifying[]): Promise<void> {
+  let waiting = calls;
+  for (let attempt = 1; waiting.length > 0; attempt++) {
+    const known = await findKnown(work, waiting);
+    const steps = waiting.flatMap((call) => stepsOf(work, call, known));
+    const refused = await upsertAll(work, steps);
+    // Another request may have given the custom id to a profile a moment ago: that one is found now.
+    const again = new Set<Call>();
+    for (const [{ call, fields }, reason] of refused) {
+      const isPassing = fields['id'] !== undefined && fields['custom_id'] !== undefined;
+      if (isPassing && attempt < MAX_ATTEMPTS) again.add(call);
+      else call.problems.push({ outcome: 'refused', reason });
+    }
+    await mergeAll(
+      work,
+      steps.filter(({ call }) => !again.has(call)),
+    );
+    waiting = waiting.filter((call) => again.has(call));
+  }
+}
+
+async function mergeAll(work: Work, steps: readonly Step[]): Promise<void> {
+  const merged = new Set<string>();
+  for (const { call, merge } of steps) {
+    if (!merge || merged.has(JSON.stringify(merge))) continue;
+    merged.add(JSON.stringify(merge));
+    await mergeOne(work, call, merge);
+  }
+}
+
+interface Known {
+  /** The profile that has a custom id. */
+  owner: (customId: string) => string | undefined;
+  /** The profile that a profile id means now, with its custom id; undefined where there is none. */
+  profile: (id: string) => { id: string; custom_id: string | null } | undefined;
+}
+
+async function findKnown({ context: { db }, application }: Work, calls: readonly Identifying[]): Promise<Known> {
+  const customIds = calls.flatMap(({ subject, previousCustomId }) =>
+    [subject.customId ?? [], previousCustomId ?? []].flat(),
+  );
+  const ids = calls.flatMap(({ subject }) => subject.profileId ?? []);
+  const owners = await findProfileIdsByCustomIds(db, application.id, [...new Set(customIds)]);
+  const meant = await resolveIds(db, application.id, [...new Set(ids)]);
+  const profiles = await findProfiles(db, application.id, [...new Set(ids.map(meant))]);
+  return { owner: (customId) => owners.get(customId), profile: (id) => profiles.get(meant(id)) };
+}
+
+function stepsOf({ source }: Work, call: Identifying, known: Known): Step[] {
+  const { attributes, nickname, firstNickname } = call;
+  const { customId, profileId } = call.subject;
+  const fields = { ...(attributes && { attributes }), ...(nickname !== undefined && { nickname }) };
+  if (customId === undefined) return [{ call, fields: { id: profileId, ...fields } }];
+  const owner = known.owner(customId);
+  const named = {
+    custom_id: customId,
+    ...(owner === undefined && firstNickname !== undefined && { nickname: firstNickname }),
+    ...fields,
+  };
+  const byCustomId: Step = { call, fields: named };
+  if (call.unites !== true || profileId === undefined) return [byCustomId];
+  const previous = previousOf(source, call, known);
+  if (previous === 'refused') return [];
+  if (previous) return [{ ...byCustomId, merge: { from: previous, to: customId } }];
+  const other = known.profile(profileId);
+  if (other?.id !== undefined && other.id === owner) return [byCustomId];
+  if (other && other.custom_id !== null && other.custom_id !== customId) {
+    const reason = 'The anonymousId belongs to another user already; the two stay apart.';
+    call.problems.push({ outcome: 'not_mapped', reason });
+    return [byCustomId];
+  }
+  if (owner === undefined) return [{ call, fields: { id: profileId, ...named } }];
+  // Also of one that is yet to come: what was done under it may arrive late.
+  const made: Step[] = other ? [] : [{ call, fields: { id: profileId } }];
+  return [...made, { ...byCustomId, merge: { from: profileId, to: customId } }];
+}
+
+/** Of an alias: the profile that has the previous id as its custom id, unless that is an anonymous one. */
+function previousOf(source: Source, call: Identifying, known: Known): string | 'refused' | undefined {
+  const { previousCustomId: previous } = call;
+  if (previous === undefined || known.profile(call.subject.profileId ?? '')) return undefined;
+  const owner = known.owner(previous);
+  if (owner === undefined || previous === call.subject.customId) return undefined;
+  if (source.trust === 'server') return owner;
+  const reason = "Only a source with trust 'server' may merge users; with 'client', anonymous fans into users.";
+  call.problems.push({ outcome: 'refused', reason });
+  return 'refused';
+}
+
+/** The steps that were refused, with the reason. */
+async function upsertAll(work: Work, steps: readonly Step[]): Promise<[Step, string][]> {
+  const refused: [Step, string][] = [];
+  for (let from = 0; from < steps.length; from += SLICE)
+    refused.push(...(await upsertSlice(work, steps.slice(from, from + SLICE))));
+  return refused;
+}
+
+async function upsertSlice({ context, application, source }: Work, steps: readonly Step[]): Promise<[Step, string][]> {
+  const options = { attributesBy: source.trust === 'server' ? ('admin' as const) : ('profile' as const) };
+  const fields = steps.map((step) => step.fields);
+  let results: Upserted[] = [];
+  for (let attempt = 1; ; attempt++) {
+    try {
+      results = await context.db.transaction((tx) => upsertMany(tx, context, application, fields, options));
+      break;
+    } catch (error) {
+      const isPassing = error instanceof TakenMeanwhile || isInTheWay(error) || isRetryable(error);
+      if (!isPassing) throw error;
+      if (attempt >= MAX_ATTEMPTS) throw new ApiError('unavailable', { retryAfter: 1 });
+    }
+  }
+  return steps.flatMap((step, index): [Step, string][] => {
+    const errors = results[index]?.errors;
+    return errors ? [[step, explain(errors)]] : [];
+  });
+}
+
+async function mergeOne(
+  { context, application, source }: Work,
+  call: Call,
+  { from, to }: { from: string; to: string },
+): Promise<void> {
+  const owners = await findProfileIdsByCustomIds(context.db, application.id, [to]);
+  const targetId = owners.get(to);
+  if (targetId === undefined) return; // erased meanwhile
+  const request = {
+    sourceId: from,
+    targetId,
+    tokens: 'revoke' as const,
+    // An alias of users says so; anonymous fans have no custom id.
+    force: call.previousCustomId !== undefined && source.trust === 'server',
+    actor: `source:${source.name}`,
+  };
+  try {
+    await mergeProfiles(context, application, request);
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status >= 500) throw error;
+    // By another request meanwhile, which did the same.
+    if (error.code !== 'not_found') call.problems.push({ outcome: 'refused', reason: error.detail });
+  }
+}
