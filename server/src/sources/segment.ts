@@ -207,7 +207,7 @@ function activityId(messageId: unknown): string {
   return createHash('sha256').update(messageId).digest('hex');
 }
 
-function isRead({ facts, types }: Reader['catalogue'], type: string, key: string): boolean {
+export function isRead({ facts, types }: Reader['catalogue'], type: string, key: string): boolean {
   const typeId = types.get(type)?.id;
   return facts.some((fact) => fact.key === key && (fact.typeId === 0 || fact.typeId === typeId));
 }
