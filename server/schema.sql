@@ -606,6 +606,50 @@ create table sign_in_attempts (
   constraint sign_in_attempts_pkey PRIMARY KEY (bucket_hash)
 );
 
+create table source_items (
+  source_id uuid not null,
+  id bigint generated always as identity not null,
+  is_problem boolean not null,
+  at timestamp with time zone not null,
+  call text not null,
+  name text,
+  outcome text not null,
+  reason text,
+  profile_id uuid,
+  custom_id text,
+  item text not null,
+  constraint source_items_pkey PRIMARY KEY (source_id, id),
+  constraint source_items_source_id_fkey FOREIGN KEY (source_id) REFERENCES sources(id) ON DELETE CASCADE
+);
+create index source_items_of_custom_id ON source_items USING btree (custom_id) WHERE (custom_id IS NOT NULL);
+create index source_items_of_kind ON source_items USING btree (source_id, is_problem, id);
+create index source_items_of_profile ON source_items USING btree (profile_id) WHERE (profile_id IS NOT NULL);
+
+create table sources (
+  id uuid not null,
+  application_id integer not null,
+  name text not null,
+  kind text not null,
+  trust text not null,
+  write_key bytea not null,
+  write_key_hash bytea,
+  previous_write_key bytea,
+  previous_write_key_hash bytea,
+  previous_write_key_until timestamp with time zone,
+  mapping jsonb not null,
+  problems bigint default 0 not null,
+  last_received_at timestamp with time zone,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  created_by text not null,
+  constraint sources_pkey PRIMARY KEY (id),
+  constraint sources_kind_check CHECK ((kind = ANY (ARRAY['segment'::text, 'livelike'::text]))),
+  constraint sources_trust_check CHECK ((trust = ANY (ARRAY['server'::text, 'client'::text])))
+);
+create index sources_by_application ON sources USING btree (application_id, created_at DESC, id DESC);
+create unique index sources_by_key ON sources USING btree (write_key_hash) WHERE (write_key_hash IS NOT NULL);
+create index sources_by_previous_key ON sources USING btree (previous_write_key_hash) WHERE (previous_write_key_hash IS NOT NULL);
+
 create table statistics (
   application_id integer not null,
   shard smallint not null,

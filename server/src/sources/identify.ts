@@ -10,6 +10,7 @@ import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
 import { isRetryable } from '../database/database.ts';
 import { ApiError } from '../errors.ts';
+import { elementsOf } from '../http/elements.ts';
 import { mergeProfiles } from '../merging/merging-service.ts';
 import { resolveIds } from '../profiles/alias-store.ts';
 import { findProfileIdsByCustomIds } from '../profiles/profile-store.ts';
@@ -190,7 +191,7 @@ async function upsertSlice({ context, application, source }: Work, steps: readon
   let results: Upserted[] = [];
   for (let attempt = 1; ; attempt++) {
     try {
-      results = await context.db.transaction((tx) => upsertMany(tx, context, application, fields, options));
+      results = await context.db.transaction((tx) => upsertMany(tx, context, application, elementsOf(fields), options));
       break;
     } catch (error) {
       const isPassing = error instanceof TakenMeanwhile || isInTheWay(error) || isRetryable(error);
