@@ -7,6 +7,7 @@ export type ErrorCode =
   | 'authentication_failed'
   | 'permission_denied'
   | 'not_found'
+  | 'not_offered'
   | 'method_not_allowed'
   | 'conflict'
   | 'precondition_failed'

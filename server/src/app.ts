@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { activityRoutes } from './activities/activity-routes.ts';
 import { activityTypeRoutes } from './activities/activity-type-routes.ts';
 import { applicationRoutes } from './applications/application-routes.ts';
+import { programRoutes } from './applications/program-routes.ts';
 import { applications } from './applications/application-service.ts';
 import { attributeRoutes } from './attributes/attribute-routes.ts';
 import { createFactBuilder } from './attributes/build-facts.ts';
@@ -46,6 +47,7 @@ import type { App } from './http/route.ts';
 import { createHttp } from './http/server.ts';
 import { createMover, type Mover, type MoverOptions } from './merging/mover.ts';
 import { mergingRoutes } from './merging/merging-routes.ts';
+import { notOfferedRoutes } from './not-offered/not-offered-routes.ts';
 import { operationsRoutes } from './http/operations.ts';
 import { createMetrics } from './metrics.ts';
 import { producerRoutes } from './producers/producer-routes.ts';
@@ -55,6 +57,7 @@ import { createSourceIntake, segmentRoutes } from './sources/segment-routes.ts';
 import { sourceRoutes } from './sources/source-routes.ts';
 import { ordinals } from './profiles/ordinals.ts';
 import { profileRoutes } from './profiles/profile-routes.ts';
+import { profileSearchRoutes } from './profiles/profile-search-routes.ts';
 import { profileTokenRoutes } from './profiles/profile-token-routes.ts';
 import { checkSecretKey, readSecretKey } from './secret-key.ts';
 import { deriveSecrets } from './secrets.ts';
@@ -224,7 +227,10 @@ async function composeApp(
               consoleRoutes,
               exampleRoutes,
               applicationRoutes,
+              programRoutes,
+              notOfferedRoutes,
               profileRoutes,
+              profileSearchRoutes,
               profileTokenRoutes,
               mergingRoutes,
               groupRoutes,

@@ -8,6 +8,7 @@ export const ERRORS = {
   authentication_failed: { status: 401, detail: 'The access token is not valid.' },
   permission_denied: { status: 403, detail: 'This credential may not do that.' },
   not_found: { status: 404, detail: 'Not found.' },
+  not_offered: { status: 404, detail: 'This is not part of Grandstand.' },
   method_not_allowed: { status: 405, detail: 'This method is not allowed here.' },
   request_timeout: { status: 408, detail: 'The request did not arrive in time.' },
   conflict: { status: 409, detail: 'The request conflicts with the present state.' },

@@ -20,6 +20,8 @@ export interface Applications {
   findAgain(clientId: string): Promise<Application | undefined>;
   get(clientId: string): Promise<Application>;
   getById(id: number): Promise<Application>;
+  /** The application of a server that has one. */
+  findOnly(): Promise<Application | undefined>;
   /** Forgets what is cached of it, after a change in this process. */
   forget(clientId: string): void;
 }
@@ -62,6 +64,10 @@ export function applications(context: Pick<Context, 'db' | 'clock' | 'secrets'>)
     async getById(id) {
       if (!byId.has(id)) for (const row of await store.listApplications(context.db)) byId.set(row.id, row.client_id);
       return get(byId.get(id) ?? '');
+    },
+    async findOnly() {
+      const [clientId, ...others] = await store.listClientIds(context.db, 2);
+      return clientId === undefined || others.length > 0 ? undefined : find(clientId);
     },
   };
 }

@@ -26,6 +26,13 @@ export async function listApplications(db: Queryable): Promise<ApplicationRow[]>
   return rows;
 }
 
+export async function listClientIds(db: Queryable, limit: number): Promise<string[]> {
+  const { rows } = await db.query<{ client_id: string }>(
+    sql`select client_id from applications order by id limit ${limit}`,
+  );
+  return rows.map((row) => row.client_id);
+}
+
 const APPLICATIONS_LOCK = 7070_0002;
 
 /** The new row, or undefined where the client id is taken. Call it in a transaction. */

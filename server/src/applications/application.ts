@@ -2,6 +2,8 @@
 
 import { Type, type Static } from 'typebox';
 import type { Instant } from '../instant.ts';
+import { notOfferedAddresses, notOfferedFields } from '../not-offered/not-offered.ts';
+import { NOT_OFFERED } from './not-offered-addresses.ts';
 
 export interface Application {
   id: number;
@@ -18,6 +20,32 @@ export const STATISTICS_SHARDS = 16;
 
 const url = (description: string) => Type.String({ format: 'uri', description });
 const none = Type.Null({ description: 'Kept for clients that expect the field.' });
+
+/** What LiveLike's clients read beside: those of phones refuse an application in which one of these is missing or null. */
+const OfficialFields = {
+  program_detail_url_template: Type.String({
+    description: 'The answer of which pages take the client id, with `{program_id}`: any id will do.',
+  }),
+  profile_search_url: Type.String({ description: 'Profiles by the beginning of their nickname, `{search_name}`.' }),
+  user_search_url: Type.String({ description: 'The same, as older clients name it.' }),
+  organization_id: Type.String({ description: 'The client id: there are no organizations here.' }),
+  organization_name: Type.String({ description: 'The application’s name.' }),
+  analytics_properties: Type.Object({
+    'Internal App ID': Type.String(),
+    'Internal App Name': Type.String(),
+    'Organization ID': Type.String(),
+    'Organization Name': Type.String(),
+  }),
+  mixpanel_token: Type.Literal(''),
+  sendbird_app_id: Type.Literal(''),
+  sendbird_api_endpoint: Type.Literal(''),
+  agora_app_id: Type.Literal(''),
+  api_polling_interval: Type.Integer({ description: 'Seconds.' }),
+  autoclaim_interaction_rewards: Type.Literal(false),
+  ...notOfferedFields(NOT_OFFERED),
+};
+
+const API_POLLING_INTERVAL = 10;
 
 export const ApplicationResource = Type.Object(
   {
@@ -42,6 +70,7 @@ export const ApplicationResource = Type.Object(
     pubnub_origin: none,
     pubnub_heartbeat_interval: none,
     pubnub_presence_timeout: none,
+    ...OfficialFields,
   },
   { $id: 'Application' },
 );
@@ -49,16 +78,18 @@ export type ApplicationResource = Static<typeof ApplicationResource>;
 
 export function presentApplication(application: Application, origin: string): ApplicationResource {
   const root = `${origin}/api/v1`;
-  const own = `${root}/applications/${application.client_id}`;
+  const { client_id: clientId, name } = application;
+  const own = `${root}/applications/${clientId}`;
+  const search = `${root}/profiles/?client_id=${clientId}&nickname={search_name}`;
   return {
     url: `${own}/`,
-    name: application.name,
-    client_id: application.client_id,
+    name,
+    client_id: clientId,
     profile_url: `${own}/profile/`,
     profile_detail_url_template: `${root}/profiles/{profile_id}/`,
     profile_groups_url: `${own}/profile-groups/`,
     profile_group_detail_url_template: `${own}/profile-groups/{profile_group_id}/`,
-    profile_by_custom_id_url_template: `${root}/profile-by-custom-id/${application.client_id}/{custom_id}/`,
+    profile_by_custom_id_url_template: `${root}/profile-by-custom-id/${clientId}/{custom_id}/`,
     profile_profile_groups_url_template: `${own}/profiles/{profile_id}/profile-groups/`,
     profile_attributes_url: `${own}/profile-attributes/`,
     activities_url: `${own}/activities/`,
@@ -68,5 +99,23 @@ export function presentApplication(application: Application, origin: string): Ap
     pubnub_origin: null,
     pubnub_heartbeat_interval: null,
     pubnub_presence_timeout: null,
+    program_detail_url_template: `${root}/programs/{program_id}/?client_id=${clientId}`,
+    profile_search_url: search,
+    user_search_url: search,
+    organization_id: clientId,
+    organization_name: name,
+    analytics_properties: {
+      'Internal App ID': clientId,
+      'Internal App Name': name,
+      'Organization ID': clientId,
+      'Organization Name': name,
+    },
+    mixpanel_token: '',
+    sendbird_app_id: '',
+    sendbird_api_endpoint: '',
+    agora_app_id: '',
+    api_polling_interval: API_POLLING_INTERVAL,
+    autoclaim_interaction_rewards: false,
+    ...notOfferedAddresses(NOT_OFFERED, origin, { client_id: clientId }),
   };
 }

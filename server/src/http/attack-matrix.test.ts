@@ -67,7 +67,9 @@ const asReader = (operation: Operation): Expected => {
 };
 
 const asFan = ({ access, id }: Operation): Expected =>
-  access === 'public' || access === 'profile' || (access === 'any' && id !== 'getSession') ? 'open' : 'denied';
+  access === 'public' || access === 'profile' || (access === 'any' && id !== 'getSession' && id !== 'searchProfiles')
+    ? 'open'
+    : 'denied';
 
 const asOtherFan = (operation: Operation): Expected => {
   const atHome = asFan(operation);

@@ -23,8 +23,10 @@ import {
   ProfileFields,
   ProfilePatch,
   ProfileResource,
+  ProfileDetailResource,
   PublicProfileResource,
   presentProfile,
+  presentProfileDetail,
   presentPublicProfile,
   type Profile,
   type Writer,
@@ -45,10 +47,10 @@ export function profileRoutes(app: App, context: Context): void {
     request: FastifyRequest,
     application: Application,
     profile: Profile,
-  ): Promise<Static<typeof ProfileResource>> => {
+  ): Promise<ProfileDetailResource> => {
     const isAdmin = writerOf(request.credential) === 'admin';
     const { attributes } = await context.catalogues.get(application.id);
-    return presentProfile(
+    return presentProfileDetail(
       profile,
       application.client_id,
       request.origin,
@@ -107,7 +109,7 @@ export function profileRoutes(app: App, context: Context): void {
         description: 'The profile that the access token speaks for. Never contains the token.',
         tags: ['Profiles'],
         params: ClientIdParams,
-        response: { 200: ProfileResource },
+        response: { 200: ProfileDetailResource },
       },
     },
     async (request) => {
@@ -133,7 +135,7 @@ export function profileRoutes(app: App, context: Context): void {
         params: ClientIdParams,
         headers: IfMatch,
         body: ProfilePatch,
-        response: { 200: ProfileResource },
+        response: { 200: ProfileDetailResource },
       },
     },
     async (request) => {
@@ -163,7 +165,7 @@ export function profileRoutes(app: App, context: Context): void {
         tags: ['Profiles'],
         params: ProfileParams,
         response: {
-          200: Type.Unsafe<Static<typeof ProfileResource> | Static<typeof PublicProfileResource>>(ProfileOrPublic),
+          200: Type.Unsafe<ProfileDetailResource | Static<typeof PublicProfileResource>>(ProfileOrPublic),
         },
       },
     },
@@ -198,7 +200,7 @@ export function profileRoutes(app: App, context: Context): void {
         params: ProfileParams,
         headers: IfMatch,
         body: ProfilePatch,
-        response: { 200: ProfileResource },
+        response: { 200: ProfileDetailResource },
       },
     },
     async (request) => {
@@ -250,7 +252,7 @@ export function profileRoutes(app: App, context: Context): void {
         description: 'The profile to which the custom id belongs.',
         tags: ['Profiles'],
         params: CustomIdParams,
-        response: { 200: ProfileResource },
+        response: { 200: ProfileDetailResource },
       },
     },
     async (request) => {
@@ -345,7 +347,7 @@ export function profileRoutes(app: App, context: Context): void {
         description: 'As `GET /api/v1/profiles/{profile_id}/`, for its own token and admin tokens.',
         tags: ['Profiles'],
         params: ClientProfileParams,
-        response: { 200: ProfileResource },
+        response: { 200: ProfileDetailResource },
       },
     },
     async (request) => {
@@ -369,7 +371,7 @@ const NOT_FILTERING = new Set([...Object.keys(PageQuery), 'id', 'custom_id']);
 const ProfileOrPublic = {
   type: 'object',
   description: 'For other profiles only `id`, `nickname`, `created_at`, `url` and public attributes.',
-  properties: ProfileResource.properties,
+  properties: ProfileDetailResource.properties,
   required: ['id', 'url', 'created_at', 'nickname', 'attributes'],
 };
 

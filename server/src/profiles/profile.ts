@@ -3,6 +3,7 @@
 import { nullable } from '../http/schemas.ts';
 import { Type, type Static } from 'typebox';
 import { formatInstant, type Instant } from '../instant.ts';
+import { notOfferedAddresses, notOfferedFields, type NotOfferedPath } from '../not-offered/not-offered.ts';
 
 export const MAX_CUSTOM_ID = 255;
 export const MAX_NICKNAME = 100;
@@ -103,9 +104,44 @@ const ownFields = {
 export const ProfileResource = Type.Object(ownFields, { $id: 'Profile' });
 export type ProfileResource = Static<typeof ProfileResource>;
 
+/** The addresses in a profile that lead to what is not offered here, as clients of LiveLike name and read them. */
+const NOT_OFFERED = {
+  chat_room_memberships_url: 'chat-rooms/memberships/{profile_id}/',
+  badges_url: 'badges/of/{profile_id}/',
+  badge_progress_url: 'badges/progress/{profile_id}/',
+  earned_badges_url: 'badges/earned/{profile_id}/',
+  reward_item_balances_url: 'rewards/balances/{profile_id}/',
+  reward_item_transfer_url: 'rewards/transfers/{profile_id}/',
+  reward_item_credit_url: 'rewards/credits/{profile_id}/',
+  reward_item_debit_url: 'rewards/debits/{profile_id}/',
+  block_profile_url: 'profile-blocks/',
+  blocked_profiles_template_url: 'profile-blocks/?blocked_profile_id={blocked_profile_id}',
+  blocked_profile_ids_url: 'profile-blocks/ids/',
+  leaderboards_url: 'leaderboards/of/{profile_id}/',
+  leaderboard_views_url: 'leaderboards/views-of/{profile_id}/',
+} as const satisfies Record<string, NotOfferedPath>;
+
+/** Those of phones refuse a profile in which one of these is missing. */
+const officialFields = {
+  reported_count: Type.Literal(0),
+  points: Type.Literal(0),
+  badges: Type.Array(Type.Null(), { maxItems: 0, description: 'None.' }),
+  widgets_enabled: Type.Literal(false),
+  chat_enabled: Type.Literal(false),
+  ...notOfferedFields(NOT_OFFERED),
+};
+
+/** As one profile is answered; lists leave out what only clients of LiveLike read, of their own profile. */
+export const ProfileDetailResource = Type.Object(
+  { ...ownFields, ...officialFields },
+  { $id: 'ProfileDetail', description: 'A profile, with all that clients of LiveLike read of it.' },
+);
+export type ProfileDetailResource = Static<typeof ProfileDetailResource>;
+
 export const NewProfileResource = Type.Object(
   {
     ...ownFields,
+    ...officialFields,
     access_token: Type.String({ description: 'The credential of this profile. Shown here and nowhere else: keep it.' }),
   },
   { $id: 'NewProfile' },
@@ -118,6 +154,7 @@ export const PublicProfileResource = Type.Object(
     created_at: ownFields.created_at,
     url: ownFields.url,
     attributes: ownFields.attributes,
+    ...notOfferedFields(NOT_OFFERED),
   },
   { $id: 'PublicProfile', description: 'What other profiles may see.' },
 );
@@ -148,6 +185,18 @@ export function presentProfile(
   };
 }
 
+export const presentProfileDetail = (
+  ...[profile, clientId, origin, hidden]: Parameters<typeof presentProfile>
+): ProfileDetailResource => ({
+  ...presentProfile(profile, clientId, origin, hidden),
+  reported_count: 0,
+  points: 0,
+  badges: [],
+  widgets_enabled: false,
+  chat_enabled: false,
+  ...notOfferedAddresses(NOT_OFFERED, origin, { profile_id: profile.id }),
+});
+
 export function presentPublicProfile(
   profile: Profile,
   origin: string,
@@ -159,5 +208,6 @@ export function presentPublicProfile(
     created_at: formatInstant(profile.created_at),
     url: `${origin}/api/v1/profiles/${profile.id}/`,
     attributes: bare(profile.attributes.filter((pair) => isPublic(pair.key))),
+    ...notOfferedAddresses(NOT_OFFERED, origin, { profile_id: profile.id }),
   };
 }

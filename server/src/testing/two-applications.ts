@@ -158,6 +158,7 @@ export async function createTenant(server: TestServer, clientId: string): Promis
     producers,
     params: {
       client_id: clientId,
+      program_id: clientId,
       profile_id: fan.id,
       custom_id: customId,
       group: group.id,
