@@ -55,6 +55,20 @@ describe('the command line', () => {
     expect(stdout.trim().split('\n')).toEqual([expect.stringContaining('bootstrap')]);
   });
 
+  it('leaves a row of what it changes, none of what failed, and lists them', async () => {
+    const made = await run([CLI, 'token', 'create', 'audited'], env);
+    expect(made.code).toBe(0);
+    const app = `--app=${BOOTSTRAP.BOOTSTRAP_CLIENT_ID}`;
+    expect(await run([CLI, 'token', 'revoke', crypto.randomUUID(), app], env)).toMatchObject({ code: 1 });
+    await run([CLI, 'app', 'create', 'Another', '--client-id=another-app'], env);
+    const { stdout } = await run([CLI, 'audit', app], env);
+    const [row, ...others] = stdout.trimEnd().split('\n');
+    expect(row).toMatch(/^\S+Z\t\S+ \(command line\)\t-\tcreateAdminToken\ttoken audited$/);
+    expect(others).toEqual([]);
+    const { stdout: csv } = await run([CLI, 'audit', '--app=another-app', '--format=csv'], env);
+    expect(csv).toContain(',createApplication,application,another-app,Another,');
+  });
+
   it('reads files in, and says of one that it cannot what it saw', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'grandstand-import-'));
     try {

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { defineCommand, runCommand, runMain, type CommandDef } from 'citty';
 import { UsageError, checkArguments } from './arguments.ts';
 import { appCommand } from './commands/app.ts';
+import { auditCommand } from './commands/audit.ts';
 import { backupCommand, restoreCommand } from './commands/backup.ts';
 import { exportCommand } from './commands/export.ts';
 import { importFileCommand } from './commands/import.ts';
@@ -29,6 +30,7 @@ const grandstand = defineCommand({
     token: tokenCommand,
     demo: demoCommand,
     usage: usageCommand,
+    audit: auditCommand,
     import: importFileCommand,
     export: exportCommand,
     backup: backupCommand,

@@ -93,7 +93,14 @@ export async function createApplication(
       client_secret: context.secrets.encrypt(options.clientSecret ?? randomText(64)),
       now: formatInstant(now),
     });
-    if (inserted) await store.insertApplicationRows(tx, inserted.id, STATISTICS_SHARDS);
+    if (inserted) {
+      await store.insertApplicationRows(tx, inserted.id, STATISTICS_SHARDS);
+      describeChange({
+        applicationId: inserted.id,
+        object: { type: 'application', id: clientId, name: options.name },
+        after: { name: options.name },
+      });
+    }
     return inserted;
   });
   if (row) return { application: open(row, context.secrets, now), created: true };

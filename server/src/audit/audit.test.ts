@@ -3,7 +3,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sql } from '../database/database.ts';
-import { MICROS_PER_DAY } from '../instant.ts';
+import { formatInstant, MICROS_PER_DAY } from '../instant.ts';
 import {
   ADMIN_TOKEN,
   CLIENT_ID,
@@ -315,6 +315,28 @@ describe('the audit log', () => {
     ]);
     expect(await server.sdk.audit({ actor: 'nobody@example.com' }).all()).toEqual([]);
     expect((await server.call('GET', app('audit/?since=yesterday'))).status).toBe(400);
+  });
+
+  it('comes as a file, whole and with the same filters, whose cells no spreadsheet calculates', async () => {
+    const id = await group();
+    const names = Array.from({ length: 1_001 }, (_, n) => ({ action: `bulk${n}` }));
+    const { context } = server.app;
+    const { id: applicationId } = await context.applications.get(CLIENT_ID);
+    await context.db.query(sql`
+      insert into audit_log (id, application_id, at, actor_kind, actor_name, action, object_type, object_id, object_name)
+      select gen_random_uuid(), ${applicationId}, ${formatInstant(clock.now())}, 'command line', 'root', a.action, 'test', ${id}, '=1+1'
+      from unnest(${names.map(({ action }) => action)}::text[]) as a (action)`);
+    const path = app(`audit/?object_type=test&object_id=${id}`);
+    const csv = await server.call<string>('GET', path, { headers: { accept: 'text/csv' } });
+    expect(csv.headers.get('content-type')).toContain('text/csv');
+    const [header, ...lines] = csv.body.trimEnd().split('\r\n');
+    expect(header).toContain('at,actor_kind,actor_id,actor,address,action,');
+    expect(new Set(lines.map((line) => line.split(',')[5])).size).toBe(1_001);
+    expect(lines.every((line) => line.includes(",'=1+1,"))).toBe(true);
+    const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+    const ndjson = await (await fetch(server.api(`${path}&format=ndjson`), { headers })).text();
+    expect(ndjson.trimEnd().split('\n')).toHaveLength(1_001);
+    expect((await server.call('GET', `${path}&format=xml`)).status).toBe(400);
   });
 
   it('has no row of what failed', async () => {

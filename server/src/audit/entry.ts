@@ -59,9 +59,16 @@ export function pickAs(change: object, before: object): Record<string, unknown> 
 }
 
 /** Says more of the change that the present request makes; nothing where none is audited. Before its transaction commits. */
-export function describeChange(change: { object?: AuditObject; before?: unknown; after?: unknown }): void {
+export function describeChange(change: {
+  object?: AuditObject;
+  before?: unknown;
+  after?: unknown;
+  /** Of an application that is being made: before, there was none to write a row for. */
+  applicationId?: number;
+}): void {
   const entry = running === 0 ? undefined : storage.getStore();
   if (!entry) return;
+  if (change.applicationId !== undefined) entry.applicationId = change.applicationId;
   if (change.object) entry.object = change.object;
   if (change.before !== undefined) entry.before = redact(change.before);
   if (change.after !== undefined) entry.after = redact(change.after);

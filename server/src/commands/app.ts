@@ -6,6 +6,7 @@ import { createApplication } from '../applications/application-service.ts';
 import { listApplications } from '../applications/application-store.ts';
 import { ConfigError } from '../config.ts';
 import { formatInstant } from '../instant.ts';
+import { audited } from './audited.ts';
 import { withApp } from './open-app.ts';
 
 const create = defineCommand({
@@ -24,11 +25,14 @@ const create = defineCommand({
       throw new ConfigError(`--client-secret: must have ${MIN_SECRET_LENGTH} characters or more.`);
     }
     await withApp(async ({ app: { context } }) => {
-      const made = await createApplication(context, {
+      const options = {
         name,
         ...(clientId !== undefined && { clientId }),
         ...(clientSecret !== undefined && { clientSecret }),
-      });
+      };
+      const made = await audited(context, undefined, { action: 'createApplication' }, () =>
+        createApplication(context, options),
+      );
       if (!made.created) throw new ConfigError(`--client-id: '${made.application.client_id}' is taken.`);
       const { client_id: id, secrets } = made.application;
       process.stdout.write(`client id      ${id}\nclient secret  ${secrets[0] ?? ''}\n`);

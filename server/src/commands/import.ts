@@ -13,6 +13,7 @@ import type { FileFormat } from '../files/body.ts';
 import { KINDS, MAX_NAME, type Import } from '../imports/import.ts';
 import { getImport, receiveImport, rejectedRows, type NewFile } from '../imports/import-service.ts';
 import { plainProgress, terminalProgress, type Progress } from '../progress.ts';
+import { audited } from './audited.ts';
 import { findApplication } from './find-application.ts';
 import { withApp } from './open-app.ts';
 
@@ -61,7 +62,10 @@ export const importFileCommand = defineCommand({
     };
     await withApp(async ({ app: { context } }) => {
       const application = await findApplication(context, given.app);
-      await importFile(context, application, given.file, file);
+      const request = { of: kind, name: file.name, group: given.group, dry_run: file.isDryRun };
+      await audited(context, application, { action: 'createImport', request }, () =>
+        importFile(context, application, given.file, file),
+      );
     });
   },
 });

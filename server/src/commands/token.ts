@@ -6,6 +6,7 @@ import { listAdminTokens, revokeAdminToken } from '../applications/application-s
 import { ConfigError } from '../config.ts';
 import { readUuid } from '../ids.ts';
 import { formatInstant, parseInstant } from '../instant.ts';
+import { audited } from './audited.ts';
 import { findApplication } from './find-application.ts';
 import { withApp } from './open-app.ts';
 
@@ -32,7 +33,9 @@ const create = defineCommand({
         throw new ConfigError('--expires-at: must be in the future.');
       const application = await findApplication(context, args.app);
       const options = { name: args.name, readOnly: args['read-only'], expiresAt };
-      const { token } = await createAdminToken(context, application.id, options);
+      const { token } = await audited(context, application, { action: 'createAdminToken', request: options }, () =>
+        createAdminToken(context, application.id, options),
+      );
       process.stdout.write(`${token}\n`);
     });
   },
@@ -64,9 +67,13 @@ const revoke = defineCommand({
       const application = await findApplication(context, args.app);
       const id = readUuid(args.id);
       const now = formatInstant(context.clock.now());
-      if (!id || !(await revokeAdminToken(context.db, application.id, id, now))) {
-        throw new ConfigError(`There is no token '${args.id}' in ${application.client_id}.`);
-      }
+      const change = { action: 'revokeAdminToken', object: { type: 'token', id: id ?? null } };
+      await audited(context, application, change, () =>
+        context.db.transaction(async (tx) => {
+          if (!id || !(await revokeAdminToken(tx, application.id, id, now)))
+            throw new ConfigError(`There is no token '${args.id}' in ${application.client_id}.`);
+        }),
+      );
       process.stdout.write('revoked\n');
     }),
 });

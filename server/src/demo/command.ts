@@ -2,6 +2,7 @@
 
 import { isTTY } from '@clack/prompts';
 import { defineCommand } from 'citty';
+import { audited } from '../commands/audited.ts';
 import { findApplication } from '../commands/find-application.ts';
 import { openApp } from '../commands/open-app.ts';
 import { ConfigError } from '../config.ts';
@@ -38,7 +39,9 @@ export const demoCommand = defineCommand({
           `client id      ${clientId}\nclient secret  ${clientSecret}\nadmin token    ${adminToken}\nKeep these: they are shown once.`,
         );
       }
-      await runDemo(app.context, application, { ...options, ...(end !== undefined && { end }) }, progress);
+      await audited(app.context, application, { action: 'fillDemo', request: options }, () =>
+        runDemo(app.context, application, { ...options, ...(end !== undefined && { end }) }, progress),
+      );
       if (isAlone) await app.worker.tick(); // no server is there to fill the groups
       progress.note(`The season is in the application “${application.name}” (${application.client_id}).`);
       const { publicUrl, host, port } = app.context.config;
