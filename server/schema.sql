@@ -339,6 +339,14 @@ create table leases (
   constraint leases_pkey PRIMARY KEY (name)
 );
 
+create table livelike_imports (
+  application_id integer not null,
+  source text not null,
+  state jsonb not null,
+  updated_at timestamp with time zone not null,
+  constraint livelike_imports_pkey PRIMARY KEY (application_id, source)
+);
+
 create table members (
   profile_id uuid not null,
   group_id uuid not null,

@@ -8,6 +8,7 @@ import { auditCommand } from './commands/audit.ts';
 import { backupCommand, restoreCommand } from './commands/backup.ts';
 import { exportCommand } from './commands/export.ts';
 import { importFileCommand } from './commands/import.ts';
+import { importLiveLikeCommand } from './commands/import-livelike.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { tokenCommand } from './commands/token.ts';
 import { usageCommand } from './commands/usage.ts';
@@ -32,6 +33,7 @@ const grandstand = defineCommand({
     usage: usageCommand,
     audit: auditCommand,
     import: importFileCommand,
+    'import livelike': importLiveLikeCommand,
     export: exportCommand,
     backup: backupCommand,
     restore: restoreCommand,
@@ -39,6 +41,8 @@ const grandstand = defineCommand({
 });
 
 const rawArgs = process.argv.slice(2);
+// A command of two words, beside `import FILE`.
+if (rawArgs[0] === 'import' && rawArgs[1] === 'livelike') rawArgs.splice(0, 2, 'import livelike');
 const asksForHelp = rawArgs.length === 0 || rawArgs.includes('--help') || rawArgs.includes('-h');
 if (asksForHelp)
   await runMain(grandstand, { rawArgs: rawArgs.length === 0 ? ['--help'] : rawArgs, showUsage: showHelp });

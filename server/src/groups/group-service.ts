@@ -155,11 +155,13 @@ export async function checkNewGroup(
   throwFound(errors);
 }
 
+/** `kept`: what another system gave it. */
 export async function createGroup(
   context: Context,
   application: Application,
   fields: GroupFields,
   actor: string,
+  kept: { id?: string; createdAt?: Instant } = {},
 ): Promise<PresentedGroup> {
   const errors: FieldErrors = {};
   const isDynamic = fields.membership_type === 'dynamic';
@@ -168,7 +170,7 @@ export async function createGroup(
 
   const now = context.clock.now();
   const group: Group = {
-    id: newId(),
+    id: kept.id ?? newId(),
     application_id: application.id,
     name: read.name ?? '',
     description: read.description ?? '',
@@ -179,7 +181,7 @@ export async function createGroup(
     attributes: read.attributes ?? [],
     is_paused: false,
     ruleset_id: null,
-    created_at: now,
+    created_at: kept.createdAt ?? now,
     updated_at: now,
     profile_count: 0,
   };
