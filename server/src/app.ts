@@ -84,6 +84,8 @@ export interface AppOptions {
   isDistributed?: boolean;
   /** How soon the evaluation finds what it was not woken for. */
   lookEveryMs?: number;
+  /** How long the rest of a body may take once its request was answered. */
+  restOfBodyMs?: number;
   /** How webhooks are sent, where that is not as in production. */
   webhooks?: { resolve?: Resolve; timeoutMs?: number; ttlMs?: number };
   /** Tests say when histories come over, and in which steps. */
@@ -111,6 +113,8 @@ export interface GrandstandApp {
   close(): Promise<void>;
 }
 
+/** Long reads at once: those of requests (http/shares.ts), exports, snapshots that are kept for the next, and counts. */
+const READERS = 12;
 const CLOCK_INTERVAL_MS = 10_000;
 /** How long each part of a stop may take, beyond the time limit of requests. */
 const STOP_MARGIN_MS = 5_000;
@@ -144,6 +148,7 @@ async function composeApp(
   const db = openDatabase({
     url,
     poolSize: config.databasePoolSize,
+    readers: READERS,
     name: 'grandstand',
     isDistributed: options.isDistributed ?? isDistributed,
     isPooled,
@@ -211,6 +216,7 @@ async function composeApp(
     let evaluation: Evaluation | undefined = undefined;
     const previews = createPreviews(context);
     const http = await createHttp(context, {
+      restOfBodyMs: options.restOfBodyMs,
       onWrite: (clientId) => previews.forget(clientId),
       onChange: () => evaluation?.wake(),
       async admit(request, rule) {

@@ -1,4 +1,4 @@
-// The file that a backup is: a gzipped tar that any tar can open. First a description, so that an archive of another version is
+// The file that a backup is: a gzipped tar that any tar can open, encrypted as a whole where a passphrase is given. First a description, so that an archive of another version is
 // refused early; then the files; last a manifest with the size and SHA-256 of each, without which the archive counts as cut off.
 
 import { createHash } from 'node:crypto';
@@ -10,6 +10,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import { type Extract, extract as createExtract, pack as createPack, type Pack } from 'tar-stream';
 import { EmbeddedError, errorCode } from './embedded-error.ts';
+import { isSealed, openSealed, sealing } from './sealed-file.ts';
 
 export interface Description {
   format: 1;
@@ -44,11 +45,14 @@ export async function writeArchive(
   path: string,
   description: Description,
   produce: (archive: ArchiveWriter) => Promise<void>,
+  passphrase?: string,
 ): Promise<number> {
+  const sealed = passphrase === undefined ? undefined : await sealing(passphrase);
   const pack = createPack();
   // Most of a database compresses well at any level, and the server runs on the same cores.
   const output = createWriteStream(path, { flags: 'wx', mode: 0o600, flush: true });
-  const written = pipeline(pack, createGzip({ level: 3 }), output);
+  const zip = createGzip({ level: 3 });
+  const written = sealed ? pipeline(pack, zip, sealed, output) : pipeline(pack, zip, output);
   const manifest: ManifestEntry[] = [];
   const writer = archiveWriter(pack, manifest);
   const fill = async (): Promise<void> => {
@@ -133,9 +137,13 @@ export async function readArchive(
   path: string,
   target: string,
   check: (description: Description) => void,
+  passphrase?: string,
 ): Promise<{ description: Description; files: number }> {
+  const source = await openFile(path, passphrase).catch((error: unknown) => {
+    throw readError(error, path);
+  });
   const extract = createExtract();
-  const unpacking = pipeline(createReadStream(path), createGunzip(), extract);
+  const unpacking = pipeline([...source, createGunzip(), extract]);
   // Awaited below; a failure of reading reaches the loop as well, and either may come first.
   unpacking.catch(() => undefined);
   const found: ManifestEntry[] = [];
@@ -164,6 +172,22 @@ export async function readArchive(
   if (description === undefined) throw badBackup(path, 'it is empty');
   compare(manifest, found, path);
   return { description, files: found.length };
+}
+
+/** A backup that anybody could have put in the place of an encrypted one is not taken for it. */
+async function openFile(path: string, passphrase: string | undefined): Promise<NodeJS.ReadableStream[]> {
+  const sealed = await isSealed(path);
+  if (sealed && passphrase === undefined)
+    throw new EmbeddedError(
+      'wrong-passphrase',
+      `${path} is encrypted: name the file of its passphrase with --passphrase-file.`,
+    );
+  if (!sealed && passphrase !== undefined)
+    throw new EmbeddedError(
+      'bad-backup',
+      `${path} is not encrypted: leave --passphrase-file out if that is as it should be.`,
+    );
+  return passphrase === undefined ? [createReadStream(path)] : openSealed(path, passphrase);
 }
 
 async function unpackFile(entry: Entry, name: string, size: number, target: string): Promise<ManifestEntry> {

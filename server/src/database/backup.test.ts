@@ -224,6 +224,46 @@ describe('a restore', () => {
     expect(await query(restored.url, 'select count(*)::int as n from kept')).toEqual([{ n: 100 }]);
   });
 
+  test('of an encrypted file needs the very passphrase, and finds whatever was changed in it', async () => {
+    const passphrase = 'schöne grüße aus der kurve';
+    const sealed = join(makeFolder(), 'backup.sealed');
+    writeFileSync(join(dataDir, 'secret-key'), 'k'.repeat(64), { mode: 0o600 });
+    const summary = await backup(dataDir, sealed, { passphrase });
+    rmSync(join(dataDir, 'secret-key'));
+    const whole = readFileSync(sealed);
+    expect(whole.subarray(0, 20).toString()).toBe('GRANDSTAND SEALED 1\n');
+    expect(whole.includes('secret-key')).toBe(false);
+
+    const target = join(makeFolder(), 'restored');
+    expect(await restore(sealed, target, { passphrase: passphrase.normalize('NFD') })).toEqual(summary);
+    expect(readFileSync(join(target, 'secret-key'), 'utf8')).toBe('k'.repeat(64));
+    const restored = await start(target);
+    expect(await query(restored.url, 'select count(*)::int as n from kept')).toEqual([{ n: 100 }]);
+
+    const refused = async (bad: string, code: string, given?: string): Promise<void> => {
+      const empty = makeFolder();
+      await expect(restore(bad, empty, given === undefined ? {} : { passphrase: given })).rejects.toMatchObject({
+        code,
+      });
+      expect(readdirSync(empty)).toEqual([]);
+    };
+    await refused(sealed, 'wrong-passphrase', 'another passphrase');
+    await refused(sealed, 'wrong-passphrase');
+    await refused(file, 'bad-backup', passphrase); // put in the place of an encrypted one
+    const changed = async (change: (bytes: Buffer) => Buffer, code = 'bad-backup'): Promise<void> => {
+      const other = join(makeFolder(), 'changed.sealed');
+      writeFileSync(other, change(Buffer.from(whole)));
+      await refused(other, code, passphrase);
+    };
+    const [start0, chunk] = [20 + 16 + 1 + 16, 64 * 1024 + 16];
+    await changed((bytes) => bytes.subarray(0, 30));
+    await changed((bytes) => bytes.subarray(0, start0 + chunk)); // after a whole chunk
+    await changed((bytes) => bytes.subarray(0, bytes.length - 1));
+    await changed((bytes) => Buffer.concat([bytes.subarray(0, start0), bytes.subarray(start0 + chunk)])); // one left out
+    await changed((bytes) => bytes.fill(bytes.at(-1) === 0 ? 1 : 0, bytes.length - 1)); // its last byte
+    await changed((bytes) => bytes.fill(250, 36, 37)); // asks for an endless derivation
+  });
+
   test('of a file that was cut off is refused, wherever the cut is', async () => {
     const whole = readFileSync(file);
     for (const length of [0, 10, 1000, Math.floor(whole.length / 2), whole.length - 1]) {

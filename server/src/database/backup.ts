@@ -42,6 +42,8 @@ interface Options {
   log?: Log;
   /** Replaces the file where there is one. */
   force?: boolean;
+  /** The file is encrypted with it. */
+  passphrase?: string;
 }
 
 /**
@@ -62,10 +64,15 @@ export async function backup(dataDir: string, targetFile: string, options: Optio
   try {
     const description = await describe(source.client);
     let hasSecretKey = false;
-    const files = await writeArchive(unfinished, description, async (archive) => {
-      for (const file of KEPT_FILES) hasSecretKey = (await archive.file(file, join(dataDir, file))) || hasSecretKey;
-      await copyCluster(source.client, archive);
-    });
+    const files = await writeArchive(
+      unfinished,
+      description,
+      async (archive) => {
+        for (const file of KEPT_FILES) hasSecretKey = (await archive.file(file, join(dataDir, file))) || hasSecretKey;
+        await copyCluster(source.client, archive);
+      },
+      options.passphrase,
+    );
     await rename(unfinished, target);
     return { createdAt: description.created_at, files, hasSecretKey };
   } catch (error) {
@@ -230,7 +237,7 @@ export async function restore(file: string, dataDir: string, options: Options = 
     throw error;
   }
   try {
-    const { description, files } = await unpack(file, place).finally(release);
+    const { description, files } = await unpack(file, place, options.passphrase).finally(release);
     const database = await startEmbedded({ dataDir, ...options });
     await database.stop();
     return { createdAt: description.created_at, files, hasSecretKey: existsSync(join(dataDir, 'secret-key')) };
@@ -252,7 +259,11 @@ function foreignFiles(dataDir: string): string[] {
   return readdirSync(dataDir).filter((name) => name !== 'lost+found');
 }
 
-async function unpack(file: string, place: Place): Promise<{ description: Description; files: number }> {
+async function unpack(
+  file: string,
+  place: Place,
+  passphrase: string | undefined,
+): Promise<{ description: Description; files: number }> {
   const { cluster, owner, dataDir } = place;
   const unfinished = `${cluster}.restoring`;
   const major = Number.parseInt(findInstalledBinaries().version, 10);
@@ -266,7 +277,7 @@ async function unpack(file: string, place: Place): Promise<{ description: Descri
   };
   try {
     makeFolders(unfinished, 0o700);
-    const archive = await readArchive(file, unfinished, check);
+    const archive = await readArchive(file, unfinished, check, passphrase);
     if (!existsSync(join(unfinished, CLUSTER, 'PG_VERSION')))
       throw new EmbeddedError('bad-backup', `${file} holds no database.`);
     for (const name of KEPT_FILES) {

@@ -73,14 +73,13 @@ export interface DatabaseOptions {
   connectTimeoutMs?: number;
   statementTimeoutMs?: number;
   pipelines?: number;
+  /** Long reads at once. Default: 4. */
+  readers?: number;
   isDistributed?: boolean;
   /** Behind a pooler: nothing may outlive a transaction (session.ts). */
   isPooled?: boolean;
   onError?: (error: Error) => void;
 }
-
-/** Long reads at once: those of requests (http/shares.ts), exports, snapshots that are kept for the next, and a backfill. */
-const READERS = 12;
 
 /** Connections that `together` leaves alone. */
 const SPARE = 2;
@@ -105,7 +104,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   const listeners: (() => void)[] = [];
   const broke = (): void => listeners.forEach((forget) => forget());
   const pool = new pg.Pool({ ...settings, pipeline: true, max: options.poolSize, idleTimeoutMillis: 60_000 });
-  const streams = new pg.Pool({ ...streaming.settings, max: READERS, idleTimeoutMillis: 10_000 });
+  const streams = new pg.Pool({ ...streaming.settings, max: options.readers ?? 4, idleTimeoutMillis: 10_000 });
   // A connection that breaks while it is in use says so to its user; the event beside that must find a listener.
   for (const each of [pool, streams]) each.on('connect', (client) => void client.on('error', () => {}));
   pool.on('error', onError);

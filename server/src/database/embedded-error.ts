@@ -16,7 +16,8 @@ export type EmbeddedErrorCode =
   | 'start-failed'
   | 'no-database' // nothing to back up
   | 'not-empty' // a restore would overwrite something
-  | 'bad-backup';
+  | 'bad-backup'
+  | 'wrong-passphrase';
 
 export class EmbeddedError extends Error {
   readonly code: EmbeddedErrorCode;

@@ -34,6 +34,20 @@ it('a worker answers whether it lives and what it measures, and says why it answ
   });
 });
 
+it('readiness says where any Host would be echoed, and nothing once PUBLIC_URL is set', async () => {
+  const read = async (url: string): Promise<unknown> => (await fetch(`${url}/readyz`)).json();
+  expect(await read(server.url)).toEqual({
+    status: 'ready',
+    warnings: [expect.stringMatching(/^PUBLIC_URL is not set/)],
+  });
+  const named = await startTestServer({
+    databaseUrl: server.databaseUrl,
+    env: { PUBLIC_URL: 'https://fans.example.com' },
+  });
+  expect(await read(named.url)).toEqual({ status: 'ready' });
+  await named.close();
+});
+
 it('metrics count answers by operation and class of status, and time them from 5 ms to 2.5 s', async () => {
   await server.sdk.profiles.create();
   await server.call('POST', `applications/${CLIENT_ID}/profile/`, { body: { nickname: 5 } });

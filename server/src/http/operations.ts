@@ -5,6 +5,12 @@ import { sql } from '../database/database.ts';
 import { ApiError } from '../errors.ts';
 import type { App } from './route.ts';
 
+/** What works and yet is not as it should be in public. */
+const warningsOf = ({ config }: Context): string[] =>
+  config.publicUrl === undefined
+    ? ['PUBLIC_URL is not set: URLs in answers begin with whatever Host a caller names.']
+    : [];
+
 export function operationsRoutes(app: App, context: Context): void {
   app.get('/healthz', { schema: { hide: true } }, async () => ({ status: 'ok' }));
 
@@ -14,7 +20,8 @@ export function operationsRoutes(app: App, context: Context): void {
     } catch (error) {
       throw new ApiError('unavailable', { detail: 'The database cannot be reached.', retryAfter: 2, cause: error });
     }
-    return { status: 'ready' };
+    const warnings = warningsOf(context);
+    return { status: 'ready', ...(warnings.length > 0 && { warnings }) };
   });
 
   app.get('/metrics', { schema: { hide: true } }, async (_request, reply) => {

@@ -30,6 +30,8 @@ export interface HttpOptions {
   /** What wraps handlers beside the Idempotency-Key: outside of it. */
   wrap(app: App): void;
   routes: Routes[];
+  /** How long a body may go on to arrive once its request was answered. Default: 10 s. */
+  restOfBodyMs?: number | undefined;
   /** After the answer to every request that may have changed something. */
   onChange(): void;
   /** Around all that may write, in the application of this client id or in an unknown one: before it, and before its answer. */
@@ -75,6 +77,7 @@ export async function createHttp(context: Context, options: HttpOptions): Promis
   registerMeasures(app, context, options);
   registerClosing(app);
   registerTimeLimit(app, config.requestTimeoutMs);
+  registerRestOfBody(app, options.restOfBodyMs ?? REST_OF_BODY_MS);
   registerSecurityHeaders(app, config.publicUrl?.startsWith('https:') ?? false);
   await app.register(cors, {
     origin: '*',
@@ -170,6 +173,20 @@ function registerTimeLimit(app: App, defaultMs: number): void {
   });
   app.addHook('onResponse', (request, _reply, done) => {
     clearTimeout(timers.get(request));
+    done();
+  });
+}
+
+const REST_OF_BODY_MS = 10_000;
+
+/** A caller who was refused and goes on to send its body, however slowly, would keep its socket for as long as an upload may take. */
+function registerRestOfBody(app: App, restMs: number): void {
+  app.addHook('onResponse', (request, _reply, done) => {
+    const { raw } = request;
+    if (!raw.complete && !raw.destroyed) {
+      const timer = setTimeout(() => raw.socket.destroy(), restMs).unref();
+      raw.once('close', () => clearTimeout(timer));
+    }
     done();
   });
 }

@@ -74,6 +74,7 @@ export interface TestServerOptions {
   webhooks?: AppOptions['webhooks'];
   /** When histories come over after their merges, and in which steps. */
   moves?: AppOptions['moves'];
+  restOfBodyMs?: number;
 }
 
 export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
@@ -98,6 +99,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     ...(options.lookEveryMs !== undefined && { lookEveryMs: options.lookEveryMs }),
     ...(options.webhooks && { webhooks: options.webhooks }),
     ...(options.moves && { moves: options.moves }),
+    ...(options.restOfBodyMs !== undefined && { restOfBodyMs: options.restOfBodyMs }),
   });
   const url = await app.http.listen({ host: '127.0.0.1', port: 0 });
   const api = (path: string): string => `${url}/api/v1/${path}`;
