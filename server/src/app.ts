@@ -53,6 +53,8 @@ import { createMetrics } from './metrics.ts';
 import { producerRoutes } from './producers/producer-routes.ts';
 import { inviteFirstOwner } from './producers/producer-service.ts';
 import { sessionRoutes } from './producers/session-routes.ts';
+import { destinationRoutes } from './sources/destination-routes.ts';
+import { liveLikeRoutes } from './sources/livelike-routes.ts';
 import { createSourceIntake, segmentRoutes } from './sources/segment-routes.ts';
 import { sourceRoutes } from './sources/source-routes.ts';
 import { ordinals } from './profiles/ordinals.ts';
@@ -257,6 +259,8 @@ async function composeApp(
               (scope) => deliveryRoutes(scope, context, { sender, wake: webhookWorker.wake }),
               sourceRoutes,
               (scope) => segmentRoutes(scope, context, sourceIntake),
+              (scope) => liveLikeRoutes(scope, context, sourceIntake),
+              (scope) => destinationRoutes(scope, context, sourceIntake),
               auditRoutes,
               exportRoutes,
             ],

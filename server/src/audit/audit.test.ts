@@ -31,6 +31,7 @@ interface Call {
 /** Of these the reasons stand in their routes, or they change nothing of an application by a person. */
 const NOT_AUDITED: Record<string, string> = {
   sendActivities: 'what fans did is data',
+  sendSegmentEvents: 'what fans did is data',
   updateOwnProfile: 'by the fan',
   mergeOwnProfile: 'by the fan',
   previewRule: 'changes nothing',
@@ -206,6 +207,11 @@ describe('the audit log', () => {
       path: app('imports/?of=profiles'),
       body: 'custom_id\nimported-1\n',
       headers: { 'content-type': 'text/csv' },
+    }),
+    syncSegmentAudiences: () => ({
+      method: 'POST',
+      path: app('segment-audience-sync/'),
+      body: [{ audience_id: 'aud_1', audience_name: 'Regulars', action: true, user_id: 'of-an-audience' }],
     }),
     createSource: () => ({
       method: 'POST',

@@ -37,6 +37,8 @@ export interface Call {
   nickname?: string;
   /** Only where the profile is new. */
   firstNickname?: string;
+  /** An audience of Segment that the fan enters or leaves. */
+  audience?: { id: string; name: string; enters: boolean };
   problems: CallProblem[];
 }
 

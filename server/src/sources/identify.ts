@@ -25,16 +25,19 @@ const MAX_ATTEMPTS = 10;
 /** Of one transaction. */
 const SLICE = 500;
 
+/** As far as it matters here. */
+export type Sender = Pick<Source, 'name' | 'trust'>;
+
 interface Work {
   context: Context;
   application: Application;
-  source: Source;
+  source: Sender;
 }
 
 export async function identify(
   context: Context,
   application: Application,
-  source: Source,
+  source: Sender,
   calls: readonly Identifying[],
 ): Promise<void> {
   const work = { context, application, source };
@@ -49,14 +52,13 @@ export async function identify(
 export async function createProfiles(
   context: Context,
   application: Application,
-  source: Source,
+  source: Sender,
   calls: readonly Identifying[],
 ): Promise<void> {
   const steps = new Map<string, Step>();
   for (const call of calls) {
     const { customId, profileId } = call.subject;
     const step: Step = { call, fields: customId === undefined ? { id: profileId } : { custom_id: customId } };
-    if (customId !== undefined && call.firstNickname !== undefined) step.fields['nickname'] = call.firstNickname;
     steps.set(`${customId ?? ''}\0${customId === undefined ? profileId : ''}`, step);
   }
   for (const [{ call }, reason] of await upsertAll({ context, application, source }, [...steps.values()]))
@@ -139,24 +141,24 @@ async function findKnown({ context: { db }, application }: Work, calls: readonly
 function stepsOf({ source }: Work, call: Identifying, known: Known): Step[] {
   const { attributes, nickname, firstNickname } = call;
   const { customId, profileId } = call.subject;
-  const fields = { ...(attributes && { attributes }), ...(nickname !== undefined && { nickname }) };
-  if (customId === undefined) return [{ call, fields: { id: profileId, ...fields } }];
-  const owner = known.owner(customId);
-  const named = {
-    custom_id: customId,
-    ...(owner === undefined && firstNickname !== undefined && { nickname: firstNickname }),
-    ...fields,
+  const other = profileId === undefined ? undefined : known.profile(profileId);
+  const owner = customId === undefined ? undefined : known.owner(customId);
+  const isNew = other === undefined && owner === undefined && firstNickname !== undefined;
+  const fields = {
+    ...(isNew && { nickname: firstNickname }),
+    ...(attributes && { attributes }),
+    ...(nickname !== undefined && { nickname }),
   };
+  if (customId === undefined) return [{ call, fields: { id: profileId, ...fields } }];
+  const named = { custom_id: customId, ...fields };
   const byCustomId: Step = { call, fields: named };
   if (call.unites !== true || profileId === undefined) return [byCustomId];
   const previous = previousOf(source, call, known);
   if (previous === 'refused') return [];
   if (previous) return [{ ...byCustomId, merge: { from: previous, to: customId } }];
-  const other = known.profile(profileId);
   if (other?.id !== undefined && other.id === owner) return [byCustomId];
   if (other && other.custom_id !== null && other.custom_id !== customId) {
-    const reason = 'The anonymousId belongs to another user already; the two stay apart.';
-    call.problems.push({ outcome: 'not_mapped', reason });
+    call.problems.push({ outcome: 'not_mapped', reason: APART });
     return [byCustomId];
   }
   if (owner === undefined) return [{ call, fields: { id: profileId, ...named } }];
@@ -165,8 +167,10 @@ function stepsOf({ source }: Work, call: Identifying, known: Known): Step[] {
   return [...made, { ...byCustomId, merge: { from: profileId, to: customId } }];
 }
 
+const APART = 'The anonymousId belongs to another user already; the two stay apart.';
+
 /** Of an alias: the profile that has the previous id as its custom id, unless that is an anonymous one. */
-function previousOf(source: Source, call: Identifying, known: Known): string | 'refused' | undefined {
+function previousOf(source: Sender, call: Identifying, known: Known): string | 'refused' | undefined {
   const { previousCustomId: previous } = call;
   if (previous === undefined || known.profile(call.subject.profileId ?? '')) return undefined;
   const owner = known.owner(previous);

@@ -257,6 +257,18 @@ describe('traits', () => {
   });
 });
 
+it('an audience of Engage is a static group, by trait or by event', async () => {
+  const made = await source();
+  const context = { personas: { computation_class: 'audience', computation_id: 'aud_x', computation_key: 'vips' } };
+  const call = (userId: string, vips: boolean) => ({ type: 'identify', userId, traits: { vips }, context });
+  const entered = { type: 'track', userId: 'vip-3', event: 'Audience Entered', properties: { vips: true }, context };
+  await post('batch', { batch: [call('vip-1', true), call('vip-2', true), entered] }, basic(made.write_key));
+  await post('batch', { batch: [call('vip-2', false)] }, basic(made.write_key));
+  const members = await server.sdk.groups.members('custom:aud_x').all();
+  expect(members.map(({ custom_id: customId }) => customId).sort()).toEqual(['vip-1', 'vip-3']);
+  expect(await problemsOf(made)).toEqual([]);
+});
+
 describe('trust: a key that stands in a web page', () => {
   it('may do what a profile’s token may, and no more', async () => {
     await server.sdk.attributes.define({ key: 'favourite', type: 'string', writable_by: 'profile' });

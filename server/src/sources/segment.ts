@@ -58,7 +58,23 @@ export function readCall({ value, problems }: ReadElement, kind: CallKind | unde
   const at = readInstantOf(fields, envelope);
   if (typeof at === 'string') return refuse(at);
   READERS[known](call, fields, at, envelope);
+  readAudience(call, fields, envelope);
   return call;
+}
+
+/** Engage tells who enters and leaves an audience by a trait or property of the audience's key. */
+function readAudience(call: Call, fields: Fields, envelope: Envelope): void {
+  const personas = own(contextOf(fields, envelope), 'personas');
+  if (!isRecord(personas) || own(personas, 'computation_class') !== 'audience') return;
+  const [id, key] = [own(personas, 'computation_id'), own(personas, 'computation_key')];
+  const said = own(fields, 'traits') ?? own(fields, 'properties');
+  const enters = isRecord(said) && typeof key === 'string' ? own(said, key) : undefined;
+  if (typeof id !== 'string' || id === '' || typeof key !== 'string' || typeof enters !== 'boolean') return;
+  if (envelope.trust === 'server') {
+    call.audience = { id, name: key, enters };
+    // That its key is no attribute is right.
+    call.problems = call.problems.filter(({ outcome }) => outcome !== 'not_mapped');
+  } else call.problems.push({ outcome: 'refused', reason: "Only a source with trust 'server' may change audiences." });
 }
 
 function readSubject(fields: Fields, { anonymousProfile }: Envelope): Subject | string {

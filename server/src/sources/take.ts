@@ -9,9 +9,9 @@ import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
 import type { FieldErrors } from '../errors.ts';
 import { formatInstant } from '../instant.ts';
+import { changeAudiences } from './audience.ts';
 import { explain, type Call, type NewActivity, type Subject } from './call.ts';
-import { createProfiles, identify } from './identify.ts';
-import type { Source } from './source.ts';
+import { createProfiles, identify, type Sender } from './identify.ts';
 
 export interface TakeContext extends Context {
   intake: Intake;
@@ -21,13 +21,31 @@ export interface TakeContext extends Context {
 export async function takeCalls(
   context: TakeContext,
   application: Application,
-  source: Source,
+  source: Sender,
   calls: readonly Call[],
 ): Promise<void> {
   await identify(context, application, source, calls.filter(isAboutProfile));
   const acting = calls.filter(hasActivity);
   for (let from = 0; from < acting.length; from += MAX_BATCH)
     await sendActivities(context, application, source, acting.slice(from, from + MAX_BATCH));
+  await takeAudiences(context, application, source, calls);
+}
+
+async function takeAudiences(
+  context: Context,
+  application: Application,
+  source: Sender,
+  calls: readonly Call[],
+): Promise<void> {
+  const about = calls.filter(({ audience, subject }) => audience && subject);
+  if (about.length === 0) return;
+  const changes = about.flatMap(({ audience, subject }) =>
+    audience && subject
+      ? [{ audienceId: audience.id, audienceName: audience.name, enters: audience.enters, subject }]
+      : [],
+  );
+  const { refused } = await changeAudiences(context, application, source, changes, `source:${source.name}`);
+  for (const { index, reason } of refused) about[index]?.problems.push({ outcome: 'refused', reason });
 }
 
 type Acting = Call & { activity: NewActivity; subject: Subject };
@@ -40,7 +58,7 @@ const isAboutProfile = (call: Call): call is Call & { subject: Subject } =>
 async function sendActivities(
   context: TakeContext,
   application: Application,
-  source: Source,
+  source: Sender,
   calls: readonly Acting[],
 ): Promise<void> {
   const sender = { kind: source.trust === 'server' ? 'admin' : 'pages' } as const;
@@ -56,7 +74,9 @@ async function sendActivities(
   // Nearly all profiles are there: only where one is not does another statement ask.
   const homeless = rejected.filter(({ errors }) => lacksProfile(errors)).map(({ call }) => call);
   if (homeless.length > 0) {
-    await createProfiles(context, application, source, homeless);
+    // LiveLike names the fan of an activity by both ids; with Segment only identify and alias make two ids one.
+    await identify(context, application, source, homeless.filter(({ unites }) => unites === true)); // prettier-ignore
+    await createProfiles(context, application, source, homeless.filter(({ unites }) => unites !== true)); // prettier-ignore
     rejected = [...rejected.filter(({ errors }) => !lacksProfile(errors)), ...(await send(homeless))];
   }
   for (const { call, errors } of rejected) call.problems.push({ outcome: 'refused', reason: explain(errors) });

@@ -1,0 +1,69 @@
+// The address that LiveLike's webhooks are posted to. A message whose signature is right is answered 200, whatever becomes of
+// it: what is no good stands among the source's problems.
+
+import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import type { FastifyRequest } from 'fastify';
+import type { Context } from '../context.ts';
+import { ApiError, invalid, notFound } from '../errors.ts';
+import { collect } from '../http/body.ts';
+import { parseText } from '../http/elements.ts';
+import { createLimits } from '../http/limits.ts';
+import { BODY_LIMIT, type App } from '../http/route.ts';
+import { findUnsound, mayBeUnsound } from '../http/unsound.ts';
+import { readUuid } from '../ids.ts';
+import { isSigned, readLiveLike } from './livelike.ts';
+import type { SourceIntake } from './segment-routes.ts';
+import { createSourceKeys } from './source-keys.ts';
+import type { Source } from './source.ts';
+import { takeCalls } from './take.ts';
+
+const SIGNATURE = 'x-webhook-signature';
+
+export function liveLikeRoutes(app: App, context: Context, { take, log }: SourceIntake): void {
+  const keys = createSourceKeys(context);
+  const limits = createLimits(context.config.limits);
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', async (_request: FastifyRequest, payload: IncomingMessage) => payload);
+
+  /** The message, once its signature was found right. */
+  const open = async (request: FastifyRequest, source: Source): Promise<unknown> => {
+    const signature = request.headers[SIGNATURE];
+    const body = request.body === undefined ? Buffer.alloc(0) : await collect(request.body as Readable, BODY_LIMIT); // by the parser above
+    const message = parseText(body.toString('utf8'));
+    const now = context.clock.now();
+    const secrets = [source.write_key];
+    if (source.previous_write_key && (source.previous_write_key_until ?? 0) > now)
+      secrets.push(source.previous_write_key);
+    const texts = secrets.map((secret) => context.secrets.decrypt(secret));
+    if (typeof signature === 'string' && isSigned(body, message, signature, texts)) return message;
+    throw new ApiError('authentication_failed', {
+      detail:
+        signature === undefined
+          ? 'X-Webhook-Signature is missing.'
+          : 'X-Webhook-Signature is not the HMAC-SHA1 of this body by the key of the source: the client secret in LiveLike.',
+      headers: { 'www-authenticate': 'Signature realm="grandstand"' },
+    });
+  };
+
+  const config = { cors: false } as const;
+  app.post('/v1/livelike/:source_id/', { schema: { hide: true }, bodyLimit: BODY_LIMIT, config }, async (request) => {
+    limits.address(request.address);
+    const id = readUuid((request.params as { source_id: string }).source_id); // of the path
+    const source = id === undefined ? undefined : await keys.liveLike(id);
+    if (!source) throw notFound('There is no source of LiveLike’s webhooks at this address.');
+    const message = await open(request, source);
+    if (mayBeUnsound(JSON.stringify(message))) {
+      const unsound = findUnsound(message);
+      if (unsound) throw invalid('non_field_errors', Object.values(unsound).flat().join(' '));
+    }
+    const application = await context.applications.getById(source.application_id);
+    limits.application(application.client_id);
+    const catalogue = await context.catalogues.get(application.id);
+    const receivedAt = context.clock.now();
+    const calls = readLiveLike(message, { mapping: source.mapping, trust: 'server', catalogue, receivedAt });
+    await takeCalls(take, application, source, calls);
+    await log.add(source.id, calls);
+    return { success: true };
+  });
+}
