@@ -20,7 +20,7 @@ export function createMetrics(): Metrics {
       name: 'grandstand_http_request_duration_seconds',
       help: 'Time from the request line to the end of the answer.',
       labelNames: ['operation'],
-      buckets: [0.005, 0.025, 0.1, 0.25, 1, 2.5],
+      buckets: [0.005, 0.025, 0.1, 0.5, 2.5],
       registers: [registry],
     }),
     requests: new Counter({
