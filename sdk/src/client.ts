@@ -12,7 +12,7 @@ import type {
   ProfileOptions,
   PublicProfile,
 } from './resources.ts';
-import { createSession, type SessionOptions } from './session.ts';
+import { createSession, type IdentifyOptions, type SessionOptions } from './session.ts';
 import { openStore, type StorageChoice } from './storage.ts';
 import { clientIdOf } from './token.ts';
 
@@ -84,6 +84,14 @@ export interface Client {
   isMember(group: string): Promise<boolean>;
   /** Calls the listener with the own groups, then whenever they change. Returns a function that ends it. */
   onProfileGroupsChange(listener: (change: GroupsChange) => void, options?: WatchOptions): () => void;
+  /**
+   * The fan signed in: goes on as the profile of this token, for which your back end signed it. The anonymous profile of this
+   * device comes along: it is merged into the account's, with all that it did, and what waits is sent as the account's.
+   * From one account to another, nothing is merged. Repeating it is harmless. If it fails, the fan stays who they were.
+   *
+   * @throws InvalidTokenError, NetworkError, TimeoutError, ApiError
+   */
+  identify(accessToken: string, options?: IdentifyOptions): Promise<OwnProfile>;
   /** Sends what waits, then forgets the profile on this device. The next `init` resolves the device's own or a new one. */
   signOut(): Promise<void>;
   /** Any other call of the API, with the own profile's token. */
@@ -114,7 +122,7 @@ export function createClient(options: ClientOptions): Client {
     (starting ??= session
       .start()
       .then(async (profile) => {
-        await queue.open(profile.id);
+        await queue.open(profile.id, session.former);
         return profile;
       })
       .finally(() => (starting = undefined)));
@@ -158,6 +166,16 @@ export function createClient(options: ClientOptions): Client {
     getProfileGroups: groups.list,
     isMember: groups.isMember,
     onProfileGroupsChange: groups.watch,
+    async identify(accessToken, options = {}) {
+      await starting?.catch(() => {});
+      const before = session.profile?.id;
+      const profile = await session.identify(accessToken, options);
+      // What one account did is never sent as another's.
+      if (before !== undefined && before !== profile.id && !session.former.includes(before)) queue.leave();
+      await queue.open(profile.id, session.former);
+      groups.renew();
+      return profile;
+    },
     async signOut() {
       if (session.profile) await queue.flush().catch(() => {});
       groups.close();

@@ -24,6 +24,8 @@ export interface OwnGroups {
   isMember(group: string): Promise<boolean>;
   /** Calls the listener with the present groups, then upon each change. Returns a function that ends it. */
   watch(listener: (change: GroupsChange) => void, options?: WatchOptions): () => void;
+  /** The own profile is another one: listeners hear how its groups differ. */
+  renew(): void;
   close(): void;
 }
 
@@ -122,22 +124,28 @@ export function createOwnGroups(request: Request, path: () => Promise<string>, i
     groups = undefined;
   };
 
+  const start = (): void => {
+    const mine = (running = new AbortController());
+    void run(mine.signal).finally(() => {
+      if (running === mine) stop();
+    });
+  };
+
   return {
     list: () => readAll(),
     isMember: async (group) => includes(groups ?? (await readAll()), group),
     watch(listener, options = {}) {
       watchers.set(listener, options);
       if (groups) listener({ groups, entered: [], left: [] });
-      if (!running) {
-        const mine = (running = new AbortController());
-        void run(mine.signal).finally(() => {
-          if (running === mine) stop();
-        });
-      }
+      if (!running) start();
       return () => {
         watchers.delete(listener);
         if (watchers.size === 0) stop();
       };
+    },
+    renew() {
+      running?.abort();
+      if (watchers.size > 0) start();
     },
     close() {
       watchers.clear();

@@ -18,6 +18,6 @@ export type { GroupsChange, WatchOptions } from './groups.ts';
 export type { HttpOptions, Query, Request, RequestOptions } from './http.ts';
 export type { Activity, Drop, QueueOptions, TrackOptions } from './queue.ts';
 export type * from './resources.ts';
-export type { SessionOptions, StorageStrategy } from './session.ts';
+export type { IdentifyOptions, SessionOptions, StorageStrategy } from './session.ts';
 export type { ItemStorage, KeyValueStorage, StorageChoice } from './storage.ts';
 export * from './page-client.ts';

@@ -6,6 +6,7 @@ import { createClient, type Client, type ClientOptions, type UpdateOptions } fro
 import type { GroupsChange, WatchOptions } from './groups.ts';
 import { apiAddress } from './http.ts';
 import type { TrackOptions } from './queue.ts';
+import type { IdentifyOptions } from './session.ts';
 import type { OwnProfile, Profile, ProfileGroupMembership, ProfileOptions, PublicProfile } from './resources.ts';
 
 let current: { client: Client; of: string } | undefined;
@@ -79,6 +80,11 @@ export async function isMember(group: string): Promise<boolean> {
 /** Calls the listener with the own groups, then whenever they change. Returns a function that ends it. */
 export function onProfileGroupsChange(listener: (change: GroupsChange) => void, options?: WatchOptions): () => void {
   return getClient().onProfileGroupsChange(listener, options);
+}
+
+/** Goes on as the fan of this token, and takes what they did anonymously along; see `Client.identify`. */
+export async function identify(accessToken: string, options?: IdentifyOptions): Promise<OwnProfile> {
+  return getClient().identify(accessToken, options);
 }
 
 /** Sends what waits and forgets the profile on this device; see `Client.signOut`. */

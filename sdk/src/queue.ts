@@ -49,8 +49,8 @@ export interface QueueOptions {
 export interface Queue {
   track(type: string, options?: TrackOptions): string;
   flush(): Promise<void>;
-  /** The profile is known: sends what was left behind on an earlier visit, and what waits. */
-  open(profileId: string): Promise<void>;
+  /** The profile is known: sends what waits and what was left behind on an earlier visit, also by profiles that became this one. */
+  open(profileId: string, former?: readonly string[]): Promise<void>;
   /** The profile is not this client's any more. What waits stays stored for its return. */
   leave(): void;
   close(): void;
@@ -268,11 +268,13 @@ export function createQueue(
       return id;
     },
     flush,
-    async open(profileId) {
+    async open(profileId, former = []) {
       const at = `${earlyAt}:${profileId}`;
       if (storedAt === at) return;
-      const left = [...parse(await store.get(at)), ...(keepsEarly ? parse(await store.get(earlyAt)) : [])];
-      const known = new Set(waiting.map(({ id }) => id));
+      const others = [...(keepsEarly ? [earlyAt] : []), ...former.map((id) => `${earlyAt}:${id}`)];
+      const left: Activity[] = [];
+      for (const from of [at, ...others]) left.push(...parse(await store.get(from)));
+      const known = new Set([...waiting.map(({ id }) => id), ...gone]);
       waiting = [...left.filter(({ id }) => !known.has(id)), ...waiting];
       for (const { id } of left) stamped.add(id);
       storedAt = at;
@@ -281,7 +283,7 @@ export function createQueue(
       if (waiting.length === 0) return;
       unsent.add(flush);
       await persist();
-      if (keepsEarly) await store.remove(earlyAt);
+      for (const from of others) await store.remove(from);
       schedule(0);
     },
     leave,

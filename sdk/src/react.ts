@@ -63,6 +63,8 @@ export interface ProfileState {
   isLoading: boolean;
   /** Changes the profile, here and on the server. */
   update(options: Parameters<Client['updateUserProfile']>[0]['options']): Promise<OwnProfile>;
+  /** The fan signed in; see `Client.identify`. */
+  identify(...args: Parameters<Client['identify']>): Promise<OwnProfile>;
 }
 
 /** The fan's own profile; made or loaded when the first component asks for it. */
@@ -87,7 +89,16 @@ export function useProfile(): ProfileState {
     },
     [client],
   );
-  return { profile: state.profile, error: state.error, isLoading: !state.profile && state.error === undefined, update };
+  const identify = useCallback<ProfileState['identify']>(
+    async (...args) => {
+      const profile = await client.identify(...args);
+      setState({ profile });
+      return profile;
+    },
+    [client],
+  );
+  const isLoading = !state.profile && state.error === undefined;
+  return { profile: state.profile, error: state.error, isLoading, update, identify };
 }
 
 /** Whether the fan is in a group, named by its id or custom id; undefined until that is known. Follows changes. */

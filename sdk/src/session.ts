@@ -2,7 +2,7 @@
 // one happens under a lock that all tabs share, with an idempotency key that is stored before the request is sent and
 // dropped after the answer is stored; a fan who comes back after a crash in between gets the same profile.
 
-import { InvalidTokenError } from './errors.ts';
+import { ApiError, InvalidTokenError } from './errors.ts';
 import { delay, isTemporary, type Request } from './http.ts';
 import { parseJson } from './json.ts';
 import { withLock } from './lock.ts';
@@ -30,6 +30,14 @@ interface Kept {
   profile: OwnProfile;
   /** Made by this package on this device, for a fan who is not signed in. */
   isGuest: boolean;
+  /** Ids of anonymous profiles of this device that became this one: what they did may still wait here to be sent. */
+  former?: string[];
+}
+
+/** What becomes of the tokens of the anonymous profile: they speak for the account's, or die. */
+export interface IdentifyOptions {
+  /** Default `revoke`. `follow`: other tabs and apps that hold one go on, as the account. */
+  tokens?: 'follow' | 'revoke';
 }
 
 export interface Session {
@@ -38,8 +46,12 @@ export interface Session {
   create(options?: ProfileOptions): Promise<OwnProfile>;
   /** After the server answered with a newer state of the own profile. */
   refresh(profile: Profile): Promise<OwnProfile>;
+  /** The fan signed in: the profile of the token, into which the anonymous one of this device was merged. */
+  identify(accessToken: string, options: IdentifyOptions): Promise<OwnProfile>;
   forget(): Promise<void>;
   readonly profile: OwnProfile | undefined;
+  /** Ids of anonymous profiles of this device that became the own one. */
+  readonly former: string[];
 }
 
 export interface Scope {
@@ -59,6 +71,7 @@ export function createSession({ request, clientId, endpoint, store, legacy }: Sc
   const path = `applications/${encodeURIComponent(clientId)}/profile/`;
   const { storageStrategy: strategy } = options;
   let profile: OwnProfile | undefined;
+  let former: string[] = [];
   /** The token that the server was last asked about. */
   let tried: string | undefined;
 
@@ -82,20 +95,55 @@ export function createSession({ request, clientId, endpoint, store, legacy }: Sc
     }
     const kept = parseJson(await store.get(from)) as Partial<Kept> | null | undefined; // each field is looked at
     const found = sound(kept?.profile);
-    return found && { profile: found, isGuest: kept?.isGuest === true };
+    return found && { profile: found, isGuest: kept?.isGuest === true, former: kept?.former ?? [] };
   };
 
-  const keep = async (made: OwnProfile, isGuest: boolean): Promise<boolean> => {
+  const keep = async (made: OwnProfile, isGuest: boolean, absorbed?: string): Promise<boolean> => {
     profile = made;
     if (strategy) {
       await strategy.set({ ...made, endpoint } as OwnProfile); // one field more, so that no other server is sent this token
       return true;
     }
     const before = await readKept();
+    const isSame = before?.profile.id === made.id;
+    former = [...(isSame ? (before.former ?? []) : []), ...(absorbed === undefined ? [] : [absorbed])];
     // An account signed in: the device's own profile waits until they sign out, instead of being made again then.
-    if (!isGuest && before?.isGuest && before.profile.id !== made.id) await store.set(guestKey, JSON.stringify(before));
-    return store.set(key, JSON.stringify({ profile: made, isGuest: isGuest && made.custom_id === null }));
+    if (!isGuest && before?.isGuest && !isSame && before.profile.id !== absorbed)
+      await store.set(guestKey, JSON.stringify(before));
+    return store.set(key, JSON.stringify({ profile: made, isGuest: isGuest && made.custom_id === null, former }));
   };
+
+  /** Whether the anonymous profile is part of the other one now, or never can be: its token is dead. */
+  const absorb = async (
+    anonymous: OwnProfile,
+    into: OwnProfile,
+    tokens: IdentifyOptions['tokens'],
+  ): Promise<Profile> => {
+    try {
+      const merged = await request<{ profile: Profile }>('POST', `${path}merge/`, {
+        token: into.access_token,
+        body: { access_token: anonymous.access_token, tokens },
+      });
+      return merged.profile;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (error.fields['access_token']) return into;
+      // After an answer that was lost, or in another tab: both tokens are of one profile.
+      if (error.status === 409 && (await load(anonymous.access_token)).id === into.id) return into;
+      throw error;
+    }
+  };
+
+  const identify: Session['identify'] = (accessToken, { tokens = 'revoke' }) =>
+    withLock(key, async () => {
+      const before = (await readKept())?.profile ?? profile;
+      const account = await load(accessToken);
+      const isAnonymous = before?.custom_id === null && before.id !== account.id;
+      const whole = isAnonymous ? await absorb(before, account, tokens) : account;
+      const own = { ...whole, access_token: accessToken };
+      await keep(own, false, isAnonymous ? before.id : undefined);
+      return own;
+    });
 
   const resume = async (kept: Kept): Promise<OwnProfile> => {
     let loaded = kept.profile;
@@ -187,6 +235,10 @@ export function createSession({ request, clientId, endpoint, store, legacy }: Sc
         throw error;
       }),
     create: (fields = {}) => request<OwnProfile>('POST', path, { token: null, body: fields }),
+    get former() {
+      return former;
+    },
+    identify,
     async refresh(changed) {
       const merged = { ...changed, access_token: profile?.access_token ?? '' };
       await keep(merged, (await readKept())?.isGuest ?? false);
@@ -197,6 +249,7 @@ export function createSession({ request, clientId, endpoint, store, legacy }: Sc
       await strategy?.set(null);
       await legacy?.remove(legacyKey);
       await store.remove(guestKey);
+      former = [];
       // The device's own profile comes back, unless it became the account's that is signed out.
       if (guest && guest.profile.id !== profile?.id) await store.set(key, JSON.stringify(guest));
       else await store.remove(key);

@@ -31,7 +31,18 @@ describe('the command line', () => {
     expect(existsSync(file)).toBe(true);
     const { code, stdout } = await run([file, '--help'], env);
     expect(code).toBe(0);
-    for (const command of ['start', 'migrate', 'app', 'token', 'demo', 'import', 'export', 'backup', 'restore'])
+    for (const command of [
+      'start',
+      'migrate',
+      'app',
+      'token',
+      'demo',
+      'import',
+      'export',
+      'merge',
+      'backup',
+      'restore',
+    ])
       expect(stdout).toContain(command);
   });
 
@@ -97,6 +108,16 @@ describe('the command line', () => {
           .map((line) => (JSON.parse(line) as { custom_id: string }).custom_id)
           .toSorted(),
       ).toEqual(['f-1', 'f-2']);
+      const merging = (...more: string[]) => run([CLI, 'merge', 'custom:f-1', 'custom:f-2', ...more], env);
+      expect((await merging()).stderr).toContain("different custom ids, 'f-1' and 'f-2'");
+      expect((await merging('--tokens=keep')).stderr).toBe('--tokens: must be follow or revoke, not "keep".\n');
+      expect((await merging('--force', '--dry-run')).stdout).toContain('would become');
+      expect((await merging('--force')).stdout).toContain('is now');
+      expect((await merging('--force')).stderr).toContain('cannot be merged into itself');
+      expect((await run([CLI, 'audit'], env)).stdout.match(/mergeProfile/g)).toHaveLength(1);
+      expect((await run([CLI, 'merge', 'custom:none', 'custom:f-2'], env)).stderr).toContain(
+        "no profile 'custom:none'",
+      );
       const asking = await run([CLI, 'import', file, '--of=profiles'], env);
       expect([asking.code, asking.stderr]).toEqual([
         1,

@@ -9,6 +9,7 @@ import { backupCommand, restoreCommand } from './commands/backup.ts';
 import { exportCommand } from './commands/export.ts';
 import { importFileCommand } from './commands/import.ts';
 import { importLiveLikeCommand } from './commands/import-livelike.ts';
+import { mergeCommand } from './commands/merge.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { tokenCommand } from './commands/token.ts';
 import { usageCommand } from './commands/usage.ts';
@@ -30,6 +31,7 @@ const grandstand = defineCommand({
     app: appCommand,
     token: tokenCommand,
     demo: demoCommand,
+    merge: mergeCommand,
     usage: usageCommand,
     audit: auditCommand,
     import: importFileCommand,
