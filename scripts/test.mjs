@@ -1,14 +1,16 @@
 // `npm test`: everything that must hold before a change lands, ending with one line `N passed, N failed`.
 // Types, lint, formatting, import boundaries and generated files count as one test each; vitest's tests as themselves.
+// At another time or place: `--clock 23:59`, `--tz Asia/Kathmandu`, `--locale tr_TR.UTF-8`; whatever else is vitest's.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { placeEnvironment, readPlace } from './anywhere.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const report = join(root, '.artifacts', 'tests.json');
-const only = process.argv.slice(2);
+const { place, rest: only } = readPlace(process.argv.slice(2));
 let passed = 0;
 let failed = 0;
 let skipped = 0;
@@ -61,14 +63,11 @@ if (only.length === 0) {
 }
 ensure('chromium', ['/usr/bin/chromium'], 'pages');
 ensure('pgbouncer', ['/usr/sbin/pgbouncer', '/usr/bin/pgbouncer', '/opt/homebrew/bin/pgbouncer'], 'poolers');
-const { status } = run('npx', [
-  'vitest',
-  'run',
-  '--reporter=default',
-  '--reporter=json',
-  `--outputFile.json=${report}`,
-  ...only,
-]);
+const { status } = run(
+  'npx',
+  ['vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...only],
+  { env: { ...process.env, ...placeEnvironment(place) } },
+);
 if (existsSync(report)) {
   const results = JSON.parse(readFileSync(report, 'utf8'));
   passed += results.numPassedTests;

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { AxeBuilder } from '@axe-core/playwright';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { expect } from 'vitest';
+import type { Clock } from '../../server/src/clock.ts';
 import { runDemo } from '../../server/src/demo/demo.ts';
 import { ADMIN_TOKEN, CLIENT_ID, startTestServer, type TestServer } from '../../server/src/testing/server.ts';
 
@@ -32,10 +33,40 @@ export function ensureConsole(): void {
     execFileSync('npm', ['run', 'build', '-w', 'console'], { cwd: root, stdio: 'ignore' });
 }
 
+/**
+ * Here it is the evening of the present day, and time goes on from there: the season's day has had its activities, and no
+ * midnight comes between what a test does and what it sees. Servers and pages are told the same.
+ */
+const EVENING = new Date().setUTCHours(18, 0, 0, 0);
+const SHIFT = EVENING - Date.now();
+
+function eveningClock(): Clock {
+  let last = 0;
+  return {
+    now() {
+      last = Math.max(last + 1, Math.floor((performance.timeOrigin + performance.now() + SHIFT) * 1000));
+      return last;
+    },
+  };
+}
+
+export async function eveningContext(browser: Browser): Promise<BrowserContext> {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-GB' });
+  await context.addInitScript((shift) => {
+    const Real = Date;
+    const now = (): number => Real.now() + shift;
+    window.Date = new Proxy(Real, {
+      construct: (target, given: unknown[]) => Reflect.construct(target, given.length === 0 ? [now()] : given) as Date,
+      get: (target, name) => (name === 'now' ? now : (Reflect.get(target, name) as unknown)),
+    });
+  }, SHIFT);
+  return context;
+}
+
 /** A server that evaluates, with the console of the present sources and a small season in it. */
 export async function startWithSeason(): Promise<TestServer> {
   ensureConsole();
-  const server = await startTestServer({ env: { ROLE: 'all' } });
+  const server = await startTestServer({ env: { ROLE: 'all' }, clock: eveningClock() });
   const { context } = server.app;
   const application = await context.applications.get(CLIENT_ID);
   const silent = { begin: () => ({ advance: () => {}, end: () => {} }), note: () => {} };
@@ -90,7 +121,7 @@ export async function expectNoSidewaysScroll(page: Page, where: string): Promise
 
 /** A context whose pages are signed in by the application's admin token, and a page in it. */
 export async function signedInPage(browser: Browser): Promise<Watched & { context: BrowserContext }> {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-GB' });
+  const context = await eveningContext(browser);
   await context.addInitScript((token) => sessionStorage.setItem('grandstand.token', token), ADMIN_TOKEN);
   return { ...(await watchedPage(context)), context };
 }

@@ -5,6 +5,7 @@ import type { Browser, BrowserContext, Page, Request } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CLIENT_ID, type TestServer } from '../../server/src/testing/server.ts';
 import {
+  eveningContext,
   expectAccessible,
   expectNoSidewaysScroll,
   hasBrowser,
@@ -26,7 +27,7 @@ describe.skipIf(!hasBrowser)('the console', () => {
   beforeAll(async () => {
     server = await startWithSeason();
     browser = await launch();
-    context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-GB' });
+    context = await eveningContext(browser);
     watched = await watchedPage(context);
     page = watched.page;
   }, 180_000);

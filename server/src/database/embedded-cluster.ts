@@ -27,7 +27,14 @@ const MEBIBYTE = 1024 * 1024;
 /** A clean environment: no PG* variable of ours, English messages (they are read), universal time. */
 export function postgresEnvironment(): NodeJS.ProcessEnv | undefined {
   if (process.platform === 'win32') return undefined;
-  return { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: '/', LC_ALL: 'C', TZ: 'UTC' };
+  return { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: '/', LC_ALL: 'C', TZ: 'UTC', ...movedClock() };
+}
+
+/** Where tests move this process's clock (scripts/clock.c), its database has the same one. */
+function movedClock(): NodeJS.ProcessEnv {
+  // eslint-disable-next-line no-restricted-syntax -- no setting of ours: it is about this process, whose child the server is
+  const { TEST_CLOCK_OFFSET, LD_PRELOAD } = process.env;
+  return TEST_CLOCK_OFFSET && LD_PRELOAD ? { TEST_CLOCK_OFFSET, LD_PRELOAD } : {};
 }
 
 export function spawnAs(owner: Owner | undefined): { uid?: number; gid?: number; env?: NodeJS.ProcessEnv } {

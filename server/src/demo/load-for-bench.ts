@@ -33,6 +33,7 @@ export async function loadForBench(
     await loadActivities(client, applicationId, options, ids, progress);
     const step = progress.begin('Totals and indexes', bringBack.length + 1);
     await client.query(TOTALS, [applicationId]);
+    await client.query(TOTALS_OF_ALL, [applicationId]);
     await client.query(UNMARK, [applicationId]);
     await client.query(CONDITIONS, [applicationId]);
     await client.query(STATES, [applicationId]);
@@ -97,10 +98,12 @@ async function loadFans(
     applicationId,
     ids.length,
   ]);
+  // Their ordinals are the numbers below their count.
+  const shards = Array.from({ length: STATISTICS_SHARDS }, (_, shard) => shard);
   await client.query(
-    `update statistics s set profiles = (select count(*) from profiles p where p.application_id = $1 and p.ordinal % ${STATISTICS_SHARDS} = s.shard)
-     where s.application_id = $1`,
-    [applicationId],
+    `update statistics s set profiles = n.profiles from unnest($2::int[], $3::bigint[]) as n (shard, profiles)
+     where s.application_id = $1 and s.shard = n.shard`,
+    [applicationId, shards, shards.map((shard) => Math.ceil((ids.length - shard) / STATISTICS_SHARDS))],
   );
   step.end(`${ids.length.toLocaleString('en')} fans loaded`);
   return ids;
@@ -155,9 +158,14 @@ const field = (value: string | number | null): string =>
 
 const TOTALS = `
   insert into totals (profile_id, fact_id, application_id, ordinal, count, sum, first_at, last_at)
-  select profile_id, case when grouping(type_id) = 1 then 0 else type_id end, application_id, ordinal, count(*), sum(value), min(occurred_at), max(occurred_at)
-  from activities where application_id = $1
-  group by grouping sets ((profile_id, application_id, ordinal, type_id), (profile_id, application_id, ordinal))`;
+  select profile_id, type_id, application_id, ordinal, count(*), sum(value), min(occurred_at), max(occurred_at)
+  from activities where application_id = $1 group by profile_id, type_id, application_id, ordinal`;
+
+/** Of every type together, which is fact 0. */
+const TOTALS_OF_ALL = `
+  insert into totals (profile_id, fact_id, application_id, ordinal, count, sum, first_at, last_at)
+  select profile_id, 0, application_id, ordinal, sum(count), sum(sum), min(first_at), max(last_at)
+  from totals where application_id = $1 group by profile_id, application_id, ordinal`;
 
 /** Most have activities: all were marked, and the rest is not. */
 const UNMARK = `

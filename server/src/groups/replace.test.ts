@@ -381,12 +381,18 @@ describe('replacing members', () => {
       expect(prepared).toBe(3);
     };
     const leftovers = async (): Promise<unknown[]> => {
-      const { rows } = await context.db.query(sql`
-        select 1 from backfills where group_id = ${group} union all
-        select 1 from members m join group_heads h using (group_id) where h.group_id = ${group} and (m.since_epoch > h.epoch or m.until_epoch is not null) union all
-        select 1 from changes c join group_heads h using (group_id) where h.group_id = ${group} and c.epoch > h.epoch union all
-        select 1 from group_heads where group_id = ${group} and filling`);
-      return rows;
+      const heads = await context.db.query<{ epoch: number; filling: boolean }>(
+        sql`select epoch, filling from group_heads where group_id = ${group}`,
+      );
+      const { epoch, filling } = heads.rows[0] ?? { epoch: 0, filling: false };
+      const found = [
+        await context.db.query(sql`select 1 from backfills where group_id = ${group}`),
+        await context.db.query(
+          sql`select 1 from members where group_id = ${group} and (since_epoch > ${epoch} or until_epoch is not null)`,
+        ),
+        await context.db.query(sql`select 1 from changes where group_id = ${group} and epoch > ${epoch}`),
+      ];
+      return [...found.flatMap(({ rows }) => rows), ...(filling ? ['filling'] : [])];
     };
 
     await context.groupChores.run(); // what earlier replacements woke would find the dead one

@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { inject } from 'vitest';
-import { copyDatabase, createCitusDatabase } from './citus.ts';
+import { copyDatabase } from './citus.ts';
 
 export interface TestDatabase {
   /** Through the pooler where there is one. */
@@ -17,7 +17,7 @@ export interface TestDatabase {
 }
 
 export interface TestDatabaseOptions {
-  /** Without tables, for the tests of migrations. */
+  /** Without tables, for the tests of migrations, which bring their own; also on a cluster one node's, without its extension. */
   empty?: boolean;
   /** Of one without tables: as `create database` takes it, such as `locale 'C'`. */
   locale?: string;
@@ -31,9 +31,8 @@ export async function createTestDatabase({ empty = false, locale }: TestDatabase
   const name = `${template}_${randomBytes(6).toString('hex')}`;
   const how = locale === undefined ? '' : ` encoding 'UTF8' ${locale}`;
   const workers = inject('citusWorkers');
-  const nodes = [server, ...workers];
-  if (empty && workers.length > 0) await createCitusDatabase(server, workers, name);
-  else if (workers.length > 0) await copyDatabase(nodes, name, template);
+  const nodes = empty ? [server] : [server, ...workers];
+  if (nodes.length > 1) await copyDatabase(nodes, name, template);
   else await execute(server, `create database ${name} template ${empty ? 'template0' : template}${how}`);
   const url = new URL(inject('poolerUrl') || server);
   url.pathname = `/${name}`;
@@ -44,7 +43,7 @@ export async function createTestDatabase({ empty = false, locale }: TestDatabase
     url: url.href,
     directUrl: direct.href,
     isPooled,
-    isDistributed: inject('isDistributed'),
+    isDistributed: inject('isDistributed') && !empty,
     async drop() {
       for (const node of nodes) await drop(node, name);
     },
