@@ -4,11 +4,11 @@
 // deleted the same way, once every intake that still knew them is over. One process at a time does it, under a lease; one
 // that dies is replaced, and its successor begins the fact again.
 
-import { setTimeout as wait } from 'node:timers/promises';
 import { lockHistories, recomputeTotals } from '../facts/totals.ts';
 import type { Context } from '../context.ts';
 import { drain } from '../database/drain.ts';
 import { createLease } from '../database/lease.ts';
+import { createLoop } from '../looping.ts';
 import * as store from './attribute-store.ts';
 import { raiseDefinitionsVersion } from '../facts/definitions.ts';
 
@@ -29,15 +29,12 @@ const INTERVAL_MS = 5_000;
 export function createFactBuilder(context: Context): FactBuilder {
   const { db, log } = context;
   const lease = createLease(db, 'facts', LEASE_SECONDS);
-  let stopping = false;
-  let running: Promise<void> | undefined;
-  let rouse = new AbortController();
 
   const build = async (fact: store.UnbuiltFact): Promise<void> => {
     await drain(db);
     let ordinal = -1;
     for (;;) {
-      if (stopping || !(await lease.hold())) return;
+      if (loop.isStopping() || !(await lease.hold())) return;
       const slice = await store.listProfilesWithFact(db, fact.applicationId, fact.typeId, ordinal, SLICE);
       if (slice.length === 0) break;
       const ids = slice.map((profile) => profile.profile_id);
@@ -57,7 +54,7 @@ export function createFactBuilder(context: Context): FactBuilder {
   const forget = async ({ applicationId, id }: store.DroppedFact): Promise<void> => {
     await drain(db);
     for (let deleted = 1; deleted > 0;) {
-      if (stopping || !(await lease.hold())) return;
+      if (loop.isStopping() || !(await lease.hold())) return;
       deleted = await store.deleteTotalsOf(db, applicationId, id, DELETED_AT_ONCE);
     }
     await store.forgetDroppedFact(db, applicationId, id);
@@ -76,24 +73,11 @@ export function createFactBuilder(context: Context): FactBuilder {
     return true;
   };
 
-  const loop = async (): Promise<void> => {
-    while (!stopping) {
-      await tick().catch((error: unknown) => log.error({ err: error }, 'building totals failed; it is tried again'));
-      await wait(INTERVAL_MS, undefined, { signal: rouse.signal, ref: false }).catch(() => {});
-      rouse = new AbortController();
-    }
-  };
+  const tickOnce = async (): Promise<void> => void (await tick());
+  const loop = createLoop(tickOnce, {
+    restMs: INTERVAL_MS,
+    onError: (error) => log.error({ err: error }, 'building totals failed; it is tried again'),
+  });
 
-  return {
-    tick,
-    start() {
-      running ??= loop();
-    },
-    wake: () => rouse.abort(),
-    async stop() {
-      stopping = true;
-      rouse.abort();
-      await running;
-    },
-  };
+  return { tick, start: loop.start, wake: loop.wake, stop: loop.stop };
 }

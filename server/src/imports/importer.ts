@@ -3,13 +3,13 @@
 // imports take turns, so that a long one does not hold up a short one. Everything goes at the pace of evaluation, as
 // intake does (activities/gate.ts).
 
-import { setTimeout as wait } from 'node:timers/promises';
 import { createIntake, type Intake } from '../activities/intake.ts';
 import type { Context } from '../context.ts';
 import { sql } from '../database/database.ts';
 import { createLease } from '../database/lease.ts';
 import { Unavailable } from '../errors.ts';
 import { formatInstant } from '../instant.ts';
+import { createLoop } from '../looping.ts';
 import { applyRows, isPassing, type Applied } from './apply.ts';
 import { MAX_REJECTIONS, REJECTIONS_KEPT, type Import, type Rejection } from './import.ts';
 import * as store from './import-store.ts';
@@ -40,10 +40,7 @@ export function createImporter(context: Context): Importer {
   const intake = createIntake(context);
   let heldAt = -Infinity;
   let cleanedAt = -Infinity;
-  let stopping = false;
   let last: Promise<unknown> = Promise.resolve();
-  let running: Promise<void> | undefined;
-  let rouse = new AbortController();
 
   const hold = async (): Promise<boolean> => {
     if (performance.now() - heldAt < RENEW_MS) return true;
@@ -98,33 +95,22 @@ export function createImporter(context: Context): Importer {
   };
 
   const tick = (): Promise<boolean> => {
-    const turn = last.then(() => (stopping ? false : doPiece()));
+    const turn = last.then(() => (loop.isStopping() ? false : doPiece()));
     last = turn.catch(() => {});
     return turn;
   };
 
-  const loop = async (): Promise<void> => {
-    while (!stopping) {
-      const found = await tick().catch((error: unknown) => {
-        if (!stopping) log.warn({ err: error }, 'imports wait; they are tried again');
-        return false;
-      });
-      if (found || stopping) continue;
-      await wait(INTERVAL_MS, undefined, { signal: rouse.signal, ref: false }).catch(() => {});
-      rouse = new AbortController();
-    }
-  };
+  const loop = createLoop(tick, {
+    restMs: INTERVAL_MS,
+    onError: (error) => log.warn({ err: error }, 'imports wait; they are tried again'),
+  });
 
   return {
     tick,
-    start() {
-      running ??= loop();
-    },
-    wake: () => rouse.abort(),
+    start: loop.start,
+    wake: loop.wake,
     async stop() {
-      stopping = true;
-      rouse.abort();
-      await running;
+      await loop.stop();
       await last;
       await lease.release().catch(() => {}); // it expires by itself
     },

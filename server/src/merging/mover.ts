@@ -6,7 +6,6 @@
 // source's ids: once every such intake is over, what both have by then is removed from the source with its effects. No
 // later one adds to that.
 
-import { setTimeout as wait } from 'node:timers/promises';
 import type { Context } from '../context.ts';
 import { isUniqueViolation } from '../database/database.ts';
 import { drain } from '../database/drain.ts';
@@ -18,6 +17,7 @@ import { giveWay } from '../queue/pace.ts';
 import { enqueue } from '../queue/queue.ts';
 import { activityDependencies } from '../rules/depends.ts';
 import { markInstant } from '../sheets/sheet-store.ts';
+import { createLoop } from '../looping.ts';
 import * as store from './mover-store.ts';
 
 export interface Mover {
@@ -51,12 +51,9 @@ export function createMover(
 ): Mover {
   const { db, log } = context;
   const lease = createLease(db, 'moves', LEASE_SECONDS);
-  let stopping = false;
   let running: Promise<boolean> | undefined;
-  let looping: Promise<void> | undefined;
-  let rouse = new AbortController();
 
-  const isOver = async (): Promise<boolean> => stopping || !(await lease.hold());
+  const isOver = async (): Promise<boolean> => loop.isStopping() || !(await lease.hold());
 
   const bringOver = async (move: store.StoredMove): Promise<void> => {
     if (move.stage === 'settle') {
@@ -86,7 +83,7 @@ export function createMover(
     if (await isOver()) return false;
     try {
       for (const move of moves) {
-        if (stopping) return false;
+        if (loop.isStopping()) return false;
         await bringOver(move);
       }
     } finally {
@@ -96,25 +93,19 @@ export function createMover(
   };
   const run = (): Promise<boolean> => (running ??= round().finally(() => (running = undefined)));
 
-  const loop = async (): Promise<void> => {
-    while (!stopping) {
-      await run().catch((error: unknown) => log.error({ err: error }, 'moving activities failed; it is tried again'));
-      await wait(INTERVAL_MS, undefined, { signal: rouse.signal, ref: false }).catch(() => {});
-      rouse = new AbortController();
-    }
-  };
+  const runOnce = async (): Promise<void> => void (await run());
+  const loop = createLoop(runOnce, {
+    restMs: INTERVAL_MS,
+    onError: (error) => log.error({ err: error }, 'moving activities failed; it is tried again'),
+  });
 
   return {
     atOnce,
-    start() {
-      looping ??= loop();
-    },
-    wake: () => rouse.abort(),
+    start: loop.start,
+    wake: loop.wake,
     run,
     async stop() {
-      stopping = true;
-      rouse.abort();
-      await looping;
+      await loop.stop();
       await running?.catch(() => {});
     },
   };

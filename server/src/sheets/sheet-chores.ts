@@ -6,13 +6,13 @@
 // writes the sheet and deletes the marks that it listed in one transaction, unless another making was faster. So a change is
 // either in the rows that were read or its mark is left; a marked day is read from rows.
 
-import { setTimeout as wait } from 'node:timers/promises';
 import { listApplicationIds } from '../applications/application-store.ts';
 import type { Context } from '../context.ts';
 import { onClient, type Queryable } from '../database/database.ts';
 import { drain } from '../database/drain.ts';
 import { createLease } from '../database/lease.ts';
 import { MICROS_PER_DAY, MICROS_PER_SECOND, startOfDay, type Instant } from '../instant.ts';
+import { createLoop } from '../looping.ts';
 import { CREATIONS, encodeSheet, PRESENCE } from './sheet.ts';
 import * as store from './sheet-store.ts';
 
@@ -46,42 +46,33 @@ export function createSheetChores(
 ): SheetChores {
   const { db, log } = context;
   const lease = createLease(db, 'sheets', LEASE_SECONDS);
-  const ended = new AbortController();
   let last = 0;
-  let looping: Promise<void> | undefined;
   let round: Promise<void> = Promise.resolve();
 
   const doRound = async (isForced: boolean): Promise<void> => {
-    if (ended.signal.aborted || (!isForced && !(await lease.hold()))) return;
+    if (loop.isStopping() || (!isForced && !(await lease.hold()))) return;
     let ids = await listApplicationIds(db, last, APPLICATIONS_A_ROUND);
     if (ids.length === 0 && last > 0) ids = await listApplicationIds(db, 0, APPLICATIONS_A_ROUND);
     last = isForced || ids.length < APPLICATIONS_A_ROUND ? 0 : (ids.at(-1) ?? 0);
     for (const id of ids) {
-      if (ended.signal.aborted) return;
-      await makeDue(context, id, isForced ? Infinity : DAYS_A_ROUND, ended.signal, options);
+      if (loop.isStopping()) return;
+      await makeDue(context, id, isForced ? Infinity : DAYS_A_ROUND, loop.isStopping, options);
     }
   };
   const run = (isForced: boolean): Promise<void> => {
     round = round.catch(() => {}).then(() => doRound(isForced));
     return round;
   };
-  const loop = async (): Promise<void> => {
-    await wait(FIRST_MS, undefined, { signal: ended.signal, ref: false }).catch(() => {});
-    while (!ended.signal.aborted) {
-      await run(false).catch((error: unknown) => {
-        if (!ended.signal.aborted) log.warn({ err: error }, 'making sheets failed; it is tried again');
-      });
-      await wait(INTERVAL_MS, undefined, { signal: ended.signal, ref: false }).catch(() => {});
-    }
-  };
+  const loop = createLoop(() => run(false), {
+    restMs: INTERVAL_MS,
+    firstMs: FIRST_MS,
+    onError: (error) => log.warn({ err: error }, 'making sheets failed; it is tried again'),
+  });
   return {
-    start() {
-      looping ??= loop();
-    },
+    start: loop.start,
     run: () => run(true),
     async stop() {
-      ended.abort();
-      await looping;
+      await loop.stop();
       await round.catch(() => {});
       await lease.release().catch(() => {}); // it expires by itself
     },
@@ -92,7 +83,7 @@ async function makeDue(
   context: Pick<Context, 'db' | 'clock'>,
   applicationId: number,
   most: number,
-  ended: AbortSignal,
+  isStopping: () => boolean,
   options: SheetChoresOptions,
 ): Promise<void> {
   const { db, clock } = context;
@@ -109,7 +100,7 @@ async function makeDue(
     .filter((row) => row.made_at === null || marked.has(row.day))
     .reverse();
   for (const row of due.slice(0, most)) {
-    if (ended.aborted) return;
+    if (isStopping()) return;
     await makeDay(context, applicationId, row, options);
   }
 }

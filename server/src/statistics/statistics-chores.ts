@@ -3,12 +3,12 @@
 // counted again when something of it was received, and once a day in any case, since what was erased leaves no trace.
 // The counts read an index, on a connection that writers need not wait for, and rest much longer than they take.
 
-import { setTimeout as wait } from 'node:timers/promises';
 import { findTailHorizon } from '../activities/activity-store.ts';
 import { listApplicationIds } from '../applications/application-store.ts';
 import type { Context } from '../context.ts';
 import { createLease } from '../database/lease.ts';
 import { formatInstant, MICROS_PER_DAY, type Instant } from '../instant.ts';
+import { createLoop } from '../looping.ts';
 import { DAYS, MINUTES } from './statistics.ts';
 import { MINUTE, startOf } from './statistics-service.ts';
 import * as store from './statistics-store.ts';
@@ -48,14 +48,11 @@ export function createStatisticsChores(context: Pick<Context, 'db' | 'clock' | '
   const { db, log } = context;
   const lease = createLease(db, 'statistics', LEASE_SECONDS);
   const watches = new Map<number, Watch>();
-  let stopping = false;
   let last = 0;
-  let looping: Promise<void> | undefined;
   let round: Promise<void> = Promise.resolve();
-  const ended = new AbortController();
 
   const doRound = async (isForced: boolean): Promise<void> => {
-    if (stopping || !(await lease.hold())) {
+    if (loop.isStopping() || !(await lease.hold())) {
       watches.clear(); // its holder counts; what was known here grows old
       return;
     }
@@ -63,7 +60,7 @@ export function createStatisticsChores(context: Pick<Context, 'db' | 'clock' | '
     if (ids.length === 0 && last > 0) ids = await listApplicationIds(db, 0, APPLICATIONS_A_ROUND);
     last = ids.length < APPLICATIONS_A_ROUND ? 0 : (ids.at(-1) ?? 0);
     const shared = { ...context, watches, endsAt: performance.now() + ROUND_MS };
-    for (const id of ids) if (!stopping) await look(shared, id, isForced, () => stopping);
+    for (const id of ids) if (!loop.isStopping()) await look(shared, id, isForced, loop.isStopping);
   };
 
   const run = (isForced: boolean): Promise<void> => {
@@ -71,25 +68,17 @@ export function createStatisticsChores(context: Pick<Context, 'db' | 'clock' | '
     return round;
   };
 
-  const loop = async (): Promise<void> => {
-    await wait(FIRST_MS, undefined, { signal: ended.signal, ref: false }).catch(() => {});
-    while (!stopping) {
-      await run(false).catch((error: unknown) => {
-        if (!stopping) log.warn({ err: error }, 'counting for the overview failed; it is tried again');
-      });
-      await wait(INTERVAL_MS, undefined, { signal: ended.signal, ref: false }).catch(() => {});
-    }
-  };
+  const loop = createLoop(() => run(false), {
+    restMs: INTERVAL_MS,
+    firstMs: FIRST_MS,
+    onError: (error) => log.warn({ err: error }, 'counting for the overview failed; it is tried again'),
+  });
 
   return {
-    start() {
-      looping ??= loop();
-    },
+    start: loop.start,
     run: () => run(true),
     async stop() {
-      stopping = true;
-      ended.abort();
-      await looping;
+      await loop.stop();
       await round.catch(() => {});
       await lease.release().catch(() => {}); // it expires by itself
     },
