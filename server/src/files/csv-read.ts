@@ -175,6 +175,9 @@ async function* readRecords(
     on_record(cells: string[]) {
       if ((cells.length > 1 || cells[0] !== '') && !isLastRow(cells)) rows.push({ line, cells });
       line += 1 + lineEnds(cells);
+      // Of each record that is not as long as the first one the parser makes an error, stack and all, and drops it: half a
+      // million blank lines took half a minute. So each is the first one.
+      (parser.info as { records: number }).records = 0; // its types say that it is read only
       return null;
     },
   });
