@@ -26,6 +26,8 @@ import { ButtonLink } from './ui/button.tsx';
 const UsagePage = lazyPage(() => import('./pages/usage/usage.tsx'));
 const MergePage = lazyPage(() => import('./pages/merge/merge.tsx'));
 const WebhooksPage = lazyPage(() => import('./pages/webhooks/webhooks.tsx'));
+const SourcesPage = lazyPage(() => import('./pages/sources/sources.tsx'));
+const SourcePage = lazyPage(() => import('./pages/sources/source.tsx'));
 const WebhookPage = lazyPage(() => import('./pages/webhooks/webhook.tsx'));
 
 export function App() {
@@ -86,6 +88,8 @@ function Pages() {
       <Route path={`${base}/activities`} component={ActivitiesPage} />
       <Route path={`${base}/activities/types`} component={ActivityTypesPage} />
       <Route path={`${base}/usage`} component={UsagePage} />
+      <Route path={`${base}/sources`} component={SourcesPage} />
+      <Route path={`${base}/sources/:source_id`} component={SourcePage} />
       <Route path={`${base}/webhooks`} component={WebhooksPage} />
       <Route path={`${base}/webhooks/:webhook_id`} component={WebhookPage} />
       {canManage && <Route path={`${base}/keys`} component={KeysPage} />}

@@ -15,6 +15,7 @@ import {
   IconUser,
   IconUserShield,
   IconUsersGroup,
+  IconPlugConnected,
   IconWebhook,
   IconX,
 } from '@tabler/icons-react';
@@ -41,6 +42,7 @@ const ITEMS: NavItem[] = [
   { to: 'activities', label: 'Activities', icon: <IconActivity size={18} aria-hidden /> },
   { to: 'attributes', label: 'Attributes', icon: <IconTags size={18} aria-hidden /> },
   { to: 'usage', label: 'Usage', icon: <IconChartBar size={18} aria-hidden /> },
+  { to: 'sources', label: 'Sources', icon: <IconPlugConnected size={18} aria-hidden /> },
   { to: 'webhooks', label: 'Webhooks', icon: <IconWebhook size={18} aria-hidden /> },
   { to: 'keys', label: 'Keys and tokens', icon: <IconKey size={18} aria-hidden />, for: ['owner', 'admin'] },
   { to: 'people', label: 'People', icon: <IconUserShield size={18} aria-hidden />, for: ['owner'] },

@@ -1,0 +1,73 @@
+// Sources in the console: made, watched while something arrives, mapped.
+
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CLIENT_ID, startTestServer, type TestServer } from '../../server/src/testing/server.ts';
+import {
+  ensureConsole,
+  expectAccessible,
+  expectNoSidewaysScroll,
+  hasBrowser,
+  launch,
+  signedInPage,
+  type Watched,
+} from './browser.ts';
+
+describe.skipIf(!hasBrowser)('sources', () => {
+  let server: TestServer;
+  let browser: Browser;
+  let watched: Watched;
+  let page: Page;
+  let key = '';
+
+  beforeAll(async () => {
+    ensureConsole();
+    server = await startTestServer({ env: { ROLE: 'all' } });
+    browser = await launch();
+    watched = await signedInPage(browser);
+    page = watched.page;
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+  const button = (name: string) => page.getByRole('button', { name, exact: true });
+  const looksRight = async (where: string): Promise<void> => {
+    for (const width of [1440, 390]) {
+      await page.setViewportSize({ width, height: 900 });
+      await expectNoSidewaysScroll(page, where);
+      await expectAccessible(page, where);
+    }
+    await page.setViewportSize({ width: 1440, height: 900 });
+  };
+  const send = (event: string) =>
+    fetch(`${server.url}/v1/track`, { method: 'POST', body: JSON.stringify({ writeKey: key, userId: 'ada', event }) });
+
+  test('one is created, and its key is shown once', async () => {
+    await page.goto(`${server.url}/apps/${CLIENT_ID}/sources`);
+    await page.getByText('Nothing else sends here yet').waitFor();
+    await button('New source').click();
+    await page.getByRole('dialog').getByLabel('Name').fill('Web shop');
+    await looksRight('new source');
+    await button('Create the source').click();
+    key = (await page.getByRole('region', { name: 'The key' }).textContent()) ?? '';
+    expect(key).toMatch(/^[A-Za-z0-9]{32}$/);
+    await button('Done').click();
+    await page.getByRole('heading', { level: 1, name: 'Web shop' }).waitFor();
+  });
+
+  test('what arrives shows by itself, and is mapped from there', async () => {
+    await send('Song Played');
+    await page.getByText('track · Song Played').click();
+    await button('Map this event').click();
+    await page.getByLabel('What event 1 becomes').fill('poll-voted');
+    await looksRight('a source');
+    await button('Save the mapping').click();
+    await expect
+      .poll(async () => (await server.sdk.sources.list().all())[0]?.mapping)
+      .toEqual({ events: { 'Song Played': 'poll-voted' }, traits: {} });
+    await send('投票');
+    await page.getByText('Not mapped').first().waitFor();
+    expect(watched.problems).toEqual([]);
+  });
+});
