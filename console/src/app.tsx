@@ -24,6 +24,8 @@ import { Toasts } from './ui/toast.tsx';
 import { ButtonLink } from './ui/button.tsx';
 
 const UsagePage = lazyPage(() => import('./pages/usage/usage.tsx'));
+const AuditPage = lazyPage(() => import('./pages/audit/audit.tsx'));
+const TransfersPage = lazyPage(() => import('./pages/transfers/transfers.tsx'));
 const MergePage = lazyPage(() => import('./pages/merge/merge.tsx'));
 const WebhooksPage = lazyPage(() => import('./pages/webhooks/webhooks.tsx'));
 const SourcesPage = lazyPage(() => import('./pages/sources/sources.tsx'));
@@ -90,6 +92,8 @@ function Pages() {
       <Route path={`${base}/usage`} component={UsagePage} />
       <Route path={`${base}/sources`} component={SourcesPage} />
       <Route path={`${base}/sources/:source_id`} component={SourcePage} />
+      <Route path={`${base}/imports`} component={TransfersPage} />
+      {canManage && <Route path={`${base}/audit`} component={AuditPage} />}
       <Route path={`${base}/webhooks`} component={WebhooksPage} />
       <Route path={`${base}/webhooks/:webhook_id`} component={WebhookPage} />
       {canManage && <Route path={`${base}/keys`} component={KeysPage} />}

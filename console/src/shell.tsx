@@ -4,6 +4,7 @@ import { useEffect, useRef, type ReactNode } from 'react';
 import {
   IconActivity,
   IconChartBar,
+  IconHistory,
   IconKey,
   IconLayoutDashboard,
   IconLogout,
@@ -12,6 +13,7 @@ import {
   IconSun,
   IconSunMoon,
   IconTags,
+  IconTransfer,
   IconUser,
   IconUserShield,
   IconUsersGroup,
@@ -43,9 +45,11 @@ const ITEMS: NavItem[] = [
   { to: 'attributes', label: 'Attributes', icon: <IconTags size={18} aria-hidden /> },
   { to: 'usage', label: 'Usage', icon: <IconChartBar size={18} aria-hidden /> },
   { to: 'sources', label: 'Sources', icon: <IconPlugConnected size={18} aria-hidden /> },
+  { to: 'imports', label: 'Imports and exports', icon: <IconTransfer size={18} aria-hidden /> },
   { to: 'webhooks', label: 'Webhooks', icon: <IconWebhook size={18} aria-hidden /> },
   { to: 'keys', label: 'Keys and tokens', icon: <IconKey size={18} aria-hidden />, for: ['owner', 'admin'] },
   { to: 'people', label: 'People', icon: <IconUserShield size={18} aria-hidden />, for: ['owner'] },
+  { to: 'audit', label: 'Audit', icon: <IconHistory size={18} aria-hidden />, for: ['owner', 'admin'] },
 ];
 
 const NEXT: Record<Theme, Theme> = { system: 'light', light: 'dark', dark: 'system' };

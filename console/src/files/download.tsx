@@ -58,12 +58,15 @@ export function DownloadButton({
   query,
   name,
   small,
+  label,
   children,
 }: {
   path: string;
   query?: Query;
   name: string;
   small?: boolean;
+  /** What is read, where several buttons have one text. */
+  label?: string;
   children: ReactNode;
 }) {
   const { client } = useSession();
@@ -81,6 +84,7 @@ export function DownloadButton({
     <Button
       icon={<IconDownload size={small ? 15 : 16} aria-hidden />}
       {...(small && { small })}
+      {...(label !== undefined && { 'aria-label': label })}
       busy={busy}
       onClick={() => void run()}
     >

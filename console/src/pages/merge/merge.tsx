@@ -191,20 +191,17 @@ function Outcome({ source, target }: { source: Profile; target: Profile }) {
             : 'Devices that hold a token of the merged profile go on, and speak for the profile that stays. Choose this only if they are the same person’s.'}
         </p>
         {mustForce && (
-          <div className="notice warn">
-            <span aria-hidden />
-            <CheckField
-              label="Merge although both have a custom id"
-              hint={
-                <>
-                  Your own systems know them as two: “<bdi className="name">{source.custom_id}</bdi>” and “
-                  <bdi className="name">{target.custom_id}</bdi>”. After this both lead to the profile that stays.
-                </>
-              }
-              checked={force}
-              onChange={(event) => setForce(event.target.checked)}
-            />
-          </div>
+          <CheckField
+            label="Merge although both have a custom id"
+            hint={
+              <>
+                Your own systems know them as two: “<bdi className="name">{source.custom_id}</bdi>” and “
+                <bdi className="name">{target.custom_id}</bdi>”. After this both lead to the profile that stays.
+              </>
+            }
+            checked={force}
+            onChange={(event) => setForce(event.target.checked)}
+          />
         )}
         <div className="row">
           <Button
