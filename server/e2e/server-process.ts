@@ -29,12 +29,17 @@ export interface ServerProcess {
   exit: Promise<number | NodeJS.Signals>;
 }
 
+/** What tests are moved by in time (scripts/clock.c); nothing else of their environment. */
+const MOVED = Object.fromEntries(
+  ['LD_PRELOAD', 'TEST_CLOCK_OFFSET'].flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])),
+);
+
 /** Starts it and waits for the line that says where it listens; rejects with its output where it ends before. */
 export async function startProcess(env: Record<string, string>, args: string[] = [MAIN]): Promise<ServerProcess> {
   if (!existsSync(MAIN)) throw new Error('server/dist is missing: run `npm run build` first');
   const startedAt = performance.now();
   const child = spawn(process.execPath, args, {
-    env: { PATH: process.env['PATH'] ?? '', PORT: '0', ...env },
+    env: { PATH: process.env['PATH'] ?? '', PORT: '0', ...MOVED, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
@@ -73,7 +78,7 @@ export interface Run {
 /** Runs a program of ours to its end. */
 export async function run(args: string[], env: Record<string, string>): Promise<Run> {
   const child = spawn(process.execPath, args, {
-    env: { PATH: process.env['PATH'] ?? '', ...env },
+    env: { PATH: process.env['PATH'] ?? '', ...MOVED, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';
