@@ -13,7 +13,13 @@ const shared = {
 
 await build({
   ...shared,
-  entry: { index: 'src/index.ts', node: 'src/node.ts', server: 'src/server.ts', react: 'src/react.ts' },
+  entry: {
+    index: 'src/index.ts',
+    node: 'src/node.ts',
+    server: 'src/server.ts',
+    react: 'src/react.ts',
+    livelike: 'src/livelike.ts',
+  },
   format: ['esm', 'cjs'],
   dts: true,
   clean: true,
@@ -21,7 +27,7 @@ await build({
 });
 await build({
   ...shared,
-  entry: { grandstand: 'src/index.ts' },
+  entry: { grandstand: 'src/names.ts' },
   format: 'iife',
   globalName: 'Grandstand',
   minify: true,

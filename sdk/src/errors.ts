@@ -32,6 +32,10 @@ export class ApiError extends Error {
   readonly fields: FieldErrors;
   /** The fields of the answer: beside `detail` and `error_code`, what some errors say for programs, such as counts. */
   readonly data: Record<string, unknown>;
+  /** The same, as LiveLike's SDK calls it. */
+  get errorDetail(): Record<string, unknown> {
+    return this.data;
+  }
   /** Tells the server's operators which request it was. */
   readonly requestId: string | undefined;
   /** Seconds after which the server wants to be asked again, where it said so. */

@@ -11,13 +11,5 @@
  * @packageDocumentation
  */
 
-export type { AttributePatch, AttributeValue, AttributeValues } from './attributes.ts';
-export * from './errors.ts';
-export { createClient, type Client, type ClientOptions, type UpdateOptions } from './client.ts';
-export type { GroupsChange, WatchOptions } from './groups.ts';
-export type { HttpOptions, Query, Request, RequestOptions } from './http.ts';
-export type { Activity, Drop, QueueOptions, TrackOptions } from './queue.ts';
-export type * from './resources.ts';
-export type { IdentifyOptions, SessionOptions, StorageStrategy } from './session.ts';
-export type { ItemStorage, KeyValueStorage, StorageChoice } from './storage.ts';
-export * from './page-client.ts';
+export * from './names.ts';
+export * as default from './names.ts';

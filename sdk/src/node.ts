@@ -4,6 +4,7 @@ import { delay } from './http.ts';
 import { unsent } from './queue.ts';
 
 export * from './index.ts';
+export { default } from './index.ts';
 
 /** A server that cannot be reached does not hold a program up for ever. */
 const ATTEMPTS = 3;

@@ -27,7 +27,14 @@ export interface Store {
   remove(key: string): MaybePromise<void>;
 }
 
-/** By choice, shared by every client of the page, so that two of them agree even where nothing can be stored. */
+/** Neither a page, nor a worker of one, nor an app: a process that many fans may be served by. */
+export const isServer = (): boolean =>
+  !globalThis.document && globalThis.navigator?.product !== 'ReactNative' && !('importScripts' in globalThis);
+
+/**
+ * By choice, shared by every client of the page, so that two of them agree even where nothing can be stored. Not on a server:
+ * there the clients are of different fans.
+ */
 const memories: Record<string, ItemStorage> = {};
 
 const isPromise = <T>(value: MaybePromise<T>): value is PromiseLike<T> =>
@@ -48,7 +55,7 @@ export function chain<T, R>(
 }
 
 export function openStore(choice: StorageChoice = 'local'): Store {
-  const memory = typeof choice === 'string' ? (memories[choice] ??= inMemory()) : inMemory();
+  const memory = typeof choice === 'string' && !isServer() ? (memories[choice] ??= inMemory()) : inMemory();
   const places: (() => ItemStorage)[] = [...placesOf(choice), () => memory];
   // From the last place backwards: what stands there was refused by those before it, and so is newer than theirs.
   const read = (key: string, i: number): MaybePromise<string | undefined> => {
