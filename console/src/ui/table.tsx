@@ -1,6 +1,6 @@
 // The table of every list: its head, rows that load, the empty state, and what failed.
 
-import type { ReactNode } from 'react';
+import { useEffect, useRef, useState, type ReactNode } from 'react';
 import { Failed, Skeleton } from './bits.tsx';
 import { SortHead, type Order } from './sort-head.tsx';
 
@@ -42,7 +42,7 @@ export function Table<T>({ columns, rows, children, of, empty, sectionOf, loadin
   if (rows?.length === 0) return empty;
   const shown = columns.filter((column) => column !== false);
   return (
-    <div className="table-wrap">
+    <Wrap>
       <table className={folds ? 'table fold' : 'table'}>
         <thead>
           <tr>
@@ -86,7 +86,7 @@ export function Table<T>({ columns, rows, children, of, empty, sectionOf, loadin
           </tbody>
         )}
       </table>
-    </div>
+    </Wrap>
   );
 }
 
@@ -99,4 +99,24 @@ function sections<T>(rows: readonly T[], sectionOf: (row: T) => string = () => '
     else found.set(section, [row]);
   }
   return [...found];
+}
+
+/** Where its table is wider than there is room it scrolls, and can be reached by keyboard for that. */
+function Wrap({ children }: { children: ReactNode }) {
+  const wrap = useRef<HTMLDivElement>(null);
+  const [isWider, setIsWider] = useState(false);
+  useEffect(() => {
+    const element = wrap.current;
+    if (!element) return;
+    const look = (): void => setIsWider(element.scrollWidth > element.clientWidth);
+    const observer = new ResizeObserver(look);
+    observer.observe(element);
+    for (const child of element.children) observer.observe(child);
+    return () => observer.disconnect();
+  }, []);
+  return (
+    <div className="table-wrap" ref={wrap} tabIndex={isWider ? 0 : undefined}>
+      {children}
+    </div>
+  );
 }
