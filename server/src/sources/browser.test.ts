@@ -95,4 +95,23 @@ describe.skipIf(!existsSync(CHROMIUM))('analytics-next', () => {
     expect(await server.sdk.sources.problems(id).all()).toEqual([]);
     await page.close();
   });
+
+  it('tries again what the server could not take, and it counts once', async () => {
+    const { write_key: key } = await server.sdk.sources.create({ name: 'Retries', kind: 'segment', trust: 'client' });
+    const page = await open(key);
+    let failures = 0;
+    await page.route(/\/v1\/t$/, (route) =>
+      failures++ < 2
+        ? route.fulfill({ status: 503, headers: { 'access-control-allow-origin': '*' } })
+        : route.continue(),
+    );
+    await page.evaluate(async () => {
+      const { client } = globalThis as unknown as Library; // set when it was opened
+      await client.identify('retrying');
+      await client.track('Poll Voted');
+    });
+    await expect.poll(() => typesOf('retrying'), { timeout: 30_000 }).toEqual(['poll-voted']);
+    expect(failures).toBeGreaterThanOrEqual(3);
+    await page.close();
+  });
 });

@@ -88,9 +88,33 @@ describe('a signature', () => {
   });
 });
 
+/** Written down from LiveLike's documentation, apart from the table of the code. */
+const ACTORS: Record<string, string> = {
+  'comment-created': 'author',
+  'comment-reply-created': 'reply_author',
+  'comment-mention-created': 'mentioned_by',
+  'chat-message-created': 'sender',
+  'chat-mention-created': 'mentioned_by',
+  'user-reaction-created': 'reaction_created_by',
+  'user-reaction-deleted': 'reaction_created_by',
+  'user-quest-task-progressed': 'profile',
+  'user-quest-task-completed': 'profile',
+  'user-quest-completed': 'profile',
+  'user-quest-reward-awarded': 'profile',
+  'user-reward-awarded': 'profile',
+  'reward-table-rewards-awarded': 'profile',
+  'badge-awarded': 'profile',
+  'profile-relationship-created': 'profile',
+  'role-assignment-created': 'profile',
+  'rich-post-created': 'created_by',
+  'rich-post-mention-created': 'mentioned_by',
+};
+
 describe('events', () => {
   it('count for the one who acted, each in its field', async () => {
-    for (const [event, { by, types }] of Object.entries(LIVELIKE_EVENTS)) {
+    expect(Object.keys(LIVELIKE_EVENTS).sort()).toEqual(Object.keys(ACTORS).sort());
+    for (const [event, { types }] of Object.entries(LIVELIKE_EVENTS)) {
+      const by = ACTORS[event] ?? '';
       const [actor, other] = [newId(), newId()];
       const others = Object.fromEntries(
         [
