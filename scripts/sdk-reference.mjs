@@ -90,7 +90,7 @@ const isMethodic = (type) => type.getProperties().some((property) => (property.f
 function typeSection(symbol) {
   const type = checker.getDeclaredTypeOfSymbol(symbol);
   const head = [`#### ${symbol.name}`, described(symbol)];
-  const declaration = symbol.declarations[0];
+  const declaration = symbol.declarations.find(ts.isTypeAliasDeclaration) ?? symbol.declarations[0]; // a name of both
   if (symbol.name === 'AdminClient' || (!ts.isTypeAliasDeclaration(declaration) && isMethodic(type)))
     return [...head, methodSections(type, '').join('\n')];
   if (ts.isTypeAliasDeclaration(declaration))

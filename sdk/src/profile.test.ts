@@ -97,10 +97,10 @@ describe('init', () => {
     const before = await countProfiles(server);
     const options = { clientId: CLIENT_ID, endpoint: server.url, storage: deviceStorage(true) };
     vi.resetModules(); // the process of another fan than that of the tests before
-    const { init } = await import('./index.ts');
+    const fresh = await import('./index.ts');
     const [shared, ...others] = await Promise.all([
-      ...Array.from({ length: 5 }, () => init(options)),
-      ...Array.from({ length: 5 }, () => client(options).init()),
+      ...Array.from({ length: 5 }, () => fresh.init(options)),
+      ...Array.from({ length: 5 }, () => fresh.createClient(options).init()),
     ]);
     expect(new Set([shared, ...others].map((profile) => profile?.id)).size).toBe(1);
     expect(await countProfiles(server)).toBe(before + 1);
