@@ -2,7 +2,8 @@
 
 import { createRequire } from 'node:module';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { ADMIN_TOKEN, CLIENT_ID, startTestServer, type TestServer } from '../src/testing/server.ts';
+import { signProfileToken } from '@grandstand/sdk/server';
+import { ADMIN_TOKEN, CLIENT_ID, CLIENT_SECRET, startTestServer, type TestServer } from '../src/testing/server.ts';
 
 interface Profile {
   id: string;
@@ -98,6 +99,32 @@ describe('@livelike/javascript', () => {
     expect(profile.access_token).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+$/);
     expect(store.get()).toEqual(profile);
     expect((await server.call('GET', `profiles/${profile.id}/`)).body).toMatchObject({ nickname: profile.nickname });
+  });
+
+  it('goes on with its stored profile after that was merged into an account’s, where tokens follow', async () => {
+    const store = freshStore();
+    const { profile: guest } = await start({ store });
+    const accessToken = await signProfileToken({
+      clientId: CLIENT_ID,
+      clientSecret: CLIENT_SECRET,
+      customProfileId: 'fan-of-the-official-client',
+    });
+    const { profile: account } = await start({ accessToken });
+    expect(account.id).not.toBe(guest.id);
+    const merged = await server.call<{ into: string }>('POST', `applications/${CLIENT_ID}/profile/merge/`, {
+      token: accessToken,
+      body: { access_token: guest.access_token, tokens: 'follow' },
+    });
+    expect(merged.body.into).toBe(account.id);
+    const { page, profile: again } = await start({ store });
+    expect(again).toMatchObject({ id: account.id, access_token: guest.access_token });
+    const renamed = await page.updateUserProfile({ accessToken: guest.access_token, options: { nickname: 'Ada' } });
+    expect(renamed).toMatchObject({ id: account.id, nickname: 'Ada' });
+    expect(await page.getUserProfile({ profileId: guest.id })).toMatchObject({ id: account.id, nickname: 'Ada' });
+    const before = await server.call<{ count: number }>('GET', `applications/${CLIENT_ID}/profiles/`);
+    await start({ store });
+    const after = await server.call<{ count: number }>('GET', `applications/${CLIENT_ID}/profiles/`);
+    expect(after.body.count).toBe(before.body.count);
   });
 
   it('makes it with the nickname that init was given', async () => {

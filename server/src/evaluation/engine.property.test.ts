@@ -14,9 +14,11 @@ import { randomLeaf, randomTree } from '../rules/testing/random-rule.ts';
 import { chooseSeed, createRandom } from '../testing/random.ts';
 import { saveDefinitions } from '../rules/testing/save-world.ts';
 import { ALL_TYPES, createActivity, NUMBERS, TEXTS, type Profile } from '../rules/testing/world.ts';
+import { createMover } from '../merging/mover.ts';
 import { CLIENT_ID, startTestServer, type TestServer } from '../testing/server.ts';
 import { dynamicGroups } from './dynamic-groups.ts';
 import { createModel, edges, membershipAt, ruleSays, type Model, type ModelGroup } from './testing/model.ts';
+import { createFormer, mergeInModel, patchInModel, untouched } from './testing/merges.ts';
 import { evaluateQueue } from './testing/evaluate-queue.ts';
 import { Killed, mortal } from './testing/mortal.ts';
 import { createWorker, type Worker } from './worker.ts';
@@ -49,6 +51,10 @@ describe('the engine', () => {
   let worker: Worker;
   let kills = 0;
   let steps = 0;
+  let merges = 0;
+  const former = createFormer();
+  /** When each profile was changed last, by whatever raises `updated_at`. */
+  const touched = new Map<string, Instant>();
   const trace: string[] = [];
   const note = (text: string): void => {
     trace.push(`${formatInstant(now)} ${text}`);
@@ -56,7 +62,8 @@ describe('the engine', () => {
   };
 
   beforeAll(async () => {
-    server = await startTestServer({ clock });
+    // Histories of three and more come over in slices, while all else goes on.
+    server = await startTestServer({ clock, moves: { atOnce: 2, slice: 2, start: false } });
     sdk = server.sdk;
     const { db, catalogues } = server.app.context;
     const { rows } = await db.query<{ id: number }>(sql`select id from applications where client_id = ${CLIENT_ID}`);
@@ -179,6 +186,7 @@ describe('the engine', () => {
           pairs: [],
           groups: [],
         });
+        former.tokens.set(made.access_token, made.id);
         note(`profile ${made.id}`);
       },
     ],
@@ -187,6 +195,8 @@ describe('the engine', () => {
     [4, removeActivity],
     [8, () => changeProfile()],
     [1, erase],
+    [5, merge],
+    [4, bringOver],
     [6, createGroup],
     [5, edit],
     [9, () => pin()],
@@ -209,15 +219,17 @@ describe('the engine', () => {
 
   async function send(who: readonly Profile[] = model.profiles, most = 3): Promise<void> {
     if (who.length === 0) return;
-    const chosen = random.some(who, most).map((profile) => ({
-      profile,
-      activity: createActivity(random, `x${steps}-${random.below(1e9)}`, typesOf(), instant),
-    }));
+    const chosen = random.some(who, most).map((profile) => {
+      // Now and then an id that another profile has: of a merge, one of the two stays.
+      const other = random.chance(0.2) ? random.pick(model.profiles).activities : [];
+      const id = other.length > 0 ? random.pick(other).id : `x${steps}-${random.below(1e9)}`;
+      return { profile, activity: createActivity(random, id, typesOf(), instant) };
+    });
     const answer = await sdk.activities.send(
       chosen.map(({ profile, activity }) => ({
         id: activity.id,
         type: activity.type,
-        profile_id: profile.id,
+        profile_id: idOf(profile),
         occurred_at: formatInstant(activity.at),
         value: activity.value,
         ...(activity.data && { data: activity.data }),
@@ -236,7 +248,7 @@ describe('the engine', () => {
     if (!profile) return;
     const known = random.pick(profile.activities);
     const answer = await sdk.activities.send([
-      { id: known.id, type: known.type, profile_id: profile.id, occurred_at: formatInstant(now), value: 7 },
+      { id: known.id, type: known.type, profile_id: idOf(profile), occurred_at: formatInstant(now), value: 7 },
     ]);
     expect(answer).toMatchObject({ accepted: 0, duplicates: 1 });
   }
@@ -246,7 +258,7 @@ describe('the engine', () => {
     if (!profile || profile.activities.length === 0) return;
     const [gone] = profile.activities.splice(random.below(profile.activities.length), 1);
     note(`remove ${gone?.id} of ${profile.id}`);
-    await sdk.activities.delete(profile.id, gone?.id ?? '');
+    await sdk.activities.delete(idOf(profile), gone?.id ?? '');
   }
 
   async function changeProfile(who: readonly Profile[] = model.profiles): Promise<void> {
@@ -270,14 +282,19 @@ describe('the engine', () => {
         : [],
     );
     const nickname = random.pick(TEXTS).trim() || 'Final Horse';
-    const changed = await sdk.profiles.update(profile.id, {
+    const set = new Set(pairs.map(({ key }) => key));
+    const remove = Object.keys(pools).filter((key) => !set.has(key) && random.chance(0.3));
+    const isPatch = random.chance(0.5);
+    const changed = await sdk.profiles.update(idOf(profile), {
       nickname,
       ...(random.chance(0.5) && { custom_id: random.chance(0.3) ? null : `${random.pick(TEXTS)}#${profile.id}` }),
-      attributes: pairs,
+      attributes: isPatch ? { set: pairs, remove } : pairs,
     });
+    touched.set(profile.id, now);
     profile.nickname = changed.nickname;
     profile.customId = changed.custom_id;
-    profile.pairs = pairs.map((pair) => ({ ...pair, writtenBy: 'admin' as const }));
+    if (isPatch) patchInModel(profile, pairs, remove);
+    else profile.pairs = pairs.map((pair) => ({ ...pair, writtenBy: 'admin' as const }));
     note(`change ${profile.id} ${JSON.stringify({ nickname, custom: changed.custom_id, pairs })}`);
   }
 
@@ -286,11 +303,72 @@ describe('the engine', () => {
     const [gone] = model.profiles.splice(random.below(model.profiles.length), 1);
     if (!gone) return;
     note(`erase ${gone.id}`);
-    await sdk.profiles.erase(gone.id);
+    await sdk.profiles.erase(idOf(gone));
+    for (const [token, of] of former.tokens) if (of === gone.id) former.tokens.set(token, undefined);
     for (const group of model.all) {
       group.members.delete(gone.id);
       group.pins.delete(gone.id);
     }
+  }
+
+  /** Its own id, or one that leads to it. */
+  const idOf = ({ id }: Profile): string =>
+    random.chance(0.7) ? id : random.pick([id, ...(former.ids.get(id) ?? [])]);
+
+  async function merge(): Promise<void> {
+    const able = untouched(model, touched, now);
+    if (able.length < 4) return;
+    const [source, target] = [random.pick(able), random.pick(able)];
+    if (source === target) return;
+    const follow = random.chance(0.5);
+    note(`merge ${source.id} into ${target.id} ${follow ? 'follow' : 'revoke'}`);
+    const known = new Set(target.activities.map(({ id }) => id));
+    const done = await sdk.profiles.merge(idOf(source), {
+      into: idOf(target),
+      force: true,
+      ...(follow && { tokens: 'follow' }),
+    });
+    expect(done).toMatchObject({
+      into: target.id,
+      duplicates: source.activities.filter(({ id }) => known.has(id)).length,
+      activities: source.activities.filter(({ id }) => !known.has(id)).length,
+    });
+    merges++;
+    touched.set(target.id, now);
+    mergeInModel(model, former, source, target, { follow });
+    expect(done.profile.custom_id).toBe(target.customId);
+    for (const id of former.ids.get(target.id) ?? []) expect((await sdk.profiles.get(id)).id).toBe(target.id);
+    await askTokens();
+  }
+
+  /** Each speaks for the profile that it followed to, or is dead. */
+  async function askTokens(): Promise<void> {
+    if (former.tokens.size === 0) return;
+    for (const [token, of] of random.some([...former.tokens], 4)) {
+      const answer = await fetch(`${server.url}/api/v1/applications/${CLIENT_ID}/profile/`, {
+        headers: { authorization: `Bearer ${token}` },
+      });
+      const { id } = (await answer.json()) as { id?: string }; // of an error there is none
+      expect(id, `a token of ${of}`).toBe(of);
+    }
+  }
+
+  /** What is on its way comes over, or dies on it. */
+  async function bringOver(): Promise<void> {
+    let left = random.below(6);
+    const { db } = server.app.context;
+    const mover = createMover(
+      { db, clock, log: pino({ level: 'silent' }) },
+      {
+        atOnce: 2,
+        slice: 2,
+        at: () => {
+          if (left-- === 0) throw new Error('it died here');
+        },
+      },
+    );
+    await mover.run().catch(() => kills++);
+    note('bring over');
   }
 
   async function createGroup(): Promise<void> {
@@ -763,7 +841,7 @@ describe('the engine', () => {
         sql`select cause, count(*) from changes group by 1 order by 1`,
       );
       process.stdout.write(
-        `engine property: ${JSON.stringify(causes)} seed ${seed}, ${rounds} rounds, ${steps} steps, ${kills} deaths, ${JSON.stringify(spent)}\n`,
+        `engine property: ${JSON.stringify(causes)} seed ${seed}, ${rounds} rounds, ${steps} steps, ${merges} merges, ${kills} deaths, ${JSON.stringify(spent)}\n`,
       );
     },
     (SECONDS + 240) * 1000,
