@@ -12,7 +12,7 @@ import type { SendMembers } from '../groups/member-routes.ts';
 import { LONGEST_UPLOAD_MS, type App } from '../http/route.ts';
 import { ClientIdParams, ProfileParams } from '../http/schemas.ts';
 import { formatInstant, parseInstant } from '../instant.ts';
-import { EXPORTS, TYPES, askedFormat, readFormat, type ExportKind } from './export.ts';
+import { EXPORTS, ProfileExportResource, TYPES, askedFormat, readFormat, type ExportKind } from './export.ts';
 import { reachToChange } from '../profiles/reach.ts';
 import { startExport, type Export } from './export-service.ts';
 import { startProfileExport } from './profile-export.ts';
@@ -63,9 +63,9 @@ export function exportRoutes(app: App, context: Context): void {
         description:
           'One JSON document: profile, attributes, tokens (not their texts), groups and changes of membership, activities. For admin tokens and for the profile’s own ' +
           'token, which is not shown attributes, groups and pins that are for administrators only: `withheld` counts them.',
-        tags: ['Profiles', 'Exports'],
+        tags: ['Exports'],
         params: ProfileParams,
-        produces: ['application/json'],
+        response: { 200: ProfileExportResource },
       },
     },
     async (request, reply) => {

@@ -10,7 +10,7 @@ import { ClientIdParams, ClientProfileParams } from '../http/schemas.ts';
 import type { App } from '../http/route.ts';
 import { readUuid } from '../ids.ts';
 import { countMerges, MERGE_ORDER, pageOfMerges } from '../profiles/alias-store.ts';
-import { presentProfile, type Profile } from '../profiles/profile.ts';
+import { presentProfileDetail, type Profile } from '../profiles/profile.ts';
 import {
   MergedOwnResource,
   MergedResource,
@@ -64,7 +64,7 @@ export function mergingRoutes(app: App, context: Context): void {
         ...presentMerge(merge),
         groups,
         attributes_left_out: attributesLeftOut,
-        profile: presentProfile(profile, application.client_id, request.origin),
+        profile: presentProfileDetail(profile, application.client_id, request.origin),
       };
     },
   );
@@ -99,7 +99,7 @@ export function mergingRoutes(app: App, context: Context): void {
       const { attributes } = await context.catalogues.get(application.id);
       return {
         ...presentMerge(merge),
-        profile: presentProfile(
+        profile: presentProfileDetail(
           merged,
           application.client_id,
           request.origin,

@@ -4,7 +4,7 @@ import { Type, type Static } from 'typebox';
 import { formatInstant } from '../instant.ts';
 import { nullable, Timestamp } from '../http/schemas.ts';
 import type { MergeRow } from '../profiles/alias-store.ts';
-import { ProfileResource } from '../profiles/profile.ts';
+import { ProfileDetailResource } from '../profiles/profile.ts';
 
 /** What becomes of the tokens of the profile that is merged. */
 export type TokenFate = 'follow' | 'revoke';
@@ -71,13 +71,13 @@ export const MergedResource = Type.Object({
     { description: 'What changed for the profile.' },
   ),
   attributes_left_out: Type.Integer({ description: 'Pairs that found no room in the profile.' }),
-  profile: ProfileResource,
+  profile: ProfileDetailResource,
 });
 
 /** Of fans: which groups there are is nothing that they are told. */
 export const MergedOwnResource = Type.Object({
   ...MergeResource.properties,
-  profile: ProfileResource,
+  profile: ProfileDetailResource,
 });
 
 export const presentMerge = (row: MergeRow): MergeResource => ({
