@@ -20,7 +20,7 @@ export function catalogues(db: Database): Catalogues {
   db.onBroken(() => cache.clear()); // another catalogue may come to have the same number
 
   const refresh = async (applicationId: number): Promise<Catalogue> => {
-    const catalogue = await loadCatalogue(db.own, applicationId);
+    const catalogue = await db.reading(() => loadCatalogue(db.own, applicationId));
     if (!catalogue) throw notFound();
     // What is not committed yet is for its own request to see, not for everybody.
     if (db.isTogether(() => refresh(applicationId))) return catalogue;

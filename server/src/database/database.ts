@@ -45,6 +45,8 @@ export interface Database extends Queryable {
   apart<T>(work: () => Promise<T>): Promise<T>;
   /** What the first transaction that the work commits is to write as its last statement (before-commit.ts). */
   beforeCommit<T>(write: (tx: Queryable) => Promise<unknown>, work: () => Promise<T>): Promise<T>;
+  /** Work that only reads, in the same transaction as everything else: what `beforeCommit` waits for is not that. */
+  reading<T>(work: () => Promise<T>): Promise<T>;
   /** A connection of its own in a read-only transaction, not pipelined and without a time limit: for COPY, cursors, long reads. */
   withClient<T>(work: (client: pg.PoolClient) => Promise<T>, isolation?: Isolation): Promise<T>;
   /** Reads of any length, each a transaction by itself. */
@@ -198,6 +200,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     },
     apart: (work) => beforeCommit.without(() => joining.apart(work)),
     beforeCommit: beforeCommit.run,
+    reading: beforeCommit.without,
     reads: { isDistributed, query: queryOn({ ...source, pool: streams, session: streaming }) },
     async withClient(work, isolation = 'read committed') {
       const client = await connect({ ...source, pool: streams });
