@@ -11,7 +11,25 @@ export async function showHelp<T extends ArgsDef>(command: CommandDef<T>, parent
   const usage = await renderUsage(command, parent);
   const { name } = (command as { meta?: { name?: string } }).meta ?? {}; // ours are no functions
   const isAboutServer = name === 'grandstand' || name === 'start';
-  process.stdout.write(plainInPipes(`${usage}\n${isAboutServer ? `\n${variables()}` : ''}`, process.stdout));
+  const text = plainInPipes(usage, process.stdout).split('\n').map(fitted).join('\n');
+  process.stdout.write(`${text}\n${isAboutServer ? `\n${variables()}` : ''}`);
+}
+
+/** A line that is too long goes on below the place where its last column begins, or after one of its commands. */
+function fitted(line: string): string {
+  if (stripVTControlCharacters(line).length <= WIDTH) return line;
+  const indent = (/^ *\S.*? {2,}(?=\S)/.exec(stripVTControlCharacters(line))?.[0] ?? '    ').length;
+  let column = 0;
+  return line
+    .split(/(?<=[ |])/)
+    .map((word) => {
+      const { length } = stripVTControlCharacters(word);
+      const isOver = column + length > WIDTH;
+      column = (isOver ? indent : column) + length;
+      return isOver ? `\n${' '.repeat(indent)}${word}` : word;
+    })
+    .join('')
+    .replace(/ +$/gm, '');
 }
 
 /** The text as this stream shows it. */
