@@ -37,7 +37,7 @@ const LEFT_OUT: string[] = [];
 /** Changes by itself between an answer and the GET after it: a dynamic group is being evaluated. */
 const RESTLESS = new Set(['evaluation', 'profile_count', 'last_used_at', 'last_active_at']);
 /** Shown by one answer and never again. */
-const SHOWN_ONCE = new Set(['access_token', 'token', 'secret', 'link', 'url_once']);
+const SHOWN_ONCE = new Set(['access_token', 'token', 'secret', 'link', 'url_once', 'write_key']);
 
 /** Need a secret that no answer contains. */
 const HARD_TO_GUESS = new Set(['acceptInvitation', 'getInvitation', 'signIn', 'changePassword']);

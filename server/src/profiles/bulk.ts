@@ -4,7 +4,7 @@ import type { Application } from '../applications/application.ts';
 import { describeChange } from '../audit/entry.ts';
 import type { Context } from '../context.ts';
 import { ApiError, type FieldErrors } from '../errors.ts';
-import type { Elements } from '../http/elements.ts';
+import { createPace, type Elements } from '../http/elements.ts';
 import { fitRefused } from '../problems.ts';
 import { MAX_CUSTOM_ID } from './profile.ts';
 import { upsertMany, type Upserted } from './upsert.ts';
@@ -34,21 +34,24 @@ export async function upsertProfiles(
       return done;
     }),
   );
-  const results = upserted.map(({ status, id, tokenId, errors }, index): BulkResult => {
+  const results: BulkResult[] = [];
+  const pace = createPace();
+  for (const [index, { status, id, tokenId, errors }] of upserted.entries()) {
+    if (pace.isDue()) await pace.turn(); // items are read from their text again
     const customId = customIdOf(items.read(index).value)?.slice(0, MAX_CUSTOM_ID * 2) ?? null;
     const token =
       tokenId === undefined || id === null
         ? undefined
         : context.tokens.sign({ clientId: application.client_id, profileId: id, tokenId, now });
-    return {
+    results.push({
       index,
       custom_id: customId,
       status,
       id,
       ...(token !== undefined && { access_token: token }),
       ...(errors && { errors }),
-    };
-  });
+    });
+  }
   return present(results);
 }
 
