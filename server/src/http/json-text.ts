@@ -64,6 +64,8 @@ export function measureJson(text: Buffer, list?: { field: string; most: number }
   let current: MeasuredList | undefined;
   /** What is counted into: an element of the list, or all that stands around it. */
   let part = size;
+  /** One for all: there may be millions of them. */
+  const element: TextSize = { values: 1, fields: 0 };
   let elementFrom = 0;
   let place = 0;
   let depth = 0;
@@ -79,7 +81,9 @@ export function measureJson(text: Buffer, list?: { field: string; most: number }
   const field = (): string | undefined => (nameTo === 0 ? undefined : nameOf(text.toString('utf8', nameFrom, nameTo)));
   const begin = (from: number): void => {
     elementFrom = from;
-    part = { values: 1, fields: 0 };
+    element.values = 1;
+    element.fields = 0;
+    part = element;
   };
   const end = (to: number): void => {
     if (!current) return;
