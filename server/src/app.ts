@@ -3,6 +3,7 @@
 
 import type { Logger } from 'pino';
 import { activityRoutes } from './activities/activity-routes.ts';
+import { createIntake } from './activities/intake.ts';
 import { activityTypeRoutes } from './activities/activity-type-routes.ts';
 import { applicationRoutes } from './applications/application-routes.ts';
 import { programRoutes } from './applications/program-routes.ts';
@@ -44,6 +45,7 @@ import { ownGroupsRoutes } from './groups/own-groups-routes.ts';
 import { consoleRoutes } from './http/console.ts';
 import { exampleRoutes } from './http/examples.ts';
 import type { App } from './http/route.ts';
+import { createLimits } from './http/limits.ts';
 import { createHttp } from './http/server.ts';
 import { createMover, type Mover, type MoverOptions } from './merging/mover.ts';
 import { mergingRoutes } from './merging/merging-routes.ts';
@@ -185,7 +187,9 @@ async function composeApp(
     const statisticsChores = createStatisticsChores(base);
     const sheetChores = createSheetChores(base);
     const importer = createImporter(context);
-    const sourceIntake = createSourceIntake(context);
+    const intake = createIntake(context);
+    const limits = createLimits(config.limits);
+    const sourceIntake = createSourceIntake(context, intake, limits);
     const meters = evaluationMeters(metrics.registry);
     evaluationGauges(metrics.registry, base);
     const worker = createWorker(
@@ -218,6 +222,7 @@ async function composeApp(
     let evaluation: Evaluation | undefined = undefined;
     const previews = createPreviews(context);
     const http = await createHttp(context, {
+      limits,
       restOfBodyMs: options.restOfBodyMs,
       onWrite: (clientId) => previews.forget(clientId),
       onChange: () => evaluation?.wake(),
@@ -246,7 +251,7 @@ async function composeApp(
               changeRoutes,
               eventRoutes,
               (scope) => evaluationRoutes(scope, { ...context, rules }, previews),
-              activityRoutes,
+              (scope) => activityRoutes(scope, context, intake),
               activityTypeRoutes,
               (scope) => attributeRoutes(scope, context, factBuilder),
               ownGroupsRoutes,

@@ -24,15 +24,14 @@ import {
 import * as service from './activity-service.ts';
 import * as store from './activity-store.ts';
 import { createFloodGate } from './flood.ts';
-import { createIntake } from './intake.ts';
+import type { Intake } from './intake.ts';
 import type { Sender } from './read-items.ts';
 import { formatPosition, readPosition } from './tail-position.ts';
 
 /** `data` is 4 KiB as we write it; with escapes and spaces the same may be several times as long. */
 const ITEMS = { field: 'activities', most: MAX_BATCH, bytes: 65_536 };
 
-export function activityRoutes(app: App, context: Context): void {
-  const intake = createIntake(context);
+export function activityRoutes(app: App, context: Context, intake: Intake): void {
   const flood = createFloodGate(context.config.limits.perProfile);
 
   const typeNames = async (applicationId: number, rows: Activity[]): Promise<(id: number) => string> => {

@@ -1,7 +1,7 @@
 // Rate limits: fixed windows of a minute, counted in this process, by address, profile and application.
 
 import { ApiError } from '../errors.ts';
-import type { Limits } from '../config.ts';
+import type { Limits as Maxima } from '../config.ts';
 
 const WINDOW_MS = 60_000;
 const MAX_KEYS = 100_000;
@@ -29,10 +29,17 @@ function limiter(max: number, what: string): Limiter {
   };
 }
 
-export function createLimits(limits: Limits): { address: Limiter; profile: Limiter; application: Limiter } {
+/** Each throws 429 once its key came too often. One set a process: what comes by any door counts together. */
+export interface Limits {
+  address: Limiter;
+  profile: Limiter;
+  application: Limiter;
+}
+
+export function createLimits(max: Maxima): Limits {
   return {
-    address: limiter(limits.perAddress, 'from this address'),
-    profile: limiter(limits.perProfile, 'for this profile'),
-    application: limiter(limits.perApplication, 'for this application'),
+    address: limiter(max.perAddress, 'from this address'),
+    profile: limiter(max.perProfile, 'for this profile'),
+    application: limiter(max.perApplication, 'for this application'),
   };
 }

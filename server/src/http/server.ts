@@ -16,7 +16,7 @@ import { registerBodies } from './body.ts';
 import { registerDocs } from './docs.ts';
 import { EXPOSED_HEADERS, answerClientError, answerFrameworkError, registerErrors } from './error-handler.ts';
 import { registerIdempotency } from './idempotency.ts';
-import { createLimits } from './limits.ts';
+import type { Limits } from './limits.ts';
 import { BODY_LIMIT, LONGEST_UPLOAD_MS, type AccessRule, type App, type Caller, type Routes } from './route.ts';
 import { registerSecurityHeaders } from './security-headers.ts';
 import { registerShares } from './shares.ts';
@@ -30,6 +30,7 @@ export interface HttpOptions {
   /** What wraps handlers beside the Idempotency-Key: outside of it. */
   wrap(app: App): void;
   routes: Routes[];
+  limits: Limits;
   /** How long a body may go on to arrive once its request was answered. Default: 10 s. */
   restOfBodyMs?: number | undefined;
   /** After the answer to every request that may have changed something. */
@@ -192,7 +193,7 @@ function registerRestOfBody(app: App, restMs: number): void {
 }
 
 function registerGuards(app: App, context: Context, options: HttpOptions): void {
-  const limits = createLimits(context.config.limits);
+  const { limits } = options;
   app.addHook('onRequest', async (request) => {
     request.address = hostOf(request.ip);
     request.origin = context.config.publicUrl ?? originOf(request);

@@ -6,11 +6,8 @@ import type { Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
 import type { Context } from '../context.ts';
 import { ApiError, invalid, notFound } from '../errors.ts';
-import { collect } from '../http/body.ts';
-import { parseText } from '../http/elements.ts';
-import { createLimits } from '../http/limits.ts';
+import { collect, readJson } from '../http/body.ts';
 import { BODY_LIMIT, type App } from '../http/route.ts';
-import { findUnsound, mayBeUnsound } from '../http/unsound.ts';
 import { readUuid } from '../ids.ts';
 import { isSigned, readLiveLike } from './livelike.ts';
 import type { SourceIntake } from './segment-routes.ts';
@@ -20,9 +17,8 @@ import { takeCalls } from './take.ts';
 
 const SIGNATURE = 'x-webhook-signature';
 
-export function liveLikeRoutes(app: App, context: Context, { take, log }: SourceIntake): void {
+export function liveLikeRoutes(app: App, context: Context, { take, log, limits }: SourceIntake): void {
   const keys = createSourceKeys(context);
-  const limits = createLimits(context.config.limits);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', async (_request: FastifyRequest, payload: IncomingMessage) => payload);
 
@@ -30,13 +26,14 @@ export function liveLikeRoutes(app: App, context: Context, { take, log }: Source
   const open = async (request: FastifyRequest, source: Source): Promise<unknown> => {
     const signature = request.headers[SIGNATURE];
     const body = request.body === undefined ? Buffer.alloc(0) : await collect(request.body as Readable, BODY_LIMIT); // by the parser above
-    const message = parseText(body.toString('utf8'));
+    const message = await readJson(request, body);
     const now = context.clock.now();
     const secrets = [source.write_key];
     if (source.previous_write_key && (source.previous_write_key_until ?? 0) > now)
       secrets.push(source.previous_write_key);
     const texts = secrets.map((secret) => context.secrets.decrypt(secret));
-    if (typeof signature === 'string' && isSigned(body, message, signature, texts)) return message;
+    if (typeof signature === 'string' && message !== undefined && isSigned(body, message, signature, texts))
+      return message;
     throw new ApiError('authentication_failed', {
       detail:
         signature === undefined
@@ -53,10 +50,7 @@ export function liveLikeRoutes(app: App, context: Context, { take, log }: Source
     const source = id === undefined ? undefined : await keys.liveLike(id);
     if (!source) throw notFound('There is no source of LiveLike’s webhooks at this address.');
     const message = await open(request, source);
-    if (mayBeUnsound(JSON.stringify(message))) {
-      const unsound = findUnsound(message);
-      if (unsound) throw invalid('non_field_errors', Object.values(unsound).flat().join(' '));
-    }
+    if (request.unsound) throw invalid('non_field_errors', Object.values(request.unsound).flat().join(' '));
     const application = await context.applications.getById(source.application_id);
     limits.application(application.client_id);
     const catalogue = await context.catalogues.get(application.id);

@@ -5,13 +5,13 @@
 import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import { createFloodGate } from '../activities/flood.ts';
-import { createIntake } from '../activities/intake.ts';
+import type { Intake } from '../activities/intake.ts';
 import type { Context } from '../context.ts';
 import { ApiError, invalid } from '../errors.ts';
 import { inflated } from '../files/body.ts';
 import { collect, readJson } from '../http/body.ts';
 import { createPace, elementsOf, requireElements, type Elements, type ReadElement } from '../http/elements.ts';
-import { createLimits } from '../http/limits.ts';
+import type { Limits } from '../http/limits.ts';
 import type { App } from '../http/route.ts';
 import { isRecord, own } from '../rules/fields.ts';
 import type { Application } from '../applications/application.ts';
@@ -42,14 +42,15 @@ const BODY_LIMIT = 4 * 1024 * 1024;
 const UNKNOWN_BODY_LIMIT = 1024 * 1024;
 const BATCH = { field: 'batch', most: 5_000, bytes: 65_536 };
 
+/** What all sources of a process share. */
 export interface SourceIntake {
   take: TakeContext;
   log: ItemLog;
+  limits: Limits;
 }
 
-export function segmentRoutes(app: App, context: Context, { take, log }: SourceIntake): void {
+export function segmentRoutes(app: App, context: Context, { take, log, limits }: SourceIntake): void {
   const keys = createSourceKeys(context);
-  const limits = createLimits(context.config.limits);
   const flood = createFloodGate(context.config.limits.perProfile);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', async (_request: FastifyRequest, payload: IncomingMessage) => payload);
@@ -181,6 +182,6 @@ function limitFans(flood: ReturnType<typeof createFloodGate>, source: Source, ca
   for (const [fan, count] of counts) flood(fan, count);
 }
 
-export function createSourceIntake(context: Context): SourceIntake {
-  return { take: { ...context, intake: createIntake(context) }, log: createItemLog(context) };
+export function createSourceIntake(context: Context, intake: Intake, limits: Limits): SourceIntake {
+  return { take: { ...context, intake }, log: createItemLog(context), limits };
 }
