@@ -3,12 +3,11 @@
 import type { Application } from '../applications/application.ts';
 import { describeChange } from '../audit/entry.ts';
 import type { Context } from '../context.ts';
-import { ApiError, type FieldErrors } from '../errors.ts';
-import { createPace, type Elements } from '../http/elements.ts';
+import type { FieldErrors } from '../errors.ts';
+import type { Elements } from '../http/elements.ts';
 import { fitRefused } from '../problems.ts';
 import { MAX_CUSTOM_ID } from './profile.ts';
-import { upsertMany, type Upserted } from './upsert.ts';
-import { TakenMeanwhile } from './upsert-store.ts';
+import { upsertAgain, upsertMany, type Upserted } from './upsert.ts';
 
 export interface BulkResult {
   index: number;
@@ -19,39 +18,43 @@ export interface BulkResult {
   errors?: FieldErrors;
 }
 
-const ATTEMPTS = 10;
-
 export async function upsertProfiles(
   context: Context,
   application: Application,
   items: Elements,
 ): Promise<BulkResult[]> {
   const now = context.clock.now();
-  const upserted = await attempt(() =>
+  // Each item is read from its text once: what the answer says of it is noted then.
+  const customIds: (string | null)[] = [];
+  const noting: Elements = {
+    length: items.length,
+    read(index) {
+      const read = items.read(index);
+      customIds[index] = customIdOf(read.value)?.slice(0, MAX_CUSTOM_ID * 2) ?? null;
+      return read;
+    },
+  };
+  const upserted = await upsertAgain(() =>
     context.db.transaction(async (tx) => {
-      const done = await upsertMany(tx, context, application, items, { withTokens: true });
+      const done = await upsertMany(tx, context, application, noting, { withTokens: true });
       describeChange({ object: { type: 'profile', id: null }, before: {}, after: countStatuses(done) });
       return done;
     }),
   );
-  const results: BulkResult[] = [];
-  const pace = createPace();
-  for (const [index, { status, id, tokenId, errors }] of upserted.entries()) {
-    if (pace.isDue()) await pace.turn(); // items are read from their text again
-    const customId = customIdOf(items.read(index).value)?.slice(0, MAX_CUSTOM_ID * 2) ?? null;
+  const results = upserted.map(({ status, id, tokenId, errors }, index): BulkResult => {
     const token =
       tokenId === undefined || id === null
         ? undefined
         : context.tokens.sign({ clientId: application.client_id, profileId: id, tokenId, now });
-    results.push({
+    return {
       index,
-      custom_id: customId,
+      custom_id: customIds[index] ?? null,
       status,
       id,
       ...(token !== undefined && { access_token: token }),
       ...(errors && { errors }),
-    });
-  }
+    };
+  });
   return present(results);
 }
 
@@ -59,19 +62,6 @@ function countStatuses(results: readonly Upserted[]): Record<string, number> {
   const counts: Record<string, number> = { created: 0, updated: 0, unchanged: 0, rejected: 0 };
   for (const { status } of results) counts[status] = (counts[status] ?? 0) + 1;
   return counts;
-}
-
-/** Again where somebody else took an id, a custom id or a token meanwhile. */
-async function attempt<T>(work: () => Promise<T>): Promise<T> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!(error instanceof TakenMeanwhile)) throw error;
-      if (tries >= ATTEMPTS)
-        throw new ApiError('unavailable', { detail: 'These profiles are being changed by others.', retryAfter: 1 });
-    }
-  }
 }
 
 /** Of those that were rejected, as much as an answer may hold. */

@@ -6,7 +6,7 @@ import { Compile } from 'typebox/compile';
 import { Type, type Static } from 'typebox';
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
-import type { Queryable } from '../database/database.ts';
+import { isRetryable, type Queryable } from '../database/database.ts';
 import { ApiError, ValidationError, addOthers, fieldOf, soundFields, type FieldErrors } from '../errors.ts';
 import { createPace, type Elements } from '../http/elements.ts';
 import { findTooLong } from '../http/sizes.ts';
@@ -23,6 +23,7 @@ import { findProfileIdsByCustomIds, takeOrdinals } from './profile-store.ts';
 import * as store from './upsert-store.ts';
 
 const MAX_TOKEN = 4096;
+const MAX_ATTEMPTS = 10;
 
 export const UpsertFields = Type.Object({
   id: Type.Optional(Type.Unsafe<string | null>({ type: ['string', 'null'], description: 'A UUID, which is kept.' })),
@@ -79,6 +80,19 @@ interface Work {
   now: Instant;
   options: UpsertOptions;
   results: Upserted[];
+}
+
+/** Begins work around `upsertMany` again where others took an id, a custom id or a token meanwhile. */
+export async function upsertAgain<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof store.TakenMeanwhile || isRetryable(error))) throw error;
+      if (attempt >= MAX_ATTEMPTS)
+        throw new ApiError('unavailable', { detail: 'These profiles are being changed by others.', retryAfter: 1 });
+    }
+  }
 }
 
 /** In the caller's transaction, which must be begun again where this throws `TakenMeanwhile`. */

@@ -5,17 +5,15 @@
 // - Where one of the two is new, no merging is needed: the anonymous profile is given the custom id.
 // - Calls that share an id are done one after the other.
 
-import { isInTheWay } from '../activities/intake.ts';
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
-import { isRetryable } from '../database/database.ts';
 import { ApiError } from '../errors.ts';
 import { elementsOf } from '../http/elements.ts';
 import { mergeProfiles } from '../merging/merging-service.ts';
 import { resolveIds } from '../profiles/alias-store.ts';
 import { findProfileIdsByCustomIds } from '../profiles/profile-store.ts';
-import { upsertMany, type Upserted } from '../profiles/upsert.ts';
-import { findProfiles, TakenMeanwhile } from '../profiles/upsert-store.ts';
+import { upsertAgain, upsertMany } from '../profiles/upsert.ts';
+import { findProfiles } from '../profiles/upsert-store.ts';
 import { explain, type Call, type Subject } from './call.ts';
 import type { Source } from './source.ts';
 
@@ -192,17 +190,9 @@ async function upsertAll(work: Work, steps: readonly Step[]): Promise<[Step, str
 async function upsertSlice({ context, application, source }: Work, steps: readonly Step[]): Promise<[Step, string][]> {
   const options = { attributesBy: source.trust === 'server' ? ('admin' as const) : ('profile' as const) };
   const fields = steps.map((step) => step.fields);
-  let results: Upserted[] = [];
-  for (let attempt = 1; ; attempt++) {
-    try {
-      results = await context.db.transaction((tx) => upsertMany(tx, context, application, elementsOf(fields), options));
-      break;
-    } catch (error) {
-      const isPassing = error instanceof TakenMeanwhile || isInTheWay(error) || isRetryable(error);
-      if (!isPassing) throw error;
-      if (attempt >= MAX_ATTEMPTS) throw new ApiError('unavailable', { retryAfter: 1 });
-    }
-  }
+  const results = await upsertAgain(() =>
+    context.db.transaction((tx) => upsertMany(tx, context, application, elementsOf(fields), options)),
+  );
   return steps.flatMap((step, index): [Step, string][] => {
     const errors = results[index]?.errors;
     return errors ? [[step, explain(errors)]] : [];
