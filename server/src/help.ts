@@ -11,8 +11,8 @@ export async function showHelp<T extends ArgsDef>(command: CommandDef<T>, parent
   const usage = await renderUsage(command, parent);
   const { name } = (command as { meta?: { name?: string } }).meta ?? {}; // ours are no functions
   const isAboutServer = name === 'grandstand' || name === 'start';
-  const text = plainInPipes(usage, process.stdout).split('\n').map(fitted).join('\n');
-  process.stdout.write(`${text}\n${isAboutServer ? `\n${variables()}` : ''}`);
+  const text = plainInPipes(`${usage}\n${isAboutServer ? `\n${variables()}` : ''}`, process.stdout);
+  process.stdout.write(text.split('\n').map(fitted).join('\n'));
 }
 
 /** A line that is too long goes on below the place where its last column begins, or after one of its commands. */
@@ -38,20 +38,7 @@ export const plainInPipes = (text: string, stream: NodeJS.WriteStream): string =
 
 function variables(): string {
   const names = Object.keys(VARIABLES) as (keyof typeof VARIABLES)[]; // its own keys
-  const indent = Math.max(...names.map((name) => name.length)) + 4;
-  const lines = names.map((name) => {
-    const [first = '', ...rest] = wrap(VARIABLES[name].replaceAll('`', ''), WIDTH - indent);
-    return [`  ${name.padEnd(indent - 2)}${first}`, ...rest.map((line) => ' '.repeat(indent) + line)].join('\n');
-  });
+  const width = Math.max(...names.map((name) => name.length)) + 2;
+  const lines = names.map((name) => `  ${name.padEnd(width)}${VARIABLES[name].replaceAll('`', '')}`);
   return `VARIABLES, read from the environment by every command\n\n${lines.join('\n')}\n`;
-}
-
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + word.length < width) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
-  }
-  return lines;
 }
