@@ -108,6 +108,13 @@ export function throwFound(errors: FieldErrors): void {
 }
 
 /** The database or the machine cannot serve right now: 503 with Retry-After. */
+/** All of it as text, for who reads no fields. `nameOf`: how the reader calls a field. */
+export const sentencesOf = (errors: FieldErrors, nameOf: (field: string) => string = (field) => field): string[] =>
+  Object.entries(errors).map(([field, messages]) => {
+    const text = messages.join(' ');
+    return field === 'non_field_errors' ? text : `${nameOf(field)}: ${text}`;
+  });
+
 export class Unavailable extends Error {}
 
 export const notFound = (detail?: string): ApiError =>

@@ -13,7 +13,9 @@ export interface Step {
   end(summary: string): void;
 }
 
-export function terminalProgress(): Progress {
+export const openProgress = (): Progress => (process.stdout.isTTY ? terminalProgress() : plainProgress());
+
+function terminalProgress(): Progress {
   return {
     begin(what, total) {
       const shown = bar({ max: Math.max(1, total), style: 'heavy' });

@@ -4,8 +4,9 @@ import { defineCommand } from 'citty';
 import { exportEntries } from '../audit/audit-export.ts';
 import { pageOfEntries, type AuditFilter, type AuditRow } from '../audit/audit-store.ts';
 import { ConfigError } from '../config.ts';
-import { formatInstant, parseInstant, type Instant } from '../instant.ts';
+import { formatInstant } from '../instant.ts';
 import { findApplication } from './find-application.ts';
+import { readInstantOption } from './instant-option.ts';
 import { withApp } from './open-app.ts';
 
 const MAX_LINES = 10_000;
@@ -52,7 +53,7 @@ interface Args {
 }
 
 function readFilter(args: Args): AuditFilter {
-  const [since, until] = [readInstant('since', args.since), readInstant('until', args.until)];
+  const [since, until] = [readInstantOption('since', args.since), readInstantOption('until', args.until)];
   return {
     ...(args.actor !== undefined && { actor: args.actor }),
     ...(args.action !== undefined && { action: args.action }),
@@ -61,13 +62,6 @@ function readFilter(args: Args): AuditFilter {
     ...(since !== undefined && { since }),
     ...(until !== undefined && { until }),
   };
-}
-
-function readInstant(name: string, text: string | undefined): Instant | undefined {
-  const at = text === undefined ? undefined : parseInstant(text);
-  if (text !== undefined && at === undefined)
-    throw new ConfigError(`--${name}: must be an ISO 8601 date and time, not "${text}".`);
-  return at;
 }
 
 function lineOf(row: AuditRow): string {

@@ -11,9 +11,10 @@ import { ConfigError } from '../config.ts';
 import { EXPORTS } from '../exports/export.ts';
 import { startExport, type Export, type ExportOptions } from '../exports/export-service.ts';
 import { findGroup } from '../groups/group-service.ts';
-import { formatInstant, parseInstant } from '../instant.ts';
+import { formatInstant } from '../instant.ts';
 import { auditReading } from './audited.ts';
 import { findApplication } from './find-application.ts';
+import { readInstantOption } from './instant-option.ts';
 import { withApp } from './open-app.ts';
 
 export const exportCommand = defineCommand({
@@ -69,10 +70,8 @@ export const exportCommand = defineCommand({
 });
 
 function instant(name: string, text: string | undefined): string | undefined {
-  if (text === undefined) return undefined;
-  const at = parseInstant(text);
-  if (at === undefined) throw new ConfigError(`--${name}: must be an ISO 8601 date and time, not "${text}".`);
-  return formatInstant(at);
+  const at = readInstantOption(name, text);
+  return at === undefined ? undefined : formatInstant(at);
 }
 
 async function writeFile({ stream }: Export, file: string): Promise<void> {

@@ -6,7 +6,7 @@ import { ConfigError } from '../config.ts';
 import type { Context } from '../context.ts';
 import { importLiveLike } from '../imports/livelike/livelike-import.ts';
 import { openSource } from '../imports/livelike/source.ts';
-import { plainProgress, terminalProgress } from '../progress.ts';
+import { openProgress } from '../progress.ts';
 import { findApplication } from './find-application.ts';
 import { withApp } from './open-app.ts';
 
@@ -40,7 +40,7 @@ export const importLiveLikeCommand = defineCommand({
       throw new ConfigError(`--dynamic: must be rule or members, not "${dynamic}".`);
     const token = args.token === '-' ? await readStdin() : args.token;
     const source = openSource({ endpoint, clientId, token });
-    const progress = process.stdout.isTTY ? terminalProgress() : plainProgress();
+    const progress = openProgress();
     await withApp(async ({ app: { context } }) => {
       const application = await findTarget(context, args.app, clientId);
       const counts = await importLiveLike(context, application, { source, clientId, dynamic, progress });

@@ -8,11 +8,11 @@ import { defineCommand } from 'citty';
 import type { Application } from '../applications/application.ts';
 import { ConfigError } from '../config.ts';
 import type { Context } from '../context.ts';
-import { ValidationError } from '../errors.ts';
+import { sentencesOf, ValidationError } from '../errors.ts';
 import type { FileFormat } from '../files/body.ts';
 import { KINDS, MAX_NAME, type Import } from '../imports/import.ts';
 import { getImport, receiveImport, rejectedRows, type NewFile } from '../imports/import-service.ts';
-import { plainProgress, terminalProgress, type Progress } from '../progress.ts';
+import { openProgress, type Progress } from '../progress.ts';
 import { audited } from './audited.ts';
 import { findApplication } from './find-application.ts';
 import { withApp } from './open-app.ts';
@@ -82,7 +82,7 @@ function readFormat(name: string, format: string | undefined): FileFormat {
 }
 
 async function importFile(context: Context, application: Application, path: string, file: NewFile): Promise<void> {
-  const progress: Progress = process.stdout.isTTY ? terminalProgress() : plainProgress();
+  const progress = openProgress();
   const size = path === '-' ? 0 : (await stat(path)).size;
   const reading = progress.begin(`Reading ${file.name} (bytes)`, size);
   const stream = path === '-' ? process.stdin : createReadStream(path);
@@ -104,12 +104,7 @@ async function importFile(context: Context, application: Application, path: stri
   if (row.state === 'failed') throw new ConfigError(`The import failed: ${row.last_error ?? ''}`);
 }
 
-const sentence = (error: ValidationError): string =>
-  Object.entries(error.fields)
-    .map(([field, messages]) =>
-      field === 'non_field_errors' ? messages.join(' ') : `--${field}: ${messages.join(' ')}`,
-    )
-    .join('\n');
+const sentence = (error: ValidationError): string => sentencesOf(error.fields, (field) => `--${field}`).join('\n');
 
 /** Until it is done, by this process or by a server that is at it. */
 export async function follow(

@@ -5,9 +5,10 @@ import { createAdminToken } from '../applications/application-service.ts';
 import { listAdminTokens, revokeAdminToken } from '../applications/application-store.ts';
 import { ConfigError } from '../config.ts';
 import { readUuid } from '../ids.ts';
-import { formatInstant, parseInstant } from '../instant.ts';
+import { formatInstant } from '../instant.ts';
 import { audited } from './audited.ts';
 import { findApplication } from './find-application.ts';
+import { readInstantOption } from './instant-option.ts';
 import { withApp } from './open-app.ts';
 
 const MAX_TOKENS = 1000;
@@ -22,11 +23,7 @@ const create = defineCommand({
     'expires-at': { type: 'string', description: 'When it dies by itself, ISO 8601. Default: never.' },
   },
   async run({ args }) {
-    const expires = args['expires-at'];
-    const expiresAt = expires === undefined ? null : parseInstant(expires);
-    if (expiresAt === undefined) {
-      throw new ConfigError(`--expires-at: must be an ISO 8601 date and time, not "${expires ?? ''}".`);
-    }
+    const expiresAt = readInstantOption('expires-at', args['expires-at']) ?? null;
     await withApp(async (opened) => {
       const { context } = opened.app;
       if (expiresAt !== null && expiresAt <= context.clock.now())

@@ -1,14 +1,13 @@
 // `grandstand demo` on the command line. Works beside a server that is running, and without one.
 
-import { isTTY } from '@clack/prompts';
 import { defineCommand } from 'citty';
 import { audited } from '../commands/audited.ts';
 import { findApplication } from '../commands/find-application.ts';
+import { readInstantOption } from '../commands/instant-option.ts';
 import { openApp } from '../commands/open-app.ts';
 import { ConfigError } from '../config.ts';
-import { parseInstant, type Instant } from '../instant.ts';
 import { runDemo } from './demo.ts';
-import { plainProgress, terminalProgress } from '../progress.ts';
+import { openProgress } from '../progress.ts';
 
 const MAX_PROFILES = 10_000_000;
 const MAX_ACTIVITIES = 1_000_000_000;
@@ -28,10 +27,10 @@ export const demoCommand = defineCommand({
       activities: readCount('--activities', args.activities, MAX_ACTIVITIES),
       seed: readCount('--seed', args.seed, 2 ** 31 - 1, 0),
     };
-    const end = readEnd(args.until);
+    const end = readInstantOption('until', args.until);
     const { app, isAlone } = await openApp({ firstStart: true });
     try {
-      const progress = isTTY(process.stdout) ? terminalProgress() : plainProgress();
+      const progress = openProgress();
       const application = await findApplication(app.context, args.app);
       if (app.firstStart) {
         const { clientId, clientSecret, adminToken } = app.firstStart;
@@ -61,11 +60,4 @@ function readCount(name: string, text: string, max: number, min = 1): number {
   if (!/^\d{1,10}$/.test(text) || value < min || value > max)
     throw new ConfigError(`${name}: must be a whole number from ${min} to ${max}, not "${text}".`);
   return value;
-}
-
-function readEnd(text: string | undefined): Instant | undefined {
-  if (text === undefined) return undefined;
-  const end = parseInstant(text);
-  if (end === undefined) throw new ConfigError(`--until: must be an ISO 8601 date and time, not "${text}".`);
-  return end;
 }

@@ -1,6 +1,8 @@
 // Pieces of schemas that several features' routes share.
 
 import { Type } from 'typebox';
+import { notFound } from '../errors.ts';
+import { readUuid } from '../ids.ts';
 
 export const ClientIdParams = Type.Object({ client_id: Type.String({ description: 'The application’s client id.' }) });
 export const ProfileParams = Type.Object({ profile_id: Type.String({ description: 'The profile’s id, a UUID.' }) });
@@ -23,6 +25,13 @@ export const Timestamp = (description: string) =>
  * schema writes optional fields last.
  */
 export const asPresented = () => (answer: unknown) => JSON.stringify(answer);
+
+/** An id in the path; 404 where the text can be none. */
+export function readPathId(text: string): string {
+  const id = readUuid(text);
+  if (id === undefined) throw notFound();
+  return id;
+}
 
 export const NoContent = Type.Null({ description: 'Done; there is no body.' });
 

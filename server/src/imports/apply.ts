@@ -4,7 +4,7 @@ import type { Application } from '../applications/application.ts';
 import { isInTheWay, type Intake } from '../activities/intake.ts';
 import type { Context } from '../context.ts';
 import { isRetryable, type Queryable } from '../database/database.ts';
-import type { FieldErrors } from '../errors.ts';
+import { sentencesOf, type FieldErrors } from '../errors.ts';
 import { elementsOf } from '../http/elements.ts';
 import { EpochMoved } from '../membership/head.ts';
 import { upsertMany } from '../profiles/upsert.ts';
@@ -63,10 +63,7 @@ export async function applyRows(
 const isSound = (item: Item): item is Extract<Item, { value: unknown }> =>
   'value' in item && item.problems === undefined;
 
-const explain = (errors: FieldErrors): string =>
-  Object.entries(errors)
-    .map(([field, messages]) => (field === 'non_field_errors' ? messages.join(' ') : `${field}: ${messages.join(' ')}`))
-    .join(' ');
+const explain = (errors: FieldErrors): string => sentencesOf(errors).join(' ');
 
 function cut(applied: Applied): Applied {
   const rejections = applied.rejections.map(({ line, reason, row }) => ({

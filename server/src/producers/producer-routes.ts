@@ -4,9 +4,8 @@ import { Type } from 'typebox';
 import type { Context } from '../context.ts';
 import { PageOf, PageQuery, presentPage, readPage } from '../database/page.ts';
 import { notFound } from '../errors.ts';
-import { ClientIdParams, NoContent, Timestamp } from '../http/schemas.ts';
+import { ClientIdParams, NoContent, readPathId, Timestamp } from '../http/schemas.ts';
 import type { App } from '../http/route.ts';
-import { readUuid } from '../ids.ts';
 import { formatInstant } from '../instant.ts';
 import { Role } from './producer.ts';
 import * as service from './producer-service.ts';
@@ -151,7 +150,7 @@ export function producerRoutes(app: App, context: Context): void {
       await service.changeRole(
         context,
         await context.applications.get(request.params.client_id),
-        producerId(request.params),
+        readPathId(request.params.producer_id),
         request.body.role,
       );
       return reply.code(204).send(null);
@@ -176,16 +175,10 @@ export function producerRoutes(app: App, context: Context): void {
       await service.changeRole(
         context,
         await context.applications.get(request.params.client_id),
-        producerId(request.params),
+        readPathId(request.params.producer_id),
         undefined,
       );
       return reply.code(204).send(null);
     },
   );
-}
-
-function producerId(params: { producer_id: string }): string {
-  const id = readUuid(params.producer_id);
-  if (!id) throw notFound();
-  return id;
 }

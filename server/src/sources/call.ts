@@ -1,7 +1,7 @@
 // What a source's call asks for, whatever form it came in: an activity, changes of a profile, two identities that are one.
 // segment.ts and livelike.ts read theirs into it; take.ts does it.
 
-import type { FieldErrors } from '../errors.ts';
+import { sentencesOf, type FieldErrors } from '../errors.ts';
 import type { Instant } from '../instant.ts';
 import type { SourceItem } from './source.ts';
 
@@ -51,11 +51,4 @@ export interface CallProblem {
 const SENT_AS: Record<string, string> = { occurred_at: 'timestamp', data: 'properties', id: 'messageId' };
 
 export const explain = (errors: FieldErrors): string =>
-  Object.entries(errors)
-    .map(([field, messages]) => {
-      const text = messages.join(' ');
-      if (field === 'non_field_errors') return text;
-      const [name = '', ...rest] = field.split(/(?=[.[])/);
-      return `${SENT_AS[name] ?? name}${rest.join('')}: ${text}`;
-    })
-    .join(' ');
+  sentencesOf(errors, (field) => field.replace(/^[^.[]+/, (name) => SENT_AS[name] ?? name)).join(' ');

@@ -3,10 +3,8 @@ import type { FastifyRequest } from 'fastify';
 import type { Context } from '../context.ts';
 import { actorName } from '../credential.ts';
 import { PageOf, PageQuery, presentPage, readPage } from '../database/page.ts';
-import { notFound } from '../errors.ts';
 import type { App } from '../http/route.ts';
-import { asPresented, ClientIdParams, IfMatch, NoContent } from '../http/schemas.ts';
-import { readUuid } from '../ids.ts';
+import { asPresented, ClientIdParams, IfMatch, NoContent, readPathId } from '../http/schemas.ts';
 import {
   MAX_WRITE_KEY,
   MIN_WRITE_KEY,
@@ -98,7 +96,10 @@ export function sourceRoutes(app: App, context: Context): void {
     },
     async (request) => {
       const application = await context.applications.get(request.params.client_id);
-      return presentSource(await service.getSource(context, application, readId(request)), request.origin);
+      return presentSource(
+        await service.getSource(context, application, readPathId(request.params.source_id)),
+        request.origin,
+      );
     },
   );
 
@@ -120,7 +121,7 @@ export function sourceRoutes(app: App, context: Context): void {
     async (request) => {
       const application = await context.applications.get(request.params.client_id);
       const ifMatch = request.headers['if-match'];
-      const id = readId(request);
+      const id = readPathId(request.params.source_id);
       const source = await service.updateSource(context, application, id, request.body, ifMatch);
       return presentSource(source, request.origin);
     },
@@ -141,7 +142,7 @@ export function sourceRoutes(app: App, context: Context): void {
     },
     async (request, reply) => {
       const application = await context.applications.get(request.params.client_id);
-      await service.deleteSource(context, application, readId(request));
+      await service.deleteSource(context, application, readPathId(request.params.source_id));
       return reply.code(204).send(null);
     },
   );
@@ -171,7 +172,7 @@ export function sourceRoutes(app: App, context: Context): void {
     async (request, reply) => {
       const application = await context.applications.get(request.params.client_id);
       const key = request.body.write_key;
-      const writeKey = await service.rotateKey(context, application, readId(request), key);
+      const writeKey = await service.rotateKey(context, application, readPathId(request.params.source_id), key);
       reply.header('cache-control', 'no-store');
       return { write_key: writeKey };
     },
@@ -182,9 +183,10 @@ export function sourceRoutes(app: App, context: Context): void {
 
 function itemRoutes(app: App, context: Context): void {
   const list = async (request: FastifyRequest, filter: store.ItemFilter) => {
-    const application = await context.applications.get((request.params as { client_id: string }).client_id); // of the path
+    const params = request.params as { client_id: string; source_id: string }; // of the path
+    const application = await context.applications.get(params.client_id);
     const page = readPage(request, store.ITEM_ORDER);
-    const source = await service.getSource(context, application, readId(request));
+    const source = await service.getSource(context, application, readPathId(params.source_id));
     const { rows, count } = await store.pageOfItems(context.db, source.id, filter, page);
     return presentPage(request, page, store.ITEM_ORDER, rows, count, presentItem);
   };
@@ -222,11 +224,4 @@ function itemRoutes(app: App, context: Context): void {
     },
     (request) => list(request, 'all'),
   );
-}
-
-/** The id of the path; 404 where it can be none. */
-function readId(request: FastifyRequest): string {
-  const id = readUuid((request.params as { source_id: string }).source_id); // of the path
-  if (id === undefined) throw notFound();
-  return id;
 }

@@ -3,10 +3,9 @@ import type { FastifyRequest } from 'fastify';
 import type { Context } from '../context.ts';
 import { actorName } from '../credential.ts';
 import { PageOf, PageQuery, presentPage, readPage } from '../database/page.ts';
-import { invalid, notFound } from '../errors.ts';
+import { invalid } from '../errors.ts';
 import type { App } from '../http/route.ts';
-import { asPresented, ClientIdParams, IfMatch, NoContent } from '../http/schemas.ts';
-import { readUuid } from '../ids.ts';
+import { asPresented, ClientIdParams, IfMatch, NoContent, readPathId } from '../http/schemas.ts';
 import { parseInstant, type Instant } from '../instant.ts';
 import { presentWebhook, WebhookFields, WebhookResource } from './webhook.ts';
 import * as service from './webhook-service.ts';
@@ -92,7 +91,11 @@ export function webhookRoutes(app: App, context: Context, services: service.Webh
     },
     async (request) => {
       const application = await context.applications.get(request.params.client_id);
-      const { webhook, oldest } = await service.showWebhook(context, application, readId(request));
+      const { webhook, oldest } = await service.showWebhook(
+        context,
+        application,
+        readPathId(request.params.webhook_id),
+      );
       return presentWebhook(webhook, oldest);
     },
   );
@@ -115,7 +118,7 @@ export function webhookRoutes(app: App, context: Context, services: service.Webh
     },
     async (request) => {
       const application = await context.applications.get(request.params.client_id);
-      const id = readId(request);
+      const id = readPathId(request.params.webhook_id);
       const ifMatch = request.headers['if-match'];
       const shown = await service.updateWebhook(context, services, application, id, request.body, ifMatch);
       return presentWebhook(shown.webhook, shown.oldest);
@@ -137,7 +140,7 @@ export function webhookRoutes(app: App, context: Context, services: service.Webh
     },
     async (request, reply) => {
       const application = await context.applications.get(request.params.client_id);
-      await service.deleteWebhook(context, application, readId(request));
+      await service.deleteWebhook(context, application, readPathId(request.params.webhook_id));
       services.wake();
       return reply.code(204).send(null);
     },
@@ -159,7 +162,7 @@ export function webhookRoutes(app: App, context: Context, services: service.Webh
     },
     async (request, reply) => {
       const application = await context.applications.get(request.params.client_id);
-      const secret = await service.rotateSecret(context, application, readId(request));
+      const secret = await service.rotateSecret(context, application, readPathId(request.params.webhook_id));
       services.wake();
       reply.header('cache-control', 'no-store');
       return { secret };
@@ -188,17 +191,16 @@ export function webhookRoutes(app: App, context: Context, services: service.Webh
     async (request) => {
       const application = await context.applications.get(request.params.client_id);
       const since = readSince(request);
-      const shown = await service.rewindWebhook(context, services, application, readId(request), since);
+      const shown = await service.rewindWebhook(
+        context,
+        services,
+        application,
+        readPathId(request.params.webhook_id),
+        since,
+      );
       return presentWebhook(shown.webhook, shown.oldest);
     },
   );
-}
-
-/** The id of the path; 404 where it can be none. */
-function readId(request: FastifyRequest): string {
-  const id = readUuid((request.params as { webhook_id: string }).webhook_id); // of the path
-  if (id === undefined) throw notFound();
-  return id;
 }
 
 function readSince({ body }: FastifyRequest): Instant {

@@ -7,7 +7,7 @@ import type { Application } from '../../applications/application.ts';
 import { defineAttribute } from '../../attributes/attribute-service.ts';
 import type { Context } from '../../context.ts';
 import type { Queryable } from '../../database/database.ts';
-import { ApiError, ValidationError, type FieldErrors } from '../../errors.ts';
+import { ApiError, sentencesOf, ValidationError, type FieldErrors } from '../../errors.ts';
 import { createGroup, updateGroup } from '../../groups/group-service.ts';
 import { findGroup } from '../../groups/group-store.ts';
 import { elementsOf } from '../../http/elements.ts';
@@ -341,8 +341,5 @@ function errorsOf(error: unknown): FieldErrors | undefined {
 }
 
 function tell({ progress }: Work, what: string, errors: FieldErrors): void {
-  const reasons = Object.entries(errors).map(([field, messages]) =>
-    field === 'non_field_errors' ? messages.join(' ') : `${field}: ${messages.join(' ')}`,
-  );
-  progress.note(`${what} is left out: ${reasons.join(' ').slice(0, 1000)}`);
+  progress.note(`${what} is left out: ${sentencesOf(errors).join(' ').slice(0, 1000)}`);
 }
