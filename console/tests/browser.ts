@@ -5,7 +5,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AxeBuilder } from '@axe-core/playwright';
-import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import { chromium, type Browser, type BrowserContext, type Locator, type Page } from 'playwright-core';
 import { expect } from 'vitest';
 import type { Clock } from '../../server/src/clock.ts';
 import { runDemo } from '../../server/src/demo/demo.ts';
@@ -134,3 +134,33 @@ export const focused = (page: Page): Promise<string> =>
     const label = 'labels' in it ? (it as HTMLInputElement).labels?.[0]?.textContent : undefined; // a field's own
     return (it.getAttribute('aria-label') ?? label ?? it.textContent).trim();
   });
+
+/** What most tests do with a page of the application, which is there once the test has begun. */
+export function controlsOf(now: () => { page: Page; server: TestServer }) {
+  return {
+    open: async (path: string): Promise<void> => {
+      const { page, server } = now();
+      await page.goto(`${server.url}/apps/${CLIENT_ID}/${path}`);
+      await page.getByRole('heading', { level: 1 }).waitFor();
+    },
+    button: (name: string): Locator => now().page.getByRole('button', { name, exact: true }),
+    dialog: (): Locator => now().page.getByRole('dialog'),
+    /** Takes its picture wide and light, narrow and dark, and looks at what shows. */
+    pictured: async (name: string, options: { fullPage?: boolean } = {}): Promise<void> => {
+      const { page } = now();
+      for (const [scheme, width, height] of [
+        ['light', 1440, 900],
+        ['dark', 390, 844],
+      ] as const) {
+        await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
+        await page.setViewportSize({ width, height });
+        await page.locator('main:not(:has(.skeleton))').waitFor();
+        await page.screenshot({ path: `${SCREENSHOTS}/${name}-${scheme}-${width}.png`, ...options });
+        await expectNoSidewaysScroll(page, `${name} at ${width}`);
+        await expectAccessible(page, `${name}, ${scheme}, ${width}`);
+      }
+      await page.emulateMedia({ colorScheme: 'light' });
+      await page.setViewportSize({ width: 1440, height: 900 });
+    },
+  };
+}

@@ -3,8 +3,8 @@
 
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CLIENT_ID, startTestServer, type TestServer } from '../../server/src/testing/server.ts';
-import { ensureConsole, focused, hasBrowser, launch, signedInPage, type Watched } from './browser.ts';
+import { startTestServer, type TestServer } from '../../server/src/testing/server.ts';
+import { controlsOf, ensureConsole, focused, hasBrowser, launch, signedInPage, type Watched } from './browser.ts';
 
 describe.skipIf(!hasBrowser)('focus', () => {
   let server: TestServer;
@@ -34,12 +34,7 @@ describe.skipIf(!hasBrowser)('focus', () => {
     await server?.close();
   });
 
-  const open = async (path: string): Promise<void> => {
-    await page.goto(`${server.url}/apps/${CLIENT_ID}/${path}`);
-    await page.getByRole('heading', { level: 1 }).waitFor();
-  };
-  const button = (name: string) => page.getByRole('button', { name, exact: true });
-  const dialog = () => page.getByRole('dialog');
+  const { open, button, dialog } = controlsOf(() => ({ page, server }));
 
   test('every dialog begins with what it asks for, and Escape goes back to the button that opened it', async () => {
     for (const [path, opener, first] of [

@@ -6,6 +6,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CLIENT_ID, startTestServer, type TestServer } from '../../server/src/testing/server.ts';
 import {
+  controlsOf,
   ensureConsole,
   expectAccessible,
   expectNoSidewaysScroll,
@@ -46,8 +47,7 @@ describe.skipIf(!hasBrowser)('lists of ids', () => {
     await page.getByRole('heading', { level: 1 }).waitFor();
   });
 
-  const button = (name: string) => page.getByRole('button', { name, exact: true });
-  const dialog = () => page.getByRole('dialog');
+  const { button, dialog } = controlsOf(() => ({ page, server }));
   const figure = (label: string) =>
     dialog()
       .locator('.stat', { has: page.getByText(label, { exact: true }) })

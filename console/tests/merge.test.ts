@@ -2,17 +2,8 @@
 
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CLIENT_ID, startTestServer, type TestServer } from '../../server/src/testing/server.ts';
-import {
-  ensureConsole,
-  expectAccessible,
-  expectNoSidewaysScroll,
-  hasBrowser,
-  launch,
-  SCREENSHOTS,
-  signedInPage,
-  type Watched,
-} from './browser.ts';
+import { startTestServer, type TestServer } from '../../server/src/testing/server.ts';
+import { controlsOf, ensureConsole, hasBrowser, launch, signedInPage, type Watched } from './browser.ts';
 
 describe.skipIf(!hasBrowser)('merging', () => {
   let server: TestServer;
@@ -45,26 +36,8 @@ describe.skipIf(!hasBrowser)('merging', () => {
     await server?.close();
   });
 
-  const open = async (path: string): Promise<void> => {
-    await page.goto(`${server.url}/apps/${CLIENT_ID}/${path}`);
-    await page.getByRole('heading', { level: 1 }).waitFor();
-  };
-  const button = (name: string) => page.getByRole('button', { name, exact: true });
+  const { open, button, pictured } = controlsOf(() => ({ page, server }));
   const cells = (row: string) => page.getByRole('row', { name: new RegExp(`^${row} `) }).getByRole('cell');
-  const pictured = async (name: string): Promise<void> => {
-    for (const [scheme, width] of [
-      ['light', 1440],
-      ['dark', 390],
-    ] as const) {
-      await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
-      await page.setViewportSize({ width, height: width === 390 ? 844 : 900 });
-      await page.screenshot({ path: `${SCREENSHOTS}/${name}-${scheme}-${width}.png`, fullPage: true });
-      await expectNoSidewaysScroll(page, `${name} at ${width}`);
-      await expectAccessible(page, `${name}, ${scheme}, ${width}`);
-    }
-    await page.emulateMedia({ colorScheme: 'light' });
-    await page.setViewportSize({ width: 1440, height: 900 });
-  };
 
   test('both stand side by side with what would come of it, and nothing has happened yet', async () => {
     await open(`profiles/${anonymous}`);
@@ -79,7 +52,7 @@ describe.skipIf(!hasBrowser)('merging', () => {
     await expect.poll(() => cells('team').allTextContents()).toEqual(['red', '–', 'red']);
     await expect.poll(() => cells('Guests').allTextContents()).toEqual(['member', '–', 'enters']);
     await expect.poll(() => cells('Talkative').allTextContents()).toEqual(['–', '–', 'enters']);
-    await pictured('merge');
+    await pictured('merge', { fullPage: true });
     expect((await server.sdk.profiles.get(anonymous)).id).toBe(anonymous);
   });
 
@@ -98,7 +71,7 @@ describe.skipIf(!hasBrowser)('merging', () => {
     await dialog.getByRole('textbox').fill('Ada');
     await dialog.getByRole('button', { name: 'Merge for good' }).click();
     await dialog.getByText('This is not the name.', { exact: false }).waitFor();
-    await pictured('dialog-merge');
+    await pictured('dialog-merge', { fullPage: true });
     await dialog.getByRole('textbox').fill('Brave Falcon');
     await dialog.getByRole('button', { name: 'Merge for good' }).click();
     await page.getByRole('heading', { level: 1, name: 'Ada' }).waitFor();
@@ -110,7 +83,7 @@ describe.skipIf(!hasBrowser)('merging', () => {
     await open(`profiles/${anonymous}`);
     await page.getByRole('heading', { level: 1, name: 'Ada' }).waitFor();
     await page.getByRole('note').getByText('was merged into this profile', { exact: false }).waitFor();
-    await pictured('profile-merged');
+    await pictured('profile-merged', { fullPage: true });
   });
 
   test('where both have a custom id it must be said that it is meant', async () => {
@@ -119,7 +92,7 @@ describe.skipIf(!hasBrowser)('merging', () => {
     await page.getByText('Both have a custom id: say that it is meant.').waitFor();
     await expect.poll(() => button('Merge…').getAttribute('aria-disabled')).toBe('true');
     await page.getByLabel('Merge although both have a custom id').check();
-    await pictured('merge-forced');
+    await pictured('merge-forced', { fullPage: true });
     await button('Merge…').click();
     await page.getByRole('dialog').getByRole('textbox').fill('Grace');
     await button('Merge for good').click();

@@ -4,16 +4,7 @@ import { readFile } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CLIENT_ID, startTestServer, type TestServer } from '../../server/src/testing/server.ts';
-import {
-  ensureConsole,
-  expectAccessible,
-  expectNoSidewaysScroll,
-  hasBrowser,
-  launch,
-  SCREENSHOTS,
-  signedInPage,
-  type Watched,
-} from './browser.ts';
+import { controlsOf, ensureConsole, hasBrowser, launch, signedInPage, type Watched } from './browser.ts';
 
 describe.skipIf(!hasBrowser)('files and records', () => {
   let server: TestServer;
@@ -33,12 +24,7 @@ describe.skipIf(!hasBrowser)('files and records', () => {
     await server?.close();
   });
 
-  const open = async (path: string): Promise<void> => {
-    await page.goto(`${server.url}/apps/${CLIENT_ID}/${path}`);
-    await page.getByRole('heading', { level: 1 }).waitFor();
-  };
-  const button = (name: string) => page.getByRole('button', { name, exact: true });
-  const dialog = () => page.getByRole('dialog');
+  const { open, button, dialog, pictured } = controlsOf(() => ({ page, server }));
   const figure = (label: string) =>
     dialog()
       .locator('.stat', { has: page.getByText(label, { exact: true }) })
@@ -47,21 +33,6 @@ describe.skipIf(!hasBrowser)('files and records', () => {
   const downloaded = async (name: string): Promise<{ file: string; text: string }> => {
     const [download] = await Promise.all([page.waitForEvent('download'), button(name).click()]);
     return { file: download.suggestedFilename(), text: await readFile(await download.path(), 'utf8') };
-  };
-  const pictured = async (name: string): Promise<void> => {
-    for (const [scheme, width] of [
-      ['light', 1440],
-      ['dark', 390],
-    ] as const) {
-      await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
-      await page.setViewportSize({ width, height: width === 390 ? 844 : 900 });
-      await page.locator('main:not(:has(.skeleton))').waitFor();
-      await page.screenshot({ path: `${SCREENSHOTS}/${name}-${scheme}-${width}.png` });
-      await expectNoSidewaysScroll(page, `${name} at ${width}`);
-      await expectAccessible(page, `${name}, ${scheme}, ${width}`);
-    }
-    await page.emulateMedia({ colorScheme: 'light' });
-    await page.setViewportSize({ width: 1440, height: 900 });
   };
 
   test('a file is tried out first, says which columns it asks about, and is then imported', async () => {

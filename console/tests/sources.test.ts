@@ -4,6 +4,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CLIENT_ID, startTestServer, type TestServer } from '../../server/src/testing/server.ts';
 import {
+  controlsOf,
   ensureConsole,
   expectAccessible,
   expectNoSidewaysScroll,
@@ -31,7 +32,7 @@ describe.skipIf(!hasBrowser)('sources', () => {
     await browser?.close();
     await server?.close();
   });
-  const button = (name: string) => page.getByRole('button', { name, exact: true });
+  const { button } = controlsOf(() => ({ page, server }));
   const looksRight = async (where: string): Promise<void> => {
     for (const width of [1440, 390]) {
       await page.setViewportSize({ width, height: 900 });

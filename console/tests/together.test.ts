@@ -3,8 +3,9 @@
 
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { CLIENT_ID, startTestServer, type TestServer } from '../../server/src/testing/server.ts';
+import { startTestServer, type TestServer } from '../../server/src/testing/server.ts';
 import {
+  controlsOf,
   ensureConsole,
   expectAccessible,
   expectNoSidewaysScroll,
@@ -47,11 +48,7 @@ describe.skipIf(!hasBrowser)('together', () => {
     group = made.id;
   });
 
-  const open = async (path: string): Promise<void> => {
-    await page.goto(`${server.url}/apps/${CLIENT_ID}/${path}`);
-    await page.getByRole('heading', { level: 1 }).waitFor();
-  };
-  const button = (name: string) => page.getByRole('button', { name, exact: true });
+  const { open, button } = controlsOf(() => ({ page, server }));
   const value = () => page.getByLabel('Bucket 1, rule 1: value');
   const unsaved = () => page.getByText('You have changes that are not saved.');
   const conflict = () => page.getByRole('heading', { name: 'Another rule was saved meanwhile' });

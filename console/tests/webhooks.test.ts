@@ -5,12 +5,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CLIENT_ID, startTestServer, type TestServer } from '../../server/src/testing/server.ts';
 import { startReceiver, type Receiver } from '../../server/src/webhooks/testing/receiver.ts';
 import {
+  controlsOf,
   ensureConsole,
   expectAccessible,
-  expectNoSidewaysScroll,
   hasBrowser,
   launch,
-  SCREENSHOTS,
   signedInPage,
   type Watched,
 } from './browser.ts';
@@ -38,31 +37,12 @@ describe.skipIf(!hasBrowser)('webhooks', () => {
     await receiver?.close();
   });
 
-  const open = async (path: string): Promise<void> => {
-    await page.goto(`${server.url}/apps/${CLIENT_ID}/${path}`);
-    await page.getByRole('heading', { level: 1 }).waitFor();
-  };
+  const { open, button, dialog, pictured } = controlsOf(() => ({ page, server }));
   const soon = { timeout: 15_000 };
-  const button = (name: string) => page.getByRole('button', { name, exact: true });
-  const dialog = () => page.getByRole('dialog');
   const messages = () => page.getByRole('region', { name: 'Messages' });
   const choose = async (item: string): Promise<void> => {
     await button('More about this webhook').click();
     await button(item).click();
-  };
-  const pictured = async (name: string): Promise<void> => {
-    for (const [scheme, width] of [
-      ['light', 1440],
-      ['dark', 390],
-    ] as const) {
-      await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
-      await page.setViewportSize({ width, height: width === 390 ? 844 : 900 });
-      await page.screenshot({ path: `${SCREENSHOTS}/${name}-${scheme}-${width}.png` });
-      await expectNoSidewaysScroll(page, `${name} at ${width}`);
-      await expectAccessible(page, `${name}, ${scheme}, ${width}`);
-    }
-    await page.emulateMedia({ colorScheme: 'light' });
-    await page.setViewportSize({ width: 1440, height: 900 });
   };
 
   test('one is created for chosen events of chosen groups, and its secret is shown once and verifies', async () => {

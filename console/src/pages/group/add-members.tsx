@@ -3,11 +3,12 @@
 
 import { useState } from 'react';
 import { IconDownload } from '@tabler/icons-react';
-import type { Import, ReplacedMembers } from '@grandstand/sdk/server';
+import type { ReplacedMembers } from '@grandstand/sdk/server';
 import { ApiError, messageOf } from '../../api.ts';
 import { ImportBar, ImportOutcome, isOver, useImport } from '../../files/import-run.tsx';
+import { ChooseFile, createImport, LONGEST_MS } from '../../files/choose-file.tsx';
 import { saveFile } from '../../files/download.tsx';
-import { sourceOfFile, sourceOfText, type Source } from '../../files/source.ts';
+import { sourceOfText, type Source } from '../../files/source.ts';
 import { formatNumber, formatPercent } from '../../format.ts';
 import { useInvalidate, useSettled } from '../../queries.ts';
 import { useApplication, useSession } from '../../session.tsx';
@@ -19,8 +20,6 @@ import { Stat } from '../../ui/stat.tsx';
 import { toast } from '../../ui/toast.tsx';
 import { useDraft } from '../../ui/use-draft.ts';
 import { ListReading, useReading } from './list-reading.tsx';
-
-const LONGEST_MS = 3_600_000;
 
 /** What a replacement was refused with, until one says that it is meant. */
 interface Refused {
@@ -54,10 +53,9 @@ export function AddMembers({ group, from, onClose }: { group: Group; from: 'past
   const groupPath = path(`profile-groups/${group.id}/`);
   const isBusy = state.step === 'sending' || (state.step === 'importing' && !(running.data && isOver(running.data)));
 
-  const add = async ({ body, contentType, name }: Source): Promise<void> => {
-    const query = { of: 'members', group: group.id, name, ...reading.query };
-    const options = { method: 'POST', query, body, contentType, timeout: LONGEST_MS } as const;
-    const { id } = await client.request<Import>(path('imports/'), options);
+  const add = async (list: Source): Promise<void> => {
+    const query = { of: 'members', group: group.id, ...reading.query };
+    const { id } = await createImport(client, path('imports/'), list, query);
     setState({ step: 'importing', id });
   };
 
@@ -166,10 +164,17 @@ export function AddMembers({ group, from, onClose }: { group: Group; from: 'past
         />
       ) : (
         <ChooseFile
+          label="CSV file"
+          hint={
+            <>
+              Any size. With a column <code>profile_id</code> or <code>custom_id</code>; of other files you are asked
+              which column it is.
+            </>
+          }
           disabled={isBusy}
           onChange={(chosen) => {
             setProblem(undefined);
-            setFile(chosen && sourceOfFile(chosen));
+            setFile(chosen);
           }}
         />
       )}
@@ -191,27 +196,6 @@ export function AddMembers({ group, from, onClose }: { group: Group; from: 'past
       {from === 'upload' && <Mode mode={mode} onChange={setMode} />}
       {isBusy && <ImportBar row={running.data} />}
     </Dialog>
-  );
-}
-
-function ChooseFile({ disabled, onChange }: { disabled: boolean; onChange: (file: File | undefined) => void }) {
-  return (
-    <div className="field">
-      <label htmlFor="member-file">CSV file</label>
-      <input
-        id="member-file"
-        type="file"
-        className="input file"
-        accept=".csv,.txt,.tsv,.ndjson,.jsonl,.gz,text/csv,text/plain"
-        disabled={disabled}
-        onChange={(event) => onChange(event.target.files?.[0])}
-        aria-describedby="member-file-hint"
-      />
-      <p className="hint" id="member-file-hint">
-        Any size. With a column <code>profile_id</code> or <code>custom_id</code>; of other files you are asked which
-        column it is.
-      </p>
-    </div>
   );
 }
 

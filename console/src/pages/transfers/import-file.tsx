@@ -1,10 +1,11 @@
 // A file read in: what it holds, which column is which where the headers do not say so, tried out first, then for good.
 
 import { useState } from 'react';
-import type { Import, ImportKind } from '@grandstand/sdk/server';
+import type { ImportKind } from '@grandstand/sdk/server';
 import { messageOf } from '../../api.ts';
+import { ChooseFile, createImport } from '../../files/choose-file.tsx';
 import { ImportBar, ImportOutcome, isOver, useImport } from '../../files/import-run.tsx';
-import { sourceOfFile, type Source } from '../../files/source.ts';
+import type { Source } from '../../files/source.ts';
 import { usePreview } from '../../files/use-preview.ts';
 import { useInvalidate } from '../../queries.ts';
 import { useApplication, useSession } from '../../session.tsx';
@@ -13,8 +14,6 @@ import { Button } from '../../ui/button.tsx';
 import { Dialog } from '../../ui/dialog.tsx';
 import { Choices } from '../../ui/field.tsx';
 import { Columns, missingOf, toQuery, type Chosen } from './columns.tsx';
-
-const LONGEST_MS = 3_600_000;
 
 type State = { step: 'choose' } | { step: 'sending' } | { step: 'running'; id: string; isDryRun: boolean };
 
@@ -39,17 +38,10 @@ export function ImportFile({ onClose }: { onClose: () => void }) {
     setProblem(undefined);
     setState({ step: 'sending' });
     try {
-      const { id } = await client.request<Import>(path('imports/'), {
-        method: 'POST',
-        query: {
-          of: kind,
-          name: source.name.slice(0, 200),
-          ...(preview.data && toQuery(kind, preview.data, chosen)),
-          ...(isDryRun && { dry_run: 'true' }),
-        },
-        body: source.body,
-        contentType: source.contentType,
-        timeout: LONGEST_MS,
+      const { id } = await createImport(client, path('imports/'), source, {
+        of: kind,
+        ...(preview.data && toQuery(kind, preview.data, chosen)),
+        ...(isDryRun && { dry_run: 'true' }),
       });
       setState({ step: 'running', id, isDryRun });
     } catch (error) {
@@ -128,26 +120,16 @@ export function ImportFile({ onClose }: { onClose: () => void }) {
           ]}
         />
       </div>
-      <div className="field">
-        <label htmlFor="import-file">File</label>
-        <input
-          id="import-file"
-          type="file"
-          className="input file"
-          accept=".csv,.txt,.tsv,.ndjson,.jsonl,.gz,text/csv,text/plain"
-          disabled={isBusy}
-          onChange={(event) => {
-            const file = event.target.files?.[0];
-            setProblem(undefined);
-            setChosen({});
-            setSource(file && sourceOfFile(file));
-          }}
-          aria-describedby="import-file-hint"
-        />
-        <p className="hint" id="import-file-hint">
-          {HINTS[kind]}
-        </p>
-      </div>
+      <ChooseFile
+        label="File"
+        hint={HINTS[kind]}
+        disabled={isBusy}
+        onChange={(file) => {
+          setProblem(undefined);
+          setChosen({});
+          setSource(file);
+        }}
+      />
       <Problem>{preview.error ? messageOf(preview.error) : undefined}</Problem>
       {preview.data && source && (
         <Columns kind={kind} preview={preview.data} chosen={chosen} onChange={choose} disabled={isBusy} />

@@ -3,6 +3,7 @@
 import { useState } from 'react';
 import { IconDownload, IconUsers } from '@tabler/icons-react';
 import type { Duplicates, Retention, Usage, UsageRow } from '@grandstand/sdk/server';
+import { saveFile } from '../../files/download.tsx';
 import { formatMoment, formatNumber, millis } from '../../format.ts';
 import { useGet } from '../../queries.ts';
 import { useApplication } from '../../session.tsx';
@@ -267,10 +268,5 @@ function advice(made: number, once: number): string {
 function download({ interval, results }: Usage): void {
   const columns = ['at', 'active', 'new', 'returning', 'activities', 'total', 'active_7d', 'active_30d'] as const;
   const lines = [columns.join(','), ...results.map((row) => columns.map((column) => row[column]).join(','))];
-  const url = URL.createObjectURL(new Blob([`${lines.join('\r\n')}\r\n`], { type: 'text/csv' }));
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = `usage-by-${interval}.csv`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 1_000);
+  saveFile(new Blob([`${lines.join('\r\n')}\r\n`], { type: 'text/csv' }), `usage-by-${interval}.csv`);
 }
