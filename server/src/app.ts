@@ -319,13 +319,13 @@ async function composeApp(
             sheetChores.stop(),
             importer.stop(),
             sourceIntake.log.stop(),
+            stopAuditChores(),
             evaluation?.stop(),
             worker.stop(),
             webhookWorker.stop(),
           ]),
         );
         await sender.close();
-        stopAuditChores();
         stopClock();
         await within(STOP_MARGIN_MS, db.close());
         await embedded?.stop();

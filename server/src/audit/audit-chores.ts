@@ -2,20 +2,21 @@
 
 import type { Context } from '../context.ts';
 import { sql } from '../database/database.ts';
+import { createLoop } from '../looping.ts';
 import { deleteBefore } from './audit-store.ts';
 
 const INTERVAL_MS = 3_600_000;
 const SLICE = 1_000;
 
 /** Every hour, until it is stopped. */
-export function startAuditChores(context: Pick<Context, 'db' | 'clock' | 'config' | 'log'>): () => void {
-  const timer = setInterval(() => {
-    deleteOldEntries(context).catch((error: unknown) =>
-      context.log.warn({ err: error }, 'old rows of the audit log stay for now'),
-    );
-  }, INTERVAL_MS);
-  timer.unref();
-  return () => clearInterval(timer);
+export function startAuditChores(context: Pick<Context, 'db' | 'clock' | 'config' | 'log'>): () => Promise<void> {
+  const loop = createLoop(() => deleteOldEntries(context), {
+    restMs: INTERVAL_MS,
+    firstMs: INTERVAL_MS,
+    onError: (error) => context.log.warn({ err: error }, 'old rows of the audit log stay for now'),
+  });
+  loop.start();
+  return loop.stop;
 }
 
 export async function deleteOldEntries({ db, clock, config }: Pick<Context, 'db' | 'clock' | 'config'>): Promise<void> {

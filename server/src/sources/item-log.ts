@@ -3,6 +3,7 @@
 
 import type { Context } from '../context.ts';
 import { MICROS_PER_DAY, type Instant } from '../instant.ts';
+import { createLoop } from '../looping.ts';
 import type { Call } from './call.ts';
 import { PROBLEMS_KEPT, type SourceItem } from './source.ts';
 import * as store from './source-store.ts';
@@ -56,12 +57,12 @@ export function createItemLog({ db, clock, log }: Pick<Context, 'db' | 'clock' |
     await line.last;
   };
 
-  const timer = setInterval(() => {
-    store
-      .deleteItemsBefore(db, clock.now() - ITEMS_KEPT)
-      .catch((error: unknown) => log.warn({ err: error }, 'old items of sources stay for now'));
-  }, CLEAN_EVERY_MS);
-  timer.unref();
+  const cleaning = createLoop(() => store.deleteItemsBefore(db, clock.now() - ITEMS_KEPT), {
+    restMs: CLEAN_EVERY_MS,
+    firstMs: CLEAN_EVERY_MS,
+    onError: (error) => log.warn({ err: error }, 'old items of sources stay for now'),
+  });
+  cleaning.start();
 
   return {
     async add(sourceId, calls) {
@@ -82,7 +83,7 @@ export function createItemLog({ db, clock, log }: Pick<Context, 'db' | 'clock' |
       await (line.next ??= flush(sourceId, line));
     },
     async stop() {
-      clearInterval(timer);
+      await cleaning.stop();
       await Promise.all([...lines.values()].map(async (line) => (await line.next, line.last)));
     },
   };
