@@ -146,6 +146,13 @@ create table changes (
 );
 create index changes_by_profile ON changes USING btree (group_id, profile_id, epoch, number);
 
+create table creation_days (
+  application_id integer not null,
+  day timestamp with time zone not null,
+  recovered bigint default 0 not null,
+  constraint creation_days_pkey PRIMARY KEY (application_id, day)
+);
+
 create table custom_ids (
   custom_id text not null,
   application_id integer not null,
@@ -162,6 +169,15 @@ create table daily_counts (
   counted_at timestamp with time zone not null,
   constraint daily_counts_pkey PRIMARY KEY (application_id, day)
 );
+
+create table device_keys (
+  key_hash bytea not null,
+  application_id integer not null,
+  profile_id uuid not null,
+  token_id uuid not null,
+  constraint device_keys_pkey PRIMARY KEY (key_hash, application_id)
+);
+create index device_keys_by_profile ON device_keys USING btree (profile_id);
 
 create table dropped_facts (
   application_id integer not null,

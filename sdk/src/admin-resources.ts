@@ -9,6 +9,11 @@ export interface AdminProfileOptions extends ProfileOptions {
   custom_id?: string | null;
 }
 
+export interface NewProfileOptions extends AdminProfileOptions {
+  /** A credential of a device: 22 to 128 random characters. The profile that it made is answered again. Without a `custom_id`. */
+  device_key?: string;
+}
+
 /** A profile of `profiles.upsert`, by its id or its custom id. */
 export interface UpsertProfile extends Omit<AdminProfileOptions, 'attributes'> {
   /** A UUID, which a new profile keeps: as another system had it. */
@@ -499,7 +504,8 @@ export interface Retention {
 
 export interface Duplicates {
   until: string;
-  results: { at: string; new: number; single_day: number }[];
+  /** `recovered`: calls that a device key answered with the profile that it had made. */
+  results: { at: string; new: number; single_day: number; recovered: number }[];
   /** `network` is a name without the address. */
   bursts: { at: string; network: string; profiles: number; without_activity: number }[];
 }

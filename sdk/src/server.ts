@@ -88,7 +88,7 @@ function profileCalls(request: Request, root: string, clientId: string) {
   return {
     get: (id: string) => request<Profile>('GET', `profiles/${path(id)}/`),
     getByCustomId: (customId: string) => request<Profile>('GET', byCustomId(customId)),
-    create: (fields: r.AdminProfileOptions = {}) => request<OwnProfile>('POST', `${root}profile/`, { body: fields }),
+    create: (fields: r.NewProfileOptions = {}) => request<OwnProfile>('POST', `${root}profile/`, { body: fields }),
     /** 409 where a profile has the custom id already. */
     createByCustomId: (customId: string, fields: r.AdminProfileOptions = {}) =>
       request<OwnProfile>('POST', byCustomId(customId), { body: fields }),

@@ -1,6 +1,7 @@
 // Whose profile this is. Every profile costs, so the one rule here is: never make one where there is one already. Making
-// one happens under a lock that all tabs share, with an idempotency key that is stored before the request is sent and
-// dropped after the answer is stored; a fan who comes back after a crash in between gets the same profile.
+// one happens under a lock that all tabs share, with a device key that is stored before the request is sent and stays
+// beside the token: a fan who comes back after a crash in between, or whose token alone was lost, gets the same profile.
+// The key is as good as the token, so it goes where the device is no longer that fan's.
 
 import { ApiError, InvalidTokenError } from './errors.ts';
 import { delay, isTemporary, type Request } from './http.ts';
@@ -66,7 +67,7 @@ export interface Scope {
 export function createSession({ request, clientId, endpoint, store, legacy }: Scope, options: SessionOptions): Session {
   const key = `grandstand:${clientId}@${endpoint}`;
   const guestKey = `${key}:guest`;
-  const pendingKey = `${key}:pending`;
+  const deviceKeyKey = `${key}:device`;
   const legacyKey = `livelike-user-auth-${clientId}`;
   const path = `applications/${encodeURIComponent(clientId)}/profile/`;
   const { storageStrategy: strategy } = options;
@@ -168,33 +169,26 @@ export function createSession({ request, clientId, endpoint, store, legacy }: Sc
     return loaded;
   };
 
+  const readDeviceKey = async (): Promise<string> => {
+    const kept = await store.get(deviceKeyKey);
+    if (kept !== undefined) return kept;
+    const made = randomId();
+    await store.set(deviceKeyKey, made);
+    if (!globalThis.document || globalThis.navigator.locks) return made;
+    // Other tabs may be at the same point. All of them read again once all have written, and take the last one's key.
+    await delay(400);
+    return (await store.get(deviceKeyKey)) ?? made;
+  };
+
   const make = async (): Promise<OwnProfile> => {
-    const read = async (): Promise<Pending | undefined> =>
-      parseJson(await store.get(pendingKey)) as Pending | undefined; // only written here
-    let pending = await read();
-    if (!pending) {
-      pending = { key: randomId(), body: options.nickname === undefined ? {} : { nickname: options.nickname } };
-      await store.set(pendingKey, JSON.stringify(pending));
-      if (globalThis.document && !globalThis.navigator.locks) {
-        // Other tabs may be at the same point. All of them read again once all have written, and take the last one's key.
-        await delay(400);
-        pending = (await read()) ?? pending;
-      }
-    }
-    try {
-      const made = await request<OwnProfile>('POST', path, {
-        token: null,
-        body: pending.body,
-        idempotencyKey: pending.key,
-      });
-      await keep(made, true);
-      await store.remove(pendingKey);
-      return made;
-    } catch (error) {
-      // Only an answer that says "never" frees the key; after anything else the profile may exist.
-      if (!isTemporary(error)) await store.remove(pendingKey);
-      throw error;
-    }
+    const { nickname } = options;
+    const deviceKey = await readDeviceKey();
+    const body = { ...(nickname !== undefined && { nickname }), device_key: deviceKey };
+    const made = await request<OwnProfile>('POST', path, { token: null, body });
+    await keep(made, true);
+    // A place of the application's own says whose profile there is: where it has none, there is to be none.
+    if (strategy) await store.remove(deviceKeyKey);
+    return made;
   };
 
   const findOrMake = async (): Promise<OwnProfile> => {
@@ -252,13 +246,11 @@ export function createSession({ request, clientId, endpoint, store, legacy }: Sc
       former = [];
       // The device's own profile comes back, unless it became the account's that is signed out.
       if (guest && guest.profile.id !== profile?.id) await store.set(key, JSON.stringify(guest));
-      else await store.remove(key);
+      else {
+        await store.remove(deviceKeyKey); // first: whoever has the device next must not get this fan's profile by it
+        await store.remove(key);
+      }
       profile = undefined;
     },
   };
-}
-
-interface Pending {
-  key: string;
-  body: ProfileOptions;
 }

@@ -7,7 +7,8 @@ export async function moveTokens(tx: Queryable, sourceId: string, targetId: stri
   await tx.query(sql`
     insert into profile_tokens (profile_id, id, created_at)
     select ${targetId}::uuid, id, created_at from profile_tokens where profile_id = ${sourceId}`);
-  await tx.query(sql`update foreign_tokens set profile_id = ${targetId} where profile_id = ${sourceId}`);
+  for (const table of [sql`foreign_tokens`, sql`device_keys`])
+    await tx.query(sql`update ${table} set profile_id = ${targetId} where profile_id = ${sourceId}`);
 }
 
 /** A custom id leads to another profile. */
@@ -42,7 +43,7 @@ export async function deleteSource(
   applicationId: number,
   source: { id: string; ordinal: number },
 ): Promise<void> {
-  for (const table of [sql`profile_tokens`, sql`foreign_tokens`, sql`profile_attributes`])
+  for (const table of [sql`profile_tokens`, sql`foreign_tokens`, sql`device_keys`, sql`profile_attributes`])
     await tx.query(sql`delete from ${table} where profile_id = ${source.id}`);
   await tx.query(sql`delete from profiles where id = ${source.id}`);
   await tx.query(sql`

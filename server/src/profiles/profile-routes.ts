@@ -19,6 +19,7 @@ import type { Share } from '../http/shares.ts';
 import { upsertProfiles } from './bulk.ts';
 import {
   MAX_BULK,
+  NewProfileFields,
   NewProfileResource,
   ProfileFields,
   ProfilePatch,
@@ -32,6 +33,7 @@ import {
   type Writer,
 } from './profile.ts';
 import { ProfileFilterQuery, readProfileFilter } from './profile-filter.ts';
+import { createOrRecover, readAsked } from './device-keys.ts';
 import { hashNetwork } from './network.ts';
 import * as service from './profile-service.ts';
 import * as store from './profile-store.ts';
@@ -61,9 +63,11 @@ export function profileRoutes(app: App, context: Context): void {
   const checkNew = async ({ credential, params, body }: FastifyRequest): Promise<void> => {
     const { client_id: clientId, custom_id: customId } = params as { client_id: string; custom_id?: string }; // of both paths
     const application = await context.applications.get(clientId);
-    const fields = { ...(body as ProfileFields), ...(customId !== undefined && { custom_id: customId }) }; // only what met the schema
+    const fields = { ...(body as NewProfileFields), ...(customId !== undefined && { custom_id: customId }) }; // only what met the schema
     const writer = customId === undefined ? makerOf(credential, application) : 'admin';
-    await service.readNewProfile(context, application, fields, writer);
+    const catalogue = await context.catalogues.get(application.id);
+    if (customId === undefined) readAsked(catalogue, fields, writer);
+    else service.readNew(catalogue, fields, writer);
   };
   const checkChange = async (
     { application, profile }: { application: Application; profile: Profile },
@@ -82,20 +86,20 @@ export function profileRoutes(app: App, context: Context): void {
         operationId: 'createProfile',
         summary: 'Make a profile',
         description:
-          'Needs no credential and no body. The answer carries the access token of the new profile: keep it. `custom_id` needs an admin token.',
+          'Needs no credential and no body. The answer carries the access token of the new profile: keep it. `custom_id` needs an admin token. With a `device_key` that made a profile before, 200 and that profile as it is now.',
         tags: ['Profiles'],
         params: ClientIdParams,
-        body: ProfileFields,
-        response: { 201: NewProfileResource },
+        body: NewProfileFields,
+        response: { 200: NewProfileResource, 201: NewProfileResource },
       },
     },
     async (request, reply) => {
       const application = await context.applications.get(request.params.client_id);
       const writer = makerOf(request.credential, application);
       const network = writer === 'profile' ? hashNetwork(context.secrets, application.id, request.address) : null;
-      const { profile, accessToken } = await service.createProfile(context, application, request.body, writer, network);
-      reply.code(201);
-      return { ...(await present(request, application, profile)), access_token: accessToken };
+      const made = await createOrRecover(context, application, request.body, writer, network);
+      reply.code(made.isNew ? 201 : 200);
+      return { ...(await present(request, application, made.profile)), access_token: made.accessToken };
     },
   );
 

@@ -140,13 +140,14 @@ export function readChange(
   return { read, pairs };
 }
 
-/** As createProfile, but undefined where the custom id is taken. */
+/** As createProfile, but undefined where the custom id, or the device key, is taken. */
 export async function tryCreateProfile(
   context: Context,
   application: Application,
   fields: ProfileFields,
   writer: Writer,
   network: Buffer | null = null,
+  deviceKey?: store.NewDeviceKey,
 ): Promise<CreatedProfile | undefined> {
   const { read, pairs } = await readNewProfile(context, application, fields, writer);
   const now = context.clock.now();
@@ -163,6 +164,7 @@ export async function tryCreateProfile(
     customData: read.customData ?? null,
     tokenId,
     network,
+    deviceKey,
     now: formatInstant(now),
   };
   const entry: QueueEntry = {

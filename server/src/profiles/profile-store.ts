@@ -97,10 +97,18 @@ export interface NewProfile {
   tokenId: string | null;
   /** Of the fan's app that made it (network.ts). */
   network: Buffer | null;
+  /** Of a profile without a custom id: the key that stands for its token from now on (device-keys.ts). */
+  deviceKey?: NewDeviceKey | undefined;
   now: string;
 }
 
-/** Profile, token, custom id, count, queue and event in one statement; false where the custom id is taken. */
+export interface NewDeviceKey {
+  hash: Buffer;
+  /** The dead token that it stood for, if any. */
+  replaces: string | null;
+}
+
+/** Profile, token, custom id or device key, count, queue and event in one statement; false where the id or the key is taken. */
 export async function insertProfile(
   db: Queryable,
   row: NewProfile,
@@ -109,7 +117,12 @@ export async function insertProfile(
 ): Promise<boolean> {
   const reserved =
     row.customId === null
-      ? sql`select 1`
+      ? row.deviceKey === undefined
+        ? sql`select 1`
+        : sql`insert into device_keys (key_hash, application_id, profile_id, token_id)
+      values (${row.deviceKey.hash}, ${row.applicationId}, ${row.id}, ${row.tokenId})
+      on conflict (key_hash, application_id) do update set profile_id = excluded.profile_id, token_id = excluded.token_id
+        where device_keys.token_id = ${row.deviceKey.replaces}::uuid returning 1`
       : sql`insert into custom_ids (custom_id, application_id, profile_id)
       values (${row.customId}, ${row.applicationId}, ${row.id}) on conflict do nothing returning 1`;
   const token =
@@ -349,6 +362,7 @@ export async function deleteHistory(tx: Queryable, profileId: string): Promise<v
   for (const table of [
     sql`profile_tokens`,
     sql`foreign_tokens`,
+    sql`device_keys`,
     sql`profile_attributes`,
     sql`activities`,
     sql`moves`,

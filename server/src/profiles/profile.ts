@@ -11,6 +11,8 @@ export const MAX_CUSTOM_DATA_BYTES = 65_536;
 export const MAX_ATTRIBUTES = 100;
 export const MAX_ATTRIBUTE = 200;
 export const MAX_BULK = 1000;
+export const MIN_DEVICE_KEY = 22;
+export const MAX_DEVICE_KEY = 128;
 
 export type Writer = 'admin' | 'profile';
 
@@ -65,6 +67,17 @@ export const ProfileFields = Type.Object({
   attributes: Type.Optional(Attributes),
 });
 export type ProfileFields = Static<typeof ProfileFields>;
+
+/** As a fan's app makes a profile. */
+export const NewProfileFields = Type.Object({
+  ...ProfileFields.properties,
+  device_key: Type.Optional(
+    nullable({
+      description: `A credential: ${MIN_DEVICE_KEY} to ${MAX_DEVICE_KEY} random characters, made once on the device and kept beside the token. Sent again, it gets the profile that it made, with an access token, for as long as the token that was answered with it lives. Not for profiles with a \`custom_id\`.`,
+    }),
+  ),
+});
+export type NewProfileFields = Static<typeof NewProfileFields>;
 
 const Key = Type.String({ minLength: 1, maxLength: MAX_ATTRIBUTE });
 

@@ -69,6 +69,6 @@ export function naiveDuplicates(
     const cameBack = new Set(
       activities.filter((activity) => activity.at >= from + MICROS_PER_DAY).map(({ profileId }) => profileId),
     );
-    return { at, new: made.length, single_day: made.filter((id) => !cameBack.has(id)).length };
+    return { at, new: made.length, single_day: made.filter((id) => !cameBack.has(id)).length, recovered: 0 };
   });
 }

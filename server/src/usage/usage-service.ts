@@ -135,17 +135,21 @@ export async function getDuplicates(context: Context, application: Application):
   const now = context.clock.now();
   const first = dayOf(now) - DUPLICATE_DAYS + 1;
   const counter = createDuplicatesCounter();
-  const bursts = await inDays(context, async (snapshot) => {
+  const { bursts, recovered } = await inDays(context, async (snapshot) => {
     await readDays(snapshot, application.id, CREATIONS, instantOf(first), now + 1, each(counter.created));
     await readDays(snapshot, application.id, PRESENCE, instantOf(first), now + 1, each(counter.active));
-    return store.listBursts(snapshot, application.id, instantOf(first), BURST, BURSTS);
+    return {
+      bursts: await store.listBursts(snapshot, application.id, instantOf(first), BURST, BURSTS),
+      recovered: await store.listRecovered(snapshot, application.id, instantOf(first)),
+    };
   });
   const days = counter.results();
   return {
     until: formatInstant(now),
     results: Array.from({ length: DUPLICATE_DAYS }, (_, n) => {
       const row = days.get(first + n) ?? { new: 0, single_day: 0 };
-      return { at: formatInstant(instantOf(first + n)), ...row };
+      const at = instantOf(first + n);
+      return { at: formatInstant(at), ...row, recovered: recovered.get(at) ?? 0 };
     }),
     bursts: bursts.map(({ at, network, ...row }) => ({
       at: formatInstant(at),

@@ -24,3 +24,14 @@ export async function listBursts(
     order by count(*) desc, 1 desc, 2 limit ${limit}`);
   return rows;
 }
+
+/** By day: how many calls to make a profile were answered with one that there was (profiles/device-keys.ts). */
+export async function listRecovered(
+  db: Queryable,
+  applicationId: number,
+  since: Instant,
+): Promise<Map<Instant, number>> {
+  const { rows } = await db.query<{ day: Instant; recovered: number }>(sql`
+    select day, recovered from creation_days where application_id = ${applicationId} and day >= ${formatInstant(since)}::timestamptz`);
+  return new Map(rows.map((row) => [row.day, row.recovered]));
+}

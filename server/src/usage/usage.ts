@@ -66,6 +66,9 @@ export const DuplicatesResource = Type.Object(
         at: Timestamp('The day, UTC.'),
         new: count('Profiles that were made on it.'),
         single_day: count('Of them, never active on a later day: what an app that forgets its tokens leaves behind.'),
+        recovered: count(
+          'Calls to make a profile that a device key answered with the one it had made: so many more there would be.',
+        ),
       }),
     ),
     bursts: Type.Array(

@@ -207,6 +207,7 @@ function DuplicatesCard() {
   const { data } = duplicates;
   const made = data?.results.slice(0, -1).reduce((sum, row) => sum + row.new, 0) ?? 0;
   const once = data?.results.slice(0, -1).reduce((sum, row) => sum + row.single_day, 0) ?? 0;
+  const recovered = data?.results.reduce((sum, row) => sum + row.recovered, 0) ?? 0;
   return (
     <section className="card" aria-labelledby="duplicates-heading">
       <div className="card-head">
@@ -217,6 +218,11 @@ function DuplicatesCard() {
         {data ? (
           <>
             <p>{advice(made, once)}</p>
+            {recovered > 0 && (
+              <p className="muted small">
+                Apps asked for {formatNumber(recovered)} more and got the profile that they had, by its device key.
+              </p>
+            )}
             <Chart
               label="Profiles never active on a later day"
               noun="profiles seen on one day only"
