@@ -41,11 +41,11 @@ function restrictSql() {
 }
 
 export default tseslint.config(
-  { ignores: ['**/dist/**', '**/node_modules/**', '.artifacts/**', '**/coverage/**', 'data/**'] },
+  { ignores: ['**/dist/**', '**/node_modules/**', '.artifacts/**', '**/coverage/**', '**/target/**', 'data/**'] },
   js.configs.recommended,
   ...tseslint.configs.strict,
   {
-    files: ['{server,sdk/src,console,bench}/**/*.{ts,tsx}'],
+    files: ['{server,sdk/src,sdk/conformance,console,bench}/**/*.{ts,tsx}'],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
       '@typescript-eslint/no-floating-promises': 'error',

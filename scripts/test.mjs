@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { placeEnvironment, readPlace } from './anywhere.mjs';
+import { testKotlin } from './test-kotlin.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const report = join(root, '.artifacts', 'tests.json');
@@ -75,6 +76,12 @@ if (existsSync(report)) {
   skipped += results.numPendingTests + results.numTodoTests;
   if (status !== 0 && results.numFailedTests === 0) failed++; // a file that did not load, an error outside of a test
 } else failed++;
+if (only.length === 0) {
+  const kotlin = testKotlin();
+  passed += kotlin.passed;
+  failed += kotlin.failed;
+  skipped += kotlin.skipped;
+}
 
 process.stdout.write(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`);
 process.exitCode = failed === 0 ? 0 : 1;

@@ -1,0 +1,225 @@
+// Whose profile this is. Every profile costs, so the one rule here is: never make one where there is one already. Making
+// one happens in turn with all clients on the same storage, with an idempotency key that is stored before the request is
+// sent and dropped after the answer is stored; a fan who comes back after a crash in between gets the same profile.
+
+package dev.grandstand.client
+
+import kotlinx.coroutines.flow.MutableStateFlow
+import kotlinx.serialization.Serializable
+import kotlinx.serialization.json.JsonElement
+import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.JsonPrimitive
+import kotlinx.serialization.json.decodeFromJsonElement
+import kotlinx.serialization.json.jsonObject
+import kotlinx.serialization.json.jsonPrimitive
+
+/** A profile and the credential that speaks for it. No data class: it never shows its token as text. */
+@Serializable
+internal class Own(
+    val profile: Profile,
+    val token: String,
+)
+
+/** What the session stores. */
+@Serializable
+private class Kept(
+    val own: Own,
+    /** Made by this library on this device, for a fan who is not signed in. */
+    val isGuest: Boolean,
+    /** Ids of anonymous profiles of this device that became this one: what they did may still wait here to be sent. */
+    val former: List<String> = emptyList(),
+)
+
+/** A creation that was begun. */
+@Serializable
+private class Pending(
+    val key: String,
+    val body: JsonObject,
+)
+
+/** Who the fan is at one instant: read together, so that no token is mixed with another profile's activities. */
+internal class Identity(
+    val own: Own,
+    val former: List<String>,
+)
+
+internal class Session(
+    private val http: Http,
+    private val store: Store,
+    private val config: ClientConfig,
+) {
+    private val key = "grandstand:${config.clientId}@${http.root}"
+    private val guestKey = "$key:guest"
+    private val pendingKey = "$key:pending"
+    private val path = "applications/${config.clientId}/profile/"
+
+    /** Null before the first answer and after signing out. */
+    val current = MutableStateFlow<Identity?>(null)
+
+    /** The token that the server was last asked about. */
+    @Volatile private var tried: String? = null
+
+    suspend fun start(): Profile =
+        try {
+            config.accessToken?.ifEmpty { null }?.let { loadPassed(it) } ?: findOrMake()
+        } catch (error: InvalidTokenException) {
+            if (config.onInvalidToken == OnInvalidToken.FAIL) throw error
+            startAnew(tried)
+        }.profile
+
+    /** The fan signed in: the profile of the token, into which the anonymous one of this device was merged. */
+    suspend fun identify(
+        accessToken: String,
+        tokens: FormerTokens,
+    ): Profile =
+        store.inTurn {
+            val before = readKept()?.own ?: current.value?.own
+            val account = load(accessToken)
+            val anonymous = before?.takeIf { it.profile.customId == null && it.profile.id != account.profile.id }
+            val whole = if (anonymous == null) account.profile else absorb(anonymous, account, tokens)
+            keep(Own(whole, accessToken), isGuest = false, absorbed = anonymous?.profile?.id)
+            whole
+        }
+
+    /** After the server answered with a newer state of the own profile. */
+    suspend fun refresh(
+        profile: Profile,
+        token: String,
+    ) {
+        store.inTurn {
+            if (current.value?.own?.token == token) keep(Own(profile, token), readKept()?.isGuest ?: false)
+        }
+    }
+
+    suspend fun forget() {
+        store.inTurn {
+            val guest = readKept(guestKey)
+            store.remove(guestKey)
+            // The device's own profile comes back, unless it became the account's that is signed out.
+            if (guest != null && guest.own.profile.id != current.value?.own?.profile?.id) {
+                store.set(key, json.encodeToString(guest))
+            } else {
+                store.remove(key)
+            }
+            current.value = null
+        }
+    }
+
+    private suspend fun load(token: String): Own {
+        tried = token
+        return Own(profileOf(http.request(Sent("GET", path, token = token))), token)
+    }
+
+    private suspend fun readKept(from: String = key): Kept? {
+        val kept = store.get(from)?.let { runCatching { json.decodeFromString<Kept>(it) }.getOrNull() } ?: return null
+        // Nothing that was left by another application.
+        return kept.takeIf { (it.own.profile.clientId ?: clientIdOf(it.own.token)) == config.clientId }
+    }
+
+    private suspend fun keep(
+        own: Own,
+        isGuest: Boolean,
+        absorbed: String? = null,
+    ): Own {
+        val before = readKept()
+        val isSame = before?.own?.profile?.id == own.profile.id
+        val former = (if (isSame) before?.former.orEmpty() else emptyList()) + listOfNotNull(absorbed)
+        current.value = Identity(own, former)
+        // An account signed in: the device's own profile waits until they sign out, instead of being made again then.
+        if (!isGuest && before?.isGuest == true && !isSame && before.own.profile.id != absorbed) {
+            store.set(guestKey, json.encodeToString(before))
+        }
+        store.set(key, json.encodeToString(Kept(own, isGuest && own.profile.customId == null, former)))
+        return own
+    }
+
+    private suspend fun loadPassed(token: String): Own {
+        val kept = readKept()
+        return if (kept?.own?.token == token) resume(kept) else keep(load(token), isGuest = false)
+    }
+
+    private suspend fun findOrMake(): Own {
+        readKept()?.let { return resume(it) }
+        return store.inTurn { readKept()?.let { resume(it) } ?: make() }
+    }
+
+    private suspend fun resume(kept: Kept): Own {
+        val own =
+            try {
+                load(kept.own.token)
+            } catch (error: GrandstandException) {
+                // No answer: the fan goes on as who they were, and what they do waits in the queue.
+                if (!isTemporary(error)) throw error
+                kept.own
+            }
+        return keep(own, kept.isGuest)
+    }
+
+    private suspend fun make(): Own {
+        val pending = store.get(pendingKey)?.let { runCatching { json.decodeFromString<Pending>(it) }.getOrNull() } ?: begin()
+        try {
+            val answer = http.request(Sent("POST", path, pending.body, idempotencyKey = pending.key))
+            val own = keep(Own(profileOf(answer), tokenOf(answer)), isGuest = true)
+            store.remove(pendingKey)
+            return own
+        } catch (error: GrandstandException) {
+            // Only an answer that says "never" frees the key; after anything else the profile may exist.
+            if (!isTemporary(error)) store.remove(pendingKey)
+            throw error
+        }
+    }
+
+    private suspend fun begin(): Pending {
+        val fields = config.nickname?.let { mapOf("nickname" to JsonPrimitive(it)) }.orEmpty()
+        val pending = Pending(randomId(), JsonObject(fields))
+        store.set(pendingKey, json.encodeToString(pending))
+        return pending
+    }
+
+    /** A profile that is not the dead token's: one that is kept, or a new one. */
+    private suspend fun startAnew(dead: String?): Own =
+        store.inTurn {
+            val kept = readKept()
+            try {
+                if (kept == null || kept.own.token == dead) make() else resume(kept)
+            } catch (_: InvalidTokenException) {
+                make()
+            }
+        }
+
+    /** The account with the anonymous profile in it, or as it is where that can never be: its token is dead. */
+    private suspend fun absorb(
+        anonymous: Own,
+        into: Own,
+        tokens: FormerTokens,
+    ): Profile {
+        val body =
+            JsonObject(
+                mapOf("access_token" to JsonPrimitive(anonymous.token), "tokens" to JsonPrimitive(tokens.name.lowercase())),
+            )
+        try {
+            val answer = http.request(Sent("POST", "${path}merge/", body, into.token, idempotencyKey = randomId()))
+            return profileOf(answer?.jsonObject?.get("profile"))
+        } catch (error: ApiException) {
+            if ("access_token" in error.fields) return into.profile
+            // After an answer that was lost, or by another client: both tokens are of one profile.
+            if (error.status == 409 && load(anonymous.token).profile.id == into.profile.id) return into.profile
+            throw error
+        }
+    }
+}
+
+internal fun profileOf(answer: JsonElement?): Profile = read(answer) { json.decodeFromJsonElement<Profile>(it) }
+
+private fun tokenOf(answer: JsonElement?): String = read(answer) { it.jsonObject.getValue("access_token").jsonPrimitive.content }
+
+/** What a good answer holds; one that is something else is a portal's or proxy's, and may be right the next time. */
+internal fun <T> read(
+    answer: JsonElement?,
+    reading: (JsonElement) -> T,
+): T =
+    try {
+        reading(requireNotNull(answer) { "no JSON" })
+    } catch (error: RuntimeException) {
+        throw NetworkException("The answer is not a Grandstand server's.", error)
+    }
