@@ -5,13 +5,15 @@ import type { Browser, BrowserContext, Page, Request } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CLIENT_ID, type TestServer } from '../../server/src/testing/server.ts';
 import {
+  ALL_LOOKS,
   eveningContext,
   expectAccessible,
   expectNoSidewaysScroll,
   hasBrowser,
   launch,
-  SCREENSHOTS,
+  picture,
   startWithSeason,
+  TWO_LOOKS,
   watchedPage,
   type Watched,
 } from './browser.ts';
@@ -301,24 +303,12 @@ describe.skipIf(!hasBrowser)('the console', () => {
       ['people', 'people'],
       ['account', 'account'],
     ];
-    for (const [scheme, width] of [
-      ['light', 1440],
-      ['dark', 1440],
-      ['light', 390],
-      ['dark', 390],
-    ] as const) {
-      await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
-      await page.setViewportSize({ width, height: width === 390 ? 844 : 900 });
-      for (const [name, path] of pages) {
-        await page.goto(at(path));
-        await page.getByRole('heading', { level: 1 }).waitFor();
-        await page.locator('main:not(:has(.skeleton))').waitFor();
-        await page.screenshot({ path: `${SCREENSHOTS}/${name}-${scheme}-${width}.png` });
-        await expectNoSidewaysScroll(page, `${name} at ${width}`);
-        if (width === 1440 || scheme === 'light') await expectAccessible(page, `${name}, ${scheme}, ${width}`);
-      }
+    for (const [name, path] of pages) {
+      await page.goto(at(path));
+      await page.getByRole('heading', { level: 1 }).waitFor();
+      await picture(page, name, { looks: ALL_LOOKS });
     }
-  }, 400_000);
+  }, 300_000);
 
   test('dialogs are without violations, fit a phone, and leave their pictures', async () => {
     const first = async (path: string): Promise<string> =>
@@ -342,27 +332,15 @@ describe.skipIf(!hasBrowser)('the console', () => {
       ['invite', 'people', 'Invite'],
       ['sign-out-everywhere', 'account', 'Sign out everywhere…'],
     ];
-    for (const [scheme, width] of [
-      ['light', 1440],
-      ['dark', 390],
-    ] as const) {
-      await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
-      await page.setViewportSize({ width, height: width === 390 ? 844 : 900 });
-      for (const [name, path, button] of dialogs) {
-        await page.goto(at(path));
-        await page.getByRole('button', { name: button, exact: true }).click();
-        const dialog = page.getByRole('dialog');
-        await dialog.waitFor();
-        await page.screenshot({ path: `${SCREENSHOTS}/dialog-${name}-${scheme}-${width}.png` });
-        await expectAccessible(page, `dialog “${button}”, ${scheme}, ${width}`);
-        const room = await dialog.evaluate((it) => it.clientWidth - it.scrollWidth);
-        expect.soft(room, `width of the dialog “${button}” at ${width}`).toBe(0);
-        await page.keyboard.press('Escape');
-        await dialog.waitFor({ state: 'hidden' });
-      }
+    for (const [name, path, button] of dialogs) {
+      await page.goto(at(path));
+      await page.getByRole('button', { name: button, exact: true }).click();
+      const dialog = page.getByRole('dialog');
+      await dialog.waitFor();
+      await picture(page, `dialog-${name}`, { looks: TWO_LOOKS, dialog });
+      await page.keyboard.press('Escape');
+      await dialog.waitFor({ state: 'hidden' });
     }
-    await page.emulateMedia({ colorScheme: 'light' });
-    await page.setViewportSize({ width: 1440, height: 900 });
   }, 300_000);
 
   test('signing out everywhere ends it, and the way back is the password', async () => {
