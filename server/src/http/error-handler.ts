@@ -19,8 +19,6 @@ export const EXPOSED_HEADERS = ['X-Request-Id', 'Retry-After', 'Idempotent-Repla
 const IS_WORKER = 'This process is a worker (ROLE=worker): it answers /healthz, /readyz and /metrics only.';
 
 export function registerErrors(app: App, context: Context): void {
-  const methods = methodTable(app);
-  const nowhere = notFound(context.config.role === 'worker' ? IS_WORKER : undefined);
   app.setErrorHandler((error: unknown, request, reply) => {
     if (!isFastifyError(error) || !error.validation) return send(context, error, request, reply);
     return explainAll(request, error.validation, error.validationContext).then(
@@ -28,18 +26,21 @@ export function registerErrors(app: App, context: Context): void {
       (failure: unknown) => send(context, failure, request, reply),
     );
   });
-  app.setNotFoundHandler(async (request, reply) => {
-    reply.header('x-request-id', request.id);
-    const path = request.url.split('?', 1)[0] ?? '/';
-    const allowed = methods(path);
-    if (allowed.length === 0) return send(context, nowhere, request, reply);
-    const detail = `${request.method} is not allowed here; ${allowed.join(', ')} ${allowed.length === 1 ? 'is' : 'are'}.`;
-    return send(
-      context,
-      new ApiError('method_not_allowed', { detail, headers: { allow: allowed.join(', ') } }),
-      request,
-      reply,
-    );
+}
+
+/** A path that is not there, or not with this method, is refused before its body has come. */
+export function registerUnknownPaths(app: App, context: Context): void {
+  const methods = methodTable(app);
+  const nowhere = notFound(context.config.role === 'worker' ? IS_WORKER : undefined);
+  const refusalOf = ({ method, url }: FastifyRequest): ApiError => {
+    const allowed = methods(url.split('?', 1)[0] ?? '/');
+    if (allowed.length === 0) return nowhere;
+    const detail = `${method} is not allowed here; ${allowed.join(', ')} ${allowed.length === 1 ? 'is' : 'are'}.`;
+    return new ApiError('method_not_allowed', { detail, headers: { allow: allowed.join(', ') } });
+  };
+  app.addHook('onRequest', (request, _reply, done) => done(request.is404 ? refusalOf(request) : undefined));
+  app.setNotFoundHandler((request) => {
+    throw refusalOf(request); // where a route gives up
   });
 }
 

@@ -23,10 +23,10 @@ async function open(path: string, token: string, length: number): Promise<Socket
 }
 
 it('after a refusal a dripping body ends its socket, and the answer came before', async () => {
-  for (const path of ['activities/', 'imports/', 'profile-groups/']) {
+  for (const path of ['activities/', 'imports/', 'profile-groups/', 'nowhere/', 'audit/']) {
     const socket = await open(path, 'not-a-token', 100_000);
     const [answer] = (await once(socket, 'data')) as [Buffer];
-    expect(answer.toString(), path).toMatch(/^HTTP\/1\.1 40[14] /);
+    expect(answer.toString(), path).toMatch(/^HTTP\/1\.1 40[145] /);
     socket.on('error', () => {}); // writing on what was closed
     const drip = setInterval(() => socket.write('x'), 10);
     await new Promise((resolve) => socket.once('close', resolve)); // not `once`, which an error ends

@@ -14,7 +14,13 @@ import { hostOf, trusts } from './address.ts';
 import { explainFound } from './all-problems.ts';
 import { registerBodies } from './body.ts';
 import { registerDocs } from './docs.ts';
-import { EXPOSED_HEADERS, answerClientError, answerFrameworkError, registerErrors } from './error-handler.ts';
+import {
+  EXPOSED_HEADERS,
+  answerClientError,
+  answerFrameworkError,
+  registerErrors,
+  registerUnknownPaths,
+} from './error-handler.ts';
 import { registerIdempotency } from './idempotency.ts';
 import type { Limits } from './limits.ts';
 import { BODY_LIMIT, LONGEST_UPLOAD_MS, type AccessRule, type App, type Caller, type Routes } from './route.ts';
@@ -89,6 +95,7 @@ export async function createHttp(context: Context, options: HttpOptions): Promis
     maxAge: 86_400,
     strictPreflight: false,
   });
+  registerUnknownPaths(app, context);
   registerShares(app, context); // before what makes streams of answers
   await app.register(compress, {
     threshold: 1024,
