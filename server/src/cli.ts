@@ -45,9 +45,10 @@ const grandstand = defineCommand({
 const rawArgs = process.argv.slice(2);
 // A command of two words, beside `import FILE`.
 if (rawArgs[0] === 'import' && rawArgs[1] === 'livelike') rawArgs.splice(0, 2, 'import livelike');
-const asksForHelp = rawArgs.length === 0 || rawArgs.includes('--help') || rawArgs.includes('-h');
-if (asksForHelp)
-  await runMain(grandstand, { rawArgs: rawArgs.length === 0 ? ['--help'] : rawArgs, showUsage: showHelp });
+// `npx @grandstand/server` in an empty folder is the shortest way to a server.
+if (rawArgs.length === 0) rawArgs.push('start');
+const asksForHelp = rawArgs.includes('--help') || rawArgs.includes('-h');
+if (asksForHelp) await runMain(grandstand, { rawArgs, showUsage: showHelp });
 else if (rawArgs[0] === '--version') process.stdout.write(`${version()}\n`);
 else {
   try {

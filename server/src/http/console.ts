@@ -6,14 +6,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Context } from '../context.ts';
 import { notFound } from '../errors.ts';
+import { findFolder } from './built.ts';
 import type { App } from './route.ts';
 
-/** From server/src/http as from server/dist/http. */
-const DIST = fileURLToPath(new URL('../../../console/dist/', import.meta.url));
+const DIST = findFolder('console/dist/');
 
 /** Every address that the console's own routes own: a deep link gets the same page as `/`. */
 const PAGES = ['/', '/apps', '/apps/*', '/account', '/sign-in', '/invitation'];

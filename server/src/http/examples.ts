@@ -1,12 +1,11 @@
 // The SDK's example app, from the folder that documents it.
 
 import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import { notFound } from '../errors.ts';
+import { findFolder } from './built.ts';
 import type { App } from './route.ts';
 
-/** From server/src/http as from server/dist/http. */
-const SDK = fileURLToPath(new URL('../../../sdk/', import.meta.url));
+const SDK = findFolder('sdk/');
 
 const FILES: Record<string, { file: string; type: string }> = {
   '': { file: 'examples/fan/index.html', type: 'text/html' },
