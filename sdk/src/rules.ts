@@ -14,10 +14,28 @@ export interface RuleLeaf {
   attribute: string;
   condition: string;
   value?: unknown;
-  /** ISO 8601 duration, where the attribute supports it: over the last `P7D`. */
-  window?: string;
+  /** Where the attribute supports it: an ISO 8601 duration, over the last `P7D`, or a time that stands still. */
+  window?: string | FixedWindow;
+  /** Where the attribute supports a window: only activities whose data meets all of these, up to three. */
+  where?: readonly DataCondition[];
+  /** Where the attribute counts or sums activities: adds this number of their data instead. */
+  sum_of?: string;
   /** Of `random_bucket`. */
   salt?: string;
+}
+
+/** From an instant on, and up to but without another; either may be absent. A date without a time is the whole day. */
+export interface FixedWindow {
+  from?: string;
+  until?: string;
+}
+
+/** A condition on `data[key]` of activities. */
+export interface DataCondition {
+  key: string;
+  condition: string;
+  /** Absent with `is_empty` and `is_not_empty`. */
+  value?: unknown;
 }
 
 export interface Ruleset {

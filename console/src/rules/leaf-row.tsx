@@ -1,13 +1,14 @@
-// One rule: attribute, condition, value, and where it is supported the window.
+// One rule: attribute, condition, value, and where it is supported which activities it counts.
 
-import { useId, useMemo, useState } from 'react';
+import { useId, useMemo } from 'react';
 import { IconTrash } from '@tabler/icons-react';
 import type { FieldErrors } from '../api.ts';
 import type { Attribute } from '../types.ts';
 import { Button } from '../ui/button.tsx';
 import { Combobox, type Option } from '../ui/combobox.tsx';
 import { withAttribute, withCondition, type DraftLeaf } from './model.ts';
-import { conditionLabel, windowLabel, type Words } from './phrases.ts';
+import { CountedInput } from './counted-input.tsx';
+import { conditionLabel, type Words } from './phrases.ts';
 import { ValueInput } from './value-input.tsx';
 
 export interface Editing {
@@ -112,13 +113,14 @@ export function LeafRow({ leaf, path, name, attributes, words, errors, disabled,
           />
         )}
         {attribute?.supports_window && (
-          <WindowInput
+          <CountedInput
             name={name}
-            window={leaf.window}
-            invalid={below('window').length > 0}
+            leaf={leaf}
+            attribute={attribute}
+            below={below}
             describedBy={describedBy}
-            disabled={disabled}
-            onChange={(window) => onChange(setWindow(leaf, window))}
+            disabled={disabled ?? false}
+            onChange={onChange}
           />
         )}
         {leaf.salt !== undefined && (
@@ -138,78 +140,5 @@ export function LeafRow({ leaf, path, name, attributes, words, errors, disabled,
         </p>
       )}
     </div>
-  );
-}
-
-function setWindow(leaf: DraftLeaf, window: string | undefined): DraftLeaf {
-  const { window: _before, ...rest } = leaf;
-  return window === undefined ? rest : { ...rest, window };
-}
-
-const WINDOWS = ['PT1H', 'P1D', 'P7D', 'P14D', 'P30D', 'P90D', 'P365D'];
-const OTHER = 'other';
-
-interface WindowInputProps {
-  name: string;
-  window: string | undefined;
-  invalid: boolean;
-  describedBy: string | undefined;
-  disabled: boolean | undefined;
-  onChange: (window: string | undefined) => void;
-}
-
-function WindowInput({ name, window, invalid, describedBy, disabled, onChange }: WindowInputProps) {
-  const [own, setOwn] = useState(false);
-  const shown = window !== undefined && !WINDOWS.includes(window) && !own ? [...WINDOWS, window] : WINDOWS;
-  const [, amount = '7', unit = 'D'] = /^PT?(\d*)([WDHMS])$/.exec(window ?? '') ?? [];
-  const compose = (count: string, letter: string): string => `P${'HMS'.includes(letter) ? 'T' : ''}${count}${letter}`;
-  return (
-    <span className="with-unit">
-      <select
-        className="select value-window"
-        aria-label={`${name}: period`}
-        aria-invalid={invalid ? true : undefined}
-        aria-describedby={describedBy}
-        disabled={disabled}
-        value={own ? OTHER : (window ?? '')}
-        onChange={(event) => {
-          setOwn(event.target.value === OTHER);
-          if (event.target.value === OTHER) onChange(window ?? 'P7D');
-          else onChange(event.target.value === '' ? undefined : event.target.value);
-        }}
-      >
-        <option value="">ever</option>
-        {shown.map((one) => (
-          <option key={one} value={one}>
-            in the last {windowLabel(one)}
-          </option>
-        ))}
-        <option value={OTHER}>another period…</option>
-      </select>
-      {own && (
-        <>
-          <input
-            className="input value-short numeric"
-            inputMode="numeric"
-            aria-label={`${name}: length of the period`}
-            value={amount}
-            disabled={disabled}
-            onChange={(event) => onChange(compose(event.target.value.replaceAll(/\D/g, ''), unit))}
-          />
-          <select
-            className="select"
-            aria-label={`${name}: unit of the period`}
-            value={unit}
-            disabled={disabled}
-            onChange={(event) => onChange(compose(amount, event.target.value))}
-          >
-            <option value="M">minutes</option>
-            <option value="H">hours</option>
-            <option value="D">days</option>
-            <option value="W">weeks</option>
-          </select>
-        </>
-      )}
-    </span>
   );
 }

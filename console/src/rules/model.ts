@@ -1,7 +1,7 @@
 // A rule while it is edited: the API's tree with an id on every part, so that rows keep their place and focus. Pure
 // functions over it; nothing here knows React.
 
-import { isNode, type Attribute, type RuleLeaf, type RuleNode, type RuleTree } from '../types.ts';
+import { isNode, type Attribute, type DataCondition, type RuleLeaf, type RuleNode, type RuleTree } from '../types.ts';
 
 export interface DraftLeaf extends Omit<RuleLeaf, 'attribute' | 'condition'> {
   id: number;
@@ -121,6 +121,7 @@ export const needsValue = (condition: string): boolean => !NEEDS_NO_VALUE.includ
 export function isComplete(draft: Draft): boolean {
   if (isDraftNode(draft)) return draft.children.length > 0 && draft.children.every(isComplete);
   if (draft.attribute === '' || draft.condition === '') return false;
+  if (!isCountedComplete(draft)) return false;
   if (!needsValue(draft.condition)) return true;
   const { value, condition } = draft;
   if (Array.isArray(value))
@@ -128,6 +129,46 @@ export function isComplete(draft: Draft): boolean {
       value.length >= (condition === 'between' ? 2 : 1) && value.every((item) => item !== '' && item !== undefined)
     );
   return value !== undefined && value !== '';
+}
+
+function isCountedComplete({ window, where = [], sum_of }: DraftLeaf): boolean {
+  if (sum_of === '') return false;
+  if (typeof window === 'object' && window.from === undefined && window.until === undefined) return false;
+  return where.every((one) => {
+    const { value } = one;
+    if (one.key === '') return false;
+    if (Array.isArray(value)) return value.length > 0 && value.every((item) => item !== undefined);
+    return dataValueKind(one) === 'none' || value !== undefined;
+  });
+}
+
+/** What can be asked of the data of activities. */
+export const DATA_CONDITIONS = [
+  'equals',
+  'not_equals',
+  'in',
+  'not_in',
+  'greater_than',
+  'greater_than_or_equal',
+  'less_than',
+  'less_than_or_equal',
+  'between',
+  'contains',
+  'not_contains',
+  'starts_with',
+  'ends_with',
+  'is_empty',
+  'is_not_empty',
+];
+
+export function dataValueKind({
+  condition,
+}: Pick<DataCondition, 'condition'>): 'none' | 'scalar' | 'list' | 'number' | 'numbers' | 'text' {
+  if (!needsValue(condition)) return 'none';
+  if (condition === 'equals' || condition === 'not_equals') return 'scalar';
+  if (condition === 'in' || condition === 'not_in') return 'list';
+  if (condition === 'between') return 'numbers';
+  return /contains|with/.test(condition) ? 'text' : 'number';
 }
 
 /** What a condition's value is, so that an input for it can be shown. */
@@ -185,7 +226,7 @@ export function withAttribute(leaf: DraftLeaf, next: Attribute, previous: Attrib
     : (next.conditions.find((one) => PREFERRED.includes(one)) ?? next.conditions[0] ?? '');
   const kind = valueKind(next, condition);
   const keeps = previous !== undefined && valueKind(previous, leaf.condition) === kind && leaf.value !== undefined;
-  const { window, salt: _salt, value: _value, ...rest } = leaf;
+  const { window, where, sum_of, salt: _salt, value: _value, ...rest } = leaf;
   const value = keeps ? leaf.value : initialValue(kind);
   return {
     ...rest,
@@ -193,6 +234,8 @@ export function withAttribute(leaf: DraftLeaf, next: Attribute, previous: Attrib
     condition,
     ...(value !== undefined && { value }),
     ...(window && next.supports_window && { window }),
+    ...(where && next.supports_window && { where }),
+    ...(sum_of !== undefined && next.supports_window && next.type === 'number' && { sum_of }),
   };
 }
 

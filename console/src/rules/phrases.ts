@@ -1,7 +1,7 @@
 // Rules in plain language: the words for conditions, windows and values, and whole sentences made of them.
 
 import { formatMoment, formatNumber } from '../format.ts';
-import { isNode, type Attribute, type RuleLeaf, type RuleNode, type RuleTree } from '../types.ts';
+import { isNode, type Attribute, type DataCondition, type RuleLeaf, type RuleNode, type RuleTree } from '../types.ts';
 import type { Line } from '../ui/align.ts';
 
 const CONDITIONS: Record<string, string> = {
@@ -36,6 +36,30 @@ export function conditionLabel(condition: string, attribute?: Pick<Attribute, 'k
 
 const UNITS: Record<string, string> = { W: 'week', D: 'day', H: 'hour', M: 'minute', S: 'second' };
 
+/** Which activities are counted: " in the last 7 days where match is 6". */
+function countedPhrase({ window, where = [] }: RuleLeaf): string {
+  const time =
+    window === undefined
+      ? ''
+      : typeof window === 'string'
+        ? ` in the last ${windowLabel(window)}`
+        : `${window.from === undefined ? '' : ` from ${dateLabel(window.from)}`}${window.until === undefined ? '' : ` until ${dateLabel(window.until)}`}`;
+  const data = where.map((one) => `${one.key || '…'} ${dataPhrase(one)}`);
+  return `${time}${data.length === 0 ? '' : ` where ${data.join(' and ')}`}`;
+}
+
+const dateLabel = (text: string): string => (isInstant(text) ? formatMoment(text) : text);
+
+function dataPhrase({ condition, value }: DataCondition): string {
+  const verb = conditionLabel(condition);
+  if (condition === 'is_empty' || condition === 'is_not_empty')
+    return conditionLabel((condition === 'is_empty') === (value !== false) ? 'is_empty' : 'is_not_empty');
+  if (value === undefined) return `${verb} …`;
+  if (condition === 'between' && Array.isArray(value))
+    return `${verb} ${valueLabel(value[0])} and ${valueLabel(value[1])}`;
+  return `${verb} ${valueLabel(value)}`;
+}
+
 /** `P1DT12H` as "1 day 12 hours". */
 export function windowLabel(window: string): string {
   const parts = [...window.matchAll(/(\d+)([WDHMS])/g)].map(
@@ -63,8 +87,14 @@ export interface Words {
 export function leafPhrase(leaf: RuleLeaf, words: Words): string {
   const attribute = words.attribute(leaf.attribute);
   const { condition, value } = leaf;
-  const label = leaf.attribute === 'profile_group' ? '' : (attribute?.label ?? leaf.attribute);
-  const window = leaf.window ? ` in the last ${windowLabel(leaf.window)}` : '';
+  const name = attribute?.label ?? leaf.attribute;
+  const label =
+    leaf.attribute === 'profile_group'
+      ? ''
+      : leaf.sum_of === undefined
+        ? name
+        : `${name}, adding up ${leaf.sum_of || '…'},`;
+  const window = countedPhrase(leaf);
   const unit = attribute?.unit ? ` ${attribute.unit}` : '';
   const verb = conditionLabel(condition, attribute);
   if (condition === 'is_empty' || condition === 'is_not_empty') {

@@ -20,7 +20,7 @@ interface ValueInputProps {
   disabled?: boolean;
 }
 
-interface Wiring {
+export interface Wiring {
   'aria-label': string;
   'aria-invalid': true | undefined;
   'aria-describedby': string | undefined;
@@ -153,7 +153,11 @@ function readNumber(text: string): unknown {
   return Number.isFinite(number) ? number : text;
 }
 
-function NumberInput({ value, onChange, ...wiring }: Wiring & { value: unknown; onChange: (value: unknown) => void }) {
+export function NumberInput({
+  value,
+  onChange,
+  ...wiring
+}: Wiring & { value: unknown; onChange: (value: unknown) => void }) {
   const [text, setText] = useState(() => (value === undefined ? '' : String(value)));
   useEffect(() => {
     setText((now) => (readNumber(now) === value ? now : value === undefined ? '' : String(value)));
@@ -188,7 +192,11 @@ export const fromLocalInput = (text: string): string | undefined => {
   return text === '' || Number.isNaN(date.getTime()) ? undefined : date.toISOString();
 };
 
-function InstantInput({ value, onChange, ...wiring }: Wiring & { value: unknown; onChange: (value: unknown) => void }) {
+export function InstantInput({
+  value,
+  onChange,
+  ...wiring
+}: Wiring & { value: unknown; onChange: (value: unknown) => void }) {
   return (
     <input
       {...wiring}
@@ -201,14 +209,22 @@ function InstantInput({ value, onChange, ...wiring }: Wiring & { value: unknown;
 }
 
 /** Enter or a comma adds; pasting a column adds all of it. */
-function ListInput({
+export function ListInput({
   value,
   onChange,
   numeric,
+  read = numeric ? readNumber : String,
   choices,
   disabled,
   ...wiring
-}: Wiring & { value: unknown; onChange: (value: unknown) => void; numeric: boolean; choices: string[] | undefined }) {
+}: Wiring & {
+  value: unknown;
+  onChange: (value: unknown) => void;
+  numeric: boolean;
+  /** What a part of the text means. */
+  read?: (text: string) => unknown;
+  choices: string[] | undefined;
+}) {
   const [text, setText] = useState('');
   const items = Array.isArray(value) ? (value as unknown[]) : [];
   const add = (added: string): void => {
@@ -216,7 +232,7 @@ function ListInput({
       .split(/[\n\t,;]+/)
       .map((part) => part.trim())
       .filter((part) => part !== '')
-      .map((part) => (numeric ? readNumber(part) : part));
+      .map(read);
     onChange([...items, ...parts.filter((part) => !items.includes(part))]);
     setText('');
   };

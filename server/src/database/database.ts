@@ -10,9 +10,9 @@ import { destroy, watchHealth, type Health } from './health.ts';
 import { createBeforeCommit, type BeforeCommit } from './before-commit.ts';
 import { createJoining, type Joined, type Joining } from './joining.ts';
 import { openPipeline } from './pipeline.ts';
-import { describeSession, type Isolation, type Session } from './session.ts';
+import { describeSession, unnamed, type Isolation, type Session } from './session.ts';
 
-export { sql, join, raw, empty };
+export { sql, join, raw, empty, unnamed };
 export type { Isolation, Sql };
 
 export interface Rows<Row> {

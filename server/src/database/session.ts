@@ -60,12 +60,20 @@ export function describeSession(options: SessionOptions): Session {
     settings,
     prepare(statement) {
       const text = statement.text;
-      const planned = isPooled ? undefined : statementName(text);
+      const planned = isPooled || unnamedStatements.has(statement) ? undefined : statementName(text);
       return { ...(planned !== undefined && { name: planned }), text, values: statement.values };
     },
     begin: (isolation, access) =>
       `begin isolation level ${isolation}${access === undefined ? '' : ` ${access}`}${opening}`,
   };
+}
+
+const unnamedStatements = new WeakSet<Sql>();
+
+/** A statement whose text is hardly ever the same again: it takes no name from those that are. */
+export function unnamed(statement: Sql): Sql {
+  unnamedStatements.add(statement);
+  return statement;
 }
 
 const names = new Map<string, string>();

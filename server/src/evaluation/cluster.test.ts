@@ -4,6 +4,7 @@ import { type RuleTree } from '@grandstand/sdk/server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sql, type Queryable } from '../database/database.ts';
 import { formatInstant, MICROS_PER_SECOND } from '../instant.ts';
+import type { ActivityFilter } from '../rules/activity-filter.ts';
 import type { RecentNeed } from '../rules/state.ts';
 import { createBench, type BenchProfile, type EngineBench } from '../testing/engine.ts';
 import { CLIENT_ID } from '../testing/server.ts';
@@ -29,7 +30,11 @@ describe('the statements of a cluster', () => {
       const occurred_at = formatInstant(now - (i % 40) * MICROS_PER_SECOND);
       const fan = fans[i % 5];
       if (fan)
-        await bench.send(fan, types[i % 2] ?? '', { occurred_at, value: 1 + (i % 3), data: { odd: i % 3 === 0 } });
+        await bench.send(fan, types[i % 2] ?? '', {
+          occurred_at,
+          value: 1 + (i % 3),
+          data: { odd: i % 3 === 0, n: i / 4 },
+        });
     }
     const { id } = await bench.server.app.context.applications.get(CLIENT_ID);
     const need = (fact: RecentNeed['fact'], count: number): RecentNeed => ({
@@ -40,18 +45,31 @@ describe('the statements of a cluster', () => {
       leastCount: 1,
       leastSum: Infinity,
     });
+    const narrowed: ActivityFilter = {
+      from: now - 20 * MICROS_PER_SECOND,
+      until: now - 2 * MICROS_PER_SECOND,
+      where: [{ key: 'odd', condition: 'equals', value: true }],
+      sumOf: null,
+    };
     const needs = [
       need({ factId: 2, typeId: 2 }, 3),
       need({ factId: 7, typeId: 7 }, Infinity),
       need({ factId: 0, typeId: 0 }, 4),
       need({ factId: 2000, typeId: 2, where: { key: 'odd', equals: true } }, 2),
       need({ factId: 2001, typeId: 0, where: { key: 'odd', equals: false } }, 2),
+      { ...need({ factId: 2, typeId: 2 }, 2), filter: narrowed },
+      {
+        ...need({ factId: 0, typeId: 0 }, Infinity),
+        sum: Infinity,
+        span: Infinity,
+        filter: { ...narrowed, sumOf: 'n' },
+      },
     ];
     const asked = needs.map((each) => ({ ids: fans.map((fan) => fan.id), need: each, later: true }));
     const from = now - 5 * MICROS_PER_SECOND;
     const load = async (db: Queryable): Promise<RecentOf[]> =>
       (await loadRecents(db, id, asked, from, 2)).sort((a, b) =>
-        `${a.profileId} ${a.factId}` < `${b.profileId} ${b.factId}` ? -1 : 1,
+        `${a.profileId} ${a.key}` < `${b.profileId} ${b.key}` ? -1 : 1,
       );
     const here = await load(oneNode());
     expect(here.length).toBeGreaterThan(20);

@@ -2,11 +2,12 @@
 // needs, by the index on (profile, type, occurred_at), and all that lie after `from`. Those of a profile and type come as
 // one value in binary form: a row of the driver's for each of them would cost more than all the rest.
 
-import { empty, raw, sql, type Queryable, type Sql } from '../database/database.ts';
+import { empty, join, raw, sql, unnamed, type Queryable, type Sql } from '../database/database.ts';
 import { packed } from '../database/packed.ts';
-import { formatInstant, type Instant } from '../instant.ts';
+import { FIRST_INSTANT, formatInstant, type Instant } from '../instant.ts';
+import { addedBy, filterConditions, type ActivityFilter } from '../rules/activity-filter.ts';
 import { mergeRecent } from '../rules/operators/windows.ts';
-import type { Recent, RecentNeed } from '../rules/state.ts';
+import { recentKey, type Recent, type RecentKey, type RecentNeed } from '../rules/state.ts';
 import { BINARY_EPOCH, readInt8 } from '../database/copy.ts';
 import { batchesInput } from './profile-batches.ts';
 
@@ -16,7 +17,7 @@ const DEEPER = 16;
 
 export interface RecentOf {
   profileId: string;
-  factId: number;
+  key: RecentKey;
   recent: Recent;
 }
 
@@ -64,7 +65,7 @@ export async function loadRecents(
   for (let depth = firstDepth; asked.length > 0; depth *= DEEPER) {
     const shallow = new Map<Asked, string[]>();
     for (const { of, ...one } of await loadToDepth(db, applicationId, asked, from, depth, sources)) {
-      found.set(`${one.profileId} ${one.factId}`, one);
+      found.set(`${one.profileId} ${one.key}`, one);
       if (isEnough(one.recent, of.need, from)) continue;
       const ids = shallow.get(of);
       if (ids) ids.push(one.profileId);
@@ -91,7 +92,7 @@ function isEnough(recent: Recent, need: RecentNeed, from: Instant): boolean {
 interface RecentRow {
   place: number;
   batch: number;
-  /** The instants, int8 each, and the values, int4 each. */
+  /** The instants, int8 each, and the values, int4 each, with filters int8. */
   at: Buffer;
   value: Buffer | null;
 }
@@ -108,21 +109,20 @@ async function loadToDepth(
   depth: number,
   sources: Sources,
 ): Promise<Found[]> {
-  const kinds = [true, false].flatMap((conditional) =>
-    [true, false].map((anyType) =>
-      asked.filter(
-        ({ need: { fact } }) => (fact.where !== undefined) === conditional && (fact.typeId === 0) === anyType,
-      ),
-    ),
-  );
+  const kinds = new Map<string, Asked[]>();
+  for (const each of asked) {
+    const { fact, filter } = each.need;
+    const kind = [fact.where !== undefined, fact.typeId === 0, filter !== undefined].join();
+    kinds.set(kind, [...(kinds.get(kind) ?? []), each]);
+  }
   const loaded = await Promise.all(
-    kinds.map(async (of) => {
-      if (of.length === 0) return [];
-      const { rows } = await db.query<RecentRow>(
+    [...kinds.values()].map(async (of) => {
+      const statement =
         db.isDistributed === true
           ? clusterStatement(of, from, depth, sources)
-          : recentsStatement(applicationId, of, from, depth, sources),
-      );
+          : recentsStatement(applicationId, of, from, depth, sources);
+      // What leaves say stands in the text: each would be planned once and kept for nothing.
+      const { rows } = await db.query<RecentRow>(of[0]?.need.filter ? unnamed(statement) : statement);
       return collect(rows, of, from, depth);
     }),
   );
@@ -137,7 +137,8 @@ function limitOf(need: RecentNeed, depth: number): number | null {
 
 /**
  * One statement for facts of one kind: with or without a condition on the data (which leaves the covering index for
- * the rows), of a type or of any, which is every type that the profile has a total of, one after the other.
+ * the rows), with filters of leaves or without, of a type or of any, which is every type that the profile has a total of,
+ * one after the other.
  */
 function recentsStatement(
   applicationId: number,
@@ -159,10 +160,11 @@ function recentsStatement(
           and t.fact_id = any(array(select id from activity_types where application_id in (0, ${applicationId})))
       ) t`
     : empty;
-  const data = conditional ? sql`and a.data -> f.key = f.equals` : empty;
+  const { condition, value, send } = filtered(asked);
+  const data = join([condition, ...(conditional ? [sql`and a.data -> f.key = f.equals`] : [])], ' ');
   const until = formatInstant(from);
   const later = anyType ? sql`and t.last_at > ${until}` : empty; // spares a look into the index for nearly every type
-  const values = hasSums(asked) ? sql`string_agg(int4send(r.value), ''::bytea)` : sql`null::bytea`;
+  const values = hasSums(asked) ? sql`string_agg(${send}(r.value), ''::bytea)` : sql`null::bytea`;
   return sql`
     select p.place, p.batch, r.at, r.value
     from ${profiles}
@@ -172,7 +174,7 @@ function recentsStatement(
       select string_agg(timestamptz_send(r.occurred_at), ''::bytea) as at, ${values} as value
       from (
         (
-          select a.occurred_at, a.value
+          select a.occurred_at, ${value} as value
           from activities a
           where a.profile_id = p.id and a.type_id = ${type} and a.occurred_at > f.since and a.occurred_at <= ${until}
             ${data}
@@ -180,13 +182,30 @@ function recentsStatement(
           limit f.depth
         )
         union all
-        select a.occurred_at, a.value
+        select a.occurred_at, ${value} as value
         from activities a
         where a.profile_id = p.id and a.type_id = ${type} and a.occurred_at > ${until} and f.later ${data} ${later}
       ) r
     ) r
     where r.at is not null
   `;
+}
+
+/**
+ * What leaves say of the data, of a fixed time and of the number that is added, where the needs have filters. Each batch has
+ * its own, so the text tells them apart by their numbers.
+ */
+function filtered(asked: readonly Asked[]): { condition: Sql; value: Sql; send: Sql } {
+  if (asked[0]?.need.filter === undefined) return { condition: empty, value: sql`a.value`, send: sql`int4send` };
+  const byBatch = (text: (filter: ActivityFilter) => string): Sql =>
+    raw(
+      `case f.batch ${asked.map(({ need: { filter } }, batch) => (filter ? `when ${batch} then ${text(filter)}` : '')).join(' ')} end`,
+    );
+  return {
+    condition: sql`and a.occurred_at < f.before and ${byBatch((filter) => filterConditions(filter, 'a.').join(' and ') || 'true')}`,
+    value: byBatch((filter) => addedBy(filter, 'a.')),
+    send: sql`int8send`,
+  };
 }
 
 const hasSums = (asked: readonly Asked[]): boolean => asked.some(({ need }) => need.sum > 0);
@@ -197,27 +216,33 @@ function needed(asked: readonly Asked[], from: Instant, depth: number): Sql {
   return sql`unnest(
       ${packed([...asked.keys()])}::int[],
       ${packed(needs.map((need) => need.fact.typeId))}::int[],
-      ${packed(needs.map((need) => formatInstant(from - need.span)))}::timestamptz[],
+      ${packed(needs.map((need) => formatInstant(sinceOf(need, from))))}::timestamptz[],
       ${packed(needs.map((need) => limitOf(need, depth) ?? 'null'))}::int[],
       ${needs.map((need) => need.fact.where?.key ?? null)}::text[],
       ${needs.map((need) => (need.fact.where ? JSON.stringify(need.fact.where.equals) : null))}::jsonb[],
-      ${packed(asked.map((each) => String(each.later)))}::boolean[]
-    ) as f (batch, type_id, since, depth, key, equals, later)`;
+      ${packed(asked.map((each) => String(each.later)))}::boolean[],
+      ${packed(needs.map((need) => (need.filter?.until == null ? 'infinity' : formatInstant(need.filter.until))))}::timestamptz[]
+    ) as f (batch, type_id, since, depth, key, equals, later, before)`;
 }
+
+/** After this. */
+const sinceOf = ({ span, filter }: RecentNeed, from: Instant): Instant =>
+  Math.max(from - span, (filter?.from ?? FIRST_INSTANT) - 1);
 
 /** The same where a cluster refuses a limit for each profile: numbered within the window, which reads all of it. */
 function clusterStatement(asked: readonly Asked[], from: Instant, depth: number, sources: Sources): Sql {
   const fact = asked[0]?.need.fact;
   const type = fact?.typeId === 0 ? empty : sql`and a.type_id = f.type_id`;
-  const data = fact?.where === undefined ? empty : sql`and a.data -> f.key = f.equals`;
+  const { condition, value, send } = filtered(asked);
+  const data = join([condition, ...(fact?.where === undefined ? [] : [sql`and a.data -> f.key = f.equals`])], ' ');
   const until = sql`${formatInstant(from)}::timestamptz`;
   const values = hasSums(asked)
-    ? sql`string_agg(int4send(r.value), ''::bytea order by r.occurred_at desc, r.rank)`
+    ? sql`string_agg(${send}(r.value), ''::bytea order by r.occurred_at desc, r.rank)`
     : sql`null::bytea`;
   return sql`
     select r.place, r.batch, string_agg(timestamptz_send(r.occurred_at), ''::bytea order by r.occurred_at desc, r.rank) as at, ${values} as value
     from (
-      select a.profile_id, p.place, p.batch, f.depth, a.type_id, a.occurred_at, a.value,
+      select a.profile_id, p.place, p.batch, f.depth, a.type_id, a.occurred_at, ${value} as value,
         row_number() over (
           partition by a.profile_id, p.place, a.type_id, (a.occurred_at > ${until}) order by a.occurred_at desc
         ) as rank
@@ -237,23 +262,26 @@ function collect(rows: readonly RecentRow[], asked: readonly Asked[], from: Inst
   for (const row of rows) {
     const of = asked[row.batch];
     if (!of) throw new RangeError('a row of something that was not asked for');
-    const recent = readRecent(row, from, limitOf(of.need, depth) ?? Infinity);
+    const recent = readRecent(row, from, limitOf(of.need, depth) ?? Infinity, of.need.filter ? 8 : 4);
     const known = byPlace.get(row.place);
     if (known) known.recents.push(recent);
     else byPlace.set(row.place, { of, recents: [recent] });
   }
   return [...byPlace].map(([place, { of, recents }]) => ({
     profileId: ids[place - 1] ?? '',
-    factId: of.need.fact.factId,
+    key: recentKey(of.need.fact, of.need.filter),
     recent: mergeRecent(recents),
     of,
   }));
 }
 
-function readRecent(row: RecentRow, from: Instant, limit: number): Recent {
+function readRecent(row: RecentRow, from: Instant, limit: number, bytes: 4 | 8): Recent {
   const length = row.at.length / 8;
   const at = Array.from({ length }, (_, index) => readInt8(row.at, index * 8) + BINARY_EPOCH);
-  const value = Array.from({ length }, (_, index) => row.value?.readInt32BE(index * 4) ?? 1);
+  const value = Array.from({ length }, (_, index) => {
+    if (!row.value) return 1;
+    return bytes === 8 ? readInt8(row.value, index * 8) : row.value.readInt32BE(index * 4);
+  });
   const complete = at.filter((instant) => instant <= from).length < limit;
   // Only what lies after `from` comes in any order, and mostly there is none of it.
   if (at.every((instant, index) => index === 0 || instant <= (at[index - 1] ?? 0))) return { at, value, complete };

@@ -59,7 +59,7 @@ export async function loadStatesOf(
   }
   for (const row of groups) states.get(row.profile_id)?.groups.set(row.group_id, { member: true, flips: [] });
   const asked = batches.flatMap((batch) => askedOf(batch, states, from));
-  for (const { profileId, factId, recent } of await loadRecents(
+  for (const { profileId, key, recent } of await loadRecents(
     db,
     applicationId,
     asked,
@@ -67,7 +67,7 @@ export async function loadStatesOf(
     depth,
     sourcesByTarget(moves),
   ))
-    states.get(profileId)?.recent.set(factId, recent);
+    states.get(profileId)?.recent.set(key, recent);
   return states;
 }
 

@@ -2,6 +2,8 @@
 // catalogue that holds one application's at one definitions_version. Data stands in platform.ts, building in
 // catalogue.ts.
 
+import type { Zone } from './zone.ts';
+
 export type ValueType = 'string' | 'number' | 'boolean' | 'datetime' | 'list';
 
 export type Condition =
@@ -125,6 +127,8 @@ export type FactSpec = Omit<Fact, 'id' | 'built'>;
 export interface Catalogue {
   applicationId: number;
   version: number;
+  /** Of the application: where its days begin. */
+  zone: Zone;
   /** The platform's 64 first, then the application's own by key; profile_group and random_bucket are not among them. */
   attributes: ReadonlyMap<string, Attribute>;
   types: ReadonlyMap<string, ActivityType>;

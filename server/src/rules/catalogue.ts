@@ -23,6 +23,7 @@ import {
   PLATFORM_TYPES,
   type PlatformAttribute,
 } from './platform.ts';
+import { zoneOf } from './zone.ts';
 
 /** A row of attribute_definitions, as far as rules are concerned. */
 export interface DefinitionRow {
@@ -45,6 +46,8 @@ export interface CatalogueSource {
   types: readonly ActivityType[];
   facts: readonly Fact[];
   definitions: readonly DefinitionRow[];
+  /** Default: UTC. */
+  timeZone?: string;
   /** Default: none. */
   moves?: readonly { targetId: string; sourceId: string }[];
 }
@@ -61,6 +64,7 @@ export function buildCatalogue(source: CatalogueSource): Catalogue {
   return {
     applicationId: source.applicationId,
     version: source.version,
+    zone: zoneOf(source.timeZone ?? 'UTC'),
     attributes,
     types,
     typesById: new Map(allTypes.map((type) => [type.id, type])),

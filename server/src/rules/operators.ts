@@ -1,5 +1,6 @@
 // The leaves, each with both its meanings side by side, by what they read: operators/totals.ts (lifetime counts, sums
-// and what follows from them), windows.ts (the same over the last W), instants.ts, ages.ts (whole days since),
+// and what follows from them), windows.ts (the same over some activities: of the last W, of a
+// fixed time, by their data), instants.ts, ages.ts (whole days since),
 // scalars.ts (states, stored values, profile fields) and audiences.ts (groups, random buckets). docs/rules.md says in
 // words what stands there.
 
@@ -12,7 +13,7 @@ import { type LeafParts } from './operators/parts.ts';
 import { createdAtLeaf, instantLeaf, storedInstantLeaf } from './operators/instants.ts';
 import { profileTextLeaf, stateLeaf, storedLeaf } from './operators/scalars.ts';
 import { differenceLeaf, ratioLeaf, totalLeaf } from './operators/totals.ts';
-import { windowLeaf } from './operators/windows.ts';
+import { activitiesLeaf } from './operators/windows.ts';
 import type { RuleLeaf } from './tree.ts';
 
 export function compileLeaf(leaf: RuleLeaf, attribute: Attribute, context: CompileContext): CompiledLeaf {
@@ -24,7 +25,7 @@ export function compileLeaf(leaf: RuleLeaf, attribute: Attribute, context: Compi
     attribute.derivation,
     condition,
     value,
-    window && parseWindow(window),
+    typeof window === 'string' && parseWindow(window),
   ];
   return { explainNeeds: parts.needs, ...parts, leaf, key: JSON.stringify([...meaning, parts.scope]) };
 }
@@ -33,7 +34,9 @@ function partsOf(leaf: RuleLeaf, attribute: Attribute, context: CompileContext):
   const { derivation, type, missing } = attribute;
   switch (derivation.kind) {
     case 'total':
-      return leaf.window === undefined ? totalLeaf(leaf, derivation) : windowLeaf(leaf, derivation);
+      return leaf.window === undefined && leaf.where === undefined && leaf.sum_of === undefined
+        ? totalLeaf(leaf, derivation)
+        : activitiesLeaf(leaf, derivation, context.catalogue.zone);
     case 'difference':
       return differenceLeaf(leaf, derivation);
     case 'ratio':

@@ -1,13 +1,15 @@
-// One leaf as sent: attribute, condition, value, window and salt, each checked as far as the others let it be.
+// One leaf as sent: attribute, condition, value and salt (parse-counted.ts: which activities it counts), each checked as far as the others let it be.
 
 import type { Attribute, Catalogue, Condition, ValueType } from './attribute.ts';
 import { findAttribute } from './catalogue.ts';
 import { own, type Report, reportUnknownFields, shorten } from './fields.ts';
 import { missingGroup, type ResolveGroup } from './leaf.ts';
+import { checkCounted } from './parse-counted.ts';
 import type { RuleLeaf, RuleValue } from './tree.ts';
-import { codePoints, isUnstorable, MAX_TEXT, parseInstant, parseWindow } from './values.ts';
+import { checkText, NOT_AN_INSTANT } from './check-text.ts';
+import { isUnstorable, parseInstant } from './values.ts';
 
-const LEAF_FIELDS = ['attribute', 'condition', 'value', 'window', 'salt'];
+const LEAF_FIELDS = ['attribute', 'condition', 'value', 'window', 'where', 'sum_of', 'salt'];
 export const MAX_IN_LIST = 1000;
 export const MAX_DAYS = 3650;
 
@@ -30,8 +32,7 @@ export function checkLeaf(
   const value = own(input, 'value');
   if (attribute && condition) checkValue(value, `${path}.value`, attribute, condition, resolveGroup, fail);
 
-  const window = own(input, 'window');
-  if (window !== undefined) checkWindow(window, `${path}.window`, attribute, fail);
+  const counted = checkCounted(input, path, attribute, catalogue.zone, fail);
   const salt = own(input, 'salt');
   if (salt !== undefined) checkSalt(salt, `${path}.salt`, attribute, fail);
 
@@ -41,7 +42,7 @@ export function checkLeaf(
     condition,
     // Checked above: each `as` repeats what the checks found.
     ...(value !== undefined && { value: value as RuleValue }),
-    ...(window !== undefined && { window: window as string }),
+    ...counted,
     ...(salt !== undefined && { salt: salt as string }),
   };
 }
@@ -79,13 +80,6 @@ function checkCondition(
     );
   }
   return undefined;
-}
-
-function checkWindow(window: unknown, path: string, attribute: Attribute | undefined, fail: Report): void {
-  if (attribute && !attribute.supports_window) fail(path, `${attribute.key} does not support a window.`);
-  else if (typeof window !== 'string' || parseWindow(window) === undefined) {
-    fail(path, 'Must be an ISO 8601 duration of weeks, days, hours, minutes and seconds, PT1S to P365D, like P7D.');
-  }
 }
 
 function checkSalt(salt: unknown, path: string, attribute: Attribute | undefined, fail: Report): void {
@@ -181,21 +175,12 @@ const ELEMENT_CHECKS: Readonly<Record<ValueType, ElementCheck>> = {
   },
   datetime: (value, path, fail) => {
     if (typeof value === 'string' && parseInstant(value) !== undefined) return true;
-    fail(path, 'Must be an ISO 8601 date and time between the years 1900 and 2200, like 2025-04-28T12:16:49.670053Z.');
+    fail(path, NOT_AN_INSTANT);
     return false;
   },
   string: (value, path, fail) => checkText(value, path, fail, 0),
   list: (value, path, fail) => checkText(value, path, fail, 0),
 };
-
-function checkText(value: unknown, path: string, fail: Report, shortest: number): boolean {
-  if (typeof value !== 'string') fail(path, 'Must be a text.');
-  else if (isUnstorable(value)) fail(path, 'May not contain NUL or half of a surrogate pair.');
-  else if (value.length < shortest) fail(path, 'May not be empty.');
-  else if (codePoints(value) > MAX_TEXT) fail(path, `May have at most ${MAX_TEXT} characters.`);
-  else return true;
-  return false;
-}
 
 const NOUNS: Readonly<Record<ValueType, [one: string, many: string]>> = {
   string: ['a text', 'texts'],

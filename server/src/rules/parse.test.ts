@@ -48,6 +48,73 @@ describe('normalisation', () => {
   });
 });
 
+describe('which activities a leaf counts', () => {
+  const match6 = { key: 'match', condition: 'equals', value: 6 };
+  it.each([
+    { window: { from: '2025-06-15T18:00:00Z', until: '2025-06-15T21:00:00Z' } },
+    { window: { from: '2025-06-15' } },
+    { window: { from: '2025-06-15', until: '2025-06-15' } },
+    { window: 'P7D', where: [match6, { key: 'half', condition: 'in', value: [1, 'first'] }] },
+    { where: [{ key: 'team', condition: 'is_not_empty' }], sum_of: 'amount' },
+  ])('comes back as it was sent: %j', (fields) => {
+    expect(parse(leaf(fields))).toMatchObject({
+      ok: true,
+      tree: { children: [{ children: [leaf(fields)] }] },
+    });
+  });
+
+  it('is described problem by problem', () => {
+    const found = errors(
+      or(
+        leaf({ window: {} }),
+        leaf({ window: { from: 'June', to: 1 } }),
+        leaf({ window: { from: '2025-06-16', until: '2025-06-15' } }),
+        leaf({ window: { from: '2025-06-15T10:00:00Z', until: '2025-06-15T10:00:00Z' } }),
+        leaf({ where: [] }),
+        leaf({ where: [match6, match6, match6, match6] }),
+        leaf({ where: [7, { key: '', condition: 'is', value: true, of: 1 }, { condition: 'equals' }] }),
+        leaf({
+          where: [
+            { key: 'a', condition: 'between', value: [2, 1] },
+            { key: 'a', condition: 'in', value: [null] },
+            { key: 'a', condition: 'contains', value: '' },
+          ],
+        }),
+        leaf({ sum_of: '' }),
+        { attribute: 'has_ever_commented', condition: 'is', value: true, sum_of: 'amount' },
+        { attribute: 'last_comment_at', condition: 'before', value: '2025-01-01', where: [match6] },
+      ),
+    );
+    expect(found).toMatchObject({
+      'rule_tree.children[0].window': ['Must have from, until or both.'],
+      'rule_tree.children[1].window.to': ['Unknown field. Allowed: from, until.'],
+      'rule_tree.children[2].window': ['from must lie before until.'],
+      'rule_tree.children[3].window': ['from must lie before until.'],
+      'rule_tree.children[4].where': ['Must be a list of 1 to 3 conditions, each with key, condition and value.'],
+      'rule_tree.children[5].where': ['Must be a list of 1 to 3 conditions, each with key, condition and value.'],
+      'rule_tree.children[6].where[0]': ['Must be an object with key, condition and value.'],
+      'rule_tree.children[6].where[1].of': ['Unknown field. Allowed: key, condition, value.'],
+      'rule_tree.children[6].where[1].key': ['May not be empty.'],
+      'rule_tree.children[6].where[2].key': ['This field is required.'],
+      'rule_tree.children[6].where[2].value': ['Must be a text, a number, true or false.'],
+      'rule_tree.children[7].where[0].value': ['The first must not be greater than the second.'],
+      'rule_tree.children[7].where[1].value[0]': ['Must be a text, a number, true or false.'],
+      'rule_tree.children[7].where[2].value': ['May not be empty.'],
+      'rule_tree.children[8].sum_of': ['May not be empty.'],
+      'rule_tree.children[9].sum_of': [
+        'has_ever_commented is not a count or a sum of activities, in whose place numbers of their data can be added.',
+      ],
+      'rule_tree.children[10].where': [
+        'last_comment_at is not a count, a sum or a yes or no of activities, which alone can be narrowed.',
+      ],
+    });
+    expect(found?.['rule_tree.children[1].window.from']?.[0]).toMatch(/^Must be an ISO 8601/);
+    expect(found?.['rule_tree.children[6].where[1].condition']?.[0]).toMatch(
+      /^'is' is not a condition on data\. Allowed: equals,/,
+    );
+  });
+});
+
 describe('problems in a rule tree', () => {
   it('are all reported at once, each at its path as sent', () => {
     const found = errors(
@@ -72,7 +139,7 @@ describe('problems in a rule tree', () => {
       'rule_tree.children[1].children': ['NOT has exactly one child.'],
       'rule_tree.children[2].children[0].value': ['Must be a number.'],
       'rule_tree.children[2].children[0].window': [
-        'Must be an ISO 8601 duration of weeks, days, hours, minutes and seconds, PT1S to P365D, like P7D.',
+        'Must be an ISO 8601 duration of weeks, days, hours, minutes and seconds, PT1S to P365D, like P7D, or an object with from and until.',
       ],
       'rule_tree.children[2].children[1].salt': ['Is allowed only with random_bucket.'],
       'rule_tree.children[2].count': ['Must be an integer from 1 to the number of children (2).'],

@@ -15,7 +15,7 @@ import { isMember, nextChangeAt, timeline, type CompiledRule } from './evaluate.
 import { explainRule } from './explain.ts';
 import type { Boundary } from './leaf.ts';
 import { parseRuleTree } from './parse.ts';
-import type { ProfileState } from './state.ts';
+import { mergeNeeds, type ProfileState } from './state.ts';
 import { holdsNaively } from './testing/naive.ts';
 import { randomTree } from './testing/random-rule.ts';
 import { chooseSeed, createRandom, propertyTimeout, runSeeds, type Random } from '../testing/random.ts';
@@ -42,7 +42,7 @@ function randomRule(random: Random, world: World): CompiledRule {
 function offsets(tree: RuleNode): number[] {
   const found = [0];
   for (const leaf of leavesOf(tree)) {
-    if (leaf.window !== undefined) found.push(parseWindow(leaf.window) ?? NaN);
+    if (typeof leaf.window === 'string') found.push(parseWindow(leaf.window) ?? NaN);
     if (leaf.condition === 'within_last_x_days') found.push(Number(leaf.value) * MICROS_PER_DAY);
     if (!/^days_in/.test(leaf.attribute)) continue;
     for (const value of [leaf.value].flat()) {
@@ -129,7 +129,7 @@ function expectBoundaries(rule: CompiledRule, world: World, profile: Profile, st
 /** Mostly an instant at which a profile flips, or the microsecond before: where an edge that is wrong shows. */
 function chooseClock(random: Random, world: World, rule: CompiledRule): Instant {
   const flips = world.profiles.flatMap((profile) => {
-    const { changes } = timeline(rule, stateInMemory(world, profile), world.start, Infinity);
+    const { changes } = timeline(rule, stateInMemory(world, profile, rule.needs), world.start, Infinity);
     return changes.flatMap((change) => [change.at, change.at - 1]);
   });
   const clocks = flips.length > 0 && random.chance(0.8) ? flips : edges(rule.tree, random.pick(world.profiles));
@@ -141,10 +141,10 @@ describe('the function of a rule', () => {
     for (seed of runSeeds(firstSeed, 30)) {
       const random = createRandom(seed);
       const world = createWorld(random, 12);
-      const states = new Map(world.profiles.map((profile) => [profile, stateInMemory(world, profile)]));
       for (let turn = 0; turn < 10; turn++) {
         const rule = randomRule(random, world);
-        for (const [profile, state] of states) {
+        for (const profile of world.profiles) {
+          const state = stateInMemory(world, profile, rule.needs);
           const now = random.pick([...edges(rule.tree, profile).filter((edge) => edge < world.end), world.end]);
           expectTimeline(rule, world, profile, state, now);
           const newest = Math.max(profile.createdAt, ...profile.activities.map((row) => row.at));
@@ -204,7 +204,7 @@ describe('the set of a rule', () => {
             if (!state || !full) throw new Error(`the state of ${one.id} was not loaded`);
             const why = (): string => describeCase(rule, one, now);
             agree(isMember(rule, state, now), expected.includes(one), why);
-            const inMemory = stateInMemory(world, one);
+            const inMemory = stateInMemory(world, one, mergeNeeds([rule.needs, rule.explainNeeds]));
             const text = JSON.stringify;
             agree(text(timeline(rule, state, now, Infinity)), text(timeline(rule, inMemory, now, Infinity)), why);
             agree(text(explainRule(rule, full, now)), text(explainRule(rule, inMemory, now)), why);

@@ -2,6 +2,7 @@
 // that they are loaded in one go (evaluation/state.ts).
 
 import type { Instant, Micros } from '../instant.ts';
+import type { ActivityFilter } from './activity-filter.ts';
 import type { FactRef, Scalar } from './attribute.ts';
 
 /** A row of `totals`. */
@@ -47,14 +48,21 @@ export interface ProfileState {
   nickname: string;
   customId: string | null;
   totals: Map<number, FactTotal>;
-  recent: Map<number, Recent>;
+  recent: Map<RecentKey, Recent>;
   attributes: Map<string, StoredValue[]>;
   groups: Map<string, GroupState>;
 }
 
+/** A list of newest activities: of all of a fact by its id, of those that a filter lets through by both as text. */
+export type RecentKey = number | string;
+
+export const recentKey = (fact: FactRef, filter: ActivityFilter | undefined): RecentKey =>
+  filter === undefined ? fact.factId : JSON.stringify([fact.factId, filter]);
+
 /** Of the newest activities of a fact: as far back as `span`, or until count and sum reach these ranks. */
 export interface RecentNeed {
   fact: FactRef;
+  filter?: ActivityFilter;
   span: Micros;
   /** 0: the count is not asked for; Infinity: everything within the span. */
   count: number;
@@ -66,7 +74,7 @@ export interface RecentNeed {
 
 export interface Needs {
   facts: ReadonlySet<number>;
-  recent: ReadonlyMap<number, RecentNeed>;
+  recent: ReadonlyMap<RecentKey, RecentNeed>;
   attributes: ReadonlySet<string>;
   groups: ReadonlySet<string>;
 }
@@ -76,17 +84,17 @@ export const NO_NEEDS: Needs = { facts: new Set(), recent: new Map(), attributes
 /** Everything that any of them needs. */
 export function mergeNeeds(all: Iterable<Needs>): Needs {
   const facts = new Set<number>();
-  const recent = new Map<number, RecentNeed>();
+  const recent = new Map<RecentKey, RecentNeed>();
   const attributes = new Set<string>();
   const groups = new Set<string>();
   for (const needs of all) {
     for (const fact of needs.facts) facts.add(fact);
     for (const key of needs.attributes) attributes.add(key);
     for (const group of needs.groups) groups.add(group);
-    for (const [factId, need] of needs.recent) {
-      const known = recent.get(factId);
-      recent.set(factId, {
-        fact: need.fact,
+    for (const [key, need] of needs.recent) {
+      const known = recent.get(key);
+      recent.set(key, {
+        ...need,
         span: Math.max(need.span, known?.span ?? 0),
         count: Math.max(need.count, known?.count ?? 0),
         sum: Math.max(need.sum, known?.sum ?? 0),

@@ -17,10 +17,28 @@ export interface RuleLeaf {
   condition: Condition;
   /** As sent; its type follows from attribute and condition. Absent only with is_empty and is_not_empty. */
   value?: RuleValue;
-  /** An ISO 8601 duration, as sent. */
-  window?: string;
+  /** An ISO 8601 duration, or a stretch of time that stands still; as sent. */
+  window?: string | FixedWindow;
+  /** Of a leaf over activities: only those whose data meets all of these. */
+  where?: readonly DataCondition[];
+  /** Of a leaf over activities: the key of a number of their data, which is added. */
+  sum_of?: string;
   /** Of random_bucket. */
   salt?: string;
+}
+
+/** Instants, of which either may be absent: `from` belongs to the window, `until` does not. */
+export interface FixedWindow {
+  from?: string;
+  until?: string;
+}
+
+/** Of an activity's `data[key]`. */
+export interface DataCondition {
+  key: string;
+  condition: Condition;
+  /** Absent only with is_empty and is_not_empty. */
+  value?: string | number | boolean | readonly (string | number | boolean)[];
 }
 
 export type RuleValue = string | number | boolean | readonly (string | number)[];

@@ -72,7 +72,7 @@ export function edges(model: Model, profile: Profile, from: Instant, to: Instant
   const offsets = new Set([0]);
   for (const group of model.all) {
     for (const leaf of group.tree ? leavesOf(group.tree) : []) {
-      if (leaf.window !== undefined) offsets.add(parseWindow(leaf.window) ?? 0);
+      if (typeof leaf.window === 'string') offsets.add(parseWindow(leaf.window) ?? 0);
       if (leaf.condition === 'within_last_x_days') offsets.add(Number(leaf.value) * MICROS_PER_DAY);
       if (!/^days_in/.test(leaf.attribute)) continue;
       for (const value of [leaf.value].flat()) {

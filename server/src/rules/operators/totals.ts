@@ -50,24 +50,24 @@ async function tallyFacts(
     await reader.pairs(select, (ordinal, value) => tally.add(ordinal, value * factor));
     return;
   }
-  await tallyActivities(reader, tally, of, activityConditions(reader, facts), factor);
+  await tallyActivities(reader, tally, of === 'sum' ? 'value' : undefined, activityConditions(reader, facts), factor);
 }
 
-/** Adds one for each activity, or its value, times a factor. */
+/** Adds one for each activity, or what a column of integers says, times a factor. */
 export async function tallyActivities(
   reader: SetReader,
   tally: Tally,
-  of: Measure,
+  added: string | undefined,
   conditions: readonly string[],
   factor = 1,
 ): Promise<void> {
   for (const where of conditions) {
-    if (of === 'count') {
+    if (added === undefined) {
       await reader.each(`select ordinal from ${reader.activities} where ${where}`, (ordinals) =>
         tally.addAll(ordinals, factor),
       );
     } else {
-      const select = `select ordinal, value as v from ${reader.activities} where ${where}`;
+      const select = `select ordinal, ${added} as v from ${reader.activities} where ${where}`;
       await reader.pairs(select, (ordinal, value) => tally.add(ordinal, value * factor));
     }
   }

@@ -1,74 +1,111 @@
-// Counts, sums and existence over the last W: activities with now - W < occurred_at <= now. An activity enters at its
-// occurred_at and leaves exactly at occurred_at + W, so the total is a staircase of time, and the leaf flips where the
-// staircase crosses one of its thresholds. Only the newest activities up to the highest threshold matter: those beyond
-// it are older, hence gone before any of these.
+// Counts, sums and existence of some of a profile's activities: of the last W (now - W < occurred_at <= now), of a stretch
+// of time that stands still, of those whose data meets conditions. In the last W an activity enters at its occurred_at and
+// leaves exactly at occurred_at + W, so the total is a staircase of time, and the leaf flips where the staircase crosses one
+// of its thresholds. Only the newest activities up to the highest threshold matter: those beyond it are older, hence gone
+// before any of these. What does not move with the clock never flips. Numbers of data may be negative: of those all matter.
 
 import type { Instant, Micros } from '../../instant.ts';
+import { addedBy, filterConditions, filterOf, SUM_SCALE, type ActivityFilter } from '../activity-filter.ts';
 import type { Derivation, FactRef } from '../attribute.ts';
-import { numberTest, thresholds } from '../conditions.ts';
+import { numberTest, thresholds, type ValueTest } from '../conditions.ts';
 import { activityConditions, within } from '../relations.ts';
-import { NO_NEEDS, type Needs, type ProfileState, type Recent } from '../state.ts';
+import { NO_NEEDS, recentKey, type Needs, type ProfileState, type Recent } from '../state.ts';
 import type { RuleLeaf } from '../tree.ts';
 import { parseWindow } from '../values.ts';
+import type { Zone } from '../zone.ts';
 import { activityDepends, createTally, typeIds, type LeafParts } from './parts.ts';
 import { existenceTest, numberSet, tallyActivities } from './totals.ts';
 
 const NONE: Recent = { at: [], value: [], complete: true };
 
-export function windowLeaf(leaf: RuleLeaf, { of, facts, exists }: Extract<Derivation, { kind: 'total' }>): LeafParts {
-  const span = parseWindow(leaf.window ?? '') ?? 0;
-  const test = exists ? existenceTest(leaf) : numberTest(leaf);
-  const steps = exists ? [1] : thresholds(test, leaf);
+export function activitiesLeaf(
+  leaf: RuleLeaf,
+  { of, facts, exists }: Extract<Derivation, { kind: 'total' }>,
+  zone: Zone,
+): LeafParts {
+  const filter = filterOf(leaf, zone);
+  const span = typeof leaf.window === 'string' ? (parseWindow(leaf.window) ?? 0) : undefined;
+  const isSum = of === 'sum' || filter?.sumOf != null;
+  const anyNumber = filter?.sumOf != null;
+  const test = exists ? existenceTest(leaf) : anyNumber ? scaledTest(leaf) : numberTest(leaf);
+  const steps = exists ? [1] : anyNumber ? [Infinity] : thresholds(test, leaf);
   const highest = steps.at(-1) ?? 0;
   const holds = (total: number): boolean => test.matches(total) !== test.negated;
-  const [only] = facts;
-  const recent =
-    only && facts.length === 1
-      ? (state: ProfileState): Recent => state.recent.get(only.factId) ?? NONE
-      : (state: ProfileState): Recent => mergeRecent(facts.map((fact) => state.recent.get(fact.factId) ?? NONE));
-  const weigh = (from: Recent): readonly number[] | undefined => (of === 'sum' ? from.value : undefined);
+  const recent = (state: ProfileState): Recent =>
+    mergeRecent(facts.map((fact) => state.recent.get(recentKey(fact, filter)) ?? NONE));
+  const weigh = (from: Recent): readonly number[] | undefined => (isSum ? from.value : undefined);
+  const totalOf = (newest: Recent, now: Instant, enough: number): number =>
+    span === undefined
+      ? totalOfAll(newest, weigh(newest), enough)
+      : totalWithin(newest.at, weigh(newest), span, now, enough);
+  const needs = (rank: number, lowest: number): Needs =>
+    recentNeeds(facts, { filter, isSum, anyNumber, span }, rank, lowest);
   return {
-    test(state, now) {
-      const newest = recent(state);
-      return holds(totalWithin(newest.at, weigh(newest), span, now, highest));
-    },
+    scope: filter,
+    test: (state, now) => holds(totalOf(recent(state), now, highest)),
     flips(state, now, until) {
+      if (span === undefined) return NO_FLIPS;
       const newest = recent(state);
       return windowFlips(newest.at, weigh(newest), span, now, holds, until);
     },
     actual(state, now) {
-      const newest = recent(state);
-      const total = totalWithin(newest.at, weigh(newest), span, now, Infinity);
-      return exists ? total >= 1 : total;
+      const total = totalOf(recent(state), now, Infinity);
+      return exists ? total >= 1 : anyNumber ? total / SUM_SCALE : total;
     },
     async set(reader) {
       const tally = createTally();
-      const time = within(reader.now - span, reader.now);
-      const conditions = activityConditions(reader, facts).map((where) => `${where} and ${time}`);
-      await tallyActivities(reader, tally, of, conditions);
+      const only = [
+        ...(span === undefined ? [] : [within(reader.now - span, reader.now)]),
+        ...(filter ? filterConditions(filter) : []),
+      ];
+      const conditions = activityConditions(reader, facts).map((where) => [where, ...only].join(' and '));
+      await tallyActivities(reader, tally, isSum ? (filter ? addedBy(filter) : 'value') : undefined, conditions);
       return numberSet(reader, test, tally.values);
     },
-    boundaries: [{ source: { kind: 'activities', typeIds: typeIds(facts) }, offset: span }],
-    needs: recentNeeds(facts, of, span, highest, steps[0] ?? 0),
-    explainNeeds: recentNeeds(facts, of, span, Infinity, 1),
+    boundaries: span === undefined ? [] : [{ source: { kind: 'activities', typeIds: typeIds(facts) }, offset: span }],
+    needs: needs(highest, steps[0] ?? 0),
+    explainNeeds: needs(Infinity, 1),
     depends: activityDepends(facts),
   };
 }
 
+/** A test over a number of data, as one over its ten-thousandths. */
+function scaledTest(leaf: RuleLeaf): ValueTest<number> {
+  const test = numberTest(leaf);
+  return { ...test, matches: (total) => test.matches(total / SUM_SCALE) };
+}
+
 function recentNeeds(
   facts: readonly FactRef[],
-  of: 'count' | 'sum',
-  span: Micros,
+  { filter, isSum, anyNumber, span = Infinity }: Counted,
   rank: number,
   lowest: number,
 ): Needs {
   if (rank === 0) return NO_NEEDS; // a constant: nothing that a profile does changes it
   const least = facts.length === 1 ? lowest : 1; // several add up
-  const ranks =
-    of === 'sum'
+  const ranks = anyNumber
+    ? { count: Infinity, sum: Infinity, leastCount: 1, leastSum: Infinity }
+    : isSum
       ? { count: 0, sum: rank, leastCount: Infinity, leastSum: least }
       : { count: rank, sum: 0, leastCount: least, leastSum: Infinity };
-  return { ...NO_NEEDS, recent: new Map(facts.map((fact) => [fact.factId, { fact, span, ...ranks }])) };
+  const need = { span, ...ranks, ...(filter && { filter }) };
+  return { ...NO_NEEDS, recent: new Map(facts.map((fact) => [recentKey(fact, filter), { fact, ...need }])) };
+}
+
+interface Counted {
+  filter: ActivityFilter | undefined;
+  isSum: boolean;
+  /** What is added may be of any size and sign. */
+  anyNumber: boolean;
+  /** Undefined: the window does not move. */
+  span: Micros | undefined;
+}
+
+function totalOfAll({ at, value: values }: Recent, value: readonly number[] | undefined, enough: number): number {
+  if (!value) return Math.min(at.length, enough);
+  let total = 0;
+  for (let i = 0; i < values.length && total < enough; i++) total += values[i] ?? 0;
+  return total;
 }
 
 /**

@@ -6,10 +6,9 @@ import { MICROS_PER_DAY, parseInstant, type Instant } from '../../instant.ts';
 import type { Attribute, BasicDerivation } from '../attribute.ts';
 import { findAttribute } from '../catalogue.ts';
 import { isNode, type RuleLeaf, type RuleTree } from '../tree.ts';
-import { parseNumber, parseWindow } from '../values.ts';
+import { parseNumber } from '../values.ts';
+import { isCounted, meets, OPPOSITES, ten000ths, type Narrowed, type Value } from './naive-activity.ts';
 import type { Profile, World } from './world.ts';
-
-type Value = string | number | boolean;
 
 export function holdsNaively(tree: RuleTree, world: World, profile: Profile, now: Instant, groupId: string): boolean {
   if (!isNode(tree)) return leafHolds(tree, world, profile, now, groupId);
@@ -18,13 +17,6 @@ export function holdsNaively(tree: RuleTree, world: World, profile: Profile, now
   if (tree.operator === 'OR') return yes > 0;
   return tree.operator === 'NOT' ? yes === 0 : yes >= (tree.count ?? 0);
 }
-
-const OPPOSITES: Record<string, string> = {
-  not_equals: 'equals',
-  not_contains: 'contains',
-  not_in: 'in',
-  is_empty: 'is_not_empty',
-};
 
 function leafHolds(leaf: RuleLeaf, world: World, profile: Profile, now: Instant, groupId: string): boolean {
   const attribute = findAttribute(world.catalogue, leaf.attribute);
@@ -42,48 +34,12 @@ function instantsIn(value: RuleLeaf['value']): unknown {
   return Array.isArray(value) ? value.map(read) : read(value);
 }
 
-function meets(condition: string, value: Value, wanted: unknown, now: Instant, type: string): boolean {
-  const [low, high] = (Array.isArray(wanted) ? wanted : [wanted, wanted]) as [Value, Value];
-  switch (condition) {
-    case 'is_not_empty':
-      return true;
-    case 'equals':
-    case 'is':
-      return value === low;
-    case 'greater_than':
-    case 'after':
-      return value > low;
-    case 'greater_than_or_equal':
-      return value >= low;
-    case 'less_than':
-    case 'before':
-      return value < low;
-    case 'less_than_or_equal':
-      return value <= low;
-    case 'between':
-      return low <= value && value <= high;
-    case 'in':
-      return (wanted as Value[]).includes(value);
-    case 'contains':
-      return type === 'list' ? value === low : [...String(value)].join('\n').includes([...String(low)].join('\n'));
-    case 'starts_with':
-      return String(value).slice(0, String(low).length) === low;
-    case 'ends_with':
-      return String(value).slice(-String(low).length) === low;
-    case 'within_last_x_days':
-      return Number(value) <= now && now < Number(value) + Number(low) * MICROS_PER_DAY;
-    default:
-      throw new Error(`no condition ${condition}`);
-  }
-}
-
 function valuesOf(attribute: Attribute, leaf: RuleLeaf, profile: Profile, now: Instant, groupId: string): Value[] {
   const found = (values: (Value | null | undefined)[]): Value[] => {
     const present = values.filter((value) => value !== null && value !== undefined);
     return present.length === 0 && attribute.missing !== null ? [attribute.missing] : present;
   };
-  const read = (basic: BasicDerivation): Value | null | undefined =>
-    derive(basic, profile, now, leaf.window, attribute.type);
+  const read = (basic: BasicDerivation): Value | null | undefined => derive(basic, profile, now, leaf, attribute.type);
   const derived = attribute.derived_from;
   if (attribute.key === 'random_bucket') return [bucketOf(leaf.salt ?? groupId, profile.id)];
   if (attribute.key === 'profile_group') return profile.groups;
@@ -107,10 +63,9 @@ function valuesOf(attribute: Attribute, leaf: RuleLeaf, profile: Profile, now: I
         Number(read(derived.of[1])) === 0 ? null : Number(read(derived.of[0])) / Number(read(derived.of[1])),
       ]);
     case 'positive':
-      return [Number(derive(derived.of[0], profile, now, undefined, 'number') ?? 0) > 0];
+      return [Number(derive(derived.of[0], profile, now, {}, 'number') ?? 0) > 0];
     case 'age_in_days': {
-      const since =
-        derive(derived.of[0], profile, now, undefined, 'datetime') ?? (derived.or ? profile.createdAt : null);
+      const since = derive(derived.of[0], profile, now, {}, 'datetime') ?? (derived.or ? profile.createdAt : null);
       return found([since === null ? null : Math.max(0, Math.floor((now - Number(since)) / MICROS_PER_DAY))]);
     }
     default:
@@ -122,17 +77,18 @@ function derive(
   basic: BasicDerivation,
   profile: Profile,
   now: Instant,
-  window: string | undefined,
+  leaf: Narrowed,
   type: string,
 ): Value | null | undefined {
-  const span = window === undefined ? Infinity : (parseWindow(window) ?? NaN);
   const where = basic.fn === 'state' ? undefined : basic.where;
   const rows = profile.activities.filter(
     (activity) =>
       (basic.types[0] === '*' || basic.types.includes(activity.type)) &&
       (!where || activity.data?.[where.key] === where.equals) &&
-      (window === undefined || (now - span < activity.at && activity.at <= now)),
+      isCounted(activity, leaf, now),
   );
+  const { sum_of: key } = leaf;
+  if (key !== undefined) return rows.reduce((sum, row) => sum + ten000ths(row.data?.[key]), 0) / 10_000;
   switch (basic.fn) {
     case 'count':
       return rows.length;

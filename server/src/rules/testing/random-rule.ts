@@ -3,7 +3,8 @@
 import { formatInstant, MICROS_PER_DAY } from '../../instant.ts';
 import type { Attribute, Condition } from '../attribute.ts';
 import { findAttribute } from '../catalogue.ts';
-import type { RuleLeaf, RuleTree, RuleValue } from '../tree.ts';
+import { DATA_CONDITION_NAMES } from '../parse-counted.ts';
+import type { DataCondition, FixedWindow, RuleLeaf, RuleTree, RuleValue } from '../tree.ts';
 import type { Random } from '../../testing/random.ts';
 import { DEFINITIONS, TEXTS, type World } from './world.ts';
 
@@ -43,9 +44,69 @@ export function randomLeaf(random: Random, world: World, key?: string): RuleLeaf
     attribute: attribute.key,
     condition,
     ...(value !== undefined && { value }),
-    ...(attribute.supports_window && random.chance(0.7) && { window: random.pick(WINDOWS) }),
+    ...(attribute.supports_window && random.chance(0.7) && { window: randomWindow(random, world) }),
+    ...(attribute.supports_window && random.chance(0.25) && { where: randomWhere(random) }),
+    ...(attribute.supports_window &&
+      attribute.type === 'number' &&
+      random.chance(0.2) && { sum_of: random.pick(['points', 'points', 'grade', 'mood', 'none']) }),
     ...(attribute.key === 'random_bucket' && random.chance(0.5) && { salt: random.pick(['a', 'é🏆']) }),
   };
+}
+
+function randomWindow(random: Random, world: World): string | FixedWindow {
+  if (random.chance(0.6)) return random.pick(WINDOWS);
+  const edge = (): string => {
+    const at = randomInstant(random, world);
+    return random.chance(0.3) ? at.slice(0, 10) : at;
+  };
+  const [a, b] = [edge(), edge()].sort();
+  if (random.chance(0.3)) return random.pick([{ from: a ?? '' }, { until: b ?? '' }]);
+  return a === b ? { from: a ?? '' } : { from: a ?? '', until: b ?? '' };
+}
+
+/** What the data of a world's activities has under its keys. */
+const DATA: Readonly<Record<string, readonly (string | number | boolean)[]>> = {
+  size: TEXTS,
+  category: ['hat', 'Hat', 'shirt', 1, true],
+  grade: [1, 2, '2'],
+  points: [0, 1, 2, -3, 2.5, 0.1, 1e10, '5', true],
+  vip: [true, false, 'true'],
+  direction: ['upgraded', 'downgraded'],
+  none: ['x'],
+};
+
+function randomWhere(random: Random): DataCondition[] {
+  return Array.from({ length: 1 + random.below(3) }, (): DataCondition => {
+    const key = random.pick(Object.keys(DATA));
+    const some = DATA[key] ?? [];
+    const condition = random.pick(DATA_CONDITION_NAMES);
+    const number = (): number => random.pick([0, 1, 2, 2.5, 0.1, -3, 1e9]);
+    switch (condition) {
+      case 'is_empty':
+      case 'is_not_empty':
+        return { key, condition, ...(random.chance(0.5) && { value: random.chance(0.5) }) };
+      case 'equals':
+      case 'not_equals':
+        return { key, condition, value: random.pick(some) };
+      case 'in':
+      case 'not_in':
+        return { key, condition, value: random.some(some, 3) };
+      case 'between':
+        return { key, condition, value: [number(), number()].sort((a, b) => a - b) };
+      case 'contains':
+      case 'not_contains':
+      case 'starts_with':
+      case 'ends_with':
+        return { key, condition, value: random.pick(TEXTS.filter((text) => text !== '')) };
+      default:
+        return { key, condition, value: number() };
+    }
+  });
+}
+
+function randomInstant(random: Random, world: World): string {
+  const times = world.profiles.flatMap((profile) => [profile.createdAt, ...profile.activities.map((row) => row.at)]);
+  return formatInstant(random.pick([...times, world.start, world.end]) + random.pick([0, 0, 1, -1, MICROS_PER_DAY]));
 }
 
 function randomValue(random: Random, world: World, attribute: Attribute, condition: Condition): RuleValue | undefined {
@@ -100,8 +161,7 @@ function randomScalar(random: Random, world: World, attribute: Attribute): strin
     ]);
   }
   if (attribute.type === 'datetime') {
-    const times = world.profiles.flatMap((profile) => [profile.createdAt, ...profile.activities.map((row) => row.at)]);
-    return formatInstant(random.pick([...times, world.start, world.end]) + random.pick([0, 0, 1, -1, MICROS_PER_DAY]));
+    return randomInstant(random, world);
   }
   return random.pick(TEXTS);
 }

@@ -6,7 +6,8 @@ import { formatInstant, MICROS_PER_DAY, parseInstant, type Instant } from '../..
 import type { ActivityType, Catalogue, Fact, Scalar } from '../attribute.ts';
 import { buildCatalogue, type DefinitionRow } from '../catalogue.ts';
 import { PLATFORM_TYPES } from '../platform.ts';
-import type { FactTotal, ProfileState, StoredValue } from '../state.ts';
+import { NO_NEEDS, type FactTotal, type Needs, type ProfileState, type StoredValue } from '../state.ts';
+import { isCounted, ten000ths } from './naive-activity.ts';
 import { compareText, parseNumber } from '../values.ts';
 import type { Random } from '../../testing/random.ts';
 
@@ -241,6 +242,7 @@ export function createActivity(random: Random, id: string, types: readonly strin
   if (type === 'leaderboard-ranking-updated') maybe('leaderboards_ranked_on', [0, 1, 2, null]);
   if (type === 'toxicity-scored') maybe('toxicity_score', [0, 0.25, 0.5, 1, null]);
   maybe('mood', [0, 1, 2, -3, 2.5, null]);
+  maybe('points', [0, 1, 2, -3, 0.1, 0.2, 0.00005, -0.00015, 1e9, 1e10, '5', true, null]);
   if (random.chance(0.2)) data['vip'] = random.pick([true, false, 'true']);
   return {
     id,
@@ -337,8 +339,8 @@ export function storedValue(pair: Profile['pairs'][number]): StoredValue {
   };
 }
 
-/** The state as it would be loaded, with every activity in its lists. */
-export function stateInMemory(world: World, profile: Profile): ProfileState {
+/** The state as it would be loaded, with every activity in its lists; also in those that leaves narrow, by what is needed. */
+export function stateInMemory(world: World, profile: Profile, { recent: needs }: Needs = NO_NEEDS): ProfileState {
   const recent: ProfileState['recent'] = new Map();
   const facts = [
     ...[...world.catalogue.types.values()].map((type) => ({ id: type.id, typeId: type.id, key: '', equals: null })),
@@ -351,6 +353,19 @@ export function stateInMemory(world: World, profile: Profile): ProfileState {
       .filter((activity) => fact.equals === null || activity.data?.[fact.key] === fact.equals)
       .sort((a, b) => b.at - a.at);
     recent.set(fact.id, { at: rows.map((row) => row.at), value: rows.map((row) => row.value), complete: true });
+  }
+  for (const [key, { fact, filter }] of needs) {
+    if (!filter) continue;
+    const { from, until, where, sumOf } = filter;
+    const rows = profile.activities
+      .filter((activity) => fact.typeId === 0 || world.catalogue.types.get(activity.type)?.id === fact.typeId)
+      .filter((activity) => !fact.where || activity.data?.[fact.where.key] === fact.where.equals)
+      .filter(({ at }) => (from ?? -Infinity) <= at && at < (until ?? Infinity))
+      .filter((activity) => isCounted(activity, { where }, 0))
+      .filter(({ data }) => sumOf === null || (typeof data?.[sumOf] === 'number' && Math.abs(data[sumOf]) <= 1e9))
+      .sort((a, b) => b.at - a.at);
+    const value = rows.map((row) => (sumOf === null ? row.value : ten000ths(row.data?.[sumOf])));
+    recent.set(key, { at: rows.map((row) => row.at), value, complete: true });
   }
   const attributes = new Map<string, StoredValue[]>();
   for (const pair of profile.pairs) attributes.set(pair.key, [...(attributes.get(pair.key) ?? []), storedValue(pair)]);

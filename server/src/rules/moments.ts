@@ -1,0 +1,12 @@
+// Texts that name an instant, in rules and on profiles: a date without a time is a day in the application's time zone.
+
+import { parseInstant, type Instant } from '../instant.ts';
+import { dayNamed, type Zone } from './zone.ts';
+
+/** The instant that a text names, of a day its start; undefined where it names none. */
+export function instantNamed(text: string, zone: Zone): Instant | undefined {
+  const at = parseInstant(text);
+  if (at === undefined) return undefined;
+  const day = dayNamed(text);
+  return day === undefined ? at : zone.startOf(day);
+}
