@@ -1,5 +1,6 @@
 // Files in and out: profiles imported against COPY of the rows that this makes, activities imported against the same number by
-// HTTP batches, profiles exported against COPY … TO. `npx tsx bench/doors.ts`; ROWS (of each) and ROUNDS set the size.
+// HTTP batches, profiles exported against COPY … TO. Each half of the profiles has its activities by one of the two ways, so
+// that neither finds totals that the other made. `npx tsx bench/doors.ts`; ROWS (of each) and ROUNDS set the size.
 
 import { readFile } from 'node:fs/promises';
 import { PassThrough, Readable, Writable } from 'node:stream';
@@ -52,15 +53,17 @@ async function importFile(
   if (done.state !== 'done' || done.accepted !== ROWS) throw new Error(JSON.stringify(done));
 }
 
-const activity = (n: number, prefix: string): object => ({
+const HALF = Math.floor(ROWS / 2);
+
+const activity = (n: number, prefix: 'file' | 'http'): object => ({
   id: `${prefix}-${n}`,
   type: 'comment-created',
-  custom_id: `fan-${n % ROWS}`,
+  custom_id: `fan-${(n % HALF) + (prefix === 'http' ? HALF : 0)}`,
   occurred_at: new Date(START + n * 1000).toISOString(),
   data: { match: `m-${n % 97}` },
 });
 
-async function sendBatches(prefix: string): Promise<void> {
+async function sendBatches(prefix: 'http'): Promise<void> {
   let next = 0;
   await Promise.all(
     Array.from({ length: SENDERS }, async () => {

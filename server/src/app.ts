@@ -186,8 +186,8 @@ async function composeApp(
     const factBuilder = createFactBuilder(context);
     const statisticsChores = createStatisticsChores(base);
     const sheetChores = createSheetChores(base);
-    const importer = createImporter(context);
     const intake = createIntake(context);
+    const importer = createImporter(context, intake);
     const limits = createLimits(config.limits);
     const sourceIntake = createSourceIntake(context, intake, limits);
     const meters = evaluationMeters(metrics.registry);

@@ -8,6 +8,7 @@
 // - A batch that was read under other definitions than the database's stores nothing and says so.
 
 import { sql, empty, type Queryable, type Sql } from '../database/database.ts';
+import { packed, packedTexts } from '../database/packed.ts';
 import type { Instant } from '../instant.ts';
 import { markDays } from '../sheets/sheet-store.ts';
 import { enqueueRows } from '../queue/queue.ts';
@@ -46,7 +47,7 @@ export async function judgeColumns(db: Queryable, applicationId: number, columns
   if (columns.id.length === 0) return { current: true, accepted: 0, unknown: [] };
   const { rows } = await db.query<Stored>(sql`
     with input as materialized (
-      select * from unnest(${texts(columns.id)}::text[], ${plain(columns.profileId)}::uuid[], ${texts(columns.customId)}::text[]) with ordinality
+      select * from unnest(${packedTexts(columns.id)}::text[], ${packed(columns.profileId)}::uuid[], ${packedTexts(columns.customId)}::text[]) with ordinality
         as i (id, profile_id, custom_id, n)),
     owned as materialized (
       select i.id, i.profile_id, i.n from input i where i.profile_id is not null
@@ -74,9 +75,9 @@ function batchStatement({ applicationId, version, columns, facts, now }: IntakeB
   const watchable = [0, ...typeIds];
   const input = sql`
     with input as materialized (
-      select * from unnest(${texts(columns.id)}::text[], ${plain(columns.profileId)}::uuid[], ${plain(columns.typeId)}::int[],
-        ${plain(columns.occurredAt)}::timestamptz[], ${plain(columns.value)}::int[], ${texts(columns.data)}::jsonb[]${
-          hasCustomIds ? sql`, ${texts(columns.customId)}::text[]` : empty
+      select * from unnest(${packedTexts(columns.id)}::text[], ${packed(columns.profileId)}::uuid[], ${packed(columns.typeId)}::int[],
+        ${packed(columns.occurredAt)}::timestamptz[], ${packed(columns.value)}::int[], ${packedTexts(columns.data)}::jsonb[]${
+          hasCustomIds ? sql`, ${packedTexts(columns.customId)}::text[]` : empty
         }) with ordinality
         as i (id, profile_id, type_id, occurred_at, value, data${hasCustomIds ? sql`, custom_id` : empty}, n)
       where (select a.definitions_version from applications a where a.id = ${applicationId}::int) = ${version}::bigint)`;
@@ -110,7 +111,7 @@ function batchStatement({ applicationId, version, columns, facts, now }: IntakeB
     marked as (${markDays(applicationId, sql`select profile_id, occurred_at as at from fresh`)}),
     watched as materialized (
       select k.type_id, k.key
-      from unnest(${plain(watchable)}::int[], ${texts(watchable.map((id) => dependency.activity(id)))}::text[]) as k (type_id, key)
+      from unnest(${packed(watchable)}::int[], ${packedTexts(watchable.map((id) => dependency.activity(id)))}::text[]) as k (type_id, key)
       where exists (select from watched_keys w where w.application_id = ${applicationId}::int and w.key = k.key)),
     queued as (${enqueueRows(
       { applicationId, cause: 'activity', now },
@@ -143,8 +144,8 @@ const instantOf = (text: Sql): Sql => sql`regexp_replace(${text}, '([.][0-9]{6})
 /** As ADDED, and to those of types under a condition and of states. Values of states were checked (read-items.ts). */
 function addedWithFacts(facts: readonly Fact[]): Sql {
   return sql`facts_of_batch as materialized (
-      select * from unnest(${plain(facts.map((fact) => fact.id))}::int[], ${plain(facts.map((fact) => fact.typeId))}::int[],
-        ${texts(facts.map((fact) => fact.key))}::text[], ${texts(facts.map(jsonOf))}::jsonb[], ${plain(facts.map((fact) => fact.valueType))}::text[])
+      select * from unnest(${packed(facts.map((fact) => fact.id))}::int[], ${packed(facts.map((fact) => fact.typeId))}::int[],
+        ${packedTexts(facts.map((fact) => fact.key))}::text[], ${packedTexts(facts.map(jsonOf))}::jsonb[], ${packed(facts.map((fact) => fact.valueType))}::text[])
         as k (fact_id, type_id, key, equals, value_type)),
     touched as (
       select f.profile_id, f.id, f.ordinal, k.fact_id, f.occurred_at, f.value, k.value_type,
@@ -167,13 +168,3 @@ function addedWithFacts(facts: readonly Fact[]): Sql {
 }
 
 const jsonOf = (fact: Fact): string | null => (fact.equals === null ? null : JSON.stringify(fact.equals));
-
-/** An array literal of values without a character that needs quotes: numbers, UUIDs, instants, our own words. */
-function plain(values: readonly (string | number | null)[]): string {
-  return `{${values.map((value) => value ?? 'null').join(',')}}`;
-}
-
-/** An array literal of any texts. */
-function texts(values: readonly (string | null)[]): string {
-  return `{${values.map((value) => (value === null ? 'null' : `"${value.replace(/["\\]/g, '\\$&')}"`)).join(',')}}`;
-}

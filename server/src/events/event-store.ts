@@ -3,6 +3,7 @@
 // commits later is numbered later, so a reader that goes on after the last number it saw misses nothing.
 
 import { sql, type Database, type Queryable, type Sql } from '../database/database.ts';
+import { packed, packedTexts } from '../database/packed.ts';
 import { newId } from '../ids.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { laneOf, type Feed, type GroupEvent, type GroupEventData, type ProfileEvent, type ProfileEventData, type StoredEvent } from './event.ts'; // prettier-ignore
@@ -30,9 +31,10 @@ export async function recordEvents(tx: Queryable, events: readonly (ProfileEvent
   const rows = events.map(toRow);
   await tx.query(sql`
     insert into new_events (subject_id, id, application_id, feed, event, data, at)
-    select * from unnest(${rows.map((row) => row.subjectId)}::uuid[], ${rows.map(() => newId())}::uuid[],
-      ${events.map((event) => event.applicationId)}::int[], ${rows.map((row) => row.feed)}::text[], ${events.map((event) => event.event)}::text[],
-      ${rows.map((row) => row.data && JSON.stringify(row.data))}::jsonb[], ${events.map((event) => formatInstant(event.at))}::timestamptz[])`);
+    select * from unnest(${packed(rows.map((row) => row.subjectId))}::uuid[], ${packed(rows.map(() => newId()))}::uuid[],
+      ${packed(events.map((event) => event.applicationId))}::int[], ${packed(rows.map((row) => row.feed))}::text[],
+      ${packed(events.map((event) => event.event))}::text[], ${packedTexts(rows.map((row) => row.data && JSON.stringify(row.data)))}::jsonb[],
+      ${packed(events.map((event) => formatInstant(event.at)))}::timestamptz[])`);
 }
 
 /** As part of another statement, which adds a `from` that has a row where it happened. */

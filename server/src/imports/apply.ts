@@ -11,7 +11,13 @@ import { upsertMany } from '../profiles/upsert.ts';
 import { TakenMeanwhile } from '../profiles/upsert-store.ts';
 import { applyMembers } from './apply-members.ts';
 import { MAX_REASON, MAX_REJECTED_ROW, type Import, type Rejection } from './import.ts';
-import { readItem, type Item, type PieceRow } from './rows.ts';
+import type { Item, PieceRow } from './rows.ts';
+
+export interface OpenPiece {
+  rows: readonly PieceRow[];
+  /** The same, but for members. */
+  items: readonly Item[];
+}
 
 export interface Applied {
   accepted: number;
@@ -27,19 +33,18 @@ export async function applyRows(
   tx: Queryable,
   { context, application, intake }: { context: Context; application: Application; intake: Intake },
   row: Import,
-  rows: readonly PieceRow[],
+  { rows, items }: OpenPiece,
 ): Promise<Applied> {
   if (row.kind === 'members') return cut(await applyMembers(tx, context, application, row, rows));
-  const items = rows.map((each) => readItem(row, each));
   const rejections = items.flatMap((item): Rejection[] => {
     const reason = 'problem' in item ? item.problem : item.problems && explain(item.problems);
-    return reason === undefined ? [] : [{ line: item.line, reason, row: item.row }];
+    return reason === undefined ? [] : [{ line: item.line, reason, row: item.row() }];
   });
   const sound = items.filter(isSound);
   const values = sound.map(({ value }) => value);
   const reject = (index: number, errors: FieldErrors | undefined): void => {
     const item = sound[index];
-    if (item) rejections.push({ line: item.line, reason: explain(errors ?? {}), row: item.row });
+    if (item) rejections.push({ line: item.line, reason: explain(errors ?? {}), row: item.row() });
   };
   if (row.kind === 'activities') {
     const elements = elementsOf(values);

@@ -123,9 +123,10 @@ export interface Piece {
   content: Buffer;
 }
 
-export async function findPiece(db: Queryable, importId: string): Promise<Piece | undefined> {
+/** The first one after this. */
+export async function findPiece(db: Queryable, importId: string, after: number): Promise<Piece | undefined> {
   const { rows } = await db.query<Piece>(
-    sql`select number, content from import_pieces where import_id = ${importId} order by number limit 1`,
+    sql`select number, content from import_pieces where import_id = ${importId} and number > ${after} order by number limit 1`,
   );
   return rows[0];
 }

@@ -1,22 +1,25 @@
 // Brings in, piece by piece, what was received. A piece is deleted in the transaction that brings it in: whoever dies in the
 // middle leaves it for the next process, and nothing is done or counted twice. One process at a time does it, under a lease;
-// imports take turns, so that a long one does not hold up a short one. Everything goes at the pace of evaluation, as
-// intake does (activities/gate.ts).
+// imports take turns, so that a long one does not hold up a short one. Everything goes at the pace of evaluation, through
+// the gate that requests go through (activities/gate.ts).
 
-import { createIntake, type Intake } from '../activities/intake.ts';
+import type { Intake } from '../activities/intake.ts';
 import type { Context } from '../context.ts';
 import { sql } from '../database/database.ts';
 import { createLease } from '../database/lease.ts';
 import { Unavailable } from '../errors.ts';
 import { formatInstant } from '../instant.ts';
 import { createLoop } from '../looping.ts';
-import { applyRows, isPassing, type Applied } from './apply.ts';
+import type { Application } from '../applications/application.ts';
+import { applyRows, isPassing, type Applied, type OpenPiece } from './apply.ts';
 import { MAX_REJECTIONS, REJECTIONS_KEPT, type Import, type Rejection } from './import.ts';
 import * as store from './import-store.ts';
+import { createLine } from './line.ts';
 import { openPiece } from './receive.ts';
+import { readItem } from './rows.ts';
 
 export interface Importer {
-  /** Brings in one piece; false where there was none, or another process is at it. */
+  /** Brings in some pieces; false where there was none, or another process is at it. */
   tick(): Promise<boolean>;
   start(): void;
   /** Looks now rather than at the next interval. */
@@ -30,14 +33,17 @@ const INTERVAL_MS = 3_000;
 const CLEAN_EVERY_MS = 600_000;
 /** A file whose sender has been silent for so long is given up. */
 const ABANDONED = 2 * 3_600_000_000;
+/** Of one import, before another one has its turn. */
+const PIECES_A_TURN = 8;
+/** Stored or waiting to be: of other rows the later piece must find what the one before it left. */
+const ACTIVITIES_AT_ONCE = 3;
 const MAX_PASSING = 10;
 const MAX_FAILURES = 8;
 const FIRST_RETRY = 2_000_000;
 
-export function createImporter(context: Context): Importer {
+export function createImporter(context: Context, intake: Intake): Importer {
   const { db, log, clock } = context;
   const lease = createLease(db, 'imports', LEASE_SECONDS);
-  const intake = createIntake(context);
   let heldAt = -Infinity;
   let cleanedAt = -Infinity;
   let last: Promise<unknown> = Promise.resolve();
@@ -59,7 +65,7 @@ export function createImporter(context: Context): Importer {
     });
   };
 
-  const doPiece = async (): Promise<boolean> => {
+  const doTurn = async (): Promise<boolean> => {
     if (!(await hold())) return false;
     await clean();
     const next = await store.findNext(db, formatInstant(clock.now()));
@@ -68,16 +74,32 @@ export function createImporter(context: Context): Importer {
       await lease.release();
       return false;
     }
-    const piece = await store.findPiece(db, next.id);
-    if (!piece) {
-      await store.markDone(db, next.id, formatInstant(clock.now()));
-      log.info({ import: next.id, of: next.kind }, 'an import is done');
-      return true;
-    }
     try {
-      await bringIn(context, intake, next, piece);
+      if (await bringInSome(next)) return true;
     } catch (error) {
       await fail(next, error);
+      return true;
+    }
+    await store.markDone(db, next.id, formatInstant(clock.now()));
+    log.info({ import: next.id, of: next.kind }, 'an import is done');
+    return true;
+  };
+
+  /** One piece is opened while those before it are stored. Resolves once none is at work; false where there is none left. */
+  const bringInSome = async (row: Import): Promise<boolean> => {
+    const work = createLine(row.kind === 'activities' ? ACTIVITIES_AT_ONCE : 1);
+    const application = await context.applications.getById(row.application_id);
+    let after = -1;
+    try {
+      for (let count = 0; count < PIECES_A_TURN && !loop.isStopping() && (await hold()); count++) {
+        const piece = await store.findPiece(db, row.id, after);
+        if (!piece) return count > 0;
+        after = piece.number;
+        const opened = await readPiece(row, piece);
+        await work.add(idsOf(row, opened), () => bringIn({ context, application, intake }, row, piece.number, opened));
+      }
+    } finally {
+      await work.end();
     }
     return true;
   };
@@ -95,7 +117,7 @@ export function createImporter(context: Context): Importer {
   };
 
   const tick = (): Promise<boolean> => {
-    const turn = last.then(() => (loop.isStopping() ? false : doPiece()));
+    const turn = last.then(() => (loop.isStopping() ? false : doTurn()));
     last = turn.catch(() => {});
     return turn;
   };
@@ -120,17 +142,34 @@ export function createImporter(context: Context): Importer {
 /** Another process brought the piece in. */
 class PieceTaken extends Error {}
 
-async function bringIn(context: Context, intake: Intake, row: Import, piece: store.Piece): Promise<void> {
-  const rows = await openPiece(piece.content);
-  const application = await context.applications.getById(row.application_id);
+async function readPiece(row: Import, { content }: store.Piece): Promise<OpenPiece> {
+  const rows = await openPiece(content);
+  return { rows, items: row.kind === 'members' ? [] : rows.map((each) => readItem(row, each)) };
+}
+
+/** What two pieces must not have in common to be stored beside each other: of an activity the first content stays. */
+const idsOf = ({ kind }: Import, { items }: OpenPiece): Set<unknown> =>
+  new Set(
+    kind === 'activities' ? items.flatMap((item) => ('value' in item ? (item.value as { id?: unknown }).id : [])) : [],
+  ); // a record
+
+interface Doors {
+  context: Context;
+  application: Application;
+  intake: Intake;
+}
+
+async function bringIn(doors: Doors, row: Import, number: number, piece: OpenPiece): Promise<void> {
+  const { context, application, intake } = doors;
   for (let attempt = 1; ; attempt++) {
-    const leave = row.is_dry_run ? () => {} : await intake.enter(application.client_id, rows.length);
+    // Beside the application's own requests, as another application would be.
+    const leave = row.is_dry_run ? () => {} : await intake.enter(`import ${application.client_id}`, piece.rows.length);
     try {
       await context.db.transaction(async (tx) => {
         // What a crash may forget, it forgets together: rows and piece. The end of the import is flushed, and all before it.
         tx.query(sql`set local synchronous_commit = off`).catch(() => {}); // the next statement says what is wrong
-        const applied = await applyRows(tx, { context, application, intake }, row, rows);
-        if (!(await store.deletePiece(tx, row.id, piece.number))) throw new PieceTaken();
+        const applied = await applyRows(tx, doors, row, piece);
+        if (!(await store.deletePiece(tx, row.id, number))) throw new PieceTaken();
         await store.recordPiece(tx, row.id, { ...applied, kept: keptOf(row, applied) }, context.clock.now());
       });
       return;

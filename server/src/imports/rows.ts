@@ -9,19 +9,21 @@ import type { Import } from './import.ts';
 /** What was read of a file: a line and its text, or its cells. */
 export type PieceRow = [line: number, content: string | string[]];
 
-export type Item = { line: number; row: string } & Read;
+/** `row` is asked of those that are rejected only. */
+export type Item = { line: number; row: () => string } & Read;
 
 /** `problems`: of text that cannot be stored. */
 type Read = { value: unknown; problems: FieldErrors | undefined } | { problem: string };
 
 /** Of profiles and activities. */
 export function readItem({ kind, format, options }: Import, [line, content]: PieceRow): Item {
-  const row = showRow(content, options.columns);
+  const row = (): string => showRow(content, options.columns);
   if (typeof content !== 'string') {
     const { columns = [] } = options;
     if (content.length !== columns.length)
       return { line, row, problem: `${content.length} cells, where the header has ${columns.length}.` };
     const read = kind === 'profiles' ? profileOf(columns, content) : activityOf(columns, content);
+    if ('value' in read && content.some(mayHoldUnsound)) read.problems = findUnsound(read.value);
     return { line, row, ...read };
   }
   const value = parseLine(content);
@@ -31,9 +33,12 @@ export function readItem({ kind, format, options }: Import, [line, content]: Pie
     delete value['received_at'];
     if (value['profile_id'] != null) delete value['custom_id'];
   }
-  const masked = 'access_token' in value ? JSON.stringify({ ...value, access_token: '…' }) : row;
+  const masked = 'access_token' in value ? () => JSON.stringify({ ...value, access_token: '…' }) : row;
   return { line, row: masked, value, problems: mayBeUnsound(content) ? findUnsound(value) : undefined };
 }
+
+/** By itself, or in the JSON that stands in it. */
+const mayHoldUnsound = (cell: string): boolean => cell.includes('\0') || !cell.isWellFormed() || mayBeUnsound(cell);
 
 export function parseLine(text: string): unknown {
   try {
@@ -71,7 +76,7 @@ function profileOf(columns: (string | null)[], cells: string[]): Read {
     item['attributes'] = Array.isArray(list)
       ? [...list.filter((pair) => !isRecord(pair) || !keys.has(String(pair['key']))), ...pairs]
       : { set: pairs };
-  return { value: item, problems: findUnsound(item) };
+  return { value: item, problems: undefined };
 }
 
 /** A list of pairs, or an object of them. */
@@ -96,5 +101,5 @@ function activityOf(columns: (string | null)[], cells: string[]): Read {
   }
   // Exports carry both; the profile's own id is the surer one.
   if (item['profile_id'] !== undefined) delete item['custom_id'];
-  return { value: item, problems: findUnsound(item) };
+  return { value: item, problems: undefined };
 }

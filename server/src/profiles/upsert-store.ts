@@ -3,7 +3,7 @@
 
 import { STATISTICS_SHARDS } from '../applications/application.ts';
 import { isUniqueViolation, sql, type Queryable } from '../database/database.ts';
-import { packed } from '../database/packed.ts';
+import { packed, packedTexts } from '../database/packed.ts';
 import { recordEvents } from '../events/event-store.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { enqueueRows } from '../queue/queue.ts';
@@ -111,16 +111,16 @@ export async function insertProfiles(
       : tx.query(sql`
           insert into custom_ids (custom_id, application_id, profile_id)
           select c.custom_id, ${applicationId}::int, c.id
-          from unnest(${named.map(({ customId }) => customId)}::text[], ${packed(named.map(({ id }) => id))}::uuid[]) as c (custom_id, id)
+          from unnest(${packedTexts(named.map(({ customId }) => customId))}::text[], ${packed(named.map(({ id }) => id))}::uuid[]) as c (custom_id, id)
           order by c.custom_id on conflict do nothing`),
     tx.query(sql`
       insert into profiles (id, application_id, ordinal, nickname, folded, words, custom_id, custom_id_since, custom_data, created_at, updated_at)
       select p.id, ${applicationId}::int, p.ordinal, p.nickname, p.folded, p.words::tsvector, p.custom_id, case when p.custom_id is not null then ${instant}::timestamptz end,
         p.custom_data, p.created_at, ${instant}::timestamptz
       from unnest(${packed(rows.map(({ id }) => id))}::uuid[], ${packed(rows.map(({ ordinal }) => ordinal))}::int[],
-        ${rows.map(({ nickname }) => nickname)}::text[], ${searched.map(({ folded }) => folded)}::text[],
-        ${searched.map(({ words }) => words)}::text[], ${rows.map(({ customId }) => customId)}::text[],
-        ${rows.map(({ customData }) => customData)}::text[], ${packed(rows.map(({ createdAt }) => formatInstant(createdAt)))}::timestamptz[])
+        ${packedTexts(rows.map(({ nickname }) => nickname))}::text[], ${packedTexts(searched.map(({ folded }) => folded))}::text[],
+        ${packedTexts(searched.map(({ words }) => words))}::text[], ${packedTexts(rows.map(({ customId }) => customId))}::text[],
+        ${packedTexts(rows.map(({ customData }) => customData))}::text[], ${packed(rows.map(({ createdAt }) => formatInstant(createdAt)))}::timestamptz[])
         as p (id, ordinal, nickname, folded, words, custom_id, custom_data, created_at)`),
     insertPairs(tx, applicationId, rows),
     tx.query(
@@ -129,7 +129,7 @@ export async function insertProfiles(
         sql`
         select p.profile_id, p.ordinal, p.changed::text[] as changed
         from unnest(${packed(rows.map(({ id }) => id))}::uuid[], ${packed(rows.map(({ ordinal }) => ordinal))}::int[],
-          ${rows.map(({ changed }) => literal(changed))}::text[]) as p (profile_id, ordinal, changed)
+          ${packedTexts(rows.map(({ changed }) => packedTexts(changed)))}::text[]) as p (profile_id, ordinal, changed)
         where exists (select from watched_keys w where w.application_id = ${applicationId}::int
           and w.key = any (p.changed::text[]))`,
       ),
@@ -146,10 +146,6 @@ export async function insertProfiles(
   if (reserved.count !== named.length) throw new TakenMeanwhile();
 }
 
-/** An array as an element of an array, which may hold none. */
-const literal = (values: readonly string[]): string =>
-  `{${values.map((value) => `"${value.replace(/["\\]/g, '\\$&')}"`).join(',')}}`;
-
 async function insertPairs(tx: Queryable, applicationId: number, rows: readonly NewProfileRow[]): Promise<void> {
   const pairs = rows.flatMap(({ id, ordinal, pairs: own }) =>
     own.map((pair, position) => ({ ...pair, id, ordinal, position })),
@@ -159,9 +155,9 @@ async function insertPairs(tx: Queryable, applicationId: number, rows: readonly 
     insert into profile_attributes (profile_id, application_id, ordinal, key, value, position, written_by, number, instant)
     select a.profile_id, ${applicationId}::int, a.ordinal, a.key, a.value, a.position, a.written_by, a.number, a.instant
     from unnest(${packed(pairs.map(({ id }) => id))}::uuid[], ${packed(pairs.map(({ ordinal }) => ordinal))}::int[],
-      ${pairs.map(({ key }) => key)}::text[], ${pairs.map(({ value }) => value)}::text[],
+      ${packedTexts(pairs.map(({ key }) => key))}::text[], ${packedTexts(pairs.map(({ value }) => value))}::text[],
       ${packed(pairs.map(({ position }) => position))}::int[], ${packed(pairs.map((pair) => pair.written_by))}::text[],
-      ${pairs.map(({ number }) => number)}::float8[], ${pairs.map(({ instant }) => instant)}::timestamptz[])
+      ${packed(pairs.map(({ number }) => number))}::float8[], ${packed(pairs.map(({ instant }) => instant))}::timestamptz[])
       as a (profile_id, ordinal, key, value, position, written_by, number, instant)`);
 }
 
