@@ -22,9 +22,10 @@ const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 export const uuidLiteral = (id: string): string => `${quoted(id)}::uuid`;
 export const instantLiteral = (instant: string): string => `${quoted(instant)}::timestamptz`;
 
-/** As `csvCell`. */
+/** As `csvCell`. Nearly no text begins with one of these, and looking at that alone takes a tenth of what a pattern takes. */
 const defused = (sql: string): string =>
-  `case when ${sql} ~ E'^''*[-=+@\\t\\r\\n＝＋－＠]' and ${sql} !~ '^-?[0-9]+(\\.[0-9]+)?$' then '''' || ${sql} else ${sql} end`;
+  `case when strpos(E'''-=+@\\t\\r\\n＝＋－＠', left(${sql}, 1)) > 0 and ${sql} ~ E'^''*[-=+@\\t\\r\\n＝＋－＠]'
+    and ${sql} !~ '^-?[0-9]+(\\.[0-9]+)?$' then '''' || ${sql} else ${sql} end`;
 
 const instant = (sql: string): string => `to_char(${sql} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 

@@ -81,15 +81,27 @@ export async function insertTokens(
     from unnest(${packed(tokens.map(({ profileId }) => profileId))}::uuid[], ${packed(tokens.map(({ tokenId }) => tokenId))}::uuid[]) as t (profile_id, id)`);
 }
 
+/**
+ * The keys that some rule reads. In the transaction that makes the profiles: a reader that begins to read another key waits
+ * for that (database/drain.ts).
+ */
+export async function listWatchedKeys(tx: Queryable, applicationId: number): Promise<Set<string>> {
+  const { rows } = await tx.query<{ key: string }>(
+    sql`select distinct key from watched_keys where application_id = ${applicationId}`,
+  );
+  return new Set(rows.map((row) => row.key));
+}
+
 export interface NewProfileRow {
   id: string;
   ordinal: number;
   nickname: string;
   customId: string | null;
   customData: string | null;
-  createdAt: Instant;
+  /** Undefined: now. */
+  createdAt: Instant | undefined;
   pairs: StoredPair[];
-  /** Dependency keys that a rule may read. */
+  /** Those dependency keys that a rule reads. */
   changed: string[];
 }
 
@@ -101,9 +113,7 @@ export async function insertProfiles(
   now: Instant,
 ): Promise<void> {
   if (rows.length === 0) return;
-  const instant = formatInstant(now);
   const named = rows.filter((row) => row.customId !== null);
-  const searched = rows.map(({ nickname }) => searchColumns(applicationId, nickname));
   // One connection: they go out together and are done in this order.
   const [reserved] = await Promise.all([
     named.length === 0
@@ -113,27 +123,9 @@ export async function insertProfiles(
           select c.custom_id, ${applicationId}::int, c.id
           from unnest(${packedTexts(named.map(({ customId }) => customId))}::text[], ${packed(named.map(({ id }) => id))}::uuid[]) as c (custom_id, id)
           order by c.custom_id on conflict do nothing`),
-    tx.query(sql`
-      insert into profiles (id, application_id, ordinal, nickname, folded, words, custom_id, custom_id_since, custom_data, created_at, updated_at)
-      select p.id, ${applicationId}::int, p.ordinal, p.nickname, p.folded, p.words::tsvector, p.custom_id, case when p.custom_id is not null then ${instant}::timestamptz end,
-        p.custom_data, p.created_at, ${instant}::timestamptz
-      from unnest(${packed(rows.map(({ id }) => id))}::uuid[], ${packed(rows.map(({ ordinal }) => ordinal))}::int[],
-        ${packedTexts(rows.map(({ nickname }) => nickname))}::text[], ${packedTexts(searched.map(({ folded }) => folded))}::text[],
-        ${packedTexts(searched.map(({ words }) => words))}::text[], ${packedTexts(rows.map(({ customId }) => customId))}::text[],
-        ${packedTexts(rows.map(({ customData }) => customData))}::text[], ${packed(rows.map(({ createdAt }) => formatInstant(createdAt)))}::timestamptz[])
-        as p (id, ordinal, nickname, folded, words, custom_id, custom_data, created_at)`),
+    insertRows(tx, applicationId, rows, now),
     insertPairs(tx, applicationId, rows),
-    tx.query(
-      enqueueRows(
-        { applicationId, cause: 'profile', now },
-        sql`
-        select p.profile_id, p.ordinal, p.changed::text[] as changed
-        from unnest(${packed(rows.map(({ id }) => id))}::uuid[], ${packed(rows.map(({ ordinal }) => ordinal))}::int[],
-          ${packedTexts(rows.map(({ changed }) => packedTexts(changed)))}::text[]) as p (profile_id, ordinal, changed)
-        where exists (select from watched_keys w where w.application_id = ${applicationId}::int
-          and w.key = any (p.changed::text[]))`,
-      ),
-    ),
+    enqueueNew(tx, applicationId, rows, now),
     recordEvents(
       tx,
       rows.map(({ id }) => ({ event: 'profile.created', applicationId, profileId: id, at: now })),
@@ -144,6 +136,45 @@ export async function insertProfiles(
     throw error;
   });
   if (reserved.count !== named.length) throw new TakenMeanwhile();
+}
+
+async function insertRows(
+  tx: Queryable,
+  applicationId: number,
+  rows: readonly NewProfileRow[],
+  now: Instant,
+): Promise<void> {
+  const instant = formatInstant(now);
+  const searched = rows.map(({ nickname }) => searchColumns(applicationId, nickname));
+  const created = rows.map(({ createdAt }) => (createdAt === undefined ? null : formatInstant(createdAt)));
+  await tx.query(sql`
+    insert into profiles (id, application_id, ordinal, nickname, folded, words, custom_id, custom_id_since, custom_data, created_at, updated_at)
+    select p.id, ${applicationId}::int, p.ordinal, p.nickname, p.folded, p.words::tsvector, p.custom_id, case when p.custom_id is not null then ${instant}::timestamptz end,
+      p.custom_data, coalesce(p.created_at, ${instant}::timestamptz), ${instant}::timestamptz
+    from unnest(${packed(rows.map(({ id }) => id))}::uuid[], ${packed(rows.map(({ ordinal }) => ordinal))}::int[],
+      ${packedTexts(rows.map(({ nickname }) => nickname))}::text[], ${packedTexts(searched.map(({ folded }) => folded))}::text[],
+      ${packedTexts(searched.map(({ words }) => words))}::text[], ${packedTexts(rows.map(({ customId }) => customId))}::text[],
+      ${packedTexts(rows.map(({ customData }) => customData))}::text[], ${packed(created)}::timestamptz[])
+      as p (id, ordinal, nickname, folded, words, custom_id, custom_data, created_at)`);
+}
+
+async function enqueueNew(
+  tx: Queryable,
+  applicationId: number,
+  rows: readonly NewProfileRow[],
+  now: Instant,
+): Promise<void> {
+  const read = rows.filter(({ changed }) => changed.length > 0);
+  if (read.length === 0) return;
+  await tx.query(
+    enqueueRows(
+      { applicationId, cause: 'profile', now },
+      sql`
+      select p.profile_id, p.ordinal, p.changed::text[] as changed
+      from unnest(${packed(read.map(({ id }) => id))}::uuid[], ${packed(read.map(({ ordinal }) => ordinal))}::int[],
+        ${packedTexts(read.map(({ changed }) => packedTexts(changed)))}::text[]) as p (profile_id, ordinal, changed)`,
+    ),
+  );
 }
 
 async function insertPairs(tx: Queryable, applicationId: number, rows: readonly NewProfileRow[]): Promise<void> {

@@ -249,16 +249,22 @@ function judgeNew(work: Work, item: Item, fresh: Fresh[]): void {
 async function insertAll(work: Work, fresh: readonly Fresh[]): Promise<void> {
   const { tx, application, now, options, results } = work;
   if (fresh.length === 0) return;
-  const first = options.isDryRun === true ? 0 : await takeOrdinals(work.context.db, application.id, fresh.length);
+  const [first, watched] =
+    options.isDryRun === true
+      ? [0, new Set<string>()]
+      : await Promise.all([
+          takeOrdinals(work.context.db, application.id, fresh.length),
+          store.listWatchedKeys(tx, application.id),
+        ]);
   const rows = fresh.map(({ item, id, pairs, nickname, customId, customData }, place) => ({
     id,
     ordinal: first + place,
     nickname,
     customId,
     customData,
-    createdAt: item.createdAt ?? now,
+    createdAt: item.createdAt,
     pairs: toStored(pairs),
-    changed: newProfileKeys(pairs),
+    changed: newProfileKeys(pairs).filter((key) => watched.has(key)),
   }));
   const tokens = fresh.flatMap(({ item, id }) =>
     options.withTokens === true || item.tokenHash
