@@ -389,6 +389,8 @@ export interface Statistics {
     /** The newest verification of each group within a week, added up. */
     verification: { at: string; groups: number; checked: number; missing: number; extra: number } | null;
   };
+  /** What `grandstand doctor` would say of the installation; only signed-in owners are told. */
+  warnings: { check: string; what: string; why: string; action: string }[];
 }
 
 export interface GroupSize {

@@ -42,6 +42,7 @@ describe('the command line', () => {
       'merge',
       'backup',
       'restore',
+      'doctor',
     ])
       expect(stdout).toContain(command);
   });
@@ -123,6 +124,28 @@ describe('the command line', () => {
         1,
         expect.stringContaining('--column: No header is known. These were seen: "user_id", "points".'),
       ]);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+
+  it('looks at an installation and ends with 2 where something will be lost, 1 where something is not as it should be', async () => {
+    const json = await run([CLI, 'doctor', '--json'], { ...env, PUBLIC_URL: 'http://127.0.0.1:1' });
+    const { findings } = JSON.parse(json.stdout) as { findings: { check: string; level: string }[] };
+    // Databases of tests write to no disk.
+    const atTheTop = findings.some(({ level }) => level === 'error') ? 2 : 1;
+    expect([json.code, findings.map(({ check }) => check)]).toEqual([
+      atTheTop,
+      expect.arrayContaining(['public-url-reach', 'secret-key']),
+    ]);
+    const unset = await run([CLI, 'doctor'], { DATABASE_URL: database.url });
+    expect(unset).toMatchObject({ code: 2, stderr: '' });
+    expect(unset.stdout).toMatch(/^ERROR settings\n {2}SECRET_KEY: is required.*\n {2}Why: .*\n {2}Do: {2}.*\n$/);
+    const folder = await mkdtemp(join(tmpdir(), 'grandstand-doctor-'));
+    try {
+      const alone = await run([CLI, 'doctor'], { DATA_DIR: join(folder, 'nothing'), PUBLIC_URL: '' });
+      expect(alone).toMatchObject({ code: 1, stdout: expect.stringContaining('does not run') as string });
+      expect(existsSync(join(folder, 'nothing'))).toBe(false); // it changes nothing
     } finally {
       await rm(folder, { recursive: true, force: true });
     }

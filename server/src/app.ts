@@ -32,6 +32,7 @@ import { migrate } from './database/migrate.ts';
 import { dynamicGroups } from './evaluation/dynamic-groups.ts';
 import { countSlice, evaluationGauges, evaluationMeters, noCounts } from './evaluation/meters.ts';
 import { startEvaluation, type Evaluation } from './evaluation/thread.ts';
+import { watchInstallation, type Installation } from './doctor/watch.ts';
 import { eventRoutes } from './events/event-routes.ts';
 import { evaluationRoutes } from './evaluation/evaluation-routes.ts';
 import { createPreviews } from './evaluation/preview.ts';
@@ -94,6 +95,8 @@ export interface AppOptions {
   webhooks?: { resolve?: Resolve; timeoutMs?: number; ttlMs?: number };
   /** Tests say when histories come over, and in which steps. */
   moves?: MoverOptions & { start?: boolean };
+  /** False: looks at its installation only when it is told to. */
+  watchesInstallation?: boolean;
 }
 
 export interface GrandstandApp {
@@ -109,6 +112,8 @@ export interface GrandstandApp {
   sheetChores: SheetChores;
   /** Brings long histories over after their merges, by itself when started. */
   mover: Mover;
+  /** What is wrong with settings, machine or database. */
+  installation: Installation;
   /** What the very first start made, to be shown once. */
   firstStart: FirstStart | undefined;
   /** Of the link that makes the first owner, while there is no producer: `/invitation#<token>`. */
@@ -221,6 +226,8 @@ async function composeApp(
     const firstOwnerToken = config.role === 'worker' ? undefined : await inviteFirstOwner(context);
     let evaluation: Evaluation | undefined = undefined;
     const previews = createPreviews(context);
+    const installation = watchInstallation(context, isPooled);
+    const operations = (scope: App): void => operationsRoutes(scope, context, installation);
     const http = await createHttp(context, {
       limits,
       restOfBodyMs: options.restOfBodyMs,
@@ -234,9 +241,9 @@ async function composeApp(
       wrap: (http) => registerAudit(http, context),
       routes:
         config.role === 'worker'
-          ? [operationsRoutes]
+          ? [operations]
           : [
-              operationsRoutes,
+              operations,
               consoleRoutes,
               exampleRoutes,
               applicationRoutes,
@@ -257,7 +264,7 @@ async function composeApp(
               ownGroupsRoutes,
               sessionRoutes,
               producerRoutes,
-              statisticsRoutes,
+              (scope) => statisticsRoutes(scope, context, installation),
               usageRoutes,
               (scope) => importRoutes(scope, context, importer),
               (scope) => webhookRoutes(scope, context, { resolve, wake: webhookWorker.wake }),
@@ -278,6 +285,7 @@ async function composeApp(
     sheetChores.start();
     importer.start();
     if (config.role !== 'api') webhookWorker.start();
+    if (options.watchesInstallation ?? true) installation.start();
     const stopAuditChores = startAuditChores(base);
     evaluation =
       config.role === 'api'
@@ -303,6 +311,7 @@ async function composeApp(
       statisticsChores,
       sheetChores,
       mover,
+      installation,
       firstStart,
       firstOwnerToken,
       async close() {
@@ -320,6 +329,7 @@ async function composeApp(
             importer.stop(),
             sourceIntake.log.stop(),
             stopAuditChores(),
+            installation.stop(),
             evaluation?.stop(),
             worker.stop(),
             webhookWorker.stop(),

@@ -6,6 +6,7 @@ import { UsageError, checkArguments } from './arguments.ts';
 import { appCommand } from './commands/app.ts';
 import { auditCommand } from './commands/audit.ts';
 import { backupCommand, restoreCommand } from './commands/backup.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { exportCommand } from './commands/export.ts';
 import { importFileCommand } from './commands/import.ts';
 import { importLiveLikeCommand } from './commands/import-livelike.ts';
@@ -39,6 +40,7 @@ const grandstand = defineCommand({
     export: exportCommand,
     backup: backupCommand,
     restore: restoreCommand,
+    doctor: doctorCommand,
   },
 });
 

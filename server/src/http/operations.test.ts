@@ -3,9 +3,11 @@ import { CLIENT_ID, startTestServer, type TestServer } from '../testing/server.t
 
 let server: TestServer;
 let worker: TestServer;
+/** As an operator would have it: nothing to be warned of. */
+const SECRET_KEY = '5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8';
 beforeAll(async () => {
-  server = await startTestServer();
-  worker = await startTestServer({ databaseUrl: server.databaseUrl, env: { ROLE: 'worker' } });
+  server = await startTestServer({ env: { SECRET_KEY } });
+  worker = await startTestServer({ databaseUrl: server.databaseUrl, env: { SECRET_KEY, ROLE: 'worker' } });
 });
 afterAll(async () => {
   await worker.close();
@@ -42,7 +44,7 @@ it('readiness says where any Host would be echoed, and nothing once PUBLIC_URL i
   });
   const named = await startTestServer({
     databaseUrl: server.databaseUrl,
-    env: { PUBLIC_URL: 'https://fans.example.com' },
+    env: { SECRET_KEY, PUBLIC_URL: 'https://fans.example.com', TRUST_PROXY: '1' },
   });
   expect(await read(named.url)).toEqual({ status: 'ready' });
   await named.close();

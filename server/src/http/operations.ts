@@ -1,17 +1,13 @@
 // For operators: whether the process lives, whether it can serve, and its metrics.
 
 import type { Context } from '../context.ts';
+import type { Installation } from '../doctor/watch.ts';
 import { sql } from '../database/database.ts';
 import { ApiError } from '../errors.ts';
 import type { App } from './route.ts';
 
-/** What works and yet is not as it should be in public. */
-const warningsOf = ({ config }: Context): string[] =>
-  config.publicUrl === undefined
-    ? ['PUBLIC_URL is not set: URLs in answers begin with whatever Host a caller names.']
-    : [];
-
-export function operationsRoutes(app: App, context: Context): void {
+/** `installation`: what works and yet is not as it should be in public. */
+export function operationsRoutes(app: App, context: Context, installation: Pick<Installation, 'warnings'>): void {
   app.get('/healthz', { schema: { hide: true } }, async () => ({ status: 'ok' }));
 
   app.get('/readyz', { schema: { hide: true } }, async () => {
@@ -20,7 +16,7 @@ export function operationsRoutes(app: App, context: Context): void {
     } catch (error) {
       throw new ApiError('unavailable', { detail: 'The database cannot be reached.', retryAfter: 2, cause: error });
     }
-    const warnings = warningsOf(context);
+    const warnings = installation.warnings().map(({ what }) => what);
     return { status: 'ready', ...(warnings.length > 0 && { warnings }) };
   });
 

@@ -1,10 +1,11 @@
 import type { Context } from '../context.ts';
+import type { Installation } from '../doctor/watch.ts';
 import { ClientIdParams } from '../http/schemas.ts';
 import type { App } from '../http/route.ts';
 import { StatisticsResource } from './statistics.ts';
 import { getStatistics } from './statistics-service.ts';
 
-export function statisticsRoutes(app: App, context: Context): void {
+export function statisticsRoutes(app: App, context: Context, installation: Pick<Installation, 'warnings'>): void {
   app.get(
     '/api/v1/applications/:client_id/statistics/',
     {
@@ -20,6 +21,11 @@ export function statisticsRoutes(app: App, context: Context): void {
         response: { 200: StatisticsResource },
       },
     },
-    async (request) => getStatistics(context, await context.applications.get(request.params.client_id)),
+    async ({ params, credential }) => {
+      const statistics = await getStatistics(context, await context.applications.get(params.client_id));
+      const isOwner = credential?.kind === 'producer' && credential.roles.get(params.client_id)?.role === 'owner';
+      const warnings = isOwner ? installation.warnings().map(({ level: _, ...warning }) => warning) : [];
+      return { ...statistics, warnings };
+    },
   );
 }

@@ -15,7 +15,10 @@ const HOUR = 60 * MINUTE;
 export const startOf = (step: number, instant: Instant): Instant => Math.floor(instant / step) * step;
 const formatOrNull = (instant: Instant | null): string | null => (instant === null ? null : formatInstant(instant));
 
-export async function getStatistics(context: Context, application: Application): Promise<StatisticsResource> {
+export async function getStatistics(
+  context: Context,
+  application: Application,
+): Promise<Omit<StatisticsResource, 'warnings'>> {
   const now = context.clock.now();
   const { id } = application;
   return context.db.transaction(

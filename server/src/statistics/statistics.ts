@@ -75,6 +75,17 @@ export const StatisticsResource = Type.Object(
         required: ['at', 'groups', 'checked', 'missing', 'extra'],
       }),
     }),
+    warnings: Type.Array(
+      Type.Object({
+        check: Type.String({ description: 'Stable: `public-url`.' }),
+        what: Type.String(),
+        why: Type.String(),
+        action: Type.String({ description: 'What to do.' }),
+      }),
+      {
+        description: 'What `grandstand doctor` would say of this installation. For signed-in owners; others get none.',
+      },
+    ),
   },
   { $id: 'Statistics' },
 );

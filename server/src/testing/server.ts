@@ -94,6 +94,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const log = pino({ level: process.env['TEST_LOG'] ?? 'silent' });
   const app = await createApp(config, {
     log,
+    watchesInstallation: false,
     ...(options.clock && { clock: options.clock }),
     ...(options.isDistributed !== undefined && { isDistributed: options.isDistributed }),
     ...(options.lookEveryMs !== undefined && { lookEveryMs: options.lookEveryMs }),

@@ -192,7 +192,7 @@ async function importNothing(server: TestServer, root: string, token: string): P
   }
 }
 
-async function createProducer(
+export async function createProducer(
   server: TestServer,
   applicationId: number,
   role: ProducerRole,

@@ -12,6 +12,7 @@ import { Chart, type Point } from '../../ui/charts.tsx';
 import { PageHead } from '../../ui/page-head.tsx';
 import { Stat } from '../../ui/stat.tsx';
 import { Attention } from './attention.tsx';
+import { InstallationWarnings } from './installation.tsx';
 import { FreshnessBadge, Health } from './health.tsx';
 import { Start } from './start.tsx';
 
@@ -31,6 +32,7 @@ export function OverviewPage() {
       ) : (
         <div className="stack" style={{ '--gap': '20px' } as React.CSSProperties}>
           <Attention />
+          {data && <InstallationWarnings warnings={data.warnings} />}
           {data && <Start statistics={data} />}
           <Figures statistics={data} />
           <div className="halves">
