@@ -2,7 +2,7 @@
 // Types, lint, formatting, import boundaries and generated files count as one test each; vitest's tests as themselves.
 // At another time or place: `--clock 23:59`, `--tz Asia/Kathmandu`, `--locale tr_TR.UTF-8`; whatever else is vitest's.
 
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,14 +20,31 @@ function run(command, args, options = {}) {
   return spawnSync(command, args, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32', ...options });
 }
 
-function check(name, command, args) {
+/** Counts as one test. What it says stands in one piece, whatever runs beside it. */
+async function check(name, command, args) {
   const started = Date.now();
-  const { status } = run(command, args);
+  const { status, output } = await outcomeOf(command, args);
   const seconds = ((Date.now() - started) / 1000).toFixed(1);
-  process.stdout.write(`${status === 0 ? 'ok    ' : 'FAILED'} ${name} (${seconds} s)\n`);
+  process.stdout.write(`${output}${status === 0 ? 'ok    ' : 'FAILED'} ${name} (${seconds} s)\n`);
   if (status === 0) passed++;
   else failed++;
   return status === 0;
+}
+
+function outcomeOf(command, args) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      shell: process.platform === 'win32',
+    });
+    let output = '';
+    const note = (data) => (output += data);
+    child.stdout.setEncoding('utf8').on('data', note);
+    child.stderr.setEncoding('utf8').on('data', note);
+    child.once('error', (error) => resolve({ status: 1, output: `${error.message}\n` }));
+    child.once('close', (status) => resolve({ status, output }));
+  });
 }
 
 /** Some tests need a program that npm does not have; on Debian, as root, it is installed. */
@@ -53,14 +70,17 @@ function ensure(program, paths, what) {
 mkdirSync(join(root, '.artifacts'), { recursive: true });
 rmSync(report, { force: true });
 
-if (!check('build and types', process.execPath, ['scripts/build.mjs']))
+if (!(await check('build and types', process.execPath, ['scripts/build.mjs'])))
   process.stdout.write('the build failed; what follows may be stale\n');
 if (only.length === 0) {
-  check('types of tests and benchmarks', 'npx', ['tsc', '-p', '.']);
-  check('lint', 'npx', ['eslint', '.', '--max-warnings', '0']);
-  check('formatting', 'npx', ['prettier', '--check', '--log-level', 'warn', '.']);
-  check('import boundaries', 'npm', ['run', '--silent', 'tidy']);
-  check('generated files', process.execPath, ['scripts/generate.mjs', '--check']);
+  // Lint takes as long as the others together.
+  const others = async () => {
+    await check('types of tests and benchmarks', 'npx', ['tsc', '-p', '.']);
+    await check('formatting', 'npx', ['prettier', '--check', '--log-level', 'warn', '.']);
+    await check('import boundaries', 'npm', ['run', '--silent', 'tidy']);
+    await check('generated files', process.execPath, ['scripts/generate.mjs', '--check']);
+  };
+  await Promise.all([check('lint', 'npx', ['eslint', '.', '--max-warnings', '0']), others()]);
 }
 ensure('chromium', ['/usr/bin/chromium'], 'pages');
 ensure('pgbouncer', ['/usr/sbin/pgbouncer', '/usr/bin/pgbouncer', '/opt/homebrew/bin/pgbouncer'], 'poolers');
