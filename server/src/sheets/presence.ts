@@ -1,5 +1,5 @@
 // Who was seen, day by day: from sheets where a day is over and unmarked, else from the rows of that day. The caller holds
-// one snapshot, so that sheets, marks and rows agree.
+// one snapshot, so that sheets, marks and rows agree (on a cluster: holds off makings).
 
 import type { Queryable } from '../database/database.ts';
 import { MICROS_PER_DAY, type Instant } from '../instant.ts';

@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { onClient } from '../database/database.ts';
 import { parseInstant } from '../instant.ts';
+import { untilWaiting } from '../testing/waiting.ts';
 import { CLIENT_ID, startTestServer, testClock, type TestServer } from '../testing/server.ts';
 import { readDays } from './presence.ts';
 import { createSheetChores } from './sheet-chores.ts';
 import { PRESENCE } from './sheet.ts';
-import { listDays, listMarkedDays } from './sheet-store.ts';
+import { holdOffMaking, listDays, listMarkedDays } from './sheet-store.ts';
 
 const DAY = parseInstant('2026-02-27T00:00:00Z') ?? 0;
 const NEXT_DAY = parseInstant('2026-02-28T00:00:00Z') ?? 0;
@@ -82,5 +83,25 @@ describe('the making of a sheet', () => {
     expect(await seen()).toEqual({ profiles: 3, activities: 3, marked: false });
     const [day] = await listDays(context.db, await applicationId(), DAY, NEXT_DAY);
     expect(day?.activities).toBe(3);
+  });
+
+  it('waits on a cluster for those that read, and they for it', async () => {
+    const cluster = await startTestServer({ clock: testClock(), isDistributed: true, databaseUrl: server.databaseUrl });
+    try {
+      const { context } = cluster.app;
+      const application = await applicationId();
+      let made: Promise<void> | undefined;
+      await context.db.withClient(async (client) => {
+        const reads = onClient(client, true);
+        await holdOffMaking(reads, application);
+        made = createSheetChores(context).run();
+        await untilWaiting(server.app.context.db, 1);
+        expect((await listDays(reads, application, DAY, NEXT_DAY)).map((day) => day.made_at)).toEqual([null]);
+      });
+      await made;
+      expect(await seen()).toEqual({ profiles: 1, activities: 1, marked: false });
+    } finally {
+      await cluster.close();
+    }
   });
 });

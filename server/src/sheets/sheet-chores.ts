@@ -120,6 +120,7 @@ async function makeDay(
   });
   await options.at?.('read');
   await db.transaction(async (tx) => {
+    await store.lockForMaking(tx, applicationId);
     if (!(await store.noteMade(tx, applicationId, row, active.activities, clock.now()))) return;
     await store.replaceSheets(tx, applicationId, row.day, [
       { factId: PRESENCE, parts: encodeSheet(active.ordinals) },

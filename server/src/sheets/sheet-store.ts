@@ -38,6 +38,24 @@ export async function markInstant(tx: Queryable, applicationId: number, profileI
   );
 }
 
+/** Apart from the other advisory locks. */
+const SPACE = 0x73686500;
+
+/**
+ * Until the transaction ends no day is made: a cluster has no snapshot over its nodes, and days, marks and parts that are
+ * of different moments lose what a mark stood for. One node has a snapshot, and needs no lock.
+ */
+export async function holdOffMaking(reads: Queryable, applicationId: number): Promise<void> {
+  if (reads.isDistributed === true)
+    await reads.query(sql`select pg_advisory_xact_lock_shared(${raw(String(SPACE))}, ${applicationId}::int)`);
+}
+
+/** Waits for those who hold it off. */
+export async function lockForMaking(tx: Queryable, applicationId: number): Promise<void> {
+  if (tx.isDistributed === true)
+    await tx.query(sql`select pg_advisory_xact_lock(${raw(String(SPACE))}, ${applicationId}::int)`);
+}
+
 export interface SheetDay {
   day: Instant;
   version: number;

@@ -9,7 +9,7 @@ import { readInstant } from '../http/range.ts';
 import { formatInstant, MICROS_PER_DAY, startOfDay, type Instant } from '../instant.ts';
 import { readDays, type DaySeen } from '../sheets/presence.ts';
 import { CREATIONS, PRESENCE } from '../sheets/sheet.ts';
-import { findFirstInstant } from '../sheets/sheet-store.ts';
+import { findFirstInstant, holdOffMaking } from '../sheets/sheet-store.ts';
 import {
   createDuplicatesCounter,
   createRetentionCounter,
@@ -81,8 +81,16 @@ function back(interval: UsageInterval, day: number, steps: number): number {
 }
 
 /** Hands over creations and presence of an application in one snapshot; what follows from the rows it returns. */
-function inDays<T>(context: Context, work: (snapshot: Queryable) => Promise<T>): Promise<T> {
-  return context.db.withClient((client) => work(onClient(client)), 'repeatable read');
+function inDays<T>({ db }: Context, application: Application, work: (snapshot: Queryable) => Promise<T>): Promise<T> {
+  const isDistributed = db.isDistributed === true;
+  return db.withClient(
+    async (client) => {
+      const reads = onClient(client, isDistributed);
+      await holdOffMaking(reads, application.id);
+      return work(reads);
+    },
+    isDistributed ? 'read committed' : 'repeatable read', // a snapshot would be older than the lock
+  );
 }
 
 type Seen = (day: number, ordinals: Int32Array, activities: number) => void;
@@ -92,7 +100,7 @@ export async function getUsage(context: Context, application: Application, range
   const { interval, buckets, until } = range;
   const first = buckets[0]?.from ?? 0;
   const counter = createUsageCounter(buckets, dayOf(until - 1));
-  await inDays(context, async (snapshot) => {
+  await inDays(context, application, async (snapshot) => {
     const begin = await findFirstInstant(snapshot, application.id);
     if (begin === null) return;
     await readDays(snapshot, application.id, CREATIONS, startOfDay(begin), until, each(counter.created));
@@ -116,7 +124,7 @@ export async function getRetention(context: Context, application: Application): 
   const thisWeek = weekOf(dayOf(now));
   const since = thisWeek - COHORT_WEEKS;
   const counter = createRetentionCounter(since, COHORT_WEEKS);
-  await inDays(context, async (snapshot) => {
+  await inDays(context, application, async (snapshot) => {
     const from = instantOf(mondayOf(since));
     await readDays(snapshot, application.id, CREATIONS, from, now + 1, each(counter.created));
     await readDays(snapshot, application.id, PRESENCE, from, now + 1, each(counter.active));
@@ -135,7 +143,7 @@ export async function getDuplicates(context: Context, application: Application):
   const now = context.clock.now();
   const first = dayOf(now) - DUPLICATE_DAYS + 1;
   const counter = createDuplicatesCounter();
-  const { bursts, recovered } = await inDays(context, async (snapshot) => {
+  const { bursts, recovered } = await inDays(context, application, async (snapshot) => {
     await readDays(snapshot, application.id, CREATIONS, instantOf(first), now + 1, each(counter.created));
     await readDays(snapshot, application.id, PRESENCE, instantOf(first), now + 1, each(counter.active));
     return {
