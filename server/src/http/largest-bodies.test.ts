@@ -92,12 +92,22 @@ const ANYWHERE = ['numbers', 'one object of many names', 'a wide tree'];
 /** Instead of a list that is as long as it may be. */
 const TOO_LONG = ['numbers, no more than are read', 'objects, no more than are read', 'numbers', 'one long text'];
 
+const made = new Map<string, string>();
+/** Made once for each length: many operations have the same limit. */
+function largeValue(what: string, bytes: number): string {
+  const key = `${what} ${bytes}`;
+  const value = made.get(key) ?? LARGE_VALUES[what]?.(bytes) ?? '';
+  if (bytes <= 2 * MIB) made.set(key, value);
+  return value;
+}
+
 /** By what they are. */
 function* bodiesFor({ body: { properties = {} }, limit }: Operation): Generator<[string, string]> {
   const fields = Object.entries(properties);
   const lists = fields.filter(([, { maxItems }]) => maxItems !== undefined);
   const share = Math.floor((limit - FRAME) / Math.max(1, fields.length)) - FRAME;
-  for (const [what, value] of Object.entries(LARGE_VALUES)) {
+  for (const what of Object.keys(LARGE_VALUES)) {
+    const value = (bytes: number): string => largeValue(what, bytes);
     if (ANYWHERE.includes(what)) yield [what, value(limit)];
     if (fields.length > lists.length) {
       const large = value(share);
