@@ -28,8 +28,8 @@ function stageProgram(out) {
   copy('console/dist');
   copy('sdk/examples');
   copy('sdk/dist/grandstand.min.js');
-  for (const file of ['LICENSE', 'CHANGELOG.md', 'README.md', 'docs/licences.md'])
-    copy(file, file.replace('docs/', ''));
+  for (const file of ['LICENSE', 'CHANGELOG.md', 'server/README.md', 'docs/licences.md'])
+    copy(file, file.replace(/^\w+\//, ''));
   const {
     private: _,
     devDependencies: __,

@@ -3,6 +3,8 @@
 
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
@@ -215,5 +217,87 @@ describe('the systemd units', () => {
       expect(complaints.split('\n').filter((line) => line !== '' && !line.includes('is not executable'))).toEqual([]);
       execFileSync('systemd-analyze', ['security', '--offline=true', '--threshold=25', path], { stdio: 'ignore' });
     }
+  });
+});
+
+describe('the workflows', () => {
+  interface Step {
+    run?: string;
+    uses?: string;
+  }
+  interface Workflow {
+    permissions?: Record<string, string>;
+    jobs: Record<string, { strategy?: { matrix: Record<string, string[]> }; steps: Step[] }>;
+  }
+  const workflow = (name: string): Workflow => parse(read(`.github/workflows/${name}`)) as Workflow; // as GitHub reads it
+  const steps = (name: string): Step[] => Object.values(workflow(name).jobs).flatMap((job) => job.steps);
+
+  it('test the oldest Node and PostgreSQL that are promised, and the newer ones', () => {
+    const { jobs } = workflow('test.yml');
+    const { engines } = JSON.parse(read('package.json')) as { engines: { node: string } };
+    const [oldest, ...newer] = jobs['node']?.strategy?.matrix['node'] ?? [];
+    expect(engines.node).toBe(`>=${oldest}`);
+    expect(newer).toEqual(['22', '24']);
+    expect(jobs['postgres']?.strategy?.matrix['postgres']).toEqual(['15', '16', '17', '18']);
+    expect(VARIABLES.DATABASE_URL).toContain('PostgreSQL 15 or later');
+  });
+
+  it.each(['test.yml', 'release.yml'])(
+    '%s runs scripts that there are, and has no more rights than it needs',
+    (name) => {
+      expect(Object.values(workflow(name).permissions ?? { all: 'write' })).not.toContain('write');
+      const run = steps(name)
+        .map((step) => step.run ?? '')
+        .join('\n');
+      for (const [, script = ''] of run.matchAll(/node (scripts\/\S+)/g))
+        expect(existsSync(join(ROOT, script)), script).toBe(true);
+      for (const [, file = ''] of run.matchAll(/(deploy\/[\w./-]+)/g))
+        expect(existsSync(join(ROOT, file)), file).toBe(true);
+      for (const { uses } of steps(name)) if (uses !== undefined) expect(uses).toMatch(/^[\w-]+\/[\w-]+@v\d+$/);
+    },
+  );
+
+  it('publish nothing whose changes are not written down', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'grandstand-notes-'));
+    try {
+      await mkdir(join(folder, 'scripts'));
+      await cp(join(ROOT, 'scripts/release-notes.mjs'), join(folder, 'scripts/release-notes.mjs'));
+      await writeFile(
+        join(folder, 'CHANGELOG.md'),
+        '# Changes\n\n## 0.3.0, unreleased\n\n- c\n\n## 0.2.0, 2026-12-24\n\n- b\n\n## 0.1.0, 2026-12-01\n\n- a\n',
+      );
+      const notes = (version: string): string =>
+        execFileSync(process.execPath, [join(folder, 'scripts/release-notes.mjs'), version], {
+          encoding: 'utf8',
+          stdio: 'pipe',
+        });
+      expect([notes('0.2.0'), notes('0.1.0')]).toEqual(['- b\n', '- a\n']);
+      expect(() => notes('0.3.0')).toThrow('unreleased');
+      expect(() => notes('0.2')).toThrow('no section');
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+});
+
+describe('the licences of what is shipped', () => {
+  it('ask for nothing but to be named', () => {
+    const licences = [...read('docs/licences.md').matchAll(/^\| (\S+) \| \S+ \| (.+) \|$/gm)].slice(2);
+    expect(licences.length).toBeGreaterThan(100);
+    for (const [, name, licence] of licences)
+      expect(
+        [
+          'MIT',
+          'Apache-2.0',
+          'ISC',
+          'BSD-2-Clause',
+          'BSD-3-Clause',
+          'BlueOak-1.0.0',
+          'Unlicense',
+          '0BSD',
+          'PostgreSQL',
+        ],
+        name,
+      ).toContain(licence);
   });
 });
