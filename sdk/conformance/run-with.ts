@@ -2,48 +2,44 @@
 // The command's environment says where they are; by `GRANDSTAND_TEST_CONTROL` its tests kill the server and bring it back.
 
 import { spawn } from 'node:child_process';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import {
-  BOOTSTRAP,
-  SECRET_KEY,
-  startProcess,
-  withFolder,
-  type ServerProcess,
-} from '../../server/e2e/server-process.ts';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { BOOTSTRAP, SECRET_KEY, startProcess, type ServerProcess } from '../../server/e2e/server-process.ts';
+import { startPlayer } from './player.ts';
 
 async function main(command: string[]): Promise<number> {
-  return withFolder(async (folder) => {
-    const environment = { ...BOOTSTRAP, SECRET_KEY, DATA_DIR: folder, LOG_LEVEL: 'error', EVALUATION_INTERVAL: '0' };
-    let server: ServerProcess = await startProcess(environment);
-    const { url } = server;
-    const kill = async (): Promise<void> => {
+  const folder = await mkdtemp(join(tmpdir(), 'grandstand-native-'));
+  await chmod(folder, 0o755); // as root, the database runs as another user
+  const environment = { ...BOOTSTRAP, SECRET_KEY, DATA_DIR: folder, LOG_LEVEL: 'warn' };
+  let server: ServerProcess = await startProcess(environment);
+  const { url } = server;
+  const player = await startPlayer();
+  const control = await listen(async (path) => {
+    if (path === '/kill') {
       server.kill('SIGKILL');
       await server.exit;
-    };
-    const start = async (): Promise<void> => {
+    } else if (path === '/start') {
       server = await startProcess({ ...environment, PORT: new URL(url).port });
-    };
-    const control = await listen(async (path) => {
-      if (path === '/kill') await kill();
-      else if (path === '/start') await start();
-      else return 404;
-      return 200;
-    });
-    try {
-      return await run(command, {
-        GRANDSTAND_TEST_URL: url,
-        GRANDSTAND_TEST_CLIENT_ID: BOOTSTRAP.BOOTSTRAP_CLIENT_ID,
-        GRANDSTAND_TEST_CLIENT_SECRET: BOOTSTRAP.BOOTSTRAP_CLIENT_SECRET,
-        GRANDSTAND_TEST_ADMIN_TOKEN: BOOTSTRAP.BOOTSTRAP_ADMIN_TOKEN,
-        GRANDSTAND_TEST_CONTROL: control.url,
-      });
-    } finally {
-      control.close();
-      server.kill('SIGTERM');
-      await server.exit;
-    }
+    } else return 404;
+    return 200;
   });
+  const code = await run(command, {
+    GRANDSTAND_TEST_URL: url,
+    GRANDSTAND_TEST_CLIENT_ID: BOOTSTRAP.BOOTSTRAP_CLIENT_ID,
+    GRANDSTAND_TEST_CLIENT_SECRET: BOOTSTRAP.BOOTSTRAP_CLIENT_SECRET,
+    GRANDSTAND_TEST_ADMIN_TOKEN: BOOTSTRAP.BOOTSTRAP_ADMIN_TOKEN,
+    GRANDSTAND_TEST_CONTROL: control.url,
+    GRANDSTAND_TEST_PLAYER: player.url,
+  });
+  control.close();
+  await player.close();
+  server.kill('SIGTERM');
+  await server.exit;
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  return code;
 }
 
 async function listen(handle: (path: string) => Promise<number>): Promise<{ url: string; close(): void }> {

@@ -1,8 +1,8 @@
 // What the SDK's tests share: a real server, storages that count and refuse, and a network that fails on command.
 
 import { CLIENT_ID, type TestServer } from '../../../server/src/testing/server.ts';
-import type { ItemStorage } from '../storage.ts';
 
+export { deviceStorage } from './device.ts';
 export {
   ADMIN_TOKEN,
   CLIENT_ID,
@@ -15,18 +15,6 @@ export {
 /** How many profiles the application has. */
 export async function countProfiles(server: TestServer): Promise<number> {
   return (await server.call<{ count: number }>('GET', `applications/${CLIENT_ID}/profiles/?page_size=1`)).body.count;
-}
-
-/** As localStorage or AsyncStorage: what a device keeps between visits. */
-export function deviceStorage(isAsync = false): ItemStorage & { items: Map<string, string> } {
-  const items = new Map<string, string>();
-  const answer = <T>(value: T): T | Promise<T> => (isAsync ? Promise.resolve(value) : value);
-  return {
-    items,
-    getItem: (key) => answer(items.get(key) ?? null),
-    setItem: (key, value) => answer(void items.set(key, value)),
-    removeItem: (key) => answer(void items.delete(key)),
-  };
 }
 
 export interface FaultyFetch {

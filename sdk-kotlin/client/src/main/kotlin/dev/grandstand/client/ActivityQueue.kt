@@ -13,18 +13,19 @@ import kotlinx.coroutines.delay
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
 import kotlinx.serialization.Serializable
+import kotlinx.serialization.builtins.ListSerializer
 import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
-import kotlinx.serialization.json.decodeFromJsonElement
-import kotlinx.serialization.json.encodeToJsonElement
 import java.time.Duration
 import java.time.Instant
+import java.time.temporal.ChronoUnit
 import kotlin.math.min
 
 private const val BATCH = 100
 private val WEEK = Duration.ofDays(7)
+private val LIST = ListSerializer(Activity.serializer())
 
 @Serializable
 private class Answer(
@@ -80,12 +81,19 @@ internal class ActivityQueue(
 
     fun track(activity: Activity) {
         val isStamped = activity.occurredAt == null
-        val noted = if (isStamped) activity.copy(occurredAt = config.clock.instant().toString()) else activity
+        val now = config.clock.instant().truncatedTo(ChronoUnit.MICROS)
+        val noted = if (isStamped) activity.copy(occurredAt = now.toString()) else activity
         val delay =
             synchronized(lock) {
                 waiting = waiting + noted
                 if (isStamped) stamped += noted.id
-                if (failures > 0) null else if (waiting.size >= BATCH) 0 else config.flushIntervalMillis
+                if (failures > 0) {
+                    null
+                } else if (waiting.size >= BATCH) {
+                    0
+                } else {
+                    config.flushIntervalMillis
+                }
             }
         bound()
         persistSoon()
@@ -95,7 +103,9 @@ internal class ActivityQueue(
     fun reject(
         activity: Activity,
         problem: String,
-    ) = drop(Drop.Reason.REJECTED, listOf(activity), listOf(problem))
+    ) {
+        scope.launch { drop(Drop.Reason.REJECTED, listOf(activity), listOf(problem)) }
+    }
 
     /** Returns when everything tracked so far is acknowledged. What is cancelled is the waiting, not the sending. */
     suspend fun flush() {
@@ -176,7 +186,7 @@ internal class ActivityQueue(
         val mine = snapshot.waiting.mapTo(HashSet()) { it.id } + snapshot.gone
         val all = parse(store.get(snapshot.at)).filter { it.id !in mine } + snapshot.waiting
         val list = all.takeLast(config.maxQueue)
-        if (list.isEmpty()) store.remove(snapshot.at) else store.set(snapshot.at, json.encodeToString(list))
+        if (list.isEmpty()) store.remove(snapshot.at) else store.set(snapshot.at, json.encodeToString(LIST, list))
         synchronized(lock) { gone -= snapshot.gone }
     }
 
@@ -214,8 +224,8 @@ internal class ActivityQueue(
         batch: List<Activity>,
         token: String,
     ): Answer {
-        val body = JsonObject(mapOf("activities" to json.encodeToJsonElement(batch)))
-        return read(http.request(Sent("POST", path, body, token), retries = 0)) { json.decodeFromJsonElement<Answer>(it) }
+        val body = JsonObject(mapOf("activities" to json.encodeToJsonElement(LIST, batch)))
+        return read(http.request(Sent("POST", path, body, token), retries = 0)) { json.decodeFromJsonElement(Answer.serializer(), it) }
     }
 
     private fun later(error: GrandstandException): GrandstandException {
@@ -253,12 +263,10 @@ internal class ActivityQueue(
     }
 
     private fun bound() {
-        val excess =
-            synchronized(lock) {
-                waiting.dropLast(config.maxQueue)
-            }
+        val excess = synchronized(lock) { waiting.dropLast(config.maxQueue) }
+        if (excess.isEmpty()) return
         forget(excess)
-        drop(Drop.Reason.FULL, excess, emptyList())
+        scope.launch { drop(Drop.Reason.FULL, excess, emptyList()) } // not on the thread of whoever tracked
     }
 
     private fun forget(activities: List<Activity>) =
@@ -276,7 +284,7 @@ internal class ActivityQueue(
         problems: List<String>,
     ) {
         if (activities.isEmpty()) return
-        scope.launch { runCatching { config.onDrop(Drop(reason, activities, problems)) } }
+        runCatching { config.onDrop(Drop(reason, activities, problems)) }
     }
 
     private fun schedule(milliseconds: Long) {
@@ -297,5 +305,4 @@ private fun sentenceOf(errors: JsonObject): String =
         "$field: ${(said as? JsonArray ?: listOf(said)).joinToString(" ") { (it as? JsonPrimitive)?.content ?: it.toString() }}"
     }
 
-private fun parse(text: String?): List<Activity> =
-    text?.let { runCatching { json.decodeFromString<List<Activity>>(it) }.getOrNull() }.orEmpty()
+private fun parse(text: String?): List<Activity> = text?.let { runCatching { json.decodeFromString(LIST, it) }.getOrNull() }.orEmpty()

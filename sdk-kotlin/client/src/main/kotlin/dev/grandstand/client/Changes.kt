@@ -20,8 +20,7 @@ public class ProfileChanges {
     public fun nickname(nickname: String): ProfileChanges = apply { fields["nickname"] = JsonPrimitive(nickname) }
 
     /** Anything of yours, at most 64 KiB; null takes it away. */
-    public fun customData(customData: String?): ProfileChanges =
-        apply { fields["custom_data"] = JsonPrimitive(customData) }
+    public fun customData(customData: String?): ProfileChanges = apply { fields["custom_data"] = JsonPrimitive(customData) }
 
     /** All values of one key: text, numbers, booleans, instants, or a list of such; null or an empty list removes the key. */
     public fun attribute(
@@ -35,8 +34,7 @@ public class ProfileChanges {
         }
 
     /** As [attribute], for several keys. */
-    public fun attributes(values: Map<String, Any?>): ProfileChanges =
-        apply { for ((key, value) in values) attribute(key, value) }
+    public fun attributes(values: Map<String, Any?>): ProfileChanges = apply { for ((key, value) in values) attribute(key, value) }
 
     /** Instead of all attributes that a fan may write. */
     public fun replaceAttributes(attributes: List<Attribute>): ProfileChanges =

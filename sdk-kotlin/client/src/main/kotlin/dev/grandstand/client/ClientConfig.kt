@@ -40,6 +40,9 @@ public class ClientConfig(
     /** The fan's access token, from your back end or from where you saved it. It wins over whatever is stored. */
     public var accessToken: String? = null
 
+    /** Keeps the token itself, for apps that have a place for secrets. Default: it stands in [storage]. */
+    public var tokenStorage: TokenStorage? = null
+
     /** Of a profile that has to be made; null: the server makes one up. */
     public var nickname: String? = null
 

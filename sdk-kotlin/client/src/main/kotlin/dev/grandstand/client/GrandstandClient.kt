@@ -18,7 +18,6 @@ import kotlinx.coroutines.isActive
 import kotlinx.coroutines.launch
 import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonObject
-import kotlinx.serialization.json.decodeFromJsonElement
 import java.time.Instant
 
 /**
@@ -54,7 +53,10 @@ public class GrandstandClient(
         session.current.map { it?.own?.profile }.stateIn(scope, SharingStarted.Eagerly, null)
 
     /** Speaks for the own profile: keep it as a password. Null before [init] and after [signOut]. */
-    public val accessToken: String? get() = session.current.value?.own?.token
+    public val accessToken: String? get() =
+        session.current.value
+            ?.own
+            ?.token
 
     /**
      * The fan's profile: the one of the passed token, else the stored one, else a new one. Called several times at once, by one client
@@ -69,7 +71,14 @@ public class GrandstandClient(
             check(scope.isActive) { "This client was closed." }
             starting?.takeIf { it.isActive } ?: scope
                 .async {
-                    session.start().also { queue.open(it.id, session.current.value?.former.orEmpty()) }
+                    session.start().also {
+                        queue.open(
+                            it.id,
+                            session.current.value
+                                ?.former
+                                .orEmpty(),
+                        )
+                    }
                 }.also { starting = it }
         }
 
@@ -87,7 +96,7 @@ public class GrandstandClient(
     /** The public part of another profile. */
     public suspend fun getProfile(id: String): PublicProfile {
         val answer = http.request(Sent("GET", "profiles/${segment(id)}/", token = own().token))
-        return read(answer) { json.decodeFromJsonElement<PublicProfile>(it) }
+        return read(answer) { json.decodeFromJsonElement(PublicProfile.serializer(), it) }
     }
 
     public suspend fun update(changes: ProfileChanges): Profile = ofOwn("PATCH", changes.toJson())
@@ -180,12 +189,19 @@ public class GrandstandClient(
     ): Profile {
         check(scope.isActive) { "This client was closed." }
         synchronized(scope) { starting }?.join()
-        val before = session.current.value?.own?.profile?.id
+        val before =
+            session.current.value
+                ?.own
+                ?.profile
+                ?.id
         // Not half: a caller who goes away leaves no fan whose activities are another's.
         return scope
             .async {
                 val profile = session.identify(accessToken, formerTokens)
-                val former = session.current.value?.former.orEmpty()
+                val former =
+                    session.current.value
+                        ?.former
+                        .orEmpty()
                 if (before != null && before != profile.id && before !in former) queue.leave()
                 queue.open(profile.id, former)
                 profile
@@ -220,10 +236,13 @@ public class GrandstandClient(
 
     /** Ends timers and connections. What waits stays stored. */
     override fun close() {
-        lastWrites.launch {
-            queue.persist()
-            scope.cancel()
-        }
+        lastWrites.launch { closeAndWait() }
+    }
+
+    /** As [close]; returns when what waits is stored. */
+    public suspend fun closeAndWait() {
+        queue.persist()
+        scope.cancel()
     }
 }
 

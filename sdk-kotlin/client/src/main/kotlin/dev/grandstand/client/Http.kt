@@ -162,7 +162,11 @@ internal class Http(
 
     private fun bodyOf(sent: Sent): RequestBody? =
         when {
-            sent.body != null -> sent.body.toString().toByteArray().toRequestBody(JSON_TYPE)
+            sent.body != null ->
+                sent.body
+                    .toString()
+                    .toByteArray()
+                    .toRequestBody(JSON_TYPE)
             sent.method == "POST" || sent.method == "PATCH" || sent.method == "PUT" -> ByteArray(0).toRequestBody()
             else -> null
         }
@@ -247,7 +251,13 @@ private fun networkFailure(
     timeoutMillis: Long,
     cause: IOException,
 ): NetworkException {
-    val url = call.request().url.newBuilder().query(null).build()
+    val url =
+        call
+            .request()
+            .url
+            .newBuilder()
+            .query(null)
+            .build()
     if (cause is InterruptedIOException) return RequestTimeoutException("No answer from $url within $timeoutMillis ms.", cause)
     return NetworkException("No answer from $url.", cause)
 }

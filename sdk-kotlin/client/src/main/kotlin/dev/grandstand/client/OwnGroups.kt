@@ -16,11 +16,13 @@ import kotlinx.coroutines.flow.map
 import kotlinx.coroutines.flow.shareIn
 import kotlinx.coroutines.flow.transformLatest
 import kotlinx.serialization.Serializable
-import kotlinx.serialization.json.decodeFromJsonElement
+import kotlinx.serialization.builtins.ListSerializer
 import kotlin.random.Random
 
 /** Between two streams where the server ended the first in good order. */
 private const val PAUSE_MS = 1000L
+
+private val LIST = ListSerializer(GroupMembership.serializer())
 
 @Serializable
 private class Page(
@@ -72,7 +74,10 @@ internal class OwnGroups(
         var query: String? = "?page_size=100"
         while (query != null) {
             val own = own()
-            val page = read(http.request(Sent("GET", pathOf(own) + query, token = own.token))) { json.decodeFromJsonElement<Page>(it) }
+            val page =
+                read(
+                    http.request(Sent("GET", pathOf(own) + query, token = own.token)),
+                ) { json.decodeFromJsonElement(Page.serializer(), it) }
             all += page.results
             query = page.next?.let { it.substring(it.indexOf('?')) }
         }
@@ -84,7 +89,7 @@ internal class OwnGroups(
             try {
                 val own = own()
                 http.stream("${pathOf(own)}events/", own.token) { text ->
-                    emit(Result.success(read(json.parseToJsonElement(text)) { json.decodeFromJsonElement<List<GroupMembership>>(it) }))
+                    emit(Result.success(read(json.parseToJsonElement(text)) { json.decodeFromJsonElement(LIST, it) }))
                 }
                 delay(PAUSE_MS)
             } catch (error: GrandstandException) {

@@ -1,15 +1,17 @@
 // Whose profile this is. Every profile costs, so the one rule here is: never make one where there is one already. Making
-// one happens in turn with all clients on the same storage, with an idempotency key that is stored before the request is
-// sent and dropped after the answer is stored; a fan who comes back after a crash in between gets the same profile.
+// one happens in turn with all clients on the same storage, with a device key that is stored before the request is sent and
+// stays beside the token: a fan who comes back after a crash in between, or whose token alone was lost, gets the same
+// profile. The key is as good as the token, so it goes where the device is no longer that fan's.
 
 package dev.grandstand.client
 
+import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.flow.MutableStateFlow
+import kotlinx.coroutines.withContext
 import kotlinx.serialization.Serializable
 import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
-import kotlinx.serialization.json.decodeFromJsonElement
 import kotlinx.serialization.json.jsonObject
 import kotlinx.serialization.json.jsonPrimitive
 
@@ -30,13 +32,6 @@ private class Kept(
     val former: List<String> = emptyList(),
 )
 
-/** A creation that was begun. */
-@Serializable
-private class Pending(
-    val key: String,
-    val body: JsonObject,
-)
-
 /** Who the fan is at one instant: read together, so that no token is mixed with another profile's activities. */
 internal class Identity(
     val own: Own,
@@ -50,8 +45,9 @@ internal class Session(
 ) {
     private val key = "grandstand:${config.clientId}@${http.root}"
     private val guestKey = "$key:guest"
-    private val pendingKey = "$key:pending"
+    private val deviceKeyKey = "$key:device"
     private val path = "applications/${config.clientId}/profile/"
+    private val tokens = config.tokenStorage
 
     /** Null before the first answer and after signing out. */
     val current = MutableStateFlow<Identity?>(null)
@@ -61,7 +57,7 @@ internal class Session(
 
     suspend fun start(): Profile =
         try {
-            config.accessToken?.ifEmpty { null }?.let { loadPassed(it) } ?: findOrMake()
+            (config.accessToken?.ifEmpty { null } ?: readToken())?.let { loadPassed(it) } ?: findOrMake()
         } catch (error: InvalidTokenException) {
             if (config.onInvalidToken == OnInvalidToken.FAIL) throw error
             startAnew(tried)
@@ -96,13 +92,26 @@ internal class Session(
             val guest = readKept(guestKey)
             store.remove(guestKey)
             // The device's own profile comes back, unless it became the account's that is signed out.
-            if (guest != null && guest.own.profile.id != current.value?.own?.profile?.id) {
-                store.set(key, json.encodeToString(guest))
+            if (guest != null && guest.own.profile.id !=
+                current.value
+                    ?.own
+                    ?.profile
+                    ?.id
+            ) {
+                store.set(key, json.encodeToString(Kept.serializer(), guest))
             } else {
+                store.remove(deviceKeyKey) // first: who has the device next must not get this fan's profile by it
                 store.remove(key)
             }
             current.value = null
+            writeToken(null)
         }
+    }
+
+    private suspend fun readToken(): String? = tokens?.let { withContext(Dispatchers.IO) { it.load() } }?.ifEmpty { null }
+
+    private suspend fun writeToken(token: String?) {
+        if (tokens != null) withContext(Dispatchers.IO) { tokens.store(token) }
     }
 
     private suspend fun load(token: String): Own {
@@ -111,9 +120,13 @@ internal class Session(
     }
 
     private suspend fun readKept(from: String = key): Kept? {
-        val kept = store.get(from)?.let { runCatching { json.decodeFromString<Kept>(it) }.getOrNull() } ?: return null
+        val kept = store.get(from)?.let { runCatching { json.decodeFromString(Kept.serializer(), it) }.getOrNull() } ?: return null
         // Nothing that was left by another application.
-        return kept.takeIf { (it.own.profile.clientId ?: clientIdOf(it.own.token)) == config.clientId }
+        if ((kept.own.profile.clientId ?: config.clientId) != config.clientId) return null
+        if (tokens == null) return kept
+        // The place of the application's own says whose profile there is. Here stands only by which token it was seen.
+        val token = readToken()?.takeIf { fingerprint(it) == kept.own.token } ?: return null
+        return Kept(Own(kept.own.profile, token), kept.isGuest, kept.former)
     }
 
     private suspend fun keep(
@@ -126,10 +139,12 @@ internal class Session(
         val former = (if (isSame) before?.former.orEmpty() else emptyList()) + listOfNotNull(absorbed)
         current.value = Identity(own, former)
         // An account signed in: the device's own profile waits until they sign out, instead of being made again then.
-        if (!isGuest && before?.isGuest == true && !isSame && before.own.profile.id != absorbed) {
-            store.set(guestKey, json.encodeToString(before))
+        if (tokens == null && !isGuest && before?.isGuest == true && !isSame && before.own.profile.id != absorbed) {
+            store.set(guestKey, json.encodeToString(Kept.serializer(), before))
         }
-        store.set(key, json.encodeToString(Kept(own, isGuest && own.profile.customId == null, former)))
+        val kept = if (tokens == null) own else Own(own.profile, fingerprint(own.token))
+        store.set(key, json.encodeToString(Kept.serializer(), Kept(kept, isGuest && own.profile.customId == null, former)))
+        writeToken(own.token)
         return own
     }
 
@@ -156,24 +171,14 @@ internal class Session(
     }
 
     private suspend fun make(): Own {
-        val pending = store.get(pendingKey)?.let { runCatching { json.decodeFromString<Pending>(it) }.getOrNull() } ?: begin()
-        try {
-            val answer = http.request(Sent("POST", path, pending.body, idempotencyKey = pending.key))
-            val own = keep(Own(profileOf(answer), tokenOf(answer)), isGuest = true)
-            store.remove(pendingKey)
-            return own
-        } catch (error: GrandstandException) {
-            // Only an answer that says "never" frees the key; after anything else the profile may exist.
-            if (!isTemporary(error)) store.remove(pendingKey)
-            throw error
-        }
-    }
-
-    private suspend fun begin(): Pending {
-        val fields = config.nickname?.let { mapOf("nickname" to JsonPrimitive(it)) }.orEmpty()
-        val pending = Pending(randomId(), JsonObject(fields))
-        store.set(pendingKey, json.encodeToString(pending))
-        return pending
+        val deviceKey = store.get(deviceKeyKey) ?: randomId().also { store.set(deviceKeyKey, it) }
+        val fields = mapOf("nickname" to config.nickname, "device_key" to deviceKey).filterValues { it != null }
+        val body = JsonObject(fields.mapValues { JsonPrimitive(it.value) })
+        val answer = http.request(Sent("POST", path, body, idempotencyKey = randomId()))
+        val own = keep(Own(profileOf(answer), tokenOf(answer)), isGuest = true)
+        // Where a place of the application's own has no token, there is to be no profile.
+        if (tokens != null) store.remove(deviceKeyKey)
+        return own
     }
 
     /** A profile that is not the dead token's: one that is kept, or a new one. */
@@ -209,9 +214,14 @@ internal class Session(
     }
 }
 
-internal fun profileOf(answer: JsonElement?): Profile = read(answer) { json.decodeFromJsonElement<Profile>(it) }
+internal fun profileOf(answer: JsonElement?): Profile = read(answer) { json.decodeFromJsonElement(Profile.serializer(), it) }
 
-private fun tokenOf(answer: JsonElement?): String = read(answer) { it.jsonObject.getValue("access_token").jsonPrimitive.content }
+private fun tokenOf(answer: JsonElement?): String =
+    read(answer) {
+        it.jsonObject
+            .getValue("access_token")
+            .jsonPrimitive.content
+    }
 
 /** What a good answer holds; one that is something else is a portal's or proxy's, and may be right the next time. */
 internal fun <T> read(

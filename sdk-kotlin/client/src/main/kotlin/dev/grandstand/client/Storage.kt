@@ -32,6 +32,18 @@ public interface KeyValueStorage {
     public fun remove(key: String)
 }
 
+/**
+ * A place for the access token alone: a keystore, encrypted preferences, an account of the app's own. It says whose profile there is:
+ * where it has no token, a new profile is made. Called on background threads; what it throws fails the call that needed it,
+ * so that a keystore that is locked makes no second profile.
+ */
+public interface TokenStorage {
+    public fun load(): String?
+
+    /** Null once the fan signed out. */
+    public fun store(token: String?)
+}
+
 /** Ends with the process: for tests, and for programs that pass a token each time. */
 public class MemoryStorage : KeyValueStorage {
     private val items = ConcurrentHashMap<String, String>()

@@ -1,20 +1,49 @@
+// The client against the real server, and against a network and a storage that fail.
+
 package dev.grandstand.client
 
+import dev.grandstand.client.FaultProxy.Fault
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.async
+import kotlinx.coroutines.awaitAll
+import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
+import kotlinx.coroutines.withContext
+import kotlinx.coroutines.withTimeout
 import kotlinx.serialization.json.jsonPrimitive
 import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertFalse
+import org.junit.jupiter.api.Assertions.assertInstanceOf
+import org.junit.jupiter.api.Assertions.assertNotEquals
+import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.condition.EnabledIfEnvironmentVariable
+import org.junit.jupiter.api.io.TempDir
+import java.io.File
+import java.time.Clock
+import java.time.Duration
 import java.time.Instant
+import java.util.concurrent.CopyOnWriteArrayList
+import java.util.concurrent.LinkedBlockingQueue
+import java.util.concurrent.TimeUnit
+
+suspend inline fun <reified T : Throwable> failsWith(crossinline work: suspend () -> Unit): T {
+    val error = runCatching { work() }.exceptionOrNull()
+    return assertInstanceOf(T::class.java, error)
+}
 
 @EnabledIfEnvironmentVariable(named = "GRANDSTAND_TEST_URL", matches = ".+")
 class ClientTest {
+    @TempDir lateinit var folder: File
+
     @Test
     fun `a fan begins, changes the profile, and does something`(): Unit =
         runBlocking {
             RealServer.client().use { fan ->
                 val profile = fan.init()
-                assertEquals(profile, fan.profile.value)
+                assertEquals(profile, fan.profile.first { it != null })
                 val changed =
                     fan.update {
                         nickname("Ada")
@@ -22,6 +51,7 @@ class ClientTest {
                     }
                 assertEquals(listOf(profile.id, "Ada", "{\"a\" : 1}"), listOf(changed.id, changed.nickname, changed.customData))
                 assertEquals("Ada", fan.refresh().nickname)
+                assertEquals("Ada", fan.getProfile(profile.id).nickname)
                 val first = fan.track("poll-voted", mapOf("poll" to "p1"))
                 val second = fan.track("poll-voted", occurredAt = Instant.now().minusSeconds(60))
                 fan.flush()
@@ -30,4 +60,287 @@ class ClientTest {
                 assertEquals("""{"poll":"p1"}""", kept["data"].toString())
             }
         }
+
+    @Test
+    fun `a hundred inits at once make one profile, by one client and by many`(): Unit =
+        runBlocking {
+            val before = RealServer.countProfiles()
+            val one = RealServer.client(FileStorage(folder))
+            val many = List(50) { RealServer.client(FileStorage(File(folder, "."))) }
+            val ids =
+                withContext(Dispatchers.Default) { (List(50) { one } + many).map { async { it.init().id } }.awaitAll().toSet() }
+            assertEquals(1, ids.size)
+            assertEquals(before + 1, RealServer.countProfiles())
+            (many + one).forEach { it.close() }
+        }
+
+    @Test
+    fun `an answer that was lost makes no second profile, also after a restart`(): Unit =
+        runBlocking {
+            FaultProxy(RealServer.url).use { network ->
+                val before = RealServer.countProfiles()
+                network.fault = Fault.LOSE_ANSWER
+                val lost = RealServer.client(FileStorage(folder), network.url) { retries = 0 }
+                failsWith<NetworkException> { lost.init() }
+                eventually { RealServer.countProfiles() == before + 1 }
+                lost.close()
+                network.fault = Fault.NONE
+                val fan = RealServer.client(FileStorage(folder), network.url)
+                fan.init()
+                assertEquals(before + 1, RealServer.countProfiles())
+                network.fault = Fault.LOSE_REQUEST
+                val offline = RealServer.client(FileStorage(folder), network.url) { retries = 0 }
+                assertEquals(fan.profile.value?.id, offline.init().id)
+            }
+        }
+
+    @Test
+    fun `what was tracked survives a server that is killed and a client that is closed, and counts once`(): Unit =
+        runBlocking {
+            val fan =
+                RealServer.client(FileStorage(folder)) {
+                    retries = 0
+                    flushIntervalMillis = 3_600_000
+                }
+            val profile = fan.init()
+            val ids = List(90) { fan.track("poll-voted") }
+            RealServer.control("kill")
+            try {
+                failsWith<NetworkException> { fan.flush() }
+                fan.track("session-started", id = "last")
+                fan.closeAndWait()
+            } finally {
+                RealServer.control("start")
+            }
+            val again = RealServer.client(FileStorage(folder))
+            assertEquals(profile.id, again.init().id)
+            again.flush()
+            val count =
+                RealServer
+                    .admin(
+                        "GET",
+                        "applications/${RealServer.clientId}/profiles/${profile.id}/activities/?page_size=1",
+                    ).toString()
+            assertTrue(count.startsWith("""{"count":${ids.size + 1},"""), count)
+            eventually { folder.list().orEmpty().none { "queue" in it } }
+        }
+
+    @Test
+    fun `a server that stalls is a timeout, and cancelling ends the call at once`(): Unit =
+        runBlocking {
+            FaultProxy(RealServer.url).use { network ->
+                val fan =
+                    RealServer.client(endpoint = network.url) {
+                        retries = 0
+                        timeoutMillis = 4000
+                    }
+                fan.init()
+                network.fault = Fault.STALL
+                failsWith<RequestTimeoutException> { fan.refresh() }
+                val before = network.requests.get()
+                val call = launch(Dispatchers.Default) { fan.refresh() }
+                eventually { network.requests.get() > before }
+                withTimeout(3000) { call.cancelAndJoin() }
+                network.fault = Fault.NONE
+                fan.refresh()
+                fan.close()
+            }
+        }
+
+    @Test
+    fun `a caller who gives up takes nothing from the others`(): Unit =
+        runBlocking {
+            FaultProxy(RealServer.url).use { network ->
+                network.fault = Fault.STALL
+                val fan =
+                    RealServer.client(endpoint = network.url) {
+                        timeoutMillis = 20_000
+                        retries = 5
+                    }
+                val first = launch(Dispatchers.Default) { fan.init() }
+                eventually { network.requests.get() > 0 }
+                val second = async(Dispatchers.Default) { fan.init() }
+                first.cancelAndJoin()
+                network.fault = Fault.NONE
+                assertEquals(second.await().id, fan.init().id)
+                fan.close()
+            }
+        }
+
+    @Test
+    fun `a clock that is wrong loses nothing`(): Unit =
+        runBlocking {
+            for (days in listOf(-40L, 40L)) {
+                val drops = CopyOnWriteArrayList<Drop>()
+                val fan =
+                    RealServer.client {
+                        clock = Clock.offset(Clock.systemUTC(), Duration.ofDays(days))
+                        onDrop = { drops += it }
+                    }
+                val id = fan.track("poll-voted")
+                val profile = fan.init()
+                fan.flush()
+                assertEquals(listOf(id), RealServer.idsOf(profile.id))
+                val at =
+                    Instant.parse(
+                        RealServer
+                            .activities(profile.id)
+                            .single()["occurred_at"]!!
+                            .jsonPrimitive.content,
+                    )
+                assertTrue(Duration.between(at, Instant.now()).abs() < Duration.ofMinutes(5))
+                assertEquals(emptyList<Drop>(), drops.toList())
+                fan.close()
+            }
+        }
+
+    @Test
+    fun `a storage that fails costs only what outlives the app`(): Unit =
+        runBlocking {
+            val broken =
+                object : KeyValueStorage {
+                    override fun get(key: String): String = error("no")
+
+                    override fun set(
+                        key: String,
+                        value: String,
+                    ): Unit = error("no")
+
+                    override fun remove(key: String): Unit = error("no")
+                }
+            val before = RealServer.countProfiles()
+            val fan = RealServer.client(broken)
+            val profile = fan.init()
+            fan.track("poll-voted")
+            fan.flush()
+            assertEquals(1, RealServer.idsOf(profile.id).size)
+            assertEquals(profile.id, RealServer.client(broken).init().id)
+            assertEquals(before + 1, RealServer.countProfiles())
+        }
+
+    @Test
+    fun `a token that is rotated under way costs nothing that was done`(): Unit =
+        runBlocking {
+            val storage = MemoryStorage()
+            val fan = RealServer.client(storage) { flushIntervalMillis = 3_600_000 }
+            val profile = fan.init()
+            val first = fan.track("poll-voted")
+            val rotated = RealServer.admin("POST", "profiles/${profile.id}/access-tokens/", "{}").toString()
+            failsWith<InvalidTokenException> { fan.flush() }
+            failsWith<InvalidTokenException> { fan.groups().first() }
+            val token = Regex("\"access_token\":\"([^\"]+)\"").find(rotated)!!.groupValues[1]
+            fan.closeAndWait()
+            val next = RealServer.client(storage) { accessToken = token }
+            val second = next.track("poll-voted")
+            assertEquals(profile.id, next.init().id)
+            next.flush()
+            assertEquals(listOf(first, second).sorted(), RealServer.idsOf(profile.id))
+        }
+
+    @Test
+    fun `a dead token is an error, or a new profile where that was chosen`(): Unit =
+        runBlocking {
+            val storage = MemoryStorage()
+            val erased = RealServer.client(storage).init()
+            RealServer.admin("DELETE", "profiles/${erased.id}/")
+            val error = failsWith<InvalidTokenException> { RealServer.client(storage).init() }
+            assertEquals(listOf(401, "authentication_failed", true), listOf(error.status, error.code, error.requestId != null))
+            val anew = RealServer.client(storage) { onInvalidToken = OnInvalidToken.CREATE }.init()
+            assertNotEquals(erased.id, anew.id)
+        }
+
+    @Test
+    fun `signing in takes the anonymous fan along, and signing out leaves nobody`(): Unit =
+        runBlocking {
+            val storage = FileStorage(folder)
+            val fan = RealServer.client(storage) { flushIntervalMillis = 3_600_000 }
+            fan.init()
+            val sent = fan.track("poll-voted")
+            fan.flush()
+            val waiting = fan.track("poll-voted")
+            val name = unique("fan")
+            val account = fan.identify(RealServer.sign(name))
+            assertEquals(name, account.customId)
+            fan.flush()
+            assertEquals(listOf(sent, waiting).sorted(), RealServer.idsOf(account.id))
+            assertEquals(account.id, RealServer.client(storage).init().id)
+            fan.signOut()
+            assertEquals(null, fan.accessToken)
+            failsWith<IllegalStateException> { fan.refresh() }
+            assertNotEquals(account.id, RealServer.client(storage).init().id)
+        }
+
+    @Test
+    fun `own groups are followed by whoever is the fan`(): Unit =
+        runBlocking {
+            val group = RealServer.makeGroup(unique("group"))
+            val fan = RealServer.client()
+            val changes = LinkedBlockingQueue<GroupsChange>()
+            val memberships = LinkedBlockingQueue<Boolean>()
+            val watching =
+                launch(Dispatchers.Default) {
+                    launch { fan.groupChanges().collect { changes.add(it) } }
+                    launch { fan.membership(group).collect { memberships.add(it) } }
+                }
+
+            fun next() = withTimeoutOf(changes)
+            val guest = fan.init()
+            assertEquals(GroupsChange(emptyList(), emptyList(), emptyList()), next())
+            RealServer.setMember(group, guest.id, true)
+            assertEquals(listOf(group), next().entered.map { it.groupId })
+            assertTrue(fan.isMember(group))
+            RealServer.setMember(group, guest.id, false)
+            assertEquals(listOf(group), next().left.map { it.groupId })
+            val token = RealServer.sign(unique("fan"))
+            val account = RealServer.client { accessToken = token }.init()
+            RealServer.setMember(group, account.id, true)
+            fan.identify(token)
+            assertEquals(listOf(group), next().entered.map { it.groupId })
+            fan.signOut()
+            assertEquals(listOf(group), next().left.map { it.groupId })
+            watching.cancelAndJoin()
+            assertEquals(listOf(false, true, false, true, false), memberships.toList())
+            fan.close()
+        }
+
+    @Test
+    fun `tokens stand where they are meant to, and in no text`(): Unit =
+        runBlocking {
+            val secrets =
+                object : TokenStorage {
+                    @Volatile var token: String? = null
+
+                    override fun load() = token
+
+                    override fun store(token: String?) {
+                        this.token = token
+                    }
+                }
+            val fan = RealServer.client(FileStorage(folder)) { tokenStorage = secrets }
+            val profile = fan.init()
+            val token = fan.accessToken!!
+            assertEquals(token, secrets.token)
+            assertFalse(folder.walk().filter { it.isFile }.any { token in it.readText() })
+            assertFalse(token in profile.toString() + fan.toString())
+            val error = failsWith<ApiException> { fan.setNickname("") }
+            assertFalse(token in error.stackTraceToString())
+            secrets.token = null
+            assertNotEquals(profile.id, RealServer.client(FileStorage(folder)) { tokenStorage = secrets }.init().id)
+        }
+
+    @Test
+    fun `calls out of their order say so`(): Unit =
+        runBlocking {
+            val fan = RealServer.client()
+            assertEquals("Call init first.", failsWith<IllegalStateException> { fan.refresh() }.message)
+            fan.init()
+            failsWith<IllegalArgumentException> { fan.getProfile("..") }
+            fan.closeAndWait()
+            failsWith<IllegalStateException> { fan.init() }
+            failsWith<IllegalStateException> { fan.refresh() }
+            failsWith<IllegalArgumentException> { GrandstandClient("a/b", RealServer.url, MemoryStorage()) }
+            failsWith<IllegalArgumentException> { GrandstandClient("the-app", "fans.example.com", MemoryStorage()) }
+        }
 }
+
+private fun <T : Any> withTimeoutOf(queue: LinkedBlockingQueue<T>): T = checkNotNull(queue.poll(30, TimeUnit.SECONDS)) { "nothing came" }

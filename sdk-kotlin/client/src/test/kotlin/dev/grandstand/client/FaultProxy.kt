@@ -47,10 +47,8 @@ class FaultProxy(
     private fun serve(client: Socket) {
         open += client
         val mine = fault
-        if (mine == Fault.LOSE_REQUEST) {
-            requests.incrementAndGet()
-            return client.close()
-        }
+        if (mine == Fault.LOSE_REQUEST || mine == Fault.STALL) requests.incrementAndGet()
+        if (mine == Fault.LOSE_REQUEST) return client.close()
         if (mine == Fault.STALL) return
         val server = Socket(to.host, to.port).also { open += it }
         pump(client, server, isRequest = true, fault = mine)
