@@ -512,6 +512,38 @@ export interface Duplicates {
   bursts: { at: string; network: string; profiles: number; without_activity: number }[];
 }
 
+export interface ApplicationLimit {
+  value: number;
+  /** `warn`: owners are told. `refuse`: new profiles are 429, with the limit's name in the answer. */
+  action: 'warn' | 'refuse';
+}
+
+export interface ApplicationChange {
+  limits?: {
+    /** Fans active within 30 days. */
+    max_mau?: { value: number; action?: 'warn' | 'refuse' } | null;
+    /** Profiles that apps of fans make on one day, UTC. */
+    max_profiles_per_day?: { value: number; action?: 'warn' | 'refuse' } | null;
+  };
+}
+
+export interface LimitState extends ApplicationLimit {
+  used: number;
+  is_reached: boolean;
+  /** Once it is reached: when it ends, or can end by itself. */
+  ends_at: string | null;
+  /** Calls that were refused on this day for any limit. */
+  refused_today: number;
+}
+
+/** Of an application; null: none. */
+export interface Limits {
+  /** Up to when was counted. */
+  at: string;
+  max_mau: LimitState | null;
+  max_profiles_per_day: LimitState | null;
+}
+
 /** Where everything that happens is told. */
 export interface Webhook {
   id: string;

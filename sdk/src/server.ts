@@ -49,6 +49,10 @@ export function createAdminClient(options: AdminOptions) {
     /** Any other call: `request('GET', 'applications/…')`. */
     request,
     getApplication: () => request<r.Application>('GET', root),
+    /** Sets limits on the profiles that apps of fans make, or removes them by null; those that are not named stay. */
+    updateApplication: (change: r.ApplicationChange) => request<r.Limits>('PATCH', root, { body: change }),
+    /** The limits, and how far they are used. */
+    getLimits: () => request<r.Limits>('GET', `${root}limits/`),
     /** Profiles, what is new and active by day, activities by minute, the largest and fastest groups, health of evaluation. */
     getStatistics: () => request<r.Statistics>('GET', `${root}statistics/`),
     usage: usageCalls(request, root),

@@ -69,6 +69,10 @@ import { deriveSecrets } from './secrets.ts';
 import { createSheetChores, type SheetChores } from './sheets/sheet-chores.ts';
 import { createStatisticsChores, type StatisticsChores } from './statistics/statistics-chores.ts';
 import { statisticsRoutes } from './statistics/statistics-routes.ts';
+import { createCreationLimits } from './usage/creation-limits.ts';
+import { limitRoutes } from './usage/limit-routes.ts';
+import { createUsageChores, type UsageChores } from './usage/usage-chores.ts';
+import { usageMeters } from './usage/usage-meters.ts';
 import { usageRoutes } from './usage/usage-routes.ts';
 import { stillValid } from './still-valid.ts';
 import { within } from './stopping.ts';
@@ -110,6 +114,8 @@ export interface GrandstandApp {
   statisticsChores: StatisticsChores;
   /** Makes sheets of days that are over, by itself when started. */
   sheetChores: SheetChores;
+  /** Keeps the figures that limits and metrics read, by itself when started. */
+  usageChores: UsageChores;
   /** Brings long histories over after their merges, by itself when started. */
   mover: Mover;
   /** What is wrong with settings, machine or database. */
@@ -177,6 +183,7 @@ async function composeApp(
     const evaluated = dynamicGroups({ ...base, rules });
     const chores = groupChores({ ...base, dynamicGroups: evaluated });
     const mover = createMover(base, options.moves);
+    const creationLimits = createCreationLimits(base, usageMeters(metrics.registry, base).refused);
     const context: Context = {
       ...base,
       mover,
@@ -184,6 +191,7 @@ async function composeApp(
       catalogues: catalogues(db),
       ordinals: ordinals(db),
       tokens: profileTokens(secrets.tokenKey),
+      creationLimits,
       stillValid: (credentials) => stillValid(base, credentials),
       dynamicGroups: evaluated,
       groupChores: chores,
@@ -191,6 +199,7 @@ async function composeApp(
     const factBuilder = createFactBuilder(context);
     const statisticsChores = createStatisticsChores(base);
     const sheetChores = createSheetChores(base);
+    const usageChores = createUsageChores(base, creationLimits);
     const intake = createIntake(context);
     const importer = createImporter(context, intake);
     const limits = createLimits(config.limits);
@@ -266,6 +275,7 @@ async function composeApp(
               producerRoutes,
               (scope) => statisticsRoutes(scope, context, installation),
               usageRoutes,
+              limitRoutes,
               (scope) => importRoutes(scope, context, importer),
               (scope) => webhookRoutes(scope, context, { resolve, wake: webhookWorker.wake }),
               (scope) => deliveryRoutes(scope, context, { sender, wake: webhookWorker.wake }),
@@ -283,6 +293,7 @@ async function composeApp(
     if (options.moves?.start ?? true) mover.start();
     statisticsChores.start();
     sheetChores.start();
+    usageChores.start();
     importer.start();
     if (config.role !== 'api') webhookWorker.start();
     if (options.watchesInstallation ?? true) installation.start();
@@ -310,6 +321,7 @@ async function composeApp(
       webhookWorker,
       statisticsChores,
       sheetChores,
+      usageChores,
       mover,
       installation,
       firstStart,
@@ -326,6 +338,7 @@ async function composeApp(
             mover.stop(),
             statisticsChores.stop(),
             sheetChores.stop(),
+            usageChores.stop(),
             importer.stop(),
             sourceIntake.log.stop(),
             stopAuditChores(),

@@ -10,6 +10,7 @@ import { doctorCommand } from './commands/doctor.ts';
 import { exportCommand } from './commands/export.ts';
 import { importFileCommand } from './commands/import.ts';
 import { importLiveLikeCommand } from './commands/import-livelike.ts';
+import { limitsCommand } from './commands/limits.ts';
 import { mergeCommand } from './commands/merge.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { tokenCommand } from './commands/token.ts';
@@ -34,6 +35,7 @@ const grandstand = defineCommand({
     demo: demoCommand,
     merge: mergeCommand,
     usage: usageCommand,
+    limits: limitsCommand,
     audit: auditCommand,
     import: importFileCommand,
     'import livelike': importLiveLikeCommand,

@@ -14,6 +14,7 @@ import type { Mover } from './merging/mover.ts';
 import type { Metrics } from './metrics.ts';
 import type { Ordinals } from './profiles/ordinals.ts';
 import type { Secrets } from './secrets.ts';
+import type { CreationLimits } from './usage/creation-limits.ts';
 
 export interface Context {
   db: Database;
@@ -26,6 +27,8 @@ export interface Context {
   catalogues: Catalogues;
   ordinals: Ordinals;
   tokens: ProfileTokens;
+  /** What fans' apps may make of profiles. */
+  creationLimits: CreationLimits;
   /** Those of the credentials that are still good: what they opened ends with them. still-valid.ts. */
   stillValid(credentials: readonly Credential[]): Promise<Set<Credential>>;
   /** What dynamic groups need beyond static ones; evaluation/dynamic-groups.ts. */

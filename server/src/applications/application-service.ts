@@ -76,7 +76,8 @@ function open(row: store.ApplicationRow, secrets: Secrets, now: Instant): Applic
   const opened = [secrets.decrypt(row.client_secret)];
   if (row.previous_client_secret && (row.previous_client_secret_until ?? 0) > now)
     opened.push(secrets.decrypt(row.previous_client_secret));
-  return { id: row.id, client_id: row.client_id, name: row.name, secrets: opened, created_at: row.created_at };
+  const { id, client_id, name, limits, created_at } = row;
+  return { id, client_id, name, secrets: opened, limits, created_at };
 }
 
 /** Makes the application unless the client id is taken; `created` says which. */

@@ -1,6 +1,7 @@
 import { sql, type Database, type Queryable } from '../database/database.ts';
 import { pageClause, type Order, type PageRequest } from '../database/page.ts';
 import { formatInstant, type Instant } from '../instant.ts';
+import type { ApplicationLimits } from './application.ts';
 
 export interface ApplicationRow {
   id: number;
@@ -9,10 +10,11 @@ export interface ApplicationRow {
   client_secret: Buffer;
   previous_client_secret: Buffer | null;
   previous_client_secret_until: Instant | null;
+  limits: ApplicationLimits;
   created_at: Instant;
 }
 
-const COLUMNS = sql`id, client_id, name, client_secret, previous_client_secret, previous_client_secret_until, created_at`;
+const COLUMNS = sql`id, client_id, name, client_secret, previous_client_secret, previous_client_secret_until, limits, created_at`;
 
 export async function findApplication(db: Queryable, clientId: string): Promise<ApplicationRow | undefined> {
   const { rows } = await db.query<ApplicationRow>(
@@ -68,6 +70,26 @@ export async function updateSecret(
     update applications set previous_client_secret = client_secret, previous_client_secret_until = ${row.previous_until},
       client_secret = ${row.client_secret}, updated_at = ${row.now}
     where id = ${row.id}`);
+}
+
+export async function findLimits(db: Queryable, applicationId: number): Promise<ApplicationLimits> {
+  const { rows } = await db.query<{ limits: ApplicationLimits }>(
+    sql`select limits from applications where id = ${applicationId}`,
+  );
+  return rows[0]?.limits ?? {};
+}
+
+/** Sets these, forgets those, and leaves the others as they are. */
+export async function updateLimits(
+  db: Queryable,
+  applicationId: number,
+  set: ApplicationLimits,
+  removed: string[],
+  now: string,
+): Promise<void> {
+  await db.query(sql`
+    update applications set limits = (limits || ${JSON.stringify(set)}::jsonb) - ${removed}::text[], updated_at = ${now}
+    where id = ${applicationId}`);
 }
 
 export interface AdminTokenRow {

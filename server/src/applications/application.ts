@@ -11,8 +11,22 @@ export interface Application {
   name: string;
   /** Accepted for client-signed tokens, the newest first. */
   secrets: string[];
+  limits: ApplicationLimits;
   created_at: Instant;
 }
+
+export type LimitAction = 'warn' | 'refuse';
+
+export interface ApplicationLimit {
+  value: number;
+  action: LimitAction;
+}
+
+export const LIMIT_NAMES = ['max_mau', 'max_profiles_per_day'] as const;
+export type LimitName = (typeof LIMIT_NAMES)[number];
+
+/** What is not there has no limit. */
+export type ApplicationLimits = Partial<Record<LimitName, ApplicationLimit>>;
 
 export const CLIENT_ID = /^[A-Za-z0-9_-]{4,64}$/;
 export const MIN_SECRET_LENGTH = 32;

@@ -131,6 +131,11 @@ describe('the audit log', () => {
       session: true,
     }),
     rotateClientSecret: () => ({ method: 'POST', path: app('client-secret/'), session: true }),
+    updateApplication: () => ({
+      method: 'PATCH',
+      path: app(''),
+      body: { limits: { max_mau: { value: 1_000_000 } } },
+    }),
     createAdminToken: () => ({ method: 'POST', path: app('access-tokens/'), body: { name: 'import' } }),
     revokeAdminToken: async () => {
       const made = await server.sdk.accessTokens.create({ name: 'dies' });

@@ -49,6 +49,7 @@ const BY_OWN: [table: string, column: string][] = [
   ['daily_counts', 'application_id'],
   ['minute_counts', 'application_id'],
   ['creation_days', 'application_id'],
+  ['usage_figures', 'application_id'],
   ['event_heads', 'application_id'],
   ['audit_log', 'id'],
   ['events', 'application_id'],

@@ -51,7 +51,12 @@ export async function createOrRecover(
   network: Buffer | null,
 ): Promise<CreatedProfile & { isNew: boolean }> {
   const { device_key: sent, ...fields } = asked;
-  if (sent == null) return { ...(await createProfile(context, application, fields, writer, network)), isNew: true };
+  const within = <T>(create: () => Promise<T>) =>
+    writer === 'admin' ? create() : context.creationLimits.within(application, create);
+  if (sent == null) {
+    const made = await within(() => createProfile(context, application, fields, writer, network));
+    return { ...made, isNew: true };
+  }
   const key = readAsked(await context.catalogues.get(application.id), asked, writer) ?? '';
   const hash = context.secrets.fingerprint(`device-key:${application.id}`, key);
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
@@ -59,7 +64,7 @@ export async function createOrRecover(
     const profile = kept && (await findHolder(context, application, kept));
     if (kept && profile) return { ...(await recover(context, application, profile, kept.token_id)), isNew: false };
     const deviceKey = { hash, replaces: kept?.token_id ?? null };
-    const made = await tryCreateProfile(context, application, fields, writer, network, deviceKey);
+    const made = await within(() => tryCreateProfile(context, application, fields, writer, network, deviceKey));
     if (made) return { ...made, isNew: true };
     // Another request with the same key was faster: the next turn finds its profile.
   }

@@ -425,7 +425,7 @@ export async function resolveClientToken(
     const nickname = usableNickname(claims.nickname);
     const fields: ProfileFields = { custom_id: claims.customProfileId, ...(nickname !== undefined && { nickname }) };
     // Made by us or by another request's first use: the next turn finds it, and looks once more for a tombstone.
-    await tryCreateProfile(context, application, fields, 'admin');
+    await context.creationLimits.within(application, () => tryCreateProfile(context, application, fields, 'admin'));
   }
   throw new ApiError('unavailable', { retryAfter: 1 });
 }

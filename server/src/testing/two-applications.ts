@@ -39,6 +39,7 @@ const BODIES: Record<string, unknown> = {
   replaceMembers: `"${newId()}"\n`,
   updateWebhook: {},
   updateSource: {},
+  updateApplication: { limits: { max_profiles_per_day: { value: 1_000_000 } } },
   createSource: { name: 'Shop', kind: 'segment' },
 };
 
@@ -234,6 +235,7 @@ const OF_ITSELF = [
   'settings',
   'daily_counts',
   'minute_counts',
+  'usage_figures',
 ];
 
 /** All that is stored: equal before and after means that nothing was changed. */

@@ -11,6 +11,7 @@ import { Badge, Failed, Skeleton } from '../../ui/bits.tsx';
 import { Chart, type Point } from '../../ui/charts.tsx';
 import { PageHead } from '../../ui/page-head.tsx';
 import { Stat } from '../../ui/stat.tsx';
+import { LimitNotice } from '../usage/limits.tsx';
 import { Attention } from './attention.tsx';
 import { InstallationWarnings } from './installation.tsx';
 import { FreshnessBadge, Health } from './health.tsx';
@@ -33,6 +34,7 @@ export function OverviewPage() {
         <div className="stack" style={{ '--gap': '20px' } as React.CSSProperties}>
           <Attention />
           {data && <InstallationWarnings warnings={data.warnings} />}
+          <LimitNotice isElsewhere />
           {data && <Start statistics={data} />}
           <Figures statistics={data} />
           <div className="halves">

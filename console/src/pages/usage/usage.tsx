@@ -14,6 +14,7 @@ import { Choices } from '../../ui/field.tsx';
 import { PageHead } from '../../ui/page-head.tsx';
 import { Stat } from '../../ui/stat.tsx';
 import { Table, type Column } from '../../ui/table.tsx';
+import { LimitNotice, LimitsCard } from './limits.tsx';
 
 type Interval = Usage['interval'];
 
@@ -43,6 +44,7 @@ export default function UsagePage() {
         How many fans use your apps, as metered plans count them. Exact, in UTC.
       </PageHead>
       <div className="stack" style={{ '--gap': '20px' } as React.CSSProperties}>
+        <LimitNotice />
         <Months usage={months.data} />
         <section className="card" aria-labelledby="usage-heading">
           <div className="card-head">
@@ -64,6 +66,7 @@ export default function UsagePage() {
             <Over rows={usage.data?.results} interval={interval} />
           )}
         </section>
+        <LimitsCard />
         <RetentionCard />
         <DuplicatesCard />
       </div>

@@ -1,0 +1,66 @@
+// Keeps the figures of this moment (figures.ts): of applications with a `max_mau` every minute, of the others for the metrics,
+// and never for more than a small part of the time. One process at a time does it, under a lease; two at once do no harm.
+
+import type { Context } from '../context.ts';
+import { sql } from '../database/database.ts';
+import { createLease } from '../database/lease.ts';
+import { createLoop } from '../looping.ts';
+import { keepFigures } from './figures.ts';
+import type { CreationLimits } from './creation-limits.ts';
+
+const INTERVAL_MS = 10_000;
+const FIRST_MS = 5_000;
+const LEASE_SECONDS = 60;
+const LIMITED_REST_MS = 60_000;
+const REST_MS = 600_000;
+/** A count rests so many times as long as it took. */
+const REST_FACTOR = 20;
+const APPLICATIONS = 1_000;
+
+export interface UsageChores {
+  start(): void;
+  /** Counts every application. */
+  run(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export function createUsageChores(
+  { db, clock, log }: Pick<Context, 'db' | 'clock' | 'log'>,
+  limits: Pick<CreationLimits, 'flush'>,
+): UsageChores {
+  const lease = createLease(db, 'usage figures', LEASE_SECONDS);
+  /** By performance.now(). */
+  const restsUntil = new Map<number, number>();
+
+  const round = async (isForced: boolean): Promise<void> => {
+    await limits.flush();
+    if (loop.isStopping() || (!isForced && !(await lease.hold()))) return;
+    const { rows } = await db.query<{ id: number; limited: boolean }>(sql`
+      select id, limits ? 'max_mau' as limited from applications order by id limit ${APPLICATIONS}`);
+    for (const { id, limited } of rows) {
+      if (loop.isStopping()) return;
+      const started = performance.now();
+      // One that got a limit since does not wait for the end of a longer rest.
+      const rests = (restsUntil.get(id) ?? 0) - (limited ? REST_MS - LIMITED_REST_MS : 0);
+      if (!isForced && started < rests) continue;
+      await keepFigures(db, id, clock.now());
+      const took = performance.now() - started;
+      restsUntil.set(id, started + Math.max(REST_MS, took * REST_FACTOR));
+    }
+  };
+
+  const loop = createLoop(() => round(false), {
+    restMs: INTERVAL_MS,
+    firstMs: FIRST_MS,
+    onError: (error) => log.warn({ err: error }, 'counting usage failed; it is tried again'),
+  });
+  return {
+    start: loop.start,
+    run: () => round(true),
+    async stop() {
+      await loop.stop();
+      await limits.flush().catch(() => {}); // how many were refused is a figure, no promise
+      await lease.release().catch(() => {}); // it expires by itself
+    },
+  };
+}
