@@ -63,7 +63,7 @@ export function describeChange(change: {
   object?: AuditObject;
   before?: unknown;
   after?: unknown;
-  /** Of an application that is being made: before, there was none to write a row for. */
+  /** Where the path names none: of the application that is made, or that the object is of. */
   applicationId?: number;
 }): void {
   const entry = running === 0 ? undefined : storage.getStore();

@@ -2,11 +2,14 @@
 // machine's user: whoever may run it reaches the database anyway, but by accident it was somebody.
 
 import { userInfo } from 'node:os';
+import pg from 'pg';
 import type { Application } from '../applications/application.ts';
 import { insertEntry } from '../audit/audit-store.ts';
 import { withEntry, type AuditEntry, type AuditObject } from '../audit/entry.ts';
 import { redact } from '../audit/redact.ts';
+import { systemClock } from '../clock.ts';
 import type { Context } from '../context.ts';
+import { onClient, sql } from '../database/database.ts';
 
 interface Change {
   /** As the API calls it. */
@@ -29,9 +32,24 @@ export async function audited<T>(
   return withEntry(entry, () => context.db.beforeCommit(write, work));
 }
 
-/** A reading of personal data: the row is there before anything is read. */
-export async function auditReading(context: Context, application: Application, change: Change): Promise<void> {
+/** The row is there before anything is read, or brought in. */
+export async function auditBeforehand(context: Context, application: Application, change: Change): Promise<void> {
   await insertEntry(context.db, entryOf(application.id, change), context.clock.now());
+}
+
+/** What concerns a whole database, in the log of each of its applications. One from before there was a log is left as it is. */
+export async function auditAll(url: string, change: Change): Promise<void> {
+  const client = new pg.Client({ connectionString: url, application_name: 'grandstand audit' });
+  await client.connect();
+  try {
+    const db = onClient(client);
+    const { rows: logs } = await db.query(sql`select from pg_tables where tablename = 'audit_log'`);
+    if (logs.length === 0) return;
+    const { rows } = await db.query<{ id: number }>(sql`select id from applications order by id`);
+    for (const { id } of rows) await insertEntry(db, entryOf(id, change), systemClock().now());
+  } finally {
+    await client.end();
+  }
 }
 
 const NONE = 0;

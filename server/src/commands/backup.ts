@@ -1,10 +1,11 @@
 // `grandstand backup` and `grandstand restore`: the embedded database and the secret key, in one file.
 
 import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { defineCommand } from 'citty';
 import { ConfigError, readConfig } from '../config.ts';
 import { backup, restore } from '../database/backup.ts';
+import { auditAll } from './audited.ts';
 import { MIN_PASSPHRASE } from '../database/sealed-file.ts';
 
 const file = { type: 'positional', required: true, description: 'The backup file.' } as const;
@@ -55,7 +56,15 @@ export const backupCommand = defineCommand({
   async run({ args }) {
     const target = resolve(args.file);
     const secret = await readPassphrase(args['passphrase-file']);
-    const { files, hasSecretKey } = await backup(embeddedDataDir(), target, { force: args.force, ...secret });
+    const { files, hasSecretKey } = await backup(embeddedDataDir(), target, {
+      force: args.force,
+      ...secret,
+      onOpen: (url) =>
+        auditAll(url, {
+          action: 'backup',
+          request: { file: basename(target), encrypted: secret.passphrase !== undefined },
+        }),
+    });
     process.stdout.write(`${files} files are in ${target}\n`);
     tellAboutKey(hasSecretKey);
     if (hasSecretKey && secret.passphrase === undefined)
@@ -72,7 +81,10 @@ export const restoreCommand = defineCommand({
   async run({ args }) {
     const dataDir = embeddedDataDir();
     const secret = await readPassphrase(args['passphrase-file']);
-    const { createdAt, hasSecretKey } = await restore(resolve(args.file), dataDir, secret);
+    const { createdAt, hasSecretKey } = await restore(resolve(args.file), dataDir, {
+      ...secret,
+      onOpen: (url) => auditAll(url, { action: 'restore', request: { file: basename(args.file) } }),
+    });
     process.stdout.write(`the database of ${createdAt} is in ${dataDir}\n`);
     tellAboutKey(hasSecretKey);
   },

@@ -12,7 +12,7 @@ import { EXPORTS } from '../exports/export.ts';
 import { startExport, type Export, type ExportOptions } from '../exports/export-service.ts';
 import { findGroup } from '../groups/group-service.ts';
 import { formatInstant } from '../instant.ts';
-import { auditReading } from './audited.ts';
+import { auditBeforehand } from './audited.ts';
 import { findApplication } from './find-application.ts';
 import { readInstantOption } from './instant-option.ts';
 import { withApp } from './open-app.ts';
@@ -57,7 +57,7 @@ export const exportCommand = defineCommand({
         options.typeId = types.get(args.type)?.id;
         if (options.typeId === undefined) throw new ConfigError(`--type: there is no activity type "${args.type}".`);
       }
-      await auditReading(context, application, {
+      await auditBeforehand(context, application, {
         action: `export${kind[0]?.toUpperCase() ?? ''}${kind.slice(1)}`,
         request: { format, group: args.group, type: args.type, since: args.since, until: args.until },
       });

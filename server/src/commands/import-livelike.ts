@@ -7,6 +7,7 @@ import type { Context } from '../context.ts';
 import { importLiveLike } from '../imports/livelike/livelike-import.ts';
 import { openSource } from '../imports/livelike/source.ts';
 import { openProgress } from '../progress.ts';
+import { auditBeforehand } from './audited.ts';
 import { findApplication } from './find-application.ts';
 import { withApp } from './open-app.ts';
 
@@ -43,7 +44,18 @@ export const importLiveLikeCommand = defineCommand({
     const progress = openProgress();
     await withApp(async ({ app: { context } }) => {
       const application = await findTarget(context, args.app, clientId);
-      const counts = await importLiveLike(context, application, { source, clientId, dynamic, progress });
+      const counts = await importLiveLike(context, application, {
+        source,
+        clientId,
+        dynamic,
+        progress,
+        onBegin: () =>
+          auditBeforehand(context, application, {
+            action: 'importLiveLike',
+            object: { type: 'application', id: application.client_id, name: application.name },
+            request: { endpoint, client_id: clientId, dynamic },
+          }),
+      });
       const { attributes, profiles, changed, groups, members, entered, problems } = counts;
       progress.note(
         `done: ${attributes} attributes, ${profiles} profiles (${changed} new or changed), ${groups} groups, ` +

@@ -44,6 +44,8 @@ interface Options {
   force?: boolean;
   /** The file is encrypted with it. */
   passphrase?: string;
+  /** Of the database's address: before anything of it is copied, or once it was restored and runs. */
+  onOpen?: (url: string) => Promise<void>;
 }
 
 /**
@@ -62,6 +64,7 @@ export async function backup(dataDir: string, targetFile: string, options: Optio
   });
   const unfinished = `${target}.${randomBytes(4).toString('hex')}.partial`;
   try {
+    await options.onOpen?.(source.url);
     const description = await describe(source.client);
     let hasSecretKey = false;
     const files = await writeArchive(
@@ -85,6 +88,7 @@ export async function backup(dataDir: string, targetFile: string, options: Optio
 
 interface Source {
   client: pg.Client;
+  url: string;
   close(): Promise<void>;
 }
 
@@ -108,12 +112,13 @@ async function openSource(dataDir: string, options: Options): Promise<Source> {
         await started.stop();
         throw error;
       });
-      return { client, close: () => client.end().finally(() => started.stop()) };
+      return { client, url: started.url, close: () => client.end().finally(() => started.stop()) };
     } catch (error) {
       if (!(error instanceof EmbeddedError) || error.code !== 'locked') throw error;
-      const url = readConnection(dataDir)?.superuserUrl;
-      const client = url === undefined ? undefined : await connect(url).catch(() => undefined);
-      if (client !== undefined) return { client, close: () => client.end() };
+      const { url, superuserUrl } = readConnection(dataDir) ?? {};
+      const client = superuserUrl === undefined ? undefined : await connect(superuserUrl).catch(() => undefined);
+      if (client !== undefined && url !== undefined) return { client, url, close: () => client.end() };
+      await client?.end();
       // It is just starting, or just stopping.
       if (performance.now() > giveUpAt) throw error;
       await delay(100);
@@ -239,7 +244,11 @@ export async function restore(file: string, dataDir: string, options: Options = 
   try {
     const { description, files } = await unpack(file, place, options.passphrase).finally(release);
     const database = await startEmbedded({ dataDir, ...options });
-    await database.stop();
+    try {
+      await options.onOpen?.(database.url);
+    } finally {
+      await database.stop();
+    }
     return { createdAt: description.created_at, files, hasSecretKey: existsSync(join(dataDir, 'secret-key')) };
   } catch (error) {
     if (!(error instanceof EmbeddedError && error.code === 'locked')) await undo();

@@ -1,5 +1,6 @@
 // Imports: received, listed, and what was rejected of them.
 
+import { describeChange } from '../audit/entry.ts';
 import type { Readable } from 'node:stream';
 import { createHash } from 'node:crypto';
 import type { Application } from '../applications/application.ts';
@@ -56,6 +57,10 @@ export async function receiveImport(
     created_by: file.createdBy,
     keyHash: key?.hash ?? null,
   };
+  describeChange({
+    object: { type: 'import', id, name: file.name },
+    after: { of: file.kind, group: groupId ?? file.asked.group, dry_run: file.isDryRun },
+  });
   await store.insertImport(context.db, row, formatInstant(context.clock.now())).catch((error: unknown) => {
     throw isUniqueViolation(error) ? stillRunning() : error;
   });

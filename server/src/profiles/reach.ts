@@ -1,6 +1,7 @@
 // Which profile a request means, and whether its credential may see or change it.
 
 import type { FastifyRequest } from 'fastify';
+import { describeChange } from '../audit/entry.ts';
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
 import type { Credential } from '../credential.ts';
@@ -49,5 +50,7 @@ export async function reachToChange(
   ) {
     throw denied('Viewers may look, not change.');
   }
+  // The path names no application: the change stands in the log of the one that the profile is of.
+  describeChange({ applicationId: found.application.id });
   return found;
 }

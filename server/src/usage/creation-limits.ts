@@ -1,5 +1,5 @@
 // Holds an application's limits where a fan's app makes a profile: without a credential, or by the first use of a token that
-// the application signed. What admins, producers and trusted sources make is meant, and neither counted nor refused.
+// the application signed. What admins, producers and sources make is meant, and neither counted nor refused.
 // `max_profiles_per_day` is exact: each creation takes its number from one row before it is made, and gives it back where it
 // was not. `max_mau` goes by a figure that is counted every minute.
 

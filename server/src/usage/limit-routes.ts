@@ -13,7 +13,7 @@ export function limitRoutes(app: App, context: Context): void {
         operationId: 'updateApplication',
         summary: 'Change an application',
         description:
-          'Its limits: `max_mau` and `max_profiles_per_day`, each of which warns or refuses. They concern profiles that apps of fans make, without a credential or by the first use of a client-signed token; what admin tokens, producers and trusted sources make is neither counted nor refused. Activities of fans who have a profile are never refused. Answers with the limits.',
+          'Its limits: `max_mau` and `max_profiles_per_day`, each of which warns or refuses. They concern profiles that apps of fans make, without a credential or by the first use of a client-signed token; what admin tokens, producers and sources make is neither counted nor refused. Activities of fans who have a profile are never refused. Answers with the limits.',
         tags: ['Applications'],
         params: ClientIdParams,
         body: ApplicationChange,

@@ -77,7 +77,7 @@ export const LimitsResource = Type.Object(
       'The next instant at which the figure can fall by itself, once it is reached.',
     ),
     max_profiles_per_day: state(
-      'Profiles made today, since there is this limit and without those that admin tokens, producers and trusted sources made.',
+      'Profiles made today, since there is this limit and without those that admin tokens, producers and sources made.',
       'When the day ends, once it is reached.',
     ),
   },

@@ -30,6 +30,8 @@ export interface LiveLikeOptions {
   /** Dynamic groups become dynamic ones with the same rule, or static ones of those who are members now. */
   dynamic: 'rule' | 'members';
   progress: Progress;
+  /** Once the other system answered, before anything is brought in. */
+  onBegin?: () => Promise<void>;
   /** Of each page that is brought in. */
   onPage?: () => void;
 }
@@ -77,6 +79,7 @@ export async function importLiveLike(
   const { source, clientId, progress } = options;
   const root = `applications/${encodeURIComponent(clientId)}/`;
   if (!(await source.get(root))) throw new SourceError(`There is no application '${clientId}' at ${source.name}.`, 404);
+  await options.onBegin?.();
   const earlier = readState(await findState(context.db, application.id, source.name));
   if (earlier) progress.note(`going on where it was broken off, at the ${earlier.step}`);
   const state = earlier ?? { step: 'attributes', next: null, group: null, counts: { ...NOTHING } };
