@@ -40,6 +40,8 @@ describe('the command line', () => {
       'import',
       'export',
       'merge',
+      'usage',
+      'limits',
       'backup',
       'restore',
       'doctor',
@@ -79,6 +81,18 @@ describe('the command line', () => {
     expect(others).toEqual([]);
     const { stdout: csv } = await run([CLI, 'audit', '--app=another-app', '--format=csv'], env);
     expect(csv).toContain(',createApplication,application,another-app,Another,');
+  });
+
+  it('shows and changes the limits of an application', async () => {
+    expect((await run([CLI, 'limits', '--max-mau=many'], env)).stderr).toContain('--max-mau: must be a whole number');
+    const changed = await run([CLI, 'limits', '--max-mau=5:refuse', '--max-profiles-per-day=7'], env);
+    expect(changed).toMatchObject({
+      code: 0,
+      stdout: 'max-mau               0 of 5, then refuse\nmax-profiles-per-day  0 of 7, then warn\n',
+    });
+    const removed = await run([CLI, 'limits', '--max-mau=none', '--max-profiles-per-day=none'], env);
+    expect(removed.stdout).toBe('max-mau               none\nmax-profiles-per-day  none\n');
+    expect((await run([CLI, 'audit'], env)).stdout.match(/updateApplication/g)).toHaveLength(2);
   });
 
   it('reads files in, and says of one that it cannot what it saw', async () => {

@@ -2,6 +2,7 @@
 // operation of the OpenAPI document: a new one fails here until it has one, or says in its route why it leaves none.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { auditAll } from '../commands/audited.ts';
 import { sql } from '../database/database.ts';
 import { formatInstant, MICROS_PER_DAY } from '../instant.ts';
 import {
@@ -381,6 +382,29 @@ describe('the audit log', () => {
     ]);
     expect(await server.sdk.audit({ actor: 'nobody@example.com' }).all()).toEqual([]);
     expect((await server.call('GET', app('audit/?since=yesterday'))).status).toBe(400);
+  });
+
+  it('names the group of a file of members, and what it was called', async () => {
+    const id = await group();
+    await call({
+      method: 'POST',
+      path: app(`imports/?of=members&group=${id}&name=fans.csv`),
+      body: `profile_id\n${await profile()}\n`,
+      headers: { 'content-type': 'text/csv' },
+    });
+    expect(await server.sdk.audit({ action: 'createImport' }).all(1)).toMatchObject([
+      { object: { type: 'import', name: 'fans.csv' }, after: { of: 'members', group: id, dry_run: false } },
+    ]);
+  });
+
+  it('has a row in each application of what the command line does to the whole database', async () => {
+    await auditAll(server.databaseUrl, { action: 'backup', request: { file: 'of-today' } }, clock.now());
+    for (const clientId of [CLIENT_ID, 'second-app']) {
+      const { id } = await server.app.context.applications.get(clientId);
+      const { rows } = await server.app.context.db.query(sql`
+        select actor_kind, details from audit_log where application_id = ${id} and action = 'backup'`);
+      expect(rows, clientId).toEqual([{ actor_kind: 'command line', details: { request: { file: 'of-today' } } }]);
+    }
   });
 
   it('comes as a file, whole and with the same filters, whose cells no spreadsheet calculates', async () => {

@@ -38,7 +38,7 @@ export async function auditBeforehand(context: Context, application: Application
 }
 
 /** What concerns a whole database, in the log of each of its applications. One from before there was a log is left as it is. */
-export async function auditAll(url: string, change: Change): Promise<void> {
+export async function auditAll(url: string, change: Change, now = systemClock().now()): Promise<void> {
   const client = new pg.Client({ connectionString: url, application_name: 'grandstand audit' });
   await client.connect();
   try {
@@ -46,7 +46,7 @@ export async function auditAll(url: string, change: Change): Promise<void> {
     const { rows: logs } = await db.query(sql`select from pg_tables where tablename = 'audit_log'`);
     if (logs.length === 0) return;
     const { rows } = await db.query<{ id: number }>(sql`select id from applications order by id`);
-    for (const { id } of rows) await insertEntry(db, entryOf(id, change), systemClock().now());
+    for (const { id } of rows) await insertEntry(db, entryOf(id, change), now);
   } finally {
     await client.end();
   }

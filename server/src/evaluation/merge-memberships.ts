@@ -123,16 +123,22 @@ async function loadRows(tx: Queryable, profileIds: readonly string[]): Promise<Q
 async function finish(merge: Merge, before: Map<string, ProfileState>): Promise<MergedMembership> {
   const { tx, rules, every, source, target, now } = merge;
   const ids = [source.id, target.id];
-  await lockBoth(tx, rules.applicationId, ids);
-  // Before what they stand for is read. Of facts nothing came since they were locked.
-  const rows = await loadRows(tx, ids);
-  const held = await holdMembers(tx, ids);
-  const statics = await listStatic(tx, [...new Set(held.map((row) => row.group_id))]);
-  const filling = await listFilling(tx, rules.applicationId);
+  // In one round trip and in this order: what waits is read before what it stands for. Of facts nothing came since they
+  // were locked.
+  const [, rows, held, filling] = await Promise.all([
+    lockBoth(tx, rules.applicationId, ids),
+    loadRows(tx, ids),
+    holdMembers(tx, ids),
+    listFilling(tx, rules.applicationId),
+  ]);
+  const heldIds = [...new Set(held.map((row) => row.group_id))];
   const heads = new Map<string, Head>();
-  await loadHeads(tx, { rules, heads }, [...new Set([...every.read, ...held.map((row) => row.group_id), ...filling])]);
+  const [statics, , pins] = await Promise.all([
+    listStatic(tx, heldIds),
+    loadHeads(tx, { rules, heads }, [...new Set([...every.read, ...heldIds, ...filling])]),
+    loadPins(tx, ids, [...rules.groups.keys()]),
+  ]);
   const members = await loadMembers(tx, ids, [...heads.keys()], heads);
-  const pins = await loadPins(tx, ids, [...rules.groups.keys()]);
   const known: Known = { merge, heads, members, pins, lastChange: new Map() };
 
   // As they were.
@@ -185,19 +191,19 @@ async function finish(merge: Merge, before: Map<string, ProfileState>): Promise<
 
 /** In one order, whichever of the two is the source. */
 async function lockBoth(tx: Queryable, applicationId: number, ids: readonly string[]): Promise<void> {
-  for (const id of ids.toSorted((a, b) => (a.slice(-1) < b.slice(-1) ? -1 : 1)))
-    await lockForErasing(tx, applicationId, id);
+  const ordered = ids.toSorted((a, b) => (a.slice(-1) < b.slice(-1) ? -1 : 1));
+  await Promise.all(ordered.map((id) => lockForErasing(tx, applicationId, id)));
 }
 
 /** Every member row of the two, seen or prepared, until the end: a removal waits, or has happened. */
 async function holdMembers(tx: Queryable, ids: readonly string[]): Promise<{ profile_id: string; group_id: string }[]> {
-  const rows: { profile_id: string; group_id: string }[] = [];
-  for (const id of ids.toSorted()) {
-    const found = await tx.query<{ profile_id: string; group_id: string }>(sql`
-      select profile_id, group_id from members where profile_id = ${id} order by group_id for update`);
-    rows.push(...found.rows);
-  }
-  return rows;
+  const found = await Promise.all(
+    ids.toSorted().map((id) =>
+      tx.query<{ profile_id: string; group_id: string }>(sql`
+        select profile_id, group_id from members where profile_id = ${id} order by group_id for update`),
+    ),
+  );
+  return found.flatMap(({ rows }) => rows);
 }
 
 async function listStatic(tx: Queryable, groupIds: readonly string[]): Promise<Set<string>> {
@@ -345,8 +351,11 @@ async function movePins(known: Known, own: ReadonlyMap<string, Decision>): Promi
 /** What was evaluated waits no longer, and of the source nothing is left that a switch prepared. */
 async function forget({ tx, source, target }: Merge, rows: readonly QueueRow[]): Promise<void> {
   const ofTarget = rows.filter((row) => row.profile_id === target.id).map((row) => row.seq);
-  if (ofTarget.length > 0)
-    await tx.query(sql`delete from queue where profile_id = ${target.id} and seq = any (${ofTarget}::bigint[])`);
-  await tx.query(sql`delete from queue where profile_id = ${source.id}`);
-  await deletePrepared(tx, source.id);
+  await Promise.all([
+    ...(ofTarget.length > 0
+      ? [tx.query(sql`delete from queue where profile_id = ${target.id} and seq = any (${ofTarget}::bigint[])`)]
+      : []),
+    tx.query(sql`delete from queue where profile_id = ${source.id}`),
+    deletePrepared(tx, source.id),
+  ]);
 }

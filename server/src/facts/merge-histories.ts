@@ -34,19 +34,22 @@ export async function mergeHistories(
   target: HistoryOwner,
   { atOnce, now }: MergeOptions,
 ): Promise<MergedHistory> {
-  const facts = await listFacts(tx, applicationId);
-  const ids = {
-    source: [source.id, ...(await listSources(tx, source.id))],
-    target: [target.id, ...(await listSources(tx, target.id))],
-  };
-  const removed = await deleteCommon(tx, ids.source, ids.target);
+  // What needs nothing of each other goes out in one round trip.
+  const [facts, ofSource, ofTarget, before] = await Promise.all([
+    listFacts(tx, applicationId),
+    listSources(tx, source.id),
+    listSources(tx, target.id),
+    countOf(tx, source.id),
+  ]);
+  const ids = { source: [source.id, ...ofSource], target: [target.id, ...ofTarget] };
+  const removed = before === 0 ? [] : await deleteCommon(tx, ids.source, ids.target, before);
   await recomputeAfter(tx, applicationId, source.id, facts, removed);
-  const activities = await countOf(tx, source.id);
-  const own = activities - (ids.source.length === 1 ? 0 : await countUnder(tx, ids.source.slice(1)));
+  const activities = removed.length === 0 ? before : await countOf(tx, source.id);
+  const own = activities - (ofSource.length === 0 ? 0 : await countUnder(tx, ofSource));
   const isMoving = own > atOnce;
-  await passMovesOn(tx, source.id, target);
+  if (ofSource.length > 0) await passMovesOn(tx, source.id, target);
   if (isMoving) await insertMove(tx, applicationId, source, target, own, now);
-  else await moveActivities(tx, source.id, target);
+  else if (own > 0) await moveActivities(tx, source.id, target);
   await addTotals(tx, applicationId, source.id, target);
   const unbuilt = facts.filter((fact) => !fact.built);
   // Whoever builds them may have passed one of the two and not the other.
@@ -55,7 +58,7 @@ export async function mergeHistories(
   return {
     activities,
     duplicates: removed.reduce((sum, { count }) => sum + count, 0),
-    isMoving: isMoving || ids.source.length > 1,
+    isMoving: isMoving || ofSource.length > 0,
   };
 }
 
@@ -80,15 +83,19 @@ export interface Removed {
 /** How many ids one statement compares: a long one would run into the time limit of statements. */
 const COMPARED = 100_000;
 
-/** Removes from the one what the other has as well: both are lists of ids under which a profile's activities stand. */
+/**
+ * Removes from the one what the other has as well: both are lists of ids under which a profile's activities stand. `most`: no
+ * more does the one have.
+ */
 export async function deleteCommon(
   tx: Queryable,
   from: readonly string[],
   other: readonly string[],
+  most = Infinity,
 ): Promise<Removed[]> {
   const removed: Removed[] = [];
   for (let after: string | null = ''; after !== null;) {
-    const end: string | null = await findEnd(tx, from, after);
+    const end: string | null = most <= COMPARED ? null : await findEnd(tx, from, after);
     const range = sql`id > ${after}${end === null ? empty : sql` and id <= ${end}`}`;
     const { rows } = await tx.query<Omit<Removed, 'days'> & { days: string[] }>(sql`
       with common as materialized (
@@ -165,11 +172,13 @@ async function insertMove(
 
 /** In two statements, since the two may lie on different nodes. */
 async function moveActivities(tx: Queryable, sourceId: string, target: HistoryOwner): Promise<void> {
-  await tx.query(sql`
-    insert into activities (profile_id, id, application_id, ordinal, type_id, occurred_at, value, data, received_at)
-    select ${target.id}::uuid, id, application_id, ${target.ordinal}::int, type_id, occurred_at, value, data, received_at
-    from activities where profile_id = ${sourceId}`);
-  await tx.query(sql`delete from activities where profile_id = ${sourceId}`);
+  await Promise.all([
+    tx.query(sql`
+      insert into activities (profile_id, id, application_id, ordinal, type_id, occurred_at, value, data, received_at)
+      select ${target.id}::uuid, id, application_id, ${target.ordinal}::int, type_id, occurred_at, value, data, received_at
+      from activities where profile_id = ${sourceId}`),
+    tx.query(sql`delete from activities where profile_id = ${sourceId}`),
+  ]);
 }
 
 interface TotalRow {
@@ -185,18 +194,21 @@ interface TotalRow {
 }
 
 async function addTotals(tx: Queryable, applicationId: number, sourceId: string, target: HistoryOwner): Promise<void> {
-  const { rows } = await tx.query<TotalRow>(sql`
-    select fact_id, count, sum, first_at, last_at, state::text as state, state_at, state_activity, state_instant
-    from totals where profile_id = ${sourceId} and count > 0
-      and fact_id in (select 0 union all select id from activity_types where application_id in (0, ${applicationId})
-        union all select id from facts where application_id in (0, ${applicationId}))
-    order by fact_id`);
-  await tx.query(sql`delete from totals where profile_id = ${sourceId}`);
+  const [{ rows }] = await Promise.all([
+    tx.query<TotalRow>(sql`
+      select fact_id, count, sum, first_at, last_at, state::text as state, state_at, state_activity, state_instant
+      from totals where profile_id = ${sourceId} and count > 0
+        and fact_id in (select 0 union all select id from activity_types where application_id in (0, ${applicationId})
+          union all select id from facts where application_id in (0, ${applicationId}))
+      order by fact_id`),
+    tx.query(sql`delete from totals where profile_id = ${sourceId}`),
+  ]);
   if (rows.length === 0) return;
   const column = <T>(read: (row: TotalRow) => T): T[] => rows.map(read);
   const instants = (read: (row: TotalRow) => Instant | null): (string | null)[] =>
     column(read).map((at) => (at === null ? null : formatInstant(at)));
-  await tx.query(sql`
+  await Promise.all([
+    tx.query(sql`
     insert into totals (profile_id, fact_id, application_id, ordinal, count, sum, first_at, last_at${STATE_COLUMNS})
     select ${target.id}::uuid, s.fact_id, ${applicationId}::int, ${target.ordinal}::int, s.count, s.sum, s.first_at, s.last_at${STATE_COLUMNS}
     from unnest(${column((row) => row.fact_id)}::int[], ${column((row) => row.count)}::bigint[], ${column((row) => row.sum)}::bigint[],
@@ -205,8 +217,9 @@ async function addTotals(tx: Queryable, applicationId: number, sourceId: string,
       ${column((row) => row.state_activity)}::text[], ${instants((row) => row.state_instant)}::timestamptz[])
       as s (fact_id, count, sum, first_at, last_at, state, state_at, state_activity, state_instant)
     on conflict (profile_id, fact_id) do update set count = totals.count + excluded.count, sum = totals.sum + excluded.sum,
-      first_at = least(totals.first_at, excluded.first_at), last_at = greatest(totals.last_at, excluded.last_at)${NEWER_STATE}`);
-  await tx.query(sql`update profiles set has_activities = true where id = ${target.id} and not has_activities`);
+      first_at = least(totals.first_at, excluded.first_at), last_at = greatest(totals.last_at, excluded.last_at)${NEWER_STATE}`),
+    tx.query(sql`update profiles set has_activities = true where id = ${target.id} and not has_activities`),
+  ]);
 }
 
 /** The row that locking made for a history without activities. */

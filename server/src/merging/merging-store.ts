@@ -4,11 +4,14 @@ import { STATISTICS_SHARDS } from '../applications/application.ts';
 
 /** The source's tokens speak for the target: they keep their own ids, so each says which it is. */
 export async function moveTokens(tx: Queryable, sourceId: string, targetId: string): Promise<void> {
-  await tx.query(sql`
-    insert into profile_tokens (profile_id, id, created_at)
-    select ${targetId}::uuid, id, created_at from profile_tokens where profile_id = ${sourceId}`);
-  for (const table of [sql`foreign_tokens`, sql`device_keys`])
-    await tx.query(sql`update ${table} set profile_id = ${targetId} where profile_id = ${sourceId}`);
+  await Promise.all([
+    tx.query(sql`
+      insert into profile_tokens (profile_id, id, created_at)
+      select ${targetId}::uuid, id, created_at from profile_tokens where profile_id = ${sourceId}`),
+    ...[sql`foreign_tokens`, sql`device_keys`].map((table) =>
+      tx.query(sql`update ${table} set profile_id = ${targetId} where profile_id = ${sourceId}`),
+    ),
+  ]);
 }
 
 /** A custom id leads to another profile. */
@@ -43,10 +46,12 @@ export async function deleteSource(
   applicationId: number,
   source: { id: string; ordinal: number },
 ): Promise<void> {
-  for (const table of [sql`profile_tokens`, sql`foreign_tokens`, sql`device_keys`, sql`profile_attributes`])
-    await tx.query(sql`delete from ${table} where profile_id = ${source.id}`);
-  await tx.query(sql`delete from profiles where id = ${source.id}`);
-  await tx.query(sql`
-    update statistics set profiles = profiles - 1
-    where application_id = ${applicationId} and shard = ${source.ordinal % STATISTICS_SHARDS}`);
+  const tables = [sql`profile_tokens`, sql`foreign_tokens`, sql`device_keys`, sql`profile_attributes`];
+  await Promise.all([
+    ...tables.map((table) => tx.query(sql`delete from ${table} where profile_id = ${source.id}`)),
+    tx.query(sql`delete from profiles where id = ${source.id}`),
+    tx.query(sql`
+      update statistics set profiles = profiles - 1
+      where application_id = ${applicationId} and shard = ${source.ordinal % STATISTICS_SHARDS}`),
+  ]);
 }

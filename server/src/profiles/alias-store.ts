@@ -98,12 +98,14 @@ export interface Alias {
 
 /** The source's id means the target from now on, and so does every id that meant the source. */
 export async function insertAlias(tx: Queryable, alias: Alias): Promise<void> {
-  await tx.query(sql`
-    update profile_aliases set target_id = ${alias.targetId}, target_ordinal = ${alias.targetOrdinal} where target_id = ${alias.profileId}`);
-  await tx.query(sql`
+  await Promise.all([
+    tx.query(sql`
+    update profile_aliases set target_id = ${alias.targetId}, target_ordinal = ${alias.targetOrdinal} where target_id = ${alias.profileId}`),
+    tx.query(sql`
     insert into profile_aliases (profile_id, application_id, ordinal, target_id, target_ordinal, custom_id, activities, duplicates, merged_at, merged_by)
     values (${alias.profileId}, ${alias.applicationId}, ${alias.ordinal}, ${alias.targetId}, ${alias.targetOrdinal}, ${alias.customId},
-      ${alias.activities}, ${alias.duplicates}, ${formatInstant(alias.mergedAt)}, ${alias.mergedBy})`);
+      ${alias.activities}, ${alias.duplicates}, ${formatInstant(alias.mergedAt)}, ${alias.mergedBy})`),
+  ]);
 }
 
 /** Forgets the ids that mean this profile; the custom ids that came with them. */
