@@ -12,7 +12,7 @@ export interface Metrics {
 
 export function createMetrics(): Metrics {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  collectDefaultMetrics({ register: registry, gcDurationBuckets: [0.01, 0.1, 1] });
   return {
     registry,
     // Few buckets and one short label: there is a line for each bucket of each operation that was ever called.
@@ -20,7 +20,7 @@ export function createMetrics(): Metrics {
       name: 'grandstand_http_request_duration_seconds',
       help: 'Time from the request line to the end of the answer.',
       labelNames: ['operation'],
-      buckets: [0.005, 0.025, 0.1, 0.5, 2.5],
+      buckets: [0.005, 0.05, 0.25, 2.5],
       registers: [registry],
     }),
     requests: new Counter({
