@@ -57,6 +57,7 @@ create table applications (
   definitions_version bigint default 1 not null,
   created_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
+  limits jsonb default '{}'::jsonb not null,
   constraint applications_client_id_key UNIQUE (client_id),
   constraint applications_pkey PRIMARY KEY (id)
 );
@@ -150,6 +151,8 @@ create table creation_days (
   application_id integer not null,
   day timestamp with time zone not null,
   recovered bigint default 0 not null,
+  made bigint default 0 not null,
+  refused bigint default 0 not null,
   constraint creation_days_pkey PRIMARY KEY (application_id, day)
 );
 
@@ -713,6 +716,17 @@ create table totals (
 -- in 16 partitions
 create index totals_by_fact ON ONLY totals USING btree (application_id, fact_id, ordinal);
 create index totals_by_instant ON ONLY totals USING btree (application_id, fact_id, state_instant) WHERE (state_instant IS NOT NULL);
+
+create table usage_figures (
+  application_id integer not null,
+  at timestamp with time zone not null,
+  new_1d bigint not null,
+  active_1d bigint not null,
+  active_7d bigint not null,
+  active_30d bigint not null,
+  total bigint not null,
+  constraint usage_figures_pkey PRIMARY KEY (application_id)
+);
 
 create table verifications (
   group_id uuid not null,
