@@ -43,11 +43,22 @@ export async function lockHistories(
   applicationId: number,
   profileIds: readonly string[],
 ): Promise<string[]> {
-  const { rows } = await tx.query<{ profile_id: string }>(sql`
+  const { rows } = await tx.query<{ profile_id: string; count: number }>(sql`
     insert into totals (profile_id, fact_id, application_id, ordinal, count, sum)
     select p.id, 0, p.application_id, p.ordinal, 0, 0 from profiles p
     where p.id = any (${profileIds}::uuid[]) and p.application_id = ${applicationId} order by p.id
     on conflict (profile_id, fact_id) do update set count = totals.count
+    returning profile_id, count`);
+  const empty = rows.filter(({ count }) => count === 0).map((row) => row.profile_id);
+  const gone = new Set(empty.length === 0 ? [] : await deleteOfGone(tx, empty));
+  return rows.map((row) => row.profile_id).filter((id) => !gone.has(id));
+}
+
+/** Who waited for an erasure has put a row where there is no profile any more. */
+async function deleteOfGone(tx: Queryable, profileIds: readonly string[]): Promise<string[]> {
+  const { rows } = await tx.query<{ profile_id: string }>(sql`
+    delete from totals t where t.profile_id = any (${profileIds}::uuid[]) and t.fact_id = 0
+      and not exists (select from profiles p where p.id = t.profile_id)
     returning profile_id`);
   return rows.map((row) => row.profile_id);
 }
