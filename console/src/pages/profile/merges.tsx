@@ -33,7 +33,7 @@ export function Merges({ profile }: { profile: Profile }) {
             </div>
             {merge.state !== 'merged' && (
               <Badge tone="info" dot title="Everything reads as if that were done.">
-                Its history is still coming over
+                Its history is still coming over: {Math.floor(merge.progress * 100)} %
               </Badge>
             )}
           </li>
