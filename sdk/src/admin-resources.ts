@@ -519,6 +519,8 @@ export interface ApplicationLimit {
 }
 
 export interface ApplicationChange {
+  /** By its name at the IANA: dates without a time, in rules and on profiles, are days there. */
+  time_zone?: string;
   limits?: {
     /** Fans active within 30 days. */
     max_mau?: { value: number; action?: 'warn' | 'refuse' } | null;

@@ -70,6 +70,16 @@ export interface Preview {
   leaving?: number;
 }
 
+/** How groups overlap. */
+export interface Comparison {
+  groups: { id: string; name: string; count: number }[];
+  /** Of each choice of them: who is in all of these, and who of those is in none of the others. */
+  intersections: { groups: string[]; count: number; only: number }[];
+  /** Who is in any of them. */
+  union: number;
+  as_of: string;
+}
+
 /** A rule's tree with what each part came to for one profile. */
 export type Explanation = ExplainedNode | ExplainedLeaf;
 

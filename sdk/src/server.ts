@@ -49,8 +49,12 @@ export function createAdminClient(options: AdminOptions) {
     /** Any other call: `request('GET', 'applications/…')`. */
     request,
     getApplication: () => request<r.Application>('GET', root),
-    /** Sets limits on the profiles that apps of fans make, or removes them by null; those that are not named stay. */
-    updateApplication: (change: r.ApplicationChange) => request<r.Limits>('PATCH', root, { body: change }),
+    /**
+     * Sets the time zone in which its days begin, and limits on the profiles that apps of fans make, or removes those by null.
+     * What is not named stays.
+     */
+    updateApplication: (change: r.ApplicationChange) =>
+      request<r.Limits & { time_zone: string }>('PATCH', root, { body: change }),
     /** The limits, and how far they are used. */
     getLimits: () => request<r.Limits>('GET', `${root}limits/`),
     /** Profiles, what is new and active by day, activities by minute, the largest and fastest groups, health of evaluation. */
@@ -201,6 +205,13 @@ function groupCalls(request: Request, root: string) {
       request<rules.Preview>('POST', `${root}profile-groups/preview/`, {
         ...options,
         body: { rule_tree: ruleTree, ...(group && { group_id: group }) },
+        idempotencyKey: null,
+      }),
+    /** How two to five groups overlap: the size of every intersection, as of one instant. */
+    compare: (groups: readonly string[], options: ListOptions = {}) =>
+      request<rules.Comparison>('POST', `${root}profile-groups/compare/`, {
+        ...options,
+        body: { groups },
         idempotencyKey: null,
       }),
     rulesets: (group: string, options?: ListOptions): List<rules.SavedRuleset> =>

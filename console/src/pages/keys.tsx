@@ -11,7 +11,7 @@ import { Badge, Empty, Time } from '../ui/bits.tsx';
 import { Button } from '../ui/button.tsx';
 import { CopyButton } from '../ui/copy.tsx';
 import { Confirm, Dialog } from '../ui/dialog.tsx';
-import { CheckField, TextField } from '../ui/field.tsx';
+import { CheckField, SelectField, TextField } from '../ui/field.tsx';
 import { PageHead } from '../ui/page-head.tsx';
 import { ACTIONS, Table, type Column } from '../ui/table.tsx';
 import { toast } from '../ui/toast.tsx';
@@ -45,6 +45,7 @@ export function KeysPage() {
             your back end.
           </p>
         </section>
+        {application.isOwner && <TimeZone />}
         <AdminTokens />
       </div>
     </>
@@ -97,6 +98,48 @@ function ClientSecret() {
         </Confirm>
       )}
     </div>
+  );
+}
+
+const TIME_ZONES = ['UTC', ...Intl.supportedValuesOf('timeZone').filter((name) => name !== 'UTC')];
+
+function TimeZone() {
+  const application = useApplication();
+  const { client } = useSession();
+  const invalidate = useInvalidate();
+  const path = application.path('');
+  const { data } = useGet<{ time_zone: string }>(path);
+  const [next, setNext] = useState<string | undefined>(undefined);
+  const current = data?.time_zone;
+  return (
+    <section className="card pad stack" aria-labelledby="time-zone-heading">
+      <h2 id="time-zone-heading">Time zone</h2>
+      <SelectField
+        label="Days begin at midnight in"
+        value={current ?? 'UTC'}
+        disabled={current === undefined}
+        onChange={(event) => setNext(event.target.value)}
+      >
+        {(current === undefined || TIME_ZONES.includes(current) ? TIME_ZONES : [current, ...TIME_ZONES]).map((name) => (
+          <option key={name}>{name}</option>
+        ))}
+      </SelectField>
+      <p className="muted small">Dates without a time, such as birthdays, are days there, in rules and on profiles.</p>
+      {next !== undefined && next !== current && (
+        <Confirm
+          title={`Let days begin at midnight in ${next}?`}
+          action="Change the time zone"
+          onClose={() => setNext(undefined)}
+          run={async () => {
+            await client.request(path, { method: 'PATCH', body: { time_zone: next } });
+            await invalidate(path);
+            toast('Dynamic groups are being filled again.');
+          }}
+        >
+          Dynamic groups are filled again, and stay as they are until that is done.
+        </Confirm>
+      )}
+    </section>
   );
 }
 

@@ -126,7 +126,8 @@ export function isComplete(draft: Draft): boolean {
   const { value, condition } = draft;
   if (Array.isArray(value))
     return (
-      value.length >= (condition === 'between' ? 2 : 1) && value.every((item) => item !== '' && item !== undefined)
+      value.length >= (condition.endsWith('between') ? 2 : 1) &&
+      value.every((item) => item !== '' && item !== undefined)
     );
   return value !== undefined && value !== '';
 }
@@ -176,6 +177,8 @@ export type ValueKind =
   | 'none'
   | 'number'
   | 'days'
+  | 'days-range'
+  | 'date'
   | 'text'
   | 'boolean'
   | 'datetime'
@@ -188,7 +191,9 @@ export type ValueKind =
 export function valueKind(attribute: Pick<Attribute, 'key' | 'type'>, condition: string): ValueKind {
   if (!needsValue(condition)) return 'none';
   if (attribute.key === 'profile_group') return 'groups';
-  if (condition === 'within_last_x_days') return 'days';
+  if (/within_(last|next)_x_days$/.test(condition)) return 'days';
+  if (condition === 'days_ago_between') return 'days-range';
+  if (condition === 'on_or_before' || condition === 'on_or_after') return 'date';
   if (condition === 'between') return attribute.type === 'datetime' ? 'datetimes' : 'numbers';
   if (condition === 'in' || condition === 'not_in') return attribute.type === 'number' ? 'number-list' : 'texts';
   switch (attribute.type) {
@@ -210,6 +215,8 @@ export function initialValue(kind: ValueKind): unknown {
       return true;
     case 'days':
       return 7;
+    case 'days-range':
+      return [1, 7];
     case 'texts':
     case 'number-list':
     case 'groups':

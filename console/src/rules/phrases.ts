@@ -20,7 +20,12 @@ const CONDITIONS: Record<string, string> = {
   ends_with: 'ends with',
   before: 'is before',
   after: 'is after',
+  on_or_before: 'is on or before',
+  on_or_after: 'is on or after',
   within_last_x_days: 'is within the last',
+  within_next_x_days: 'is within the next',
+  days_ago_between: 'is so many days ago:',
+  anniversary_within_next_x_days: 'has its anniversary within the next',
   is: 'is',
   is_empty: 'has no value',
   is_not_empty: 'has a value',
@@ -70,11 +75,14 @@ export function windowLabel(window: string): string {
 
 const isInstant = (value: unknown): value is string => typeof value === 'string' && /^\d{4}-\d\d-\d\dT/.test(value);
 
+const isDate = (text: string): boolean => /^\d{4}-\d\d-\d\d$/.test(text);
+
 export function valueLabel(value: unknown): string {
   if (value === null || value === undefined) return 'nothing';
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
   if (typeof value === 'number') return Number.isInteger(value) ? formatNumber(value) : String(value);
   if (isInstant(value)) return formatMoment(value);
+  if (typeof value === 'string' && isDate(value)) return value;
   if (Array.isArray(value)) return value.length === 0 ? 'nothing' : value.map(valueLabel).join(', ');
   return `“${String(value)}”`;
 }
@@ -106,7 +114,10 @@ export function leafPhrase(leaf: RuleLeaf, words: Words): string {
     return `${verb} ${names.join(', ') || '…'}`;
   }
   if (value === undefined || value === '') return `${label} ${verb} …`;
-  if (condition === 'within_last_x_days')
+  if (condition === 'days_ago_between' && Array.isArray(value))
+    return `${label} is ${valueLabel(value[0])} to ${valueLabel(value[1])} days ago`;
+  if (condition === 'anniversary_within_next_x_days' && value === 0) return `${label} has its anniversary today`;
+  if (/within_(last|next)_x_days$/.test(condition))
     return `${label} ${verb} ${valueLabel(value)} ${value === 1 ? 'day' : 'days'}`;
   if (condition === 'between' && Array.isArray(value))
     return `${label} ${verb} ${valueLabel(value[0])} and ${valueLabel(value[1])}${unit}${window}`;

@@ -67,6 +67,27 @@ export function ValueInput({
           <span className="muted">days</span>
         </span>
       );
+    case 'days-range':
+      return (
+        <span className="with-unit">
+          <NumberInput {...wire('fewest days ago')} value={pair[0]} onChange={(low) => onChange([low, pair[1]])} />
+          <span className="muted">to</span>
+          <NumberInput {...wire('most days ago')} value={pair[1]} onChange={(high) => onChange([pair[0], high])} />
+          <span className="muted">days ago, today is 0</span>
+        </span>
+      );
+    case 'date':
+      return typeof value === 'string' && value.includes('T') ? (
+        <InstantInput {...wire('date and time')} value={value} onChange={onChange} />
+      ) : (
+        <input
+          {...wire('date')}
+          type="date"
+          className="input value-instant"
+          value={typeof value === 'string' ? value : ''}
+          onChange={(event) => onChange(event.target.value === '' ? undefined : event.target.value)}
+        />
+      );
     case 'number':
       return (
         <span className="with-unit">

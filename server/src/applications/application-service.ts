@@ -4,6 +4,7 @@ import { describeChange } from '../audit/entry.ts';
 import type { Context } from '../context.ts';
 import { actorName, type Credential } from '../credential.ts';
 import { conflict, notFound } from '../errors.ts';
+import { raiseDefinitionsVersion } from '../facts/definitions.ts';
 import { newId } from '../ids.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { hashToken, randomText, type Secrets } from '../secrets.ts';
@@ -76,8 +77,8 @@ function open(row: store.ApplicationRow, secrets: Secrets, now: Instant): Applic
   const opened = [secrets.decrypt(row.client_secret)];
   if (row.previous_client_secret && (row.previous_client_secret_until ?? 0) > now)
     opened.push(secrets.decrypt(row.previous_client_secret));
-  const { id, client_id, name, limits, created_at } = row;
-  return { id, client_id, name, secrets: opened, limits, created_at };
+  const { id, client_id, name, time_zone, limits, created_at } = row;
+  return { id, client_id, name, time_zone, secrets: opened, limits, created_at };
 }
 
 /** Makes the application unless the client id is taken; `created` says which. */
@@ -108,6 +109,23 @@ export async function createApplication(
   const existing = await store.findApplication(context.db, clientId);
   if (!existing) throw conflict(`application '${clientId}' is being made by another request.`);
   return { application: open(existing, context.secrets, now), created: false };
+}
+
+/** What dates in rules mean changes with it, so dynamic groups are filled again; until then they are served as they were. */
+export async function updateTimeZone(context: Context, application: Application, timeZone: string): Promise<void> {
+  const now = context.clock.now();
+  const { id, client_id: clientId, name } = application;
+  await context.db.transaction(async (tx) => {
+    await raiseDefinitionsVersion(tx, id);
+    describeChange({
+      object: { type: 'application', id: clientId, name },
+      before: { time_zone: application.time_zone },
+      after: { time_zone: timeZone },
+    });
+    await store.updateTimeZone(tx, { id, time_zone: timeZone, now: formatInstant(now) });
+    await context.dynamicGroups.refill(tx, id, await store.listDynamicGroupIds(tx, id), now);
+  });
+  context.applications.forget(clientId);
 }
 
 /** A new client secret; the old one is accepted for a day. */

@@ -7,6 +7,7 @@ export interface ApplicationRow {
   id: number;
   client_id: string;
   name: string;
+  time_zone: string;
   client_secret: Buffer;
   previous_client_secret: Buffer | null;
   previous_client_secret_until: Instant | null;
@@ -14,7 +15,7 @@ export interface ApplicationRow {
   created_at: Instant;
 }
 
-const COLUMNS = sql`id, client_id, name, client_secret, previous_client_secret, previous_client_secret_until, limits, created_at`;
+const COLUMNS = sql`id, client_id, name, time_zone, client_secret, previous_client_secret, previous_client_secret_until, limits, created_at`;
 
 export async function findApplication(db: Queryable, clientId: string): Promise<ApplicationRow | undefined> {
   const { rows } = await db.query<ApplicationRow>(
@@ -60,6 +61,22 @@ export async function insertApplicationRows(db: Queryable, applicationId: number
   await db.query(sql`
     insert into statistics (application_id, shard, profiles)
     select ${applicationId}, s, 0 from generate_series(0, ${shards - 1}) s on conflict do nothing`);
+}
+
+export async function updateTimeZone(
+  tx: Queryable,
+  row: { id: number; time_zone: string; now: string },
+): Promise<void> {
+  await tx.query(sql`
+    update applications set time_zone = ${row.time_zone}, updated_at = ${row.now} where id = ${row.id}`);
+}
+
+/** Those whose rules are evaluated. */
+export async function listDynamicGroupIds(tx: Queryable, applicationId: number): Promise<string[]> {
+  const { rows } = await tx.query<{ id: string }>(sql`
+    select id from groups
+    where application_id = ${applicationId} and membership_type = 'dynamic' and is_active and not is_paused`);
+  return rows.map((row) => row.id);
 }
 
 export async function updateSecret(

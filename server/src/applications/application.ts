@@ -9,6 +9,8 @@ export interface Application {
   id: number;
   client_id: string;
   name: string;
+  /** By its name at the IANA: where days begin in rules. */
+  time_zone: string;
   /** Accepted for client-signed tokens, the newest first. */
   secrets: string[];
   limits: ApplicationLimits;
@@ -85,6 +87,9 @@ export const ApplicationResource = Type.Object(
     pubnub_heartbeat_interval: none,
     pubnub_presence_timeout: none,
     ...OfficialFields,
+    time_zone: Type.String({
+      description: 'Where days begin: dates without a time, in rules and on profiles, are days there.',
+    }),
   },
   { $id: 'Application' },
 );
@@ -92,7 +97,7 @@ export type ApplicationResource = Static<typeof ApplicationResource>;
 
 export function presentApplication(application: Application, origin: string): ApplicationResource {
   const root = `${origin}/api/v1`;
-  const { client_id: clientId, name } = application;
+  const { client_id: clientId, name, time_zone } = application;
   const own = `${root}/applications/${clientId}`;
   const search = `${root}/profiles/?client_id=${clientId}&nickname={search_name}`;
   return {
@@ -131,5 +136,6 @@ export function presentApplication(application: Application, origin: string): Ap
     api_polling_interval: API_POLLING_INTERVAL,
     autoclaim_interaction_rewards: false,
     ...notOfferedAddresses(NOT_OFFERED, origin, { client_id: clientId }),
+    time_zone,
   };
 }

@@ -103,7 +103,7 @@ export function attributeRoutes(app: App, context: Context, builder: FactBuilder
                 condition: Type.String(),
                 label: Type.String(),
                 value: text(
-                  '`one` value of the attribute’s type, a `range` of two, a `list`, a number of `days`, a `boolean` or `none`.',
+                  '`one` value of the attribute’s type, a `range` of two, a `list`, a number of `days`, a `days_range` of two such numbers, a `boolean` or `none`.',
                 ),
               }),
             ),

@@ -6,7 +6,7 @@ export interface ConditionInfo {
   condition: Condition;
   label: string;
   /** Of what the attribute's own type is, unless it says otherwise. */
-  value: 'one' | 'range' | 'list' | 'days' | 'boolean' | 'none';
+  value: 'one' | 'range' | 'list' | 'days' | 'days_range' | 'boolean' | 'none';
 }
 
 const CONDITIONS: readonly [Condition, string, ConditionInfo['value']][] = [
@@ -25,7 +25,12 @@ const CONDITIONS: readonly [Condition, string, ConditionInfo['value']][] = [
   ['ends_with', 'ends with', 'one'],
   ['before', 'is before', 'one'],
   ['after', 'is after', 'one'],
+  ['on_or_before', 'is on or before', 'one'],
+  ['on_or_after', 'is on or after', 'one'],
   ['within_last_x_days', 'is within the last days', 'days'],
+  ['within_next_x_days', 'is within the next days', 'days'],
+  ['days_ago_between', 'is so many days ago', 'days_range'],
+  ['anniversary_within_next_x_days', 'has its anniversary within the next days', 'days'],
   ['is', 'is', 'boolean'],
   ['is_empty', 'has no value', 'none'],
   ['is_not_empty', 'has a value', 'none'],

@@ -38,6 +38,7 @@ const NOT_AUDITED: Record<string, string> = {
   updateOwnProfile: 'by the fan',
   mergeOwnProfile: 'by the fan',
   previewRule: 'changes nothing',
+  compareGroups: 'changes nothing',
   previewImport: 'changes nothing',
   verifyGroup: 'changes no membership',
   getInvitation: 'changes nothing',

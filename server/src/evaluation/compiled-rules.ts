@@ -48,6 +48,7 @@ export function createCompiler(compile: typeof compileRule = compileRule): Compi
               ? JSON.stringify(value.map((reference) => resolveGroup(String(reference)) ?? null))
               : meaningOf(attribute),
           )
+          .concat(catalogue.zone.name)
           .join();
         const known = kept.get(rulesetId);
         const current =

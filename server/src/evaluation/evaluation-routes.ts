@@ -60,6 +60,20 @@ const PreviewResource = Type.Object({
   leaving: Type.Optional(Type.Integer({ description: 'With `group_id`: who would leave.' })),
 });
 
+const ComparisonResource = Type.Object({
+  groups: Type.Array(Type.Object({ id: Type.String(), name: Type.String(), count: Type.Integer() })),
+  intersections: Type.Array(
+    Type.Object({
+      groups: Type.Array(Type.String(), { description: 'Ids of some of the groups.' }),
+      count: Type.Integer({ description: 'Who is in all of these.' }),
+      only: Type.Integer({ description: 'Who of those is in none of the others.' }),
+    }),
+    { description: 'One for each choice of groups, those of a single group first.' },
+  ),
+  union: Type.Integer({ description: 'Who is in any of the groups.' }),
+  as_of: Timestamp('The instant of which all of it is true.'),
+});
+
 const VerificationResource = Type.Object({
   checked: Type.Integer({ description: 'Profiles that were compared.' }),
   missing: Type.Integer({ description: 'Should be members and are not.' }),
@@ -109,6 +123,29 @@ export function evaluationRoutes(app: App, context: Context & { rules: RulesCach
       const application = await context.applications.get(request.params.client_id);
       if (request.body.rule_tree === undefined) throw new ValidationError({ rule_tree: ['This field is required.'] });
       return previews.preview(application, request.body);
+    },
+  );
+
+  app.post(
+    `${GROUPS}compare/`,
+    {
+      config: { access: 'admin', reads: true, share: 'heavy' },
+      schema: {
+        operationId: 'compareGroups',
+        summary: 'Compare groups',
+        description:
+          'How two to five groups overlap: the exact size of every intersection, as of one instant. Changes nothing.',
+        tags,
+        params: ClientIdParams,
+        body: Type.Object({
+          groups: Type.Optional(Type.Unknown({ description: 'Two to five groups, by id or `custom:…`.' })),
+        }),
+        response: { 200: ComparisonResource },
+      },
+    },
+    async (request) => {
+      const application = await context.applications.get(request.params.client_id);
+      return previews.compare(application, request.body);
     },
   );
 

@@ -16,6 +16,8 @@ import type { RuleNode } from '../rules/tree.ts';
 import { compileNow, refuseCycle } from './definitions.ts';
 import { createSetReader, readRuleSet } from './sets.ts';
 import { createSnapshots, type Snapshot } from './snapshots.ts';
+import { compareIn, type Comparison } from './compare.ts';
+import { visibleMembers } from './visible-members.ts';
 
 export interface Preview {
   count: number;
@@ -26,6 +28,8 @@ export interface Preview {
 }
 
 export interface Previews {
+  /** How groups overlap, by ids or `custom:…`. */
+  compare(application: Application, input: { groups?: unknown }): Promise<Comparison>;
   preview(application: Application, input: { rule_tree?: unknown; group_id?: unknown }): Promise<Preview>;
   /** Something was written in this process, in this application or in an unknown one: what is kept is of the past. */
   forget(clientId?: string): void;
@@ -39,6 +43,7 @@ export function createPreviews(context: { db: Database; clock: Clock }): Preview
   const snapshots = createSnapshots(context);
   return {
     preview: (application, input) => snapshots.use(application, (snapshot) => previewIn(snapshot, application, input)),
+    compare: (application, input) => snapshots.use(application, (snapshot) => compareIn(snapshot, application, input)),
     forget: snapshots.forget,
     close: snapshots.close,
   };
@@ -58,22 +63,12 @@ async function previewIn(
   const all = await readRuleSet(reader, rule, snapshot.leaves);
   if (!group) return { ...(await describe(snapshot, application, all)) };
 
-  const { rows: heads } = await tx.query<{ epoch: number }>(
-    sql`select epoch from group_heads where group_id = ${group.id}`,
-  );
   const { rows: pins } = await tx.query<{ ordinal: number; pin: 'in' | 'out' }>(sql`
     select ordinal, pin from pins where group_id = ${group.id} and (expires_at is null or expires_at > ${formatInstant(snapshot.now)})`);
   const pinned = (pin: 'in' | 'out'): Bitset =>
     fromOrdinals(pins.filter((row) => row.pin === pin).map((row) => row.ordinal));
   const target = or(andNot(all, pinned('out')), pinned('in'));
-  const epoch = heads[0]?.epoch ?? 0;
-  const key = `members of ${group.id}`;
-  const members =
-    snapshot.leaves.get(key) ??
-    (await reader.ordinals(
-      `select ordinal from members where group_id = '${group.id}' and since_epoch <= ${epoch} and (until_epoch is null or until_epoch > ${epoch})`,
-    ));
-  snapshot.leaves.set(key, members);
+  const members = await visibleMembers(snapshot, reader, group.id);
   return {
     ...(await describe(snapshot, application, target)),
     entering: popcount(andNot(target, members)),

@@ -9,7 +9,7 @@ import { loadCatalogue } from '../rules/catalogue-store.ts';
 import { dependency, inReadingOrder } from '../rules/depends.ts';
 import type { compileRule } from '../rules/compile.ts';
 import type { CompiledRule } from '../rules/evaluate.ts';
-import type { Boundary } from '../rules/leaf.ts';
+import type { Boundary } from '../rules/boundary.ts';
 import { mergeNeeds, type Needs } from '../rules/state.ts';
 import { leavesOf, type RuleNode } from '../rules/tree.ts';
 import { createCompiler, type Compiler } from './compiled-rules.ts';

@@ -9,8 +9,8 @@
 // that writes nothing; what an earlier sweep reached stays where it is, so nothing is passed over by asking.
 
 import { join, sql, type Queryable, type Sql } from '../database/database.ts';
-import { FIRST_INSTANT, formatInstant, MICROS_PER_SECOND, type Instant } from '../instant.ts';
-import type { Boundary } from '../rules/leaf.ts';
+import { formatInstant, MICROS_PER_SECOND, type Instant } from '../instant.ts';
+import { crossedRanges, type Boundary, type InstantRange } from '../rules/boundary.ts';
 import type { LiveContext } from './live.ts';
 import { enqueueRows } from '../queue/queue.ts';
 import { groupKey, MOST_READINGS, type ApplicationRules, type WatchedBoundary } from './rules-cache.ts';
@@ -163,27 +163,29 @@ export function crossed(
   since: Instant,
   until: Instant,
 ): Sql[] {
-  const bounds = (found: readonly WatchedBoundary[]): Bounds => ({
-    low: found.map(({ boundary }) => before(since, boundary)),
-    high: found.map(({ boundary }) => before(until, boundary)),
+  const ranges = boundaries.flatMap((watched) =>
+    crossedRanges(watched.boundary, since, until).map((range): Crossed => ({ ...watched, ...range })),
+  );
+  const bounds = (found: readonly Crossed[]): Bounds => ({
+    low: found.map(({ low }) => formatInstant(low)),
+    high: found.map(({ high }) => formatInstant(high)),
     keys: found.map(({ keys }) => keys.join(' ')),
   });
   return SOURCES.flatMap(({ rows, select }) => {
-    const found = rows(boundaries);
+    const found = rows(ranges);
     return found.length === 0 ? [] : [select(applicationId, found, bounds(found))];
   });
 }
 
-/** Nothing happened before the first instant, however many days a rule asks for. */
-const before = (at: Instant, { offset }: Boundary): string => formatInstant(Math.max(at - offset, FIRST_INSTANT));
+type Crossed = WatchedBoundary & InstantRange;
 
 type Source<Kind> = Extract<Boundary['source'], { kind: Kind }>;
-type Found = WatchedBoundary & { id?: number; key?: string };
+type Found = Crossed & { id?: number; key?: string };
 type Bounds = { low: string[]; high: string[]; keys: string[] };
 
 /** Each kind of source: its boundaries, one for each type or key, and the select of (profile_id, ordinal, keys). */
 const SOURCES: {
-  rows(boundaries: readonly WatchedBoundary[]): Found[];
+  rows(boundaries: readonly Crossed[]): Found[];
   select(applicationId: number, found: Found[], bounds: Bounds): Sql;
 }[] = [
   {
@@ -229,9 +231,9 @@ const SOURCES: {
 ];
 
 function of<Kind extends Boundary['source']['kind']>(
-  boundaries: readonly WatchedBoundary[],
+  boundaries: readonly Crossed[],
   kind: Kind,
-): { watched: WatchedBoundary; source: Source<Kind> }[] {
+): { watched: Crossed; source: Source<Kind> }[] {
   return boundaries.flatMap((watched) => {
     const { source } = watched.boundary;
     return source.kind === kind ? [{ watched, source: source as Source<Kind> }] : []; // the kind was just compared

@@ -22,7 +22,12 @@ export type Condition =
   | 'ends_with'
   | 'before'
   | 'after'
+  | 'on_or_before'
+  | 'on_or_after'
   | 'within_last_x_days'
+  | 'within_next_x_days'
+  | 'days_ago_between'
+  | 'anniversary_within_next_x_days'
   | 'is'
   | 'is_empty'
   | 'is_not_empty';

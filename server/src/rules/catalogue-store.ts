@@ -9,13 +9,14 @@ export async function loadCatalogue(db: Queryable, applicationId: number): Promi
   // One statement, so that version, types, facts and definitions are of one snapshot.
   const { rows } = await db.query<{
     version: number;
+    timeZone: string;
     types: ActivityType[];
     facts: Fact[];
     definitions: DefinitionRow[];
     moves: { targetId: string; sourceId: string }[];
   }>(sql`
     select
-      a.definitions_version as version,
+      a.definitions_version as version, a.time_zone as "timeZone",
       (
         select coalesce(jsonb_agg(jsonb_build_object(
           'id', t.id, 'type', t.type, 'label', t.label, 'client', t.client, 'registered', t.registered

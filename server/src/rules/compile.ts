@@ -3,7 +3,8 @@
 import { mergeNeeds } from './state.ts';
 import { findAttribute } from './catalogue.ts';
 import type { CompiledRule, CompiledTree } from './evaluate.ts';
-import { RuleError, type CompileContext, type CompiledLeaf, type Boundary } from './leaf.ts';
+import type { Boundary } from './boundary.ts';
+import { RuleError, type CompileContext, type CompiledLeaf } from './leaf.ts';
 import { compileLeaf } from './operators.ts';
 import { isNode, type RuleLeaf, type RuleNode, type RuleTree } from './tree.ts';
 

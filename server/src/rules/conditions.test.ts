@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDatabase, type Database } from '../database/database.ts';
 import { createSetReader, inSnapshot } from '../evaluation/sets.ts';
 import { loadStates } from '../evaluation/state.ts';
-import { formatInstant, MICROS_PER_DAY, type Instant } from '../instant.ts';
+import { formatInstant, MICROS_PER_DAY, startOfDay, type Instant } from '../instant.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import type { Attribute, BasicDerivation, Condition, Scalar } from './attribute.ts';
 import { has } from './bitset.ts';
@@ -88,6 +88,8 @@ function datetimeCases(attribute: Attribute): Case[] {
   const at = NOW - 100 * MICROS_PER_DAY;
   const later = at + 10 * MICROS_PER_DAY;
   const week = 7 * MICROS_PER_DAY;
+  const startOfAt = startOfDay(at);
+  const dayOfAt = formatInstant(at).slice(0, 10);
   return [
     { leaf: ask('before', formatInstant(at)), members: [at - 1], others: [at, at + 1, ...nobody] },
     { leaf: ask('after', formatInstant(at)), members: [at + 1], others: [at, at - 1, ...nobody] },
@@ -101,10 +103,39 @@ function datetimeCases(attribute: Attribute): Case[] {
       members: [NOW, NOW - week + 1],
       others: [NOW - week, NOW + 1, at, ...nobody],
     },
+    { leaf: ask('on_or_before', formatInstant(at)), members: [at - 1, at], others: [at + 1, ...nobody] },
+    {
+      leaf: ask('on_or_before', dayOfAt),
+      members: [startOfAt - 1, startOfAt + MICROS_PER_DAY - 1],
+      others: [startOfAt + MICROS_PER_DAY, ...nobody],
+    },
+    { leaf: ask('on_or_after', formatInstant(at)), members: [at, at + 1], others: [at - 1, ...nobody] },
+    { leaf: ask('on_or_after', dayOfAt), members: [startOfAt], others: [startOfAt - 1, ...nobody] },
+    {
+      leaf: ask('days_ago_between', [1, 2]),
+      members: [startOfDay(NOW) - 1, startOfDay(NOW) - 2 * MICROS_PER_DAY],
+      others: [startOfDay(NOW), startOfDay(NOW) - 2 * MICROS_PER_DAY - 1, ...nobody],
+    },
+    {
+      leaf: ask('within_next_x_days', 7),
+      members: [NOW + 1, NOW + week],
+      others: [NOW, NOW + week + 1, ...nobody],
+    },
+    {
+      leaf: ask('anniversary_within_next_x_days', 1),
+      members: [yearsAgo(3, 0), yearsAgo(1, 1)],
+      others: [yearsAgo(3, 2), yearsAgo(1, -1), ...nobody],
+    },
     { leaf: ask('is_empty', true), members: nobody, others: [at] },
     { leaf: ask('is_not_empty', true), members: [at], others: nobody },
   ];
 }
+
+/** So many years before today, and so many days after that. */
+const yearsAgo = (years: number, days: number): Instant => {
+  const date = new Date(NOW / 1000);
+  return Date.UTC(date.getUTCFullYear() - years, date.getUTCMonth(), date.getUTCDate() + days, 12) * 1000;
+};
 
 function textCases(attribute: Attribute): Case[] {
   const ask = (condition: Condition, value?: RuleLeaf['value']): RuleLeaf => leafOf(attribute, condition, value);

@@ -1,9 +1,8 @@
-// What a condition asks of a single value, in both languages. A leaf holds where one of the profile's values matches,
+// What a condition asks of a single value, in both languages (of instants: instant-test.ts). A leaf holds where one of the profile's values matches,
 // or, negated, where none does: two-valued logic over missing values follows from that alone, since a profile without
 // a value has none that matches.
 
-import { MICROS_PER_DAY, parseInstant, type Instant } from '../instant.ts';
-import { sqlIn, sqlInstant, sqlNumber, sqlText } from './literals.ts';
+import { sqlIn, sqlNumber, sqlText } from './literals.ts';
 import type { RuleLeaf, RuleValue } from './tree.ts';
 import { codePoints } from './values.ts';
 
@@ -16,12 +15,12 @@ export interface ValueTest<T> {
 }
 
 /** A leaf that passed parsing yet makes no sense: a stored rule from before a change of the code. */
-function impossible(leaf: RuleLeaf): never {
+export function impossible(leaf: RuleLeaf): never {
   throw new TypeError(`${leaf.condition} cannot be asked of ${leaf.attribute}`);
 }
 
 /** is_empty and is_not_empty, undefined for every other condition. */
-function emptiness(leaf: RuleLeaf): ValueTest<unknown> | undefined {
+export function emptiness(leaf: RuleLeaf): ValueTest<unknown> | undefined {
   if (leaf.condition !== 'is_empty' && leaf.condition !== 'is_not_empty') return undefined;
   const negated = (leaf.condition === 'is_empty') === (leaf.value !== false);
   return { negated, matches: () => true, sql: () => 'true' };
@@ -127,58 +126,6 @@ export function booleanTest(leaf: RuleLeaf): ValueTest<boolean> {
   return { negated: false, matches: (value) => value === wanted, sql: (column) => `${column} = ${wanted}` };
 }
 
-/** A test over instants; `within_last_x_days` moves with the clock, all else is absolute. */
-export interface InstantTest {
-  negated: boolean;
-  matches(value: Instant, now: Instant): boolean;
-  sql(column: string, now: Instant): string;
-  /** The distances from a value at which `matches` changes as the clock passes, the first at the value itself. */
-  offsets: readonly number[];
-}
-
-export function instantTest(leaf: RuleLeaf): InstantTest {
-  const empty = emptiness(leaf);
-  if (empty) return { ...empty, offsets: [] };
-  if (leaf.condition === 'within_last_x_days') {
-    const length = Number(leaf.value) * MICROS_PER_DAY;
-    return {
-      negated: false,
-      matches: (value, now) => now - length < value && value <= now,
-      sql: (column, now) => `${column} > ${sqlInstant(now - length)} and ${column} <= ${sqlInstant(now)}`,
-      offsets: [0, length],
-    };
-  }
-  const [a, b] = elements(leaf.value).map((text) => parseInstant(String(text)) ?? NaN);
-  if (a === undefined) return impossible(leaf);
-  const absolute = (matches: (value: Instant) => boolean, sql: (column: string) => string): InstantTest => ({
-    negated: false,
-    matches,
-    sql,
-    offsets: [],
-  });
-  switch (leaf.condition) {
-    case 'before':
-      return absolute(
-        (value) => value < a,
-        (column) => `${column} < ${sqlInstant(a)}`,
-      );
-    case 'after':
-      return absolute(
-        (value) => value > a,
-        (column) => `${column} > ${sqlInstant(a)}`,
-      );
-    case 'between': {
-      const high = b ?? a;
-      return absolute(
-        (value) => value >= a && value <= high,
-        (column) => `${column} between ${sqlInstant(a)} and ${sqlInstant(high)}`,
-      );
-    }
-    default:
-      return impossible(leaf);
-  }
-}
-
 /** equals, in and their opposites. */
 function membershipTest<T extends string | number>(
   leaf: RuleLeaf,
@@ -203,7 +150,7 @@ export function thresholds(test: ValueTest<number>, leaf: RuleLeaf): number[] {
   return [...new Set(candidates)].filter((n) => test.matches(n - 1) !== test.matches(n)).sort((x, y) => x - y);
 }
 
-function elements(value: RuleValue | undefined): readonly (string | number | boolean)[] {
+export function elements(value: RuleValue | undefined): readonly (string | number | boolean)[] {
   return Array.isArray(value) ? (value as readonly (string | number)[]) : value === undefined ? [] : [value as string];
 }
 

@@ -3,7 +3,8 @@
 
 import type { Instant } from '../instant.ts';
 import { and, andNot, atLeast, or, type Bitset } from './bitset.ts';
-import type { CompiledLeaf, Boundary } from './leaf.ts';
+import type { Boundary } from './boundary.ts';
+import type { CompiledLeaf } from './leaf.ts';
 import type { Needs, ProfileState } from './state.ts';
 import type { Operator, RuleLeaf, RuleNode } from './tree.ts';
 

@@ -1,33 +1,14 @@
 // What a compiled leaf is: both its meanings side by side, and what must be known about it to keep it true.
 
-import type { Instant, Micros } from '../instant.ts';
+import type { Instant } from '../instant.ts';
 import type { Catalogue } from './attribute.ts';
 import type { Bitset } from './bitset.ts';
+import type { Boundary } from './boundary.ts';
 import type { Needs, ProfileState } from './state.ts';
 import type { RuleLeaf } from './tree.ts';
 
 /** A leaf's value as an explanation shows it: an instant as ISO text, a list as its elements, null for none. */
 export type Actual = string | number | boolean | readonly string[] | null;
-
-/**
- * Where time enters a leaf: a profile may flip at an instant of the source plus the offset, and at no other. No activity
- * and no profile lies in the future of the instant of evaluation (the worker evaluates at the later of its clock and the
- * newest activity that it loaded), so those sources need no offset of 0.
- */
-export interface Boundary {
-  source: BoundarySource;
-  offset: Micros;
-}
-
-export type BoundarySource =
-  /** occurred_at of activities of these types; 0 among them is any type. */
-  | { kind: 'activities'; typeIds: readonly number[] }
-  /** created_at of profiles. */
-  | { kind: 'created_at' }
-  /** profile_attributes.instant under this key. */
-  | { kind: 'attribute'; key: string }
-  /** totals.state_instant of this fact. */
-  | { kind: 'state'; factId: number };
 
 /** How the set side of a leaf reads the database, all of it in one snapshot (evaluation/sets.ts). */
 export interface SetReader {

@@ -23,6 +23,12 @@ export function sqlInstant(instant: Instant): string {
   return `'${formatInstant(instant)}'::timestamptz`;
 }
 
+/** Stretches of time, each without its end; infinite where there is none. */
+export function sqlMultirange(stretches: readonly (readonly [from: Instant, until: Instant])[]): string {
+  const end = (at: Instant): string => (Number.isFinite(at) ? formatInstant(at) : '');
+  return `'{${stretches.map(([from, until]) => `[${end(from)},${end(until)})`).join()}}'::tstzmultirange`;
+}
+
 export function sqlJson(value: string | number | boolean): string {
   return `${pg.escapeLiteral(JSON.stringify(value))}::jsonb`;
 }

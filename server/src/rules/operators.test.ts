@@ -105,7 +105,7 @@ describe('a stored datetime within the last days', () => {
     });
     expect(timeline(within, state, NOW, begins)).toEqual({ member: false, changes: [{ at: begins, member: true }] });
     expect(timeline(within, state, begins, Infinity).member).toBe(true);
-    expect(within.boundaries.map((boundary) => boundary.offset)).toEqual([0, 2 * MICROS_PER_DAY]);
+    expect(within.boundaries).toMatchObject([{ offset: 0 }, { offset: 2 * MICROS_PER_DAY }]);
   });
 });
 

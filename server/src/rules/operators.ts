@@ -32,26 +32,27 @@ export function compileLeaf(leaf: RuleLeaf, attribute: Attribute, context: Compi
 
 function partsOf(leaf: RuleLeaf, attribute: Attribute, context: CompileContext): LeafParts {
   const { derivation, type, missing } = attribute;
+  const { zone } = context.catalogue;
   switch (derivation.kind) {
     case 'total':
       return leaf.window === undefined && leaf.where === undefined && leaf.sum_of === undefined
         ? totalLeaf(leaf, derivation)
-        : activitiesLeaf(leaf, derivation, context.catalogue.zone);
+        : activitiesLeaf(leaf, derivation, zone);
     case 'difference':
       return differenceLeaf(leaf, derivation);
     case 'ratio':
       return ratioLeaf(leaf, derivation);
     case 'instant':
-      return instantLeaf(leaf, derivation);
+      return instantLeaf(leaf, derivation, zone);
     case 'state':
-      return stateLeaf(leaf, derivation, type, missing);
+      return stateLeaf(leaf, derivation, type, missing, zone);
     case 'age':
       return ageLeaf(leaf, derivation);
     case 'profile':
-      return derivation.field === 'created_at' ? createdAtLeaf(leaf) : profileTextLeaf(leaf, derivation.field);
+      return derivation.field === 'created_at' ? createdAtLeaf(leaf, zone) : profileTextLeaf(leaf, derivation.field);
     case 'stored':
       return type === 'datetime'
-        ? storedInstantLeaf(leaf, attribute.key, derivation.adminOnly)
+        ? storedInstantLeaf(leaf, attribute.key, derivation.adminOnly, zone)
         : storedLeaf(leaf, attribute.key, derivation.adminOnly, type);
     case 'groups':
       return groupsLeaf(leaf, context);

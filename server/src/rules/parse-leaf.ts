@@ -12,6 +12,8 @@ import { isUnstorable, parseInstant } from './values.ts';
 const LEAF_FIELDS = ['attribute', 'condition', 'value', 'window', 'where', 'sum_of', 'salt'];
 export const MAX_IN_LIST = 1000;
 export const MAX_DAYS = 3650;
+/** Days to an anniversary: with one more every day would have it. */
+export const MAX_ANNIVERSARY = 364;
 
 /** The leaf with the fields that it may have, undefined where something was reported. */
 export function checkLeaf(
@@ -114,12 +116,17 @@ function checkValue(
       }
       return;
     case 'between':
-      checkBetween(value, path, attribute, checkOne, fail);
+      checkBetween(value, path, expectation(attribute, condition), checkOne, fail);
       return;
     case 'within_last_x_days':
-      if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > MAX_DAYS) {
-        fail(path, `Must be ${expectation(attribute, condition)}.`);
-      }
+    case 'within_next_x_days':
+      if (!isDays(value, 1, MAX_DAYS)) fail(path, `Must be ${expectation(attribute, condition)}.`);
+      return;
+    case 'anniversary_within_next_x_days':
+      if (!isDays(value, 0, MAX_ANNIVERSARY)) fail(path, `Must be ${expectation(attribute, condition)}.`);
+      return;
+    case 'days_ago_between':
+      checkBetween(value, path, expectation(attribute, condition), checkDaysAgo, fail);
       return;
     case 'contains':
     case 'not_contains':
@@ -132,9 +139,18 @@ function checkValue(
   }
 }
 
-function checkBetween(value: unknown, path: string, attribute: Attribute, checkOne: ElementCheck, fail: Report): void {
+const isDays = (value: unknown, least: number, most: number): boolean =>
+  typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most;
+
+const checkDaysAgo: ElementCheck = (value, path, fail) => {
+  if (isDays(value, 0, MAX_DAYS)) return true;
+  fail(path, `Must be an integer from 0 to ${MAX_DAYS}.`);
+  return false;
+};
+
+function checkBetween(value: unknown, path: string, expected: string, checkOne: ElementCheck, fail: Report): void {
   if (!Array.isArray(value) || value.length !== 2) {
-    fail(path, `Must be ${expectation(attribute, 'between')}.`);
+    fail(path, `Must be ${expected}.`);
     return;
   }
   const [low, high]: unknown[] = value;
@@ -199,7 +215,12 @@ function expectation(attribute: Attribute, condition: Condition): string {
       return `a list of 1 to ${MAX_IN_LIST} ${many}`;
     case 'between':
       return `a list of two ${many}, the lowest and the highest`;
+    case 'anniversary_within_next_x_days':
+      return `an integer from 0, today, to ${MAX_ANNIVERSARY}`;
+    case 'days_ago_between':
+      return `a list of two integers from 0, today, to ${MAX_DAYS}, the lowest and the highest`;
     case 'within_last_x_days':
+    case 'within_next_x_days':
       return `an integer from 1 to ${MAX_DAYS}`;
     default:
       return one;

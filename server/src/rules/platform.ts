@@ -104,7 +104,17 @@ const COMPARE: readonly Condition[] = [
   'less_than_or_equal',
 ];
 const NUMBER: readonly Condition[] = [...COMPARE, 'equals', 'not_equals'];
-const DATETIME: readonly Condition[] = ['before', 'after', 'between', 'within_last_x_days'];
+/** Of instants that lie in the past. */
+const DATETIME: readonly Condition[] = [
+  'before',
+  'after',
+  'between',
+  'within_last_x_days',
+  'on_or_before',
+  'on_or_after',
+  'days_ago_between',
+];
+const ANNIVERSARY: readonly Condition[] = ['anniversary_within_next_x_days'];
 const TEXT: readonly Condition[] = [
   'equals',
   'not_equals',
@@ -122,7 +132,7 @@ export const CUSTOM_CONDITIONS: Readonly<Record<ValueType, readonly Condition[]>
   string: [...TEXT, ...EMPTY],
   number: [...NUMBER, 'in', 'not_in', ...EMPTY],
   boolean: ['is', ...EMPTY],
-  datetime: [...DATETIME, ...EMPTY],
+  datetime: [...DATETIME, 'within_next_x_days', ...ANNIVERSARY, ...EMPTY],
   list: ['contains', 'not_contains', ...EMPTY],
 };
 
@@ -229,7 +239,7 @@ export const PLATFORM_ATTRIBUTES: readonly PlatformAttribute[] = [
       'Profile created',
       'When the profile was created.',
       { fn: 'profile', key: 'created_at' },
-      { type: 'datetime', conditions: DATETIME },
+      { type: 'datetime', conditions: [...DATETIME, ...ANNIVERSARY] },
     ],
     [
       'has_social_connections',

@@ -76,7 +76,7 @@ export function stateRelation(place: Place, facts: readonly FactRef[], type: Exc
 
 /** The same for a state of type datetime, whose totals keep the instant. */
 export function stateInstantRelation(place: Place, facts: readonly FactRef[]): string {
-  return `select ordinal, state_instant as v from (${newestStates({ ...place, from: 'totals' }, facts, 'datetime')}) s`;
+  return `select ordinal, state_instant as v, state #>> '{}' as text from (${newestStates({ ...place, from: 'totals' }, facts, 'datetime')}) s`;
 }
 
 const COLUMNS = {

@@ -125,3 +125,28 @@ export function anniversaryIn(year: number, of: Day): Day {
 }
 
 export const yearOf = (day: Day): number => new Date(day * DAY_MS).getUTCFullYear();
+
+/** Of the 29th of February in a year that has one. */
+export const LEAP_DAY: Day = Date.UTC(2000, 1, 29) / DAY_MS;
+
+export function isLeapDay(day: Day): boolean {
+  const date = new Date(day * DAY_MS);
+  return date.getUTCMonth() === 1 && date.getUTCDate() === 29;
+}
+
+/** The years that instants are accepted of, with their first days. */
+export const YEARS: readonly { year: number; first: Day; isLeap: boolean }[] = Array.from(
+  { length: 301 },
+  (_, index) => {
+    const year = 1900 + index;
+    return { year, first: Date.UTC(year, 0, 1) / DAY_MS, isLeap: isLeapDay(anniversaryIn(year, LEAP_DAY)) };
+  },
+);
+
+/** The first day that begins at this instant or later. */
+export function firstDayFrom(instant: Instant, zone: Zone): Day {
+  let day = zone.dayOf(instant);
+  if (zone.startOf(day) < instant) return day + 1;
+  while (zone.startOf(day - 1) === instant) day--; // a day that was left out begins with the next one
+  return day;
+}

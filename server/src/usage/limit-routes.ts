@@ -1,6 +1,10 @@
+import { Type } from 'typebox';
 import type { Context } from '../context.ts';
 import type { App } from '../http/route.ts';
 import { ClientIdParams } from '../http/schemas.ts';
+import { updateTimeZone } from '../applications/application-service.ts';
+import { invalid } from '../errors.ts';
+import { isZoneName } from '../rules/zone.ts';
 import { ApplicationChange, LimitsResource } from './limits.ts';
 import { changeLimits, getLimits } from './limit-service.ts';
 
@@ -8,19 +12,33 @@ export function limitRoutes(app: App, context: Context): void {
   app.patch(
     '/api/v1/applications/:client_id/',
     {
-      config: { access: 'owner' },
+      config: { access: 'owner', check: ({ body }) => readTimeZone(body) },
       schema: {
         operationId: 'updateApplication',
         summary: 'Change an application',
         description:
-          'Its limits: `max_mau` and `max_profiles_per_day`, each of which warns or refuses. They concern profiles that apps of fans make, without a credential or by the first use of a client-signed token; what admin tokens, producers and sources make is neither counted nor refused. Activities of fans who have a profile are never refused. Answers with the limits.',
+          'Its limits: `max_mau` and `max_profiles_per_day`, each of which warns or refuses. They concern profiles that apps of fans make, without a credential or by the first use of a client-signed token; what admin tokens, producers and sources make is neither counted nor refused. Activities of fans who have a profile are never refused. Answers with the limits. And its `time_zone`, by its name at the IANA: dates without a time, in rules and on profiles, are days there; dynamic groups are filled again, and served as they were until that is done.',
         tags: ['Applications'],
         params: ClientIdParams,
         body: ApplicationChange,
-        response: { 200: LimitsResource },
+        response: {
+          200: Type.Object({
+            ...LimitsResource.properties,
+            time_zone: Type.String({ description: 'Where its days begin.' }),
+          }),
+        },
       },
     },
-    async (request) => changeLimits(context, await context.applications.get(request.params.client_id), request.body),
+    async (request) => {
+      const application = await context.applications.get(request.params.client_id);
+      const timeZone = readTimeZone(request.body);
+      if (timeZone !== undefined && timeZone !== application.time_zone)
+        await updateTimeZone(context, application, timeZone);
+      const limits = request.body.limits
+        ? await changeLimits(context, application, request.body)
+        : await getLimits(context, application);
+      return { ...limits, time_zone: timeZone ?? application.time_zone };
+    },
   );
 
   app.get(
@@ -38,4 +56,11 @@ export function limitRoutes(app: App, context: Context): void {
     },
     async (request) => getLimits(context, await context.applications.get(request.params.client_id)),
   );
+}
+
+/** Undefined where it is not to change. */
+function readTimeZone(body: unknown): string | undefined {
+  const { time_zone: name } = body as { time_zone?: unknown }; // it met the schema
+  if (name === undefined || (typeof name === 'string' && isZoneName(name))) return name;
+  throw invalid('time_zone', 'Must be the name of a time zone at the IANA, like Europe/Madrid or UTC.');
 }

@@ -29,6 +29,7 @@ const limit = (description: string) =>
   );
 
 export const ApplicationChange = Type.Object({
+  time_zone: Type.Optional(Type.Unknown({ description: 'A text.', examples: ['Europe/Madrid'] })),
   limits: Type.Optional(
     Type.Object(
       {

@@ -24,6 +24,7 @@ import { Tabs } from '../../ui/tabs.tsx';
 import { toast } from '../../ui/toast.tsx';
 import { GroupChanges } from './changes.tsx';
 import { GroupMembers } from './members.tsx';
+import { GroupOverlap } from './overlap.tsx';
 import { GroupOverview } from './overview.tsx';
 import { GroupRule } from './rule.tsx';
 import { GroupSettings } from './settings.tsx';
@@ -62,6 +63,7 @@ export function GroupPage() {
     { href: `${base}/members`, label: 'Members' },
     ...(group.data.membership_type === 'dynamic' ? [{ href: `${base}/rule`, label: 'Rule' }] : []),
     { href: `${base}/changes`, label: 'Changes' },
+    { href: `${base}/overlap`, label: 'Overlap' },
     { href: `${base}/settings`, label: 'Settings' },
   ];
   const path = '/apps/:client_id/groups/:group_id';
@@ -90,6 +92,9 @@ export function GroupPage() {
         )}
         <Route path={`${path}/changes`}>
           <GroupChanges group={group.data} />
+        </Route>
+        <Route path={`${path}/overlap`}>
+          <GroupOverlap key={group.data.id} group={group.data} />
         </Route>
         <Route path={`${path}/settings`}>
           <GroupSettings key={group.data.id} group={group.data} />

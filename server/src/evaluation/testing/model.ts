@@ -7,6 +7,7 @@ import { holdsNaively } from '../../rules/testing/naive.ts';
 import type { Profile, World } from '../../rules/testing/world.ts';
 import { leavesOf, type RuleNode } from '../../rules/tree.ts';
 import { parseWindow } from '../../rules/values.ts';
+import { anniversaryIn, UTC, yearOf } from '../../rules/zone.ts';
 import { INSTANT_LIMIT, MICROS_PER_DAY, parseInstant } from '../../instant.ts';
 
 export interface ModelPin {
@@ -67,6 +68,20 @@ export function ruleSays(model: Model, group: ModelGroup, profile: Profile, now:
   return tree !== undefined && holdsNaively(tree, model, profile, now, group.id);
 }
 
+/** Beginnings of days, at which leaves that count days may flip; of anniversaries those of as many years as leaves look back. */
+function dayEdges(model: Model, at: Instant, from: Instant): Instant[] {
+  const day = UTC.dayOf(at);
+  const leaves = model.all.flatMap((group) => (group.tree ? leavesOf(group.tree) : []));
+  const days = leaves.flatMap(({ condition, value }) => {
+    const [low = 0, high = 0] = [value].flat().map(Number);
+    if (condition === 'days_ago_between') return [day + low, day + high + 1];
+    if (condition !== 'anniversary_within_next_x_days') return [];
+    const year = yearOf(UTC.dayOf(from));
+    return Array.from({ length: 14 }, (_, more) => anniversaryIn(year + more, day)).flatMap((of) => [of - low, of + 1]);
+  });
+  return days.map(UTC.startOf);
+}
+
 /** Every instant in (from, to] at which anything may change for this profile, without asking how. */
 export function edges(model: Model, profile: Profile, from: Instant, to: Instant): Instant[] {
   const offsets = new Set([0]);
@@ -74,6 +89,7 @@ export function edges(model: Model, profile: Profile, from: Instant, to: Instant
     for (const leaf of group.tree ? leavesOf(group.tree) : []) {
       if (typeof leaf.window === 'string') offsets.add(parseWindow(leaf.window) ?? 0);
       if (leaf.condition === 'within_last_x_days') offsets.add(Number(leaf.value) * MICROS_PER_DAY);
+      if (leaf.condition === 'within_next_x_days') offsets.add(-Number(leaf.value) * MICROS_PER_DAY);
       if (!/^days_in/.test(leaf.attribute)) continue;
       for (const value of [leaf.value].flat()) {
         for (const more of [0, 1, 2]) offsets.add((Math.floor(Number(value)) + more) * MICROS_PER_DAY);
@@ -90,6 +106,10 @@ export function edges(model: Model, profile: Profile, from: Instant, to: Instant
     ...texts.flatMap((text) => (typeof text === 'string' ? (parseInstant(text) ?? []) : [])),
   ];
   const pins = model.all.flatMap((group) => group.pins.get(profile.id)?.until ?? []);
-  const found = [...sources.flatMap((at) => [...offsets].map((offset) => at + offset)), ...pins];
+  const found = [
+    ...sources.flatMap((at) => [...offsets].map((offset) => at + offset)),
+    ...sources.flatMap((at) => dayEdges(model, at, from)),
+    ...pins,
+  ];
   return [...new Set(found)].filter((at) => at > from && at <= Math.min(to, INSTANT_LIMIT - 1)).sort((a, b) => a - b);
 }

@@ -1,16 +1,19 @@
 // Attributes that are instants: the first or last activity, created_at, a datetime stored on the profile. Against
-// absolute values they never flip; `within_last_x_days` holds from the instant itself until x times 24 hours later.
+// absolute values they never flip; conditions that count days do, at instants that follow from the value.
 
 import { formatInstant, type Instant } from '../../instant.ts';
 import { andNot, buildBitset, type Bitset } from '../bitset.ts';
 import type { Derivation, FactRef } from '../attribute.ts';
-import { instantTest, type InstantTest } from '../conditions.ts';
+import { instantTest, type InstantTest } from '../instant-test.ts';
 import { dependency } from '../depends.ts';
-import type { Boundary, BoundarySource, SetReader } from '../leaf.ts';
+import type { Boundary, BoundarySource } from '../boundary.ts';
+import type { SetReader } from '../leaf.ts';
 import { sqlInteger, sqlText } from '../literals.ts';
 import { instantRelation, readInstants } from '../relations.ts';
 import { NO_NEEDS, type ProfileState } from '../state.ts';
+import { storedInstant } from '../moments.ts';
 import type { RuleLeaf } from '../tree.ts';
+import type { Zone } from '../zone.ts';
 import { activityDepends, changesAmong, countingPairs, factNeeds, typeIds, type LeafParts } from './parts.ts';
 
 /** The function side of any leaf over instants, given the profile's. */
@@ -22,10 +25,10 @@ export function instantParts(
     values.some((value) => test.matches(value, now)) !== test.negated;
   return {
     test: (state, now) => holds(instants(state), now),
-    flips(state, now) {
-      if (test.offsets.length === 0) return [];
+    flips(state, now, until = Infinity) {
+      if (test.crossings.length === 0) return [];
       const values = instants(state);
-      const candidates = values.flatMap((value) => test.offsets.map((offset) => value + offset));
+      const candidates = values.flatMap((value) => test.changes(value, now, until));
       return changesAmong(candidates, now, (at) => holds(values, at));
     },
     actual(state) {
@@ -39,15 +42,27 @@ export function instantParts(
 export async function instantSet(
   reader: SetReader,
   test: InstantTest,
-  select: (condition: (column: string) => string) => string,
+  select: (condition: (column: string, text?: string) => string) => string,
 ): Promise<Bitset> {
-  const rows = await reader.ordinals(select((column) => test.sql(column, reader.now)));
+  const rows = await reader.ordinals(select((column, text) => test.sql(column, reader.now, text)));
   return test.negated ? andNot(await reader.universe(), rows) : rows;
 }
 
-/** Instants that lie in the past need no boundary at their own instant. */
-export function instantBoundaries(source: BoundarySource, test: InstantTest, future: boolean): Boundary[] {
-  return test.offsets.filter((offset) => future || offset > 0).map((offset) => ({ source, offset }));
+/** Instants that lie in the past need no boundary before themselves, nor at their own instant. */
+export function pastBoundaries(source: BoundarySource, test: InstantTest): Boundary[] {
+  return test.crossings
+    .filter(
+      (crossing) => !('offset' in crossing && crossing.offset <= 0) && !('days' in crossing && crossing.days <= 0),
+    )
+    .map((crossing) => ({ source, ...crossing }));
+}
+
+/** Of instants that were stored as texts, some of which may be dates without a time. */
+export function storedBoundaries(source: BoundarySource, test: InstantTest, zone: Zone): Boundary[] {
+  return test.crossings.flatMap((crossing): Boundary[] => [
+    { source, ...crossing },
+    ...('offset' in crossing && zone.name !== 'UTC' ? [{ source, dated: crossing.offset, zone: zone.name }] : []),
+  ]);
 }
 
 export function factInstant(state: ProfileState, fn: 'first' | 'last', facts: readonly FactRef[]): Instant | null {
@@ -61,8 +76,12 @@ export function factInstant(state: ProfileState, fn: 'first' | 'last', facts: re
   return found;
 }
 
-export function instantLeaf(leaf: RuleLeaf, { fn, facts }: Extract<Derivation, { kind: 'instant' }>): LeafParts {
-  const test = instantTest(leaf);
+export function instantLeaf(
+  leaf: RuleLeaf,
+  { fn, facts }: Extract<Derivation, { kind: 'instant' }>,
+  zone: Zone,
+): LeafParts {
+  const test = instantTest(leaf, zone);
   return {
     ...instantParts(test, (state) => {
       const at = factInstant(state, fn, facts);
@@ -80,14 +99,14 @@ export function instantLeaf(leaf: RuleLeaf, { fn, facts }: Extract<Derivation, {
       });
       return test.negated ? andNot(await reader.universe(), found.set) : found.set;
     },
-    boundaries: instantBoundaries({ kind: 'activities', typeIds: typeIds(facts) }, test, false),
+    boundaries: pastBoundaries({ kind: 'activities', typeIds: typeIds(facts) }, test),
     needs: factNeeds(facts),
     depends: activityDepends(facts),
   };
 }
 
-export function createdAtLeaf(leaf: RuleLeaf): LeafParts {
-  const test = instantTest(leaf);
+export function createdAtLeaf(leaf: RuleLeaf, zone: Zone): LeafParts {
+  const test = instantTest(leaf, zone);
   return {
     ...instantParts(test, (state) => [state.createdAt]),
     set: (reader) =>
@@ -97,27 +116,27 @@ export function createdAtLeaf(leaf: RuleLeaf): LeafParts {
         (meets) =>
           `select ordinal from profiles where application_id = ${sqlInteger(reader.applicationId)} and ${meets('created_at')}`,
       ),
-    boundaries: instantBoundaries({ kind: 'created_at' }, test, false),
+    boundaries: pastBoundaries({ kind: 'created_at' }, test),
     needs: NO_NEEDS,
     depends: [dependency.profile('created_at')],
   };
 }
 
-export function storedInstantLeaf(leaf: RuleLeaf, key: string, adminOnly: boolean): LeafParts {
-  const test = instantTest(leaf);
+export function storedInstantLeaf(leaf: RuleLeaf, key: string, adminOnly: boolean, zone: Zone): LeafParts {
+  const test = instantTest(leaf, zone);
   return {
     ...instantParts(test, (state) =>
       countingPairs(state.attributes.get(key), adminOnly).flatMap((pair) =>
-        pair.instant === null ? [] : [pair.instant],
+        pair.instant === null ? [] : [storedInstant(pair.value, pair.instant, zone)],
       ),
     ),
     set: (reader) =>
       instantSet(
         reader,
         test,
-        (meets) => `${storedPairs(reader, key, adminOnly)} and instant is not null and ${meets('instant')}`,
+        (meets) => `${storedPairs(reader, key, adminOnly)} and instant is not null and ${meets('instant', 'value')}`,
       ),
-    boundaries: instantBoundaries({ kind: 'attribute', key }, test, true),
+    boundaries: storedBoundaries({ kind: 'attribute', key }, test, zone),
     needs: { ...NO_NEEDS, attributes: new Set([key]) },
     depends: [dependency.attribute(key)],
   };

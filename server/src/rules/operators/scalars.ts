@@ -1,9 +1,11 @@
 // Attributes that are plain values: the newest state of a key, a pair stored on the profile, a field of the profile.
 
-import { parseInstant } from '../../instant.ts';
 import type { Derivation, FactRef, Scalar, ValueType } from '../attribute.ts';
 import { andNot, buildBitset } from '../bitset.ts';
-import { booleanTest, elementTest, instantTest, numberTest, textTest, type ValueTest } from '../conditions.ts';
+import { booleanTest, elementTest, numberTest, textTest, type ValueTest } from '../conditions.ts';
+import { instantTest } from '../instant-test.ts';
+import { instantNamed, storedInstant } from '../moments.ts';
+import type { Zone } from '../zone.ts';
 import { dependency } from '../depends.ts';
 import type { Actual, SetReader } from '../leaf.ts';
 import { sqlInteger } from '../literals.ts';
@@ -11,7 +13,7 @@ import { stateInstantRelation, stateRelation, stateTexts } from '../relations.ts
 import { NO_NEEDS, type FactTotal, type ProfileState, type StoredValue } from '../state.ts';
 import type { RuleLeaf } from '../tree.ts';
 import { compareText, parseBoolean } from '../values.ts';
-import { instantBoundaries, instantParts, instantSet, storedPairs } from './instants.ts';
+import { instantParts, instantSet, storedBoundaries, storedPairs } from './instants.ts';
 import { activityDepends, countingPairs, factNeeds, holdsOver, scalarSet, type LeafParts } from './parts.ts';
 
 /** The newest state among the facts: by occurred_at, then by the id of the activity. */
@@ -35,6 +37,7 @@ export function stateLeaf(
   { facts, positive }: Extract<Derivation, { kind: 'state' }>,
   type: ValueType,
   missing: 0 | false | null,
+  zone: Zone,
 ): LeafParts {
   if (positive) return positiveStateLeaf(leaf, facts);
   switch (type) {
@@ -49,7 +52,7 @@ export function stateLeaf(
         missing === false ? false : null,
       );
     case 'datetime':
-      return stateInstantLeaf(leaf, facts);
+      return stateInstantLeaf(leaf, facts, zone);
     default:
       return typedStateLeaf(facts, 'string', textTest(leaf), (value) => typeof value === 'string', null);
   }
@@ -112,12 +115,13 @@ function positiveStateLeaf(leaf: RuleLeaf, facts: readonly FactRef[]): LeafParts
   };
 }
 
-function stateInstantLeaf(leaf: RuleLeaf, facts: readonly FactRef[]): LeafParts {
-  const test = instantTest(leaf);
+function stateInstantLeaf(leaf: RuleLeaf, facts: readonly FactRef[], zone: Zone): LeafParts {
+  const test = instantTest(leaf, zone);
   return {
     ...instantParts(test, (state) => {
-      const at = newestState(state, facts)?.stateInstant ?? null;
-      return at === null ? [] : [at];
+      const newest = newestState(state, facts);
+      const at = newest?.stateInstant ?? null;
+      return at === null ? [] : [storedInstant(newest?.state, at, zone)];
     }),
     async set(reader) {
       if (reader.from === 'totals') {
@@ -125,7 +129,7 @@ function stateInstantLeaf(leaf: RuleLeaf, facts: readonly FactRef[]): LeafParts 
           reader,
           test,
           (meets) =>
-            `select ordinal from (${stateInstantRelation(reader, facts)}) s where v is not null and ${meets('v')}`,
+            `select ordinal from (${stateInstantRelation(reader, facts)}) s where v is not null and ${meets('v', 'text')}`,
         );
       }
       // Raw values are texts; the parser that intake uses reads them, so that both sides take the same ones.
@@ -133,14 +137,14 @@ function stateInstantLeaf(leaf: RuleLeaf, facts: readonly FactRef[]): LeafParts 
       let decided = -1;
       await reader.texts(stateTexts(reader, facts), (ordinal, text) => {
         if (ordinal === decided) return;
-        const at = text === null ? null : parseInstant(text);
+        const at = text === null ? null : instantNamed(text, zone);
         if (at === undefined) return; // not an instant: as if the activity did not have the key
         decided = ordinal;
         if (at !== null && test.matches(at, reader.now)) found.add(ordinal);
       });
       return test.negated ? andNot(await reader.universe(), found.set) : found.set;
     },
-    boundaries: facts.flatMap((fact) => instantBoundaries({ kind: 'state', factId: fact.factId }, test, true)),
+    boundaries: facts.flatMap((fact) => storedBoundaries({ kind: 'state', factId: fact.factId }, test, zone)),
     needs: factNeeds(facts),
     depends: activityDepends(facts),
   };

@@ -4,6 +4,7 @@ import { MICROS_PER_DAY, parseInstant, type Instant } from '../../instant.ts';
 import type { Condition } from '../attribute.ts';
 import type { DataCondition, RuleLeaf } from '../tree.ts';
 import { parseWindow } from '../values.ts';
+import { dateAt, daysFrom, hasAnniversary, instantIn } from './naive-days.ts';
 
 export type Value = string | number | boolean;
 
@@ -21,7 +22,14 @@ export const OPPOSITES: Record<string, string> = {
   is_empty: 'is_not_empty',
 };
 
-export function meets(condition: string, value: Value, wanted: unknown, now: Instant, type: string): boolean {
+export function meets(
+  condition: string,
+  value: Value,
+  wanted: unknown,
+  now: Instant,
+  type: string,
+  zone = 'UTC',
+): boolean {
   const [low, high] = (Array.isArray(wanted) ? wanted : [wanted, wanted]) as [Value, Value];
   switch (condition) {
     case 'is_not_empty':
@@ -51,19 +59,34 @@ export function meets(condition: string, value: Value, wanted: unknown, now: Ins
       return String(value).slice(-String(low).length) === low;
     case 'within_last_x_days':
       return Number(value) <= now && now < Number(value) + Number(low) * MICROS_PER_DAY;
+    case 'within_next_x_days':
+      return now < Number(value) && Number(value) <= now + Number(low) * MICROS_PER_DAY;
+    case 'on_or_before':
+    case 'on_or_after': {
+      const text = String(low);
+      const [a, b] = text.length === 10 ? [dateAt(Number(value), zone), text] : [value, parseInstant(text) ?? NaN];
+      return condition === 'on_or_before' ? a <= b : a >= b;
+    }
+    case 'days_ago_between': {
+      const ago = daysFrom(dateAt(Number(value), zone), dateAt(now, zone));
+      return Number(low) <= ago && ago <= Number(high);
+    }
+    case 'anniversary_within_next_x_days':
+      return hasAnniversary(dateAt(Number(value), zone), dateAt(now, zone), Number(low));
     default:
       throw new Error(`no condition ${condition}`);
   }
 }
 
-export function isCounted(activity: Counted, { window, where = [] }: Narrowed, now: Instant): boolean {
+export function isCounted(activity: Counted, { window, where = [] }: Narrowed, now: Instant, zone = 'UTC'): boolean {
   const { at, data } = activity;
   if (!where.every((condition) => dataMeets(condition, data?.[condition.key] ?? null))) return false;
   if (window === undefined) return true;
   if (typeof window === 'string') return now - (parseWindow(window) ?? NaN) < at && at <= now;
-  const day = (text: string): number => (text.length === 10 ? MICROS_PER_DAY : 0);
-  const { from = '1800-01-01', until = '2300-01-01' } = window;
-  return (parseInstant(from) ?? -Infinity) <= at && at < (parseInstant(until) ?? Infinity) + day(until);
+  const { from, until } = window;
+  if (from !== undefined && at < (instantIn(from, zone) ?? NaN)) return false;
+  if (until === undefined) return true;
+  return until.length === 10 ? dateAt(at, zone) <= until : at < (parseInstant(until) ?? NaN);
 }
 
 function dataMeets({ condition, value }: DataCondition, found: Value | null): boolean {

@@ -2,12 +2,13 @@
 // shares no code with the operators and knows no totals, no lists and no bitsets.
 
 import { createHash } from 'node:crypto';
-import { MICROS_PER_DAY, parseInstant, type Instant } from '../../instant.ts';
+import { MICROS_PER_DAY, type Instant } from '../../instant.ts';
 import type { Attribute, BasicDerivation } from '../attribute.ts';
 import { findAttribute } from '../catalogue.ts';
 import { isNode, type RuleLeaf, type RuleTree } from '../tree.ts';
 import { parseNumber } from '../values.ts';
 import { isCounted, meets, OPPOSITES, ten000ths, type Narrowed, type Value } from './naive-activity.ts';
+import { instantIn } from './naive-days.ts';
 import type { Profile, World } from './world.ts';
 
 export function holdsNaively(tree: RuleTree, world: World, profile: Profile, now: Instant, groupId: string): boolean {
@@ -21,25 +22,33 @@ export function holdsNaively(tree: RuleTree, world: World, profile: Profile, now
 function leafHolds(leaf: RuleLeaf, world: World, profile: Profile, now: Instant, groupId: string): boolean {
   const attribute = findAttribute(world.catalogue, leaf.attribute);
   if (!attribute) throw new Error(`no attribute ${leaf.attribute}`);
-  const values = valuesOf(attribute, leaf, profile, now, groupId);
-  const wanted = attribute.type === 'datetime' ? instantsIn(leaf.value) : leaf.value;
+  const zone = world.catalogue.zone.name;
+  const values = valuesOf(attribute, leaf, profile, { now, zone }, groupId);
+  const isDay = leaf.condition.startsWith('on_or_');
+  const wanted = attribute.type === 'datetime' && !isDay ? instantsIn(leaf.value, zone) : leaf.value;
   const empty = leaf.condition === 'is_empty' || leaf.condition === 'is_not_empty';
   const positive = OPPOSITES[leaf.condition] ?? leaf.condition;
-  const some = values.some((value) => meets(positive, value, wanted, now, attribute.type));
+  const some = values.some((value) => meets(positive, value, wanted, now, attribute.type, zone));
   return (some !== (positive !== leaf.condition)) !== (empty && leaf.value === false);
 }
 
-function instantsIn(value: RuleLeaf['value']): unknown {
-  const read = (text: unknown): unknown => (typeof text === 'string' ? parseInstant(text) : text);
+interface Moment {
+  now: Instant;
+  zone: string;
+}
+
+function instantsIn(value: RuleLeaf['value'], zone: string): unknown {
+  const read = (text: unknown): unknown => (typeof text === 'string' ? instantIn(text, zone) : text);
   return Array.isArray(value) ? value.map(read) : read(value);
 }
 
-function valuesOf(attribute: Attribute, leaf: RuleLeaf, profile: Profile, now: Instant, groupId: string): Value[] {
+function valuesOf(attribute: Attribute, leaf: RuleLeaf, profile: Profile, at: Moment, groupId: string): Value[] {
+  const { now, zone } = at;
   const found = (values: (Value | null | undefined)[]): Value[] => {
     const present = values.filter((value) => value !== null && value !== undefined);
     return present.length === 0 && attribute.missing !== null ? [attribute.missing] : present;
   };
-  const read = (basic: BasicDerivation): Value | null | undefined => derive(basic, profile, now, leaf, attribute.type);
+  const read = (basic: BasicDerivation): Value | null | undefined => derive(basic, profile, at, leaf, attribute.type);
   const derived = attribute.derived_from;
   if (attribute.key === 'random_bucket') return [bucketOf(leaf.salt ?? groupId, profile.id)];
   if (attribute.key === 'profile_group') return profile.groups;
@@ -47,7 +56,7 @@ function valuesOf(attribute: Attribute, leaf: RuleLeaf, profile: Profile, now: I
     const pairs = profile.pairs.filter(
       (pair) => pair.key === attribute.key && (attribute.writable_by === 'profile' || pair.writtenBy === 'admin'),
     );
-    return found(pairs.map((pair) => parsed(pair.value, attribute.type)));
+    return found(pairs.map((pair) => parsed(pair.value, attribute.type, zone)));
   }
   switch (derived.fn) {
     case 'profile':
@@ -63,9 +72,9 @@ function valuesOf(attribute: Attribute, leaf: RuleLeaf, profile: Profile, now: I
         Number(read(derived.of[1])) === 0 ? null : Number(read(derived.of[0])) / Number(read(derived.of[1])),
       ]);
     case 'positive':
-      return [Number(derive(derived.of[0], profile, now, {}, 'number') ?? 0) > 0];
+      return [Number(derive(derived.of[0], profile, at, {}, 'number') ?? 0) > 0];
     case 'age_in_days': {
-      const since = derive(derived.of[0], profile, now, {}, 'datetime') ?? (derived.or ? profile.createdAt : null);
+      const since = derive(derived.of[0], profile, at, {}, 'datetime') ?? (derived.or ? profile.createdAt : null);
       return found([since === null ? null : Math.max(0, Math.floor((now - Number(since)) / MICROS_PER_DAY))]);
     }
     default:
@@ -76,7 +85,7 @@ function valuesOf(attribute: Attribute, leaf: RuleLeaf, profile: Profile, now: I
 function derive(
   basic: BasicDerivation,
   profile: Profile,
-  now: Instant,
+  { now, zone }: Moment,
   leaf: Narrowed,
   type: string,
 ): Value | null | undefined {
@@ -85,7 +94,7 @@ function derive(
     (activity) =>
       (basic.types[0] === '*' || basic.types.includes(activity.type)) &&
       (!where || activity.data?.[where.key] === where.equals) &&
-      isCounted(activity, leaf, now),
+      isCounted(activity, leaf, now, zone),
   );
   const { sum_of: key } = leaf;
   if (key !== undefined) return rows.reduce((sum, row) => sum + ten000ths(row.data?.[key]), 0) / 10_000;
@@ -104,14 +113,14 @@ function derive(
       const having = rows.filter((row) => row.data && basic.key in row.data);
       having.sort((a, b) => b.at - a.at || Buffer.compare(Buffer.from(b.id), Buffer.from(a.id)));
       const value = having[0]?.data?.[basic.key];
-      return type === 'datetime' && typeof value === 'string' ? parseInstant(value) : value;
+      return type === 'datetime' && typeof value === 'string' ? instantIn(value, zone) : value;
     }
   }
 }
 
-function parsed(text: string, type: string): Value | undefined {
+function parsed(text: string, type: string, zone: string): Value | undefined {
   if (type === 'number') return parseNumber(text);
-  if (type === 'datetime') return parseInstant(text);
+  if (type === 'datetime') return instantIn(text, zone);
   if (type === 'boolean') return text === 'true' ? true : text === 'false' ? false : undefined;
   return text;
 }

@@ -118,7 +118,12 @@ function randomValue(random: Random, world: World, attribute: Attribute, conditi
     case 'is':
       return random.chance(0.5);
     case 'within_last_x_days':
+    case 'within_next_x_days':
       return random.pick([1, 2, 7, 30, 3650]);
+    case 'anniversary_within_next_x_days':
+      return random.pick([0, 1, 7, 30, 364]);
+    case 'days_ago_between':
+      return [random.pick([0, 1, 3]), random.pick([3, 4, 30, 3650])];
     case 'in':
     case 'not_in':
       return Array.from({ length: 1 + random.below(3) }, one);
@@ -161,7 +166,8 @@ function randomScalar(random: Random, world: World, attribute: Attribute): strin
     ]);
   }
   if (attribute.type === 'datetime') {
-    return randomInstant(random, world);
+    const at = randomInstant(random, world);
+    return random.chance(0.3) ? at.slice(0, 10) : at;
   }
   return random.pick(TEXTS);
 }

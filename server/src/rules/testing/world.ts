@@ -114,10 +114,11 @@ export const DEFINITIONS: readonly DefinitionRow[] = [
   definition('badges', { type: 'list' }),
 ];
 
-export function testCatalogue(applicationId = 1): Catalogue {
+export function testCatalogue(applicationId = 1, timeZone = 'UTC'): Catalogue {
   return buildCatalogue({
     applicationId,
     version: 1,
+    timeZone,
     types: CUSTOM_TYPES,
     facts: CUSTOM_FACTS,
     definitions: DEFINITIONS,
@@ -159,13 +160,22 @@ export const NUMBERS = [
 ];
 export const ALL_TYPES = [...PLATFORM_TYPES, ...CUSTOM_TYPES].map((type) => type.type);
 
+/** West and east of UTC, by less than an hour, with clocks that change. */
+const ZONES = ['UTC', 'UTC', 'America/New_York', 'Europe/Berlin', 'Asia/Kathmandu', 'Pacific/Auckland'];
+
 export function createWorld(random: Random, profiles: number, applicationId = 1): World {
-  const start = Date.UTC(2025, 0, 1) * 1000 + random.below(1_000_000);
+  // In the second stretch clocks change, in America and in Europe; in the third a leap day lies.
+  const [year, month] = random.pick([
+    [2025, 0],
+    [2025, 2],
+    [2024, 1],
+  ] as const);
+  const start = Date.UTC(year, month, 1) * 1000 + random.below(1_000_000);
   const end = start + 40 * MICROS_PER_DAY;
   const groups = [randomUUID(), randomUUID(), randomUUID()];
   const instant = createInstants(random, start, end);
   return {
-    catalogue: testCatalogue(applicationId),
+    catalogue: testCatalogue(applicationId, random.pick(ZONES)),
     groups,
     start,
     end,
@@ -214,6 +224,8 @@ export function createActivity(random: Random, id: string, types: readonly strin
       null,
       formatInstant(instant()),
       '2025-02-01',
+      '2024-02-29',
+      formatInstant(instant()).slice(0, 10),
       '2025-02-01T10:00:00.5+05:30',
       '2025-02-01T10:00:00.9999996Z',
     ]);
@@ -262,8 +274,10 @@ function createPairs(random: Random, instant: () => Instant): Profile['pairs'] {
     opted_in: ['true', 'false', 'TRUE', ''],
     renewal: [
       formatInstant(instant()),
-      formatInstant(instant()),
+      formatInstant(instant()).slice(0, 10),
       '2025-02-01',
+      '2000-02-29',
+      '1990-03-01',
       '2025-02-01T00:00:00.0000009Z',
       'tomorrow',
     ],
