@@ -58,6 +58,7 @@ create table applications (
   created_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
   limits jsonb default '{}'::jsonb not null,
+  time_zone text default 'UTC'::text not null,
   constraint applications_client_id_key UNIQUE (client_id),
   constraint applications_pkey PRIMARY KEY (id)
 );

@@ -104,6 +104,21 @@ describe.skipIf(!hasBrowser)('the console', () => {
       .toBeGreaterThan(5);
   });
 
+  test('a rule begins from one that others use, is narrowed to some activities, and says why it finds nobody', async () => {
+    await open('groups/new', 'New group');
+    await page.getByRole('button', { name: 'New and chatty' }).click();
+    expect(await page.getByLabel('Name', { exact: true }).inputValue()).toBe('New and chatty');
+    const second = page.getByRole('region', { name: 'Bucket 2' });
+    await second.getByRole('button', { name: 'Only where…' }).click();
+    await page.getByLabel('Bucket 2, rule 1: data 1, key').fill('match');
+    await page.getByLabel('Bucket 2, rule 1: data 1, value', { exact: true }).fill('6');
+    const preview = page.getByRole('complementary', { name: 'Preview' });
+    await preview.getByText(/and Comments posted is at least 5 where match is 6\./).waitFor();
+    await preview.getByText(/(meets?|meet) (what stands before|this)/).waitFor();
+    await expectAccessible(page, 'narrowed rule');
+    await page.getByRole('button', { name: 'Cancel' }).click();
+  });
+
   test('the overview shows how the application stands, and leads on', async () => {
     await server.app.statisticsChores.run();
     await open('', 'Overview');

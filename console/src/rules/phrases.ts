@@ -148,6 +148,9 @@ export function sentence(tree: RuleTree, words: Words): string {
   return `Profiles where ${said}${said.endsWith('…') ? '' : '.'}`;
 }
 
+/** What a part of a rule says, to stand in a sentence. */
+export const partPhrase = (tree: RuleTree, words: Words): string => phrase(tree, words, true);
+
 function phrase(tree: RuleTree, words: Words, bare: boolean): string {
   if (!isNode(tree)) return tree.attribute === '' ? '…' : leafPhrase(tree, words);
   const [first] = tree.children;

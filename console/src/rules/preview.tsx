@@ -11,6 +11,7 @@ import type { Page, Preview, Profile } from '../types.ts';
 import { Skeleton, Time } from '../ui/bits.tsx';
 import { isComplete, toTree, type DraftNode } from './model.ts';
 import { sentence, type Words } from './phrases.ts';
+import { WhyNobody } from './why-nobody.tsx';
 
 interface PreviewState {
   preview: Preview | undefined;
@@ -108,6 +109,9 @@ export function PreviewPanel({
               </p>
             )}
           </div>
+          {preview?.count === 0 && !isStale && draft.operator === 'AND' && draft.children.length > 1 && (
+            <WhyNobody draft={draft} words={words} />
+          )}
           {preview && preview.sample.length > 0 && (
             <div className="pad sample">
               <h3>Some of them</h3>

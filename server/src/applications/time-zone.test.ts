@@ -42,7 +42,7 @@ describe('a time zone', () => {
     await bench.server.sdk.updateApplication({ time_zone: 'America/New_York' });
     await settle();
     expect(await bench.members(group)).toEqual([]);
-    bench.clock.set(instant('2027-02-28T04:59:59.999999Z'));
+    bench.clock.set(instant('2027-02-28T04:59:59Z'));
     await settle();
     expect(await bench.members(group)).toEqual([]);
     bench.clock.set(instant('2027-02-28T05:00:00Z'));

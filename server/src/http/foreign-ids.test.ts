@@ -135,6 +135,11 @@ describe('ids of another application', () => {
           status: 400,
           body: { group_id: [expect.any(String)] },
         });
+      for (const group of [params['group'], 'custom:dynamic-of-theirs'])
+        expect(await call('POST', 'profile-groups/compare/', { groups: [ours.params['group'], group] })).toMatchObject({
+          status: 400,
+          body: { 'groups[1]': [expect.any(String)] },
+        });
     });
   });
 

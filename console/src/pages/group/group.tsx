@@ -3,6 +3,7 @@
 import {
   IconArchive,
   IconArchiveOff,
+  IconCopy,
   IconPlayerPause,
   IconPlayerPlay,
   IconShieldCheck,
@@ -155,6 +156,9 @@ function Actions({ group }: { group: Group }) {
             <IconShieldCheck size={16} aria-hidden /> Verify…
           </button>
         )}
+        <button type="button" onClick={() => navigate(`${application.href('groups/new')}?copy=${group.id}`)}>
+          <IconCopy size={16} aria-hidden /> Duplicate…
+        </button>
         <button type="button" onClick={() => setAsking('deactivate')}>
           <IconArchive size={16} aria-hidden /> Deactivate…
         </button>

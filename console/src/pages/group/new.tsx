@@ -1,11 +1,12 @@
 import { useState } from 'react';
 import { IconHandClick, IconSparkles } from '@tabler/icons-react';
-import { useLocation } from 'wouter';
+import { useLocation, useSearch } from 'wouter';
 import { fieldsOf, restOf } from '../../api.ts';
-import { useSend } from '../../queries.ts';
+import { useGet, useSend } from '../../queries.ts';
 import { RuleBuilder } from '../../rules/builder.tsx';
-import { emptyRule, toTree, type DraftNode } from '../../rules/model.ts';
+import { emptyRule, leavesOf, toRoot, toTree, type DraftNode } from '../../rules/model.ts';
 import { PreviewPanel, usePreview } from '../../rules/preview.tsx';
+import { TEMPLATES, type Template } from '../../rules/templates.ts';
 import { useAttributes, useWords } from '../../rules/words.ts';
 import { useApplication } from '../../session.tsx';
 import type { Group } from '../../types.ts';
@@ -21,28 +22,57 @@ interface Fields {
   description: string;
   customId: string;
   type: Group['membership_type'];
+  attributes: Group['attributes'];
   rule: DraftNode;
 }
 
+const nothing = (): Fields => ({
+  name: '',
+  description: '',
+  customId: '',
+  type: 'dynamic',
+  attributes: [],
+  rule: emptyRule(),
+});
+
+const copyOf = (group: Group): Fields => ({
+  ...nothing(),
+  name: `Copy of ${group.name}`.slice(0, 255),
+  description: group.description ?? '',
+  type: group.membership_type,
+  attributes: group.attributes,
+  ...(group.ruleset && { rule: toRoot(group.ruleset.rule_tree) }),
+});
+
+/** With `?copy=` it begins as that group is, without its members. */
 export function NewGroupPage() {
   const application = useApplication();
+  const id = new URLSearchParams(useSearch()).get('copy');
+  const copied = useGet<Group>(id === null ? null : application.path(`profile-groups/${encodeURIComponent(id)}/`));
+  if (id === null) return <NewGroup draft="new group" initial={nothing} />;
+  if (copied.isError) return <Failed error={copied.error} retry={() => void copied.refetch()} />;
+  const { data } = copied;
+  return data ? (
+    <NewGroup key={id} draft={`copy of ${id}`} initial={() => copyOf(data)} />
+  ) : (
+    <Skeleton width="100%" height={120} />
+  );
+}
+
+function NewGroup({ draft, initial }: { draft: string; initial: () => Fields }) {
+  const application = useApplication();
   const [, navigate] = useLocation();
-  const [fields, setFields, forget] = useDraft<Fields>(`${application.client_id} new group`, () => ({
-    name: '',
-    description: '',
-    customId: '',
-    type: 'dynamic',
-    rule: emptyRule(),
-  }));
+  const [fields, setFields, forget] = useDraft<Fields>(`${application.client_id} ${draft}`, initial);
   const set = (changes: Partial<Fields>): void => setFields((before) => ({ ...before, ...changes }));
   const create = useSend<Fields, Group>(
-    (client, { name, description, customId, type, rule }) =>
+    (client, { name, description, customId, type, attributes, rule }) =>
       client.request<Group>(application.path('profile-groups/'), {
         method: 'POST',
         body: {
           name,
           description,
           membership_type: type,
+          ...(attributes.length > 0 && { attributes }),
           ...(customId !== '' && { custom_id: customId }),
           ...(type === 'dynamic' && { rule_tree: toTree(rule) }),
         },
@@ -120,6 +150,17 @@ export function NewGroupPage() {
             </div>
           </fieldset>
         </section>
+        {fields.type === 'dynamic' && isUntouched(fields.rule) && (
+          <Templates
+            onChoose={({ name, text, rule }) =>
+              set({
+                rule: toRoot(rule),
+                ...(fields.name === '' && { name }),
+                ...(fields.description === '' && { description: text }),
+              })
+            }
+          />
+        )}
         {fields.type === 'dynamic' && (
           <RuleSection rule={fields.rule} saved={errors} onChange={(rule) => set({ rule })} />
         )}
@@ -139,6 +180,23 @@ export function NewGroupPage() {
         </div>
       </form>
     </>
+  );
+}
+
+const isUntouched = (rule: DraftNode): boolean => leavesOf(rule).every((leaf) => leaf.attribute === '');
+
+function Templates({ onChoose }: { onChoose: (template: Template) => void }) {
+  return (
+    <section className="stack" style={{ '--gap': '8px' } as React.CSSProperties} aria-labelledby="templates-heading">
+      <h2 id="templates-heading">Start from a rule that others use</h2>
+      <div className="row wrap">
+        {TEMPLATES.map((template) => (
+          <Button key={template.name} small title={template.text} onClick={() => onChoose(template)}>
+            {template.name}
+          </Button>
+        ))}
+      </div>
+    </section>
   );
 }
 
