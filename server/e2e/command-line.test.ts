@@ -144,7 +144,11 @@ describe('the command line', () => {
   });
 
   it('looks at an installation and ends with 2 where something will be lost, 1 where something is not as it should be', async () => {
-    const json = await run([CLI, 'doctor', '--json'], { ...env, PUBLIC_URL: 'http://127.0.0.1:1' });
+    const json = await run([CLI, 'doctor', '--json'], {
+      ...env,
+      PUBLIC_URL: 'http://127.0.0.1:1',
+      SECRET_KEY: 'change-me-to-something-of-32-characters',
+    });
     const { findings } = JSON.parse(json.stdout) as { findings: { check: string; level: string }[] };
     // Databases of tests write to no disk.
     const atTheTop = findings.some(({ level }) => level === 'error') ? 2 : 1;
