@@ -16,15 +16,17 @@ export interface OpenedApp {
 export async function openApp({ firstStart = false } = {}): Promise<OpenedApp> {
   const config = readConfig(process.env);
   const quiet: Config = { ...config, role: 'api', logLevel: 'warn' };
-  if (config.databaseUrl !== undefined) return { app: await createApp(quiet, { firstStart }), isAlone: false };
+  // Its installation is looked at by the server that runs, or by `grandstand doctor`.
+  const options = { firstStart, watchesInstallation: false };
+  if (config.databaseUrl !== undefined) return { app: await createApp(quiet, options), isAlone: false };
   try {
-    return { app: await createApp(quiet, { firstStart }), isAlone: true };
+    return { app: await createApp(quiet, options), isAlone: true };
   } catch (error) {
     const isLocked = error instanceof EmbeddedError && error.code === 'locked';
     const url = isLocked ? readConnection(config.dataDir)?.url : undefined;
     if (url === undefined) throw error;
     const secretKey = config.secretKey ?? (await readSecretKey(config.dataDir));
-    return { app: await createApp({ ...quiet, databaseUrl: url, secretKey }, { firstStart }), isAlone: false };
+    return { app: await createApp({ ...quiet, databaseUrl: url, secretKey }, options), isAlone: false };
   }
 }
 
