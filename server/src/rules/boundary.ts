@@ -70,8 +70,8 @@ const instantsOf = (zone: Zone, first: Day, last: Day): InstantRange => ({
   high: Math.max(zone.startOf(last + 1) - 1, last * MICROS_PER_DAY),
 });
 
-/** So many days at once are looked through as all there are. */
-const MANY_DAYS = 60;
+/** More days at once, after a long rest, are looked through as all there are: each has a range in every year. */
+const MANY_DAYS = 3;
 
 function anniversaries(zone: Zone, before: number, first: Day, last: Day): InstantRange[] {
   if (last - first > MANY_DAYS) return [{ low: -Infinity, high: Infinity }];
