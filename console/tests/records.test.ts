@@ -116,6 +116,32 @@ describe.skipIf(!hasBrowser)('files and records', () => {
     expect(text.split('\r\n')[0]).toMatch(/^at,active,new,returning/);
   });
 
+  test('limits are set by owners, and said aloud where they are reached', async () => {
+    await open('usage');
+    await button('Change limits').click();
+    const field = dialog().getByLabel('Most new profiles a day', { exact: true });
+    await field.fill('1');
+    await dialog().getByLabel('Once the day has that many').selectOption('refuse new profiles');
+    await pictured('dialog-limits');
+    await button('Save the limits').click();
+    await page.getByText('The limits are saved.').waitFor();
+    const create = () => server.call('POST', `applications/${CLIENT_ID}/profile/`, { token: null });
+    await create();
+    expect((await create()).status).toBe(429);
+    await open('usage');
+    await page.getByText('Further ones are refused until', { exact: false }).waitFor();
+    await pictured('usage-limit');
+    await open('');
+    await page.getByRole('region', { name: 'Limits that need attention' }).getByText('A limit is reached').waitFor();
+    await page.getByRole('link', { name: 'See usage and limits' }).click();
+    await button('Change limits').click();
+    await dialog().getByLabel('Most new profiles a day', { exact: true }).fill('');
+    await button('Save the limits').click();
+    const card = page.getByRole('region', { name: 'Limits', exact: true });
+    await card.getByText('no limit', { exact: true }).nth(1).waitFor();
+    expect((await create()).status).toBe(201);
+  });
+
   test('through all of this no page threw, logged an error or broke its policy', () => {
     expect(watched.problems).toEqual([]);
   });

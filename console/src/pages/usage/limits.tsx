@@ -47,7 +47,7 @@ export function LimitNotice({ isElsewhere = false }: { isElsewhere?: boolean }) 
   if (near.length === 0) return null;
   const isReached = near.some(({ state }) => state.is_reached);
   return (
-    <section className={`card pad notice ${isReached ? 'bad' : 'warn'}`} aria-label="Limits">
+    <section className={`card pad notice ${isReached ? 'bad' : 'warn'}`} aria-label="Limits that need attention">
       <IconAlertTriangle size={20} aria-hidden />
       <div>
         <h2>{isReached ? 'A limit is reached' : 'A limit is nearly reached'}</h2>
