@@ -127,6 +127,9 @@ describe.skipIf(!hasBrowser)('the console', () => {
     await expect.poll(async () => Number(await stat('Active today').textContent())).toBeGreaterThan(0);
     await page.getByRole('region', { name: 'Active profiles' }).getByRole('figure').waitFor();
     await page.getByRole('region', { name: 'Health of evaluation' }).getByText('Last verification').waitFor();
+    // Owners hear what is wrong with the installation: keys of tests are made up.
+    const warned = page.getByRole('region', { name: 'The installation' });
+    await warned.getByText(/^SECRET_KEY looks made up.*openssl rand -hex 32/).waitFor();
     await page.getByRole('heading', { name: 'Getting started' }).waitFor({ state: 'detached' });
     await page.getByRole('region', { name: 'Largest groups' }).getByRole('link').first().click();
     await page.getByRole('navigation', { name: 'Group' }).waitFor();
