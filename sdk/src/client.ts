@@ -115,7 +115,15 @@ export function createClient(options: ClientOptions): Client {
   );
   const root = `applications/${encodeURIComponent(clientId)}/`;
   const key = `grandstand:${clientId}@${endpoint}`;
-  const queue = createQueue(request, `${root}activities/`, key, store, !accessToken, options);
+  const queue = createQueue(
+    request,
+    `${root}activities/`,
+    key,
+    store,
+    !accessToken,
+    options,
+    () => session.profile?.id,
+  );
   let starting: Promise<OwnProfile> | undefined;
 
   const init = (): Promise<OwnProfile> =>

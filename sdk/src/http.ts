@@ -112,13 +112,11 @@ async function send<T>(
     const response = await (options.fetch ?? fetch)(url, { ...init, signal: controller.signal });
     if (response.ok && request.read) return (await request.read(response, alive)) as T; // what the caller reads
     const text = await response.text();
-    const body = parseJson(text);
     // A page with 200 is a portal's, as in stadiums and hotels: the server itself was not reached.
-    if (response.ok && text && body === undefined) throw new TypeError(`No Grandstand answered at ${url}.`);
-    if (response.ok) return body as T; // what the server promises of this path
+    if (response.ok) return (text ? JSON.parse(text) : undefined) as T; // what the server promises of this path
     throw new (response.status === 401 && token ? InvalidTokenError : ApiError)(
       response.status,
-      body,
+      parseJson(text),
       response.headers,
     );
   } catch (error) {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import * as Grandstand from './index.ts';
 import { createAdminClient, signProfileToken } from './server.ts';
 import {
@@ -77,6 +77,35 @@ describe('identify', () => {
     await fan.flush();
     expect(await idsOf(second.id)).toEqual([]);
     await fan.identify(await sign('fan-first'));
+    await fan.flush();
+    expect(await idsOf(first.id)).toEqual([waiting]);
+  });
+
+  it('sends nothing of one account by the token of the next while that is being stored', async () => {
+    const items = deviceStorage(true);
+    let isHeld = false;
+    let release = (): void => {};
+    const storage = {
+      ...items,
+      async setItem(key: string, value: string) {
+        if (isHeld) await new Promise<void>((resolve) => (release = resolve));
+        return items.setItem(key, value);
+      },
+    };
+    const fan = client({ storage, accessToken: await sign('fan-early'), flushInterval: 3_600_000 });
+    const first = await fan.init();
+    const waiting = fan.track('song-requested');
+    await vi.waitFor(() => expect([...items.items.keys()].some((key) => key.includes(':queue'))).toBe(true));
+    isHeld = true;
+    const changing = fan.identify(await sign('fan-late'));
+    await vi.waitFor(() => expect(fan.profile?.id).not.toBe(first.id));
+    await fan.flush();
+    isHeld = false;
+    release();
+    const second = await changing;
+    await fan.flush();
+    expect(await idsOf(second.id)).toEqual([]);
+    await fan.identify(await sign('fan-early'));
     await fan.flush();
     expect(await idsOf(first.id)).toEqual([waiting]);
   });

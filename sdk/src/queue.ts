@@ -68,7 +68,10 @@ const KEEPALIVE_BYTES = 60_000;
 /** Sends what waits, of each queue in which something does: for a program that is about to end. */
 export const unsent = new Set<() => Promise<void>>();
 
-/** `keepsEarly`: what is tracked before the profile is known may be stored, since it can only be this device's next profile's. */
+/**
+ * `keepsEarly`: what is tracked before the profile is known may be stored, since it can only be this device's next profile's.
+ * `owner`: the profile that `request` speaks for at the moment.
+ */
 export function createQueue(
   request: Request,
   path: string,
@@ -76,6 +79,7 @@ export function createQueue(
   store: Store,
   keepsEarly: boolean,
   options: QueueOptions,
+  owner: () => string | undefined,
 ): Queue {
   const { maxQueue = 1000, flushInterval = 1000, onDrop } = options;
   let waiting: Activity[] = [];
@@ -85,12 +89,14 @@ export function createQueue(
   const stamped = new Set<string>();
   const earlyAt = `${key}:queue`;
   let storedAt = keepsEarly ? earlyAt : undefined;
-  let isOpen = false;
   let isStoring = false;
   let isLeaving = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let running: Promise<void> | undefined;
   let failures = 0;
+
+  /** What waits is never sent by another account's token, also while the account changes. */
+  const isOpen = (): boolean => storedAt === `${earlyAt}:${owner()}`;
 
   const forget = (activities: Activity[]): void => {
     for (const { id } of activities) gone.add(id);
@@ -178,7 +184,7 @@ export function createQueue(
 
   const sendAll = async (): Promise<void> => {
     let size = BATCH;
-    while (waiting.length > 0 && isOpen) {
+    while (waiting.length > 0 && isOpen()) {
       const batch = waiting.slice(0, size);
       try {
         settle(batch, await send(batch));
@@ -214,7 +220,7 @@ export function createQueue(
   /** The page may be gone in a moment: everything that fits is sent so that it outlives it, and stays stored until acknowledged. */
   const sendLast = (): void => {
     void persist();
-    if (!isOpen || isLeaving) return;
+    if (!isOpen() || isLeaving) return;
     let room = KEEPALIVE_BYTES;
     const batch = waiting.slice(0, BATCH).filter((activity) => (room -= JSON.stringify(activity).length * 3) > 0);
     if (batch.length === 0) return;
@@ -244,7 +250,6 @@ export function createQueue(
     void persist();
     waiting = [];
     unsent.delete(flush);
-    isOpen = false;
     storedAt = keepsEarly ? earlyAt : undefined;
   };
 
@@ -278,7 +283,6 @@ export function createQueue(
       waiting = [...left.filter(({ id }) => !known.has(id)), ...waiting];
       for (const { id } of left) stamped.add(id);
       storedAt = at;
-      isOpen = true;
       bound();
       if (waiting.length === 0) return;
       unsent.add(flush);

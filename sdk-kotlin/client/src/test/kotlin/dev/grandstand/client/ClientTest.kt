@@ -271,6 +271,32 @@ class ClientTest {
         }
 
     @Test
+    fun `what one account did is never sent as another's, also while the account changes`(): Unit =
+        runBlocking {
+            val storage = SlowStorage()
+            val names = List(2) { RealServer.sign(unique("fan")) }
+            val fan =
+                RealServer.client(storage) {
+                    accessToken = names[0]
+                    flushIntervalMillis = 3_600_000
+                }
+            val first = fan.init()
+            val id = fan.track("poll-voted")
+            storage.isHeld = true
+            val changing = async(Dispatchers.Default) { fan.identify(names[1]) }
+            eventually { fan.accessToken == names[1] }
+            fan.flush()
+            storage.isHeld = false
+            val second = changing.await()
+            fan.flush()
+            assertEquals(emptyList<String>(), RealServer.idsOf(second.id))
+            fan.identify(names[0])
+            fan.flush()
+            assertEquals(listOf(id), RealServer.idsOf(first.id))
+            fan.close()
+        }
+
+    @Test
     fun `own groups are followed by whoever is the fan`(): Unit =
         runBlocking {
             val group = RealServer.makeGroup(unique("group"))
@@ -344,3 +370,22 @@ class ClientTest {
 }
 
 private fun <T : Any> withTimeoutOf(queue: LinkedBlockingQueue<T>): T = checkNotNull(queue.poll(30, TimeUnit.SECONDS)) { "nothing came" }
+
+/** Holds up what is written, as a flash that is busy does. */
+private class SlowStorage : KeyValueStorage {
+    private val items = MemoryStorage()
+
+    @Volatile var isHeld = false
+
+    override fun get(key: String): String? = items.get(key)
+
+    override fun set(
+        key: String,
+        value: String,
+    ) {
+        while (isHeld) Thread.yield()
+        items.set(key, value)
+    }
+
+    override fun remove(key: String) = items.remove(key)
+}
