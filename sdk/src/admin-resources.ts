@@ -213,6 +213,16 @@ export interface ProfileExport {
   /** Not for the fan. */
   pins?: { group_id: string; pin: string; reason: string; expires_at: string | null; created_at: string }[];
   profile_changes: { event: string; at: string; changed?: string[] }[];
+  /** What is kept of what sources sent about the fan lately; for the fan without source, reason and text. */
+  source_items: {
+    source?: string;
+    at: string;
+    call: string;
+    name: string | null;
+    outcome: string;
+    reason?: string | null;
+    item?: string;
+  }[];
   /** For the fan: how much is for administrators only. */
   withheld?: Record<string, number>;
   activities: StoredActivity[];

@@ -95,6 +95,33 @@ describe('the command line', () => {
     expect((await run([CLI, 'audit'], env)).stdout.match(/updateApplication/g)).toHaveLength(2);
   });
 
+  it('makes sources, shows their keys once, and says why one is no good', async () => {
+    const made = await run([CLI, 'source', 'create', 'Web shop', '--trust=client'], env);
+    const [id = '', key = ''] = ['id', 'write key'].map(
+      (name) => new RegExp(`^${name} +(\\S+)$`, 'm').exec(made.stdout)?.[1] ?? '',
+    );
+    expect(key).toMatch(/^\w{32}$/);
+    const listed = await run([CLI, 'source', 'list'], env);
+    expect(listed.stdout).toBe(`${id}\tsegment\tclient\t0 problems\treceived never\tWeb shop\n`);
+    const given = 'a-key-that-clients-have-already';
+    const rotated = await run([CLI, 'source', 'rotate-key', id, `--write-key=${given}`], env);
+    expect(rotated).toMatchObject({ code: 0, stdout: `${given}\n` });
+    expect(await run([CLI, 'source', 'problems', id], env)).toMatchObject({ code: 0, stdout: '' });
+    const refusals: [string[], string][] = [
+      [['create', 'x', '--kind=other'], '--kind: must be segment or livelike, not "other".\n'],
+      [['create', 'x', '--kind=livelike'], '--write-key: This field is required: the client secret in LiveLike.\n'],
+      [['create', 'x', '--write-key=short'], '--write-key: must have 16 to 255 characters.\n'],
+      [['create', 'x', `--write-key=${given}`], '--write-key: This key is in use.\n'],
+      [['problems', 'x'], `There is no source 'x' in ${BOOTSTRAP.BOOTSTRAP_CLIENT_ID}.\n`],
+      [['problems', id, '--limit=0'], '--limit: must be a whole number from 1 to 1000.\n'],
+    ];
+    for (const [words, said] of refusals)
+      expect(await run([CLI, 'source', ...words], env)).toMatchObject({ code: 1, stderr: said });
+    const { stdout: audited } = await run([CLI, 'audit'], env);
+    expect(audited.match(/createSource|rotateSourceKey/g)).toEqual(['rotateSourceKey', 'createSource']);
+    expect(audited).not.toContain(given);
+  });
+
   it('reads files in, and says of one that it cannot what it saw', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'grandstand-import-'));
     try {

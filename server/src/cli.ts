@@ -13,6 +13,7 @@ import { importLiveLikeCommand } from './commands/import-livelike.ts';
 import { limitsCommand } from './commands/limits.ts';
 import { mergeCommand } from './commands/merge.ts';
 import { migrateCommand } from './commands/migrate.ts';
+import { sourceCommand } from './commands/source.ts';
 import { tokenCommand } from './commands/token.ts';
 import { usageCommand } from './commands/usage.ts';
 import { demoCommand } from './demo/command.ts';
@@ -32,6 +33,7 @@ const grandstand = defineCommand({
     migrate: migrateCommand,
     app: appCommand,
     token: tokenCommand,
+    source: sourceCommand,
     demo: demoCommand,
     merge: mergeCommand,
     usage: usageCommand,

@@ -118,7 +118,11 @@ async function plan(
     const { typesById } = await context.catalogues.refresh(application.id);
     return [statements.activities(application.id, typesById, await listMoves(db, application.id), options)];
   }
-  const groups = await listExportedGroups(db, application.id, options.groupId);
+  const groups = await listExportedGroups(
+    db,
+    application.id,
+    options.groupId === undefined ? undefined : [options.groupId],
+  );
   if (groups.length === 0 && options.groupId !== undefined) throw notFound();
   const withGroup = options.isGroupsOwn !== true;
   return groups.map((group) =>
@@ -129,7 +133,7 @@ async function plan(
 function headerOf(select: statements.Select | undefined, { kind, format, isGroupsOwn }: ExportOptions): string {
   if (format !== 'csv') return '';
   // Without a group there is none to ask.
-  const nobody = { id: '', customId: null, epoch: 0, epochs: [] };
+  const nobody = { id: '', name: '', customId: null, isVisible: true, epoch: 0, epochs: [] };
   const { columns } =
     select ??
     (kind === 'members' ? statements.members(nobody, { withGroup: isGroupsOwn !== true }) : statements.changes(nobody));

@@ -104,7 +104,10 @@ export function activities(
 
 export interface ExportedGroup {
   id: string;
+  name: string;
   customId: string | null;
+  /** To its members. */
+  isVisible: boolean;
   epoch: number;
   /** When each epoch was switched in. */
   epochs: { epoch: number; base: number; switchedAt: string }[];

@@ -263,7 +263,7 @@ describe('exports', () => {
     const own = await server.as(made.access_token).exports.profile(made.id);
     expect(own.profile.attributes).toEqual([{ key: 'team', value: 'red' }]);
     expect(own.groups.map(({ name }) => name)).toEqual(['Open']);
-    expect(own.withheld).toEqual({ attributes: 1, groups: 1, group_changes: 1, pins: 0 });
+    expect(own.withheld).toEqual({ attributes: 1, groups: 1, group_changes: 1, pins: 0, source_items: 0 });
     expect(own).not.toHaveProperty('pins');
     expect(own.activities).toHaveLength(1001);
     const stranger = await sdk.profiles.create();

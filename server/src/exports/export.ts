@@ -46,9 +46,30 @@ export const ProfileExportResource = Type.Object({
     }),
   ),
   profile_changes: Type.Array(Type.Object({ event: Type.String({ examples: ['profile.created'] }), at: instant })),
+  source_items: Type.Array(
+    Type.Object({
+      source: Type.Optional(Type.String()),
+      at: instant,
+      call: Type.String({ examples: ['identify'] }),
+      name: Type.Union([Type.String(), Type.Null()], { examples: ['Comment Created'] }),
+      outcome: Type.String({ examples: ['refused'] }),
+      reason: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+      item: Type.Optional(Type.String()),
+    }),
+    {
+      description:
+        'What is kept of what sources sent about the fan lately. Text, reason and source are for administrators.',
+    },
+  ),
   withheld: Type.Optional(
     Type.Object(
-      { attributes: Type.Integer(), groups: Type.Integer(), group_changes: Type.Integer(), pins: Type.Integer() },
+      {
+        attributes: Type.Integer(),
+        groups: Type.Integer(),
+        group_changes: Type.Integer(),
+        pins: Type.Integer(),
+        source_items: Type.Integer(),
+      },
       { description: 'For the fan: how much only administrators are shown.' },
     ),
   ),

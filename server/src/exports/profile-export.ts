@@ -6,10 +6,15 @@ import type { Context } from '../context.ts';
 import { onClient, sql, type Queryable } from '../database/database.ts';
 import { presentActivity, type Activity } from '../activities/activity.ts';
 import { laneOf } from '../events/event.ts';
+import { packed } from '../database/packed.ts';
 import { listSources } from '../facts/moves.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { presentProfile, type Profile } from '../profiles/profile.ts';
+import { presentItem } from '../sources/source.ts';
+import { listItemsAbout } from '../sources/source-store.ts';
 import { startStream, type Export } from './export-service.ts';
+import type { ExportedGroup } from './export-statements.ts';
+import { listExportedGroups, listGroupIds } from './export-store.ts';
 
 export interface Viewer {
   /** Not an administrator but the fan. */
@@ -41,21 +46,25 @@ async function* parts(
   yield `,"profile":${text(presentProfile(profile, application.client_id, origin, isHidden))}`;
   yield `,"access_tokens":${text(await listTokens(db, profile.id))}`;
   yield `,"merged_profiles":${text(await listMerged(db, profile.id))}`;
-  const groups = await listGroups(db, application.id);
-  const shown = groups.filter((group) => !isFan || group.visible_to_members);
-  const memberships = await listMemberships(db, profile.id, groups);
-  const isShown = ({ group_id: id }: { group_id: string }): boolean => shown.some((group) => group.id === id);
+  const rows = await readMembership(db, application.id, profile.id);
+  const touched = [...new Set([...rows.members, ...rows.changes].map((row) => row.group_id))];
+  const groups = new Map((await listExportedGroups(db, application.id, touched)).map((group) => [group.id, group]));
+  const isShown = ({ group_id: id }: { group_id: string }): boolean => !isFan || groups.get(id)?.isVisible === true;
+  const memberships = presentMemberships(rows.members, groups);
   yield `,"groups":${text(memberships.filter(isShown))}`;
-  const changes = await listChanges(db, profile.id, groups);
+  const changes = presentChanges(rows.changes, groups);
   yield `,"group_changes":${text(changes.filter(isShown))}`;
   const pins = await listPins(db, profile.id);
   if (!isFan) yield `,"pins":${text(pins)}`;
   yield `,"profile_changes":${text(await listEvents(db, application.id, profile.id))}`;
+  const items = await listItems(db, application.id, profile);
+  yield `,"source_items":${text(isFan ? items.map(({ at, call, name, outcome }) => ({ at, call, name, outcome })) : items)}`;
   const withheld = {
     attributes: hiddenPairs,
     groups: memberships.filter((membership) => !isShown(membership)).length,
     group_changes: changes.filter((change) => !isShown(change)).length,
     pins: isFan ? pins.length : 0,
+    source_items: items.length,
   };
   if (isFan) yield `,"withheld":${text(withheld)}`;
   yield ',"activities":[';
@@ -83,98 +92,77 @@ async function listMerged(db: Queryable, profileId: string) {
   return rows.map((row) => ({ ...row, merged_at: formatInstant(row.merged_at) }));
 }
 
-interface GroupRow {
-  id: string;
-  name: string;
-  custom_id: string | null;
-  visible_to_members: boolean;
+interface MemberRow {
+  group_id: string;
+  since_epoch: number;
+  until_epoch: number | null;
+  entered_at: Instant;
 }
 
-async function listGroups(db: Queryable, applicationId: number): Promise<GroupRow[]> {
-  const { rows } = await db.query<GroupRow>(
-    sql`select id, name, custom_id, visible_to_members from groups where application_id = ${applicationId} order by created_at, id`,
-  );
-  return rows;
-}
-
-interface Epoch {
+interface ChangeRow {
   group_id: string;
   epoch: number;
-  base_sequence: number;
-  switched_at: Instant;
+  number: number;
+  change: string;
+  at: Instant | null;
+  cause: string;
 }
 
-async function findEpochs(
-  db: Queryable,
-  groupIds: string[],
-): Promise<(groupId: string, epoch: number) => Epoch | undefined> {
-  const { rows } = await db.query<Epoch>(sql`
-    select group_id, epoch, base_sequence, switched_at from group_epochs where group_id = any (${groupIds}::uuid[])`);
-  const byKey = new Map(rows.map((row) => [`${row.group_id} ${row.epoch}`, row]));
-  return (groupId, epoch) => byKey.get(`${groupId} ${epoch}`);
-}
-
-async function findHeads(db: Queryable, groupIds: string[]): Promise<Map<string, number>> {
-  const { rows } = await db.query<{ group_id: string; epoch: number }>(
-    sql`select group_id, epoch from group_heads where group_id = any (${groupIds}::uuid[])`,
+async function readMembership(db: Queryable, applicationId: number, profileId: string) {
+  const { rows: members } = await db.query<MemberRow>(
+    sql`select group_id, since_epoch, until_epoch, entered_at from members where profile_id = ${profileId}`,
   );
-  return new Map(rows.map((row) => [row.group_id, row.epoch]));
+  // By their groups, where they lie.
+  const { rows: changes } = await db.query<ChangeRow>(sql`
+    select group_id, epoch, number, change, at, cause from changes
+    where group_id = any (${packed(await listGroupIds(db, applicationId))}::uuid[]) and profile_id = ${profileId}
+    order by group_id, epoch, number`);
+  return { members, changes };
 }
 
-async function listMemberships(db: Queryable, profileId: string, groups: GroupRow[]) {
-  const { rows } = await db.query<{
-    group_id: string;
-    since_epoch: number;
-    until_epoch: number | null;
-    entered_at: Instant;
-  }>(sql`
-    select group_id, since_epoch, until_epoch, entered_at from members where profile_id = ${profileId}`);
-  const ids = rows.map((row) => row.group_id);
-  const [heads, epochOf] = [await findHeads(db, ids), await findEpochs(db, ids)];
-  return rows
+type Groups = ReadonlyMap<string, ExportedGroup>;
+
+const epochOf = (group: ExportedGroup | undefined, epoch: number): ExportedGroup['epochs'][number] | undefined =>
+  group?.epochs.find((each) => each.epoch === epoch);
+
+const presentMemberships = (rows: readonly MemberRow[], groups: Groups) =>
+  rows
     .filter((row) => {
-      const epoch = heads.get(row.group_id) ?? -1;
+      const epoch = groups.get(row.group_id)?.epoch ?? -1;
       return row.since_epoch <= epoch && (row.until_epoch === null || row.until_epoch > epoch);
     })
     .map((row) => {
-      const group = groups.find(({ id }) => id === row.group_id);
-      const since = row.entered_at === -Infinity ? epochOf(row.group_id, row.since_epoch)?.switched_at : row.entered_at;
+      const group = groups.get(row.group_id);
+      const since =
+        row.entered_at === -Infinity ? epochOf(group, row.since_epoch)?.switchedAt : formatInstant(row.entered_at);
       return {
         group_id: row.group_id,
         name: group?.name ?? null,
-        custom_id: group?.custom_id ?? null,
-        member_since: since === undefined ? null : formatInstant(since),
+        custom_id: group?.customId ?? null,
+        member_since: since ?? null,
       };
     });
-}
 
-async function listChanges(db: Queryable, profileId: string, groups: GroupRow[]) {
-  const ids = groups.map(({ id }) => id);
-  const { rows } = await db.query<{
-    group_id: string;
-    epoch: number;
-    number: number;
-    change: string;
-    at: Instant | null;
-    cause: string;
-  }>(sql`
-    select group_id, epoch, number, change, at, cause from changes
-    where group_id = any (${ids}::uuid[]) and profile_id = ${profileId} order by group_id, epoch, number`);
-  const touched = [...new Set(rows.map((row) => row.group_id))];
-  const [heads, epochOf] = [await findHeads(db, touched), await findEpochs(db, touched)];
-  return rows
-    .filter((row) => row.epoch <= (heads.get(row.group_id) ?? -1))
+const presentChanges = (rows: readonly ChangeRow[], groups: Groups) =>
+  rows
+    .filter((row) => row.epoch <= (groups.get(row.group_id)?.epoch ?? -1))
     .map((row) => {
-      const epoch = epochOf(row.group_id, row.epoch);
-      const at = row.at ?? epoch?.switched_at;
+      const epoch = epochOf(groups.get(row.group_id), row.epoch);
       return {
         group_id: row.group_id,
-        sequence: (epoch?.base_sequence ?? 0) + row.number,
+        sequence: (epoch?.base ?? 0) + row.number,
         change: row.change,
-        at: at === undefined ? null : formatInstant(at),
+        at: (row.at === null ? epoch?.switchedAt : formatInstant(row.at)) ?? null,
         cause: row.cause,
       };
     });
+
+/** As sources sent them: problems of a week, and a sample of the rest. */
+async function listItems(db: Queryable, applicationId: number, profile: Profile) {
+  const merged = await listMerged(db, profile.id);
+  const customIds = [profile.custom_id, ...merged.map((row) => row.custom_id)].flatMap((customId) => customId ?? []);
+  const rows = await listItemsAbout(db, applicationId, [profile.id, ...merged.map(({ id }) => id)], customIds);
+  return rows.map((row) => ({ source: row.source, ...presentItem(row) }));
 }
 
 async function listPins(db: Queryable, profileId: string) {

@@ -108,12 +108,18 @@ export async function insertAlias(tx: Queryable, alias: Alias): Promise<void> {
   ]);
 }
 
-/** Forgets the ids that mean this profile; the custom ids that came with them. */
-export async function deleteAliases(tx: Queryable, targetId: string): Promise<string[]> {
-  const { rows } = await tx.query<{ custom_id: string | null }>(
-    sql`delete from profile_aliases where target_id = ${targetId} returning custom_id`,
+/** Forgets the ids that mean this profile; what they were, and the custom ids that came with them. */
+export async function deleteAliases(
+  tx: Queryable,
+  targetId: string,
+): Promise<{ profileIds: string[]; customIds: string[] }> {
+  const { rows } = await tx.query<{ profile_id: string; custom_id: string | null }>(
+    sql`delete from profile_aliases where target_id = ${targetId} returning profile_id, custom_id`,
   );
-  return rows.flatMap((row) => row.custom_id ?? []);
+  return {
+    profileIds: rows.map((row) => row.profile_id),
+    customIds: rows.flatMap((row) => row.custom_id ?? []),
+  };
 }
 
 /** The profile has the custom id as its own from now on; false where it did not come with a profile that was merged into it. */

@@ -346,12 +346,10 @@ export async function eraseProfile(context: Context, application: Application, i
     });
     if (!profile) throw notFound();
     const now = Math.max(context.clock.now(), profile.updated_at + 1);
-    const customIds = [
-      ...(await deleteAliases(tx, profile.id)),
-      ...(profile.custom_id === null ? [] : [profile.custom_id]),
-    ];
+    const aliases = await deleteAliases(tx, profile.id);
+    const customIds = [...aliases.customIds, ...(profile.custom_id === null ? [] : [profile.custom_id])];
     for (const customId of customIds) await releaseCustomId(tx, context, application, customId, now);
-    await store.deleteSourceItems(tx, application.id, profile.id, customIds);
+    await store.deleteSourceItems(tx, application.id, [profile.id, ...aliases.profileIds], customIds);
     await forgetObject(tx, application.id, 'profile', profile.id);
     await markProfile(tx, application.id, profile.id);
     await store.deleteHistory(tx, profile.id);

@@ -374,15 +374,15 @@ export async function deleteHistory(tx: Queryable, profileId: string): Promise<v
   }
 }
 
-/** What systems that send kept of it, by its id and by the custom ids that lead to it. */
+/** What systems that send kept of it, by the ids and the custom ids that lead to it. */
 export async function deleteSourceItems(
   tx: Queryable,
   applicationId: number,
-  profileId: string,
+  profileIds: readonly string[],
   customIds: readonly string[],
 ): Promise<void> {
   await tx.query(sql`
-    delete from source_items where (profile_id = ${profileId} or custom_id = any (${customIds}::text[]))
+    delete from source_items where (profile_id = any (${profileIds}::uuid[]) or custom_id = any (${customIds}::text[]))
       and source_id in (select id from sources where application_id = ${applicationId})`);
 }
 

@@ -1,11 +1,12 @@
 // What came in lately, for whoever sets a source up: problems, all of them, and a sample of what was taken. One statement at a
 // time for each source; what comes in while it runs goes together into the next, so that a flood of bad items costs little.
 
+import { Counter, type Registry } from 'prom-client';
 import type { Context } from '../context.ts';
 import { MICROS_PER_DAY, type Instant } from '../instant.ts';
 import { createLoop } from '../looping.ts';
 import type { Call } from './call.ts';
-import { PROBLEMS_KEPT, type SourceItem } from './source.ts';
+import { PROBLEMS_KEPT, type Source, type SourceItem } from './source.ts';
 import * as store from './source-store.ts';
 
 const MAX_ITEM = 2_000;
@@ -17,7 +18,7 @@ const CLEAN_EVERY_MS = 3_600_000;
 
 export interface ItemLog {
   /** Resolves when the problems of these calls can be read. */
-  add(sourceId: string, calls: readonly Call[]): Promise<void>;
+  add(source: Pick<Source, 'id' | 'kind'>, calls: readonly Call[]): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -34,7 +35,8 @@ interface Line {
   sampledAt: number;
 }
 
-export function createItemLog({ db, clock, log }: Pick<Context, 'db' | 'clock' | 'log'>): ItemLog {
+export function createItemLog({ db, clock, log, metrics }: Pick<Context, 'db' | 'clock' | 'log' | 'metrics'>): ItemLog {
+  const items = itemMeter(metrics.registry);
   const lines = new Map<string, Line>();
   const lineOf = (sourceId: string): Line => {
     let line = lines.get(sourceId);
@@ -65,20 +67,21 @@ export function createItemLog({ db, clock, log }: Pick<Context, 'db' | 'clock' |
   cleaning.start();
 
   return {
-    async add(sourceId, calls) {
+    async add({ id: sourceId, kind }, calls) {
       const line = lineOf(sourceId);
       const now = clock.now();
+      for (const call of calls) items.inc({ kind, outcome: outcomeOf(call) });
       const bad = calls.filter(({ problems }) => problems.length > 0);
       const isDue = performance.now() - line.sampledAt >= SAMPLE_EVERY_MS;
       if (bad.length === 0 && !isDue) return;
-      const items = bad.flatMap((call) => call.problems.map((problem) => describe(call, problem, now)));
+      const kept = bad.flatMap((call) => call.problems.map((problem) => describe(call, problem, now)));
       if (isDue) {
         line.sampledAt = performance.now();
         const good = calls.filter(({ problems }) => problems.length === 0).slice(-SAMPLED);
-        items.push(...good.map((call) => describe(call, undefined, now)));
+        kept.push(...good.map((call) => describe(call, undefined, now)));
       }
       const waiting = (line.waiting ??= { items: [], problems: 0 });
-      waiting.items = [...waiting.items, ...items].slice(-2 * PROBLEMS_KEPT);
+      waiting.items = [...waiting.items, ...kept].slice(-2 * PROBLEMS_KEPT);
       waiting.problems += bad.length;
       await (line.next ??= flush(sourceId, line));
     },
@@ -87,6 +90,22 @@ export function createItemLog({ db, clock, log }: Pick<Context, 'db' | 'clock' |
       await Promise.all([...lines.values()].map(async (line) => (await line.next, line.last)));
     },
   };
+}
+
+/** By the form that sources send, not by source: there may be thousands of those. */
+const itemMeter = (registry: Registry): Counter<'kind' | 'outcome'> =>
+  new Counter({
+    name: 'grandstand_source_items_total',
+    help: 'Items that sources sent, by the kind of source and what became of them: taken, refused, not_mapped, cut.',
+    labelNames: ['kind', 'outcome'],
+    registers: [registry],
+  });
+
+/** The worst that was said of it. */
+function outcomeOf({ problems }: Call): SourceItem['outcome'] {
+  for (const outcome of ['refused', 'not_mapped', 'cut'] as const)
+    if (problems.some((problem) => problem.outcome === outcome)) return outcome;
+  return 'taken';
 }
 
 function describe(call: Call, problem: Call['problems'][number] | undefined, at: Instant): SourceItem {

@@ -57,7 +57,7 @@ export function liveLikeRoutes(app: App, context: Context, { take, log, limits }
     const receivedAt = context.clock.now();
     const calls = readLiveLike(message, { mapping: source.mapping, trust: 'server', catalogue, receivedAt });
     await takeCalls(take, application, source, calls);
-    await log.add(source.id, calls);
+    await log.add(source, calls);
     return { success: true };
   });
 }

@@ -82,7 +82,7 @@ export function segmentRoutes(app: App, context: Context, { take, log, limits }:
     const calls = await readCalls(application, source, items, kind, body, isHistory);
     if (source.trust === 'client') limitFans(flood, source, calls);
     await takeCalls(take, application, source, calls);
-    await log.add(source.id, calls);
+    await log.add(source, calls);
     return { success: true };
   };
 

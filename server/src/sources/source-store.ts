@@ -2,7 +2,7 @@ import { join, sql, type Database, type Queryable, type Sql } from '../database/
 import { pageClause, type Order, type PageRequest } from '../database/page.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import type { Mapping } from './mapping.ts';
-import { PROBLEMS_KEPT, type Source, type SourceItem } from './source.ts';
+import { MAX_SOURCES, PROBLEMS_KEPT, type Source, type SourceItem } from './source.ts';
 
 const COLUMNS = sql`id, application_id, name, kind, trust, write_key, previous_write_key, previous_write_key_until, mapping, problems,
   last_received_at, created_at, updated_at`;
@@ -70,6 +70,14 @@ export async function pageOfSources(
     },
     { isolation: 'repeatable read' },
   );
+}
+
+/** Newest first; there are a hundred at most. */
+export async function listSources(db: Queryable, applicationId: number): Promise<Source[]> {
+  const { rows } = await db.query<Source>(
+    sql`select ${COLUMNS} from sources where application_id = ${applicationId} order by created_at desc, id desc limit ${MAX_SOURCES}`,
+  );
+  return rows;
 }
 
 export type NewSource = Pick<Source, 'id' | 'application_id' | 'name' | 'kind' | 'trust' | 'write_key' | 'mapping'> & {
@@ -190,6 +198,29 @@ export async function pageOfItems(
     },
     { isolation: 'repeatable read' },
   );
+}
+
+/** Newest first. */
+export async function listProblems(db: Queryable, sourceId: string, limit: number): Promise<SourceItem[]> {
+  const { rows } = await db.query<SourceItem>(sql`
+    select at, call, name, outcome, reason, profile_id, custom_id, item from source_items
+    where source_id = ${sourceId} and is_problem order by id desc limit ${limit}`);
+  return rows;
+}
+
+/** What is kept of what sources sent about a fan: under the ids of the profile, and of those that were merged into it. */
+export async function listItemsAbout(
+  db: Queryable,
+  applicationId: number,
+  profileIds: readonly string[],
+  customIds: readonly string[],
+): Promise<(SourceItem & { source: string })[]> {
+  const { rows } = await db.query<SourceItem & { source: string }>(sql`
+    select s.name as source, i.at, i.call, i.name, i.outcome, i.reason, i.profile_id, i.custom_id, i.item
+    from source_items i join sources s on s.id = i.source_id
+    where s.application_id = ${applicationId} and (i.profile_id = any (${profileIds}::uuid[]) or i.custom_id = any (${customIds}::text[]))
+    order by i.at, i.id`);
+  return rows;
 }
 
 /** What is older is no longer of use to whoever looks for a mistake. */

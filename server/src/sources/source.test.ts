@@ -129,3 +129,52 @@ it('keeps the last thousand problems for a week, none of somebody who was erased
   await deleteItemsBefore(server.app.context.db, clock.now() - ITEMS_KEPT);
   expect(await server.sdk.sources.recent(id).all()).toEqual([]);
 });
+
+it('goes with the fan into the export of what is stored, under the former anonymous id too, and out with the fan', async () => {
+  const { write_key: key, id } = await server.sdk.sources.create({ name: 'Exported', kind: 'segment' });
+  await send(key, { anonymousId: 'told-anon', event: '?', properties: { place: 'before' } });
+  await server.call('POST', `${server.url}/v1/identify`, {
+    token: null,
+    body: { anonymousId: 'told-anon', userId: 'told', traits: { shoe: 43 }, writeKey: key },
+  });
+  await send(key, { userId: 'untold', event: '?' });
+  const profile = await server.sdk.profiles.getByCustomId('told');
+  const all = await server.sdk.exports.profile(profile.id);
+  const told = all.source_items.map(({ source, call, outcome }) => `${source} ${call} ${outcome}`);
+  expect(told).toEqual(['Exported track not_mapped', 'Exported identify not_mapped']);
+  expect(all.source_items[0]?.item).toContain('before');
+  const token = await server.sdk.profiles.rotateToken(profile.id);
+  const own = await server.as(token).exports.profile(profile.id);
+  expect(own.source_items.map((item) => Object.keys(item).sort().join())).toEqual(
+    Array(2).fill('at,call,name,outcome'),
+  );
+  expect(own.withheld).toMatchObject({ source_items: 2 });
+  await server.sdk.profiles.erase(profile.id);
+  const rest = await server.sdk.sources.recent(id).all();
+  expect(rest.map(({ item }) => (JSON.parse(item) as { userId?: string }).userId)).toEqual(['untold']);
+});
+
+it('tells in a metric what became of the items, by kind of source', async () => {
+  const counts = async (): Promise<Map<string, number>> => {
+    const text = await (await fetch(`${server.url}/metrics`)).text();
+    return new Map(
+      [...text.matchAll(/^grandstand_source_items_total\{kind="segment",outcome="(\w+)"\} (\d+)$/gm)].map((match) => [
+        match[1] ?? '',
+        Number(match[2]),
+      ]),
+    );
+  };
+  const { write_key: key } = await server.sdk.sources.create({ name: 'Counted', kind: 'segment' });
+  const before = await counts();
+  const batch = [
+    { type: 'track', userId: 'counted', event: 'Hi' },
+    { type: 'track', userId: 'counted', event: '?' },
+    { type: 'track', event: 'Hi' },
+  ];
+  await server.call('POST', `${server.url}/v1/batch`, { token: null, body: { batch, writeKey: key } });
+  const after = await counts();
+  const more = ['taken', 'not_mapped', 'refused'].map(
+    (outcome) => (after.get(outcome) ?? 0) - (before.get(outcome) ?? 0),
+  );
+  expect(more).toEqual([1, 1, 1]);
+});

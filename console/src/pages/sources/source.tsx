@@ -18,6 +18,7 @@ import { PageHead } from '../../ui/page-head.tsx';
 import { ShownOnce } from '../../ui/shown-once.tsx';
 import { Table, type Column } from '../../ui/table.tsx';
 import { toast } from '../../ui/toast.tsx';
+import { ChangeSecret } from './change-secret.tsx';
 import { draftOf, MappingEditor, type Draft } from './mapping.tsx';
 import { KINDS, OUTCOMES, pretty, TRUSTS } from './words.ts';
 
@@ -176,16 +177,16 @@ function Actions({ source }: { source: Source }) {
   return (
     <>
       <Menu label="More about this source">
-        {source.kind === 'segment' && (
-          <button type="button" onClick={() => setAsking('rotate')}>
-            <IconKey size={16} aria-hidden /> Rotate the key…
-          </button>
-        )}
+        <button type="button" onClick={() => setAsking('rotate')}>
+          <IconKey size={16} aria-hidden />{' '}
+          {source.kind === 'segment' ? 'Rotate the key…' : 'Change the client secret…'}
+        </button>
         <button type="button" className="danger" onClick={() => setAsking('delete')}>
           <IconTrash size={16} aria-hidden /> Delete…
         </button>
       </Menu>
-      {asking === 'rotate' && (
+      {asking === 'rotate' && source.kind === 'livelike' && <ChangeSecret path={path} onClose={close} />}
+      {asking === 'rotate' && source.kind === 'segment' && (
         <Confirm
           title="Rotate the key?"
           action="Create a new key"

@@ -41,17 +41,24 @@ const TIMEOUT_MS = 60_000;
 const ATTEMPTS = 8;
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 60_000;
+const LEAST_ASKED_MS = 100;
+/** Who says for how long to wait is obeyed, up to here. */
+const LONGEST_ASKED_MS = 3_600_000;
 
 export function openSource({ endpoint, clientId, token }: SourceOptions): LiveLikeSource {
   const root = readEndpoint(endpoint);
+  let resumesAt = -Infinity;
 
   const get = async (path: string): Promise<Record<string, unknown> | undefined> => {
     const url = new URL(path, root);
-    for (let attempt = 1; ; attempt++) {
+    for (let attempt = 1; ;) {
+      if (resumesAt > performance.now()) await wait(resumesAt - performance.now());
       const { answer, problem, isPassing, waitMs } = await ask(url, token);
       if (answer !== undefined) return answer === null ? undefined : answer;
       if (!isPassing || attempt >= ATTEMPTS) throw problem;
-      await wait(waitMs ?? Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (attempt - 1)));
+      // What asks for less is no failure, and holds for all that is asked.
+      if (waitMs !== undefined) resumesAt = performance.now() + waitMs;
+      else await wait(Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (attempt++ - 1)));
     }
   };
 
@@ -131,12 +138,16 @@ async function ask(url: URL, token: string): Promise<Asked> {
     status,
   );
   if (status !== 429 && status < 500) return { problem };
-  const seconds = Number(response.headers.get('retry-after') ?? Number.NaN);
-  return {
-    problem,
-    isPassing: true,
-    ...(seconds >= 0 && { waitMs: Math.min(LONGEST_WAIT_MS, seconds * 1000) }),
-  };
+  const waitMs = status === 429 || status === 503 ? readRetryAfter(response.headers.get('retry-after')) : undefined;
+  return { problem, isPassing: true, ...(waitMs !== undefined && { waitMs }) };
+}
+
+/** Seconds, or a date. Never nothing, so that nobody is asked without a rest. */
+function readRetryAfter(text: string | null): number | undefined {
+  if (text === null || text.trim() === '') return undefined;
+  const seconds = Number(text);
+  const ms = Number.isNaN(seconds) ? Date.parse(text) - Date.now() : seconds * 1000;
+  return Number.isNaN(ms) ? undefined : Math.min(LONGEST_ASKED_MS, Math.max(LEAST_ASKED_MS, ms));
 }
 
 function readObject(text: string): Record<string, unknown> | undefined {
