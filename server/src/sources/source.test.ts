@@ -132,6 +132,8 @@ it('keeps the last thousand problems for a week, none of somebody who was erased
 
 it('goes with the fan into the export of what is stored, under the former anonymous id too, and out with the fan', async () => {
   const { write_key: key, id } = await server.sdk.sources.create({ name: 'Exported', kind: 'segment' });
+  await send(key, { userId: 'told', event: 'Hi' }); // on another device, so that two profiles become one
+  await send(key, { anonymousId: 'told-anon', event: 'Hi' });
   await send(key, { anonymousId: 'told-anon', event: '?', properties: { place: 'before' } });
   await server.call('POST', `${server.url}/v1/identify`, {
     token: null,
@@ -140,15 +142,16 @@ it('goes with the fan into the export of what is stored, under the former anonym
   await send(key, { userId: 'untold', event: '?' });
   const profile = await server.sdk.profiles.getByCustomId('told');
   const all = await server.sdk.exports.profile(profile.id);
-  const told = all.source_items.map(({ source, call, outcome }) => `${source} ${call} ${outcome}`);
+  expect(all.merged_profiles).toHaveLength(1);
+  const problems = all.source_items.filter(({ outcome }) => outcome !== 'taken');
+  const told = problems.map(({ source, call, outcome }) => `${source} ${call} ${outcome}`);
   expect(told).toEqual(['Exported track not_mapped', 'Exported identify not_mapped']);
-  expect(all.source_items[0]?.item).toContain('before');
+  expect(problems[0]?.item).toContain('before');
   const token = await server.sdk.profiles.rotateToken(profile.id);
   const own = await server.as(token).exports.profile(profile.id);
-  expect(own.source_items.map((item) => Object.keys(item).sort().join())).toEqual(
-    Array(2).fill('at,call,name,outcome'),
-  );
-  expect(own.withheld).toMatchObject({ source_items: 2 });
+  const fields = new Set(own.source_items.map((item) => Object.keys(item).sort().join()));
+  expect([...fields]).toEqual(['at,call,name,outcome']);
+  expect(own.withheld).toMatchObject({ source_items: all.source_items.length });
   await server.sdk.profiles.erase(profile.id);
   const rest = await server.sdk.sources.recent(id).all();
   expect(rest.map(({ item }) => (JSON.parse(item) as { userId?: string }).userId)).toEqual(['untold']);
