@@ -95,7 +95,7 @@ describe('the command line', () => {
     expect((await run([CLI, 'audit'], env)).stdout.match(/updateApplication/g)).toHaveLength(2);
   });
 
-  it('makes sources, shows their keys once, and says why one is no good', async () => {
+  it('makes sources, shows their keys once, and says why one is no good', { timeout: 300_000 }, async () => {
     const made = await run([CLI, 'source', 'create', 'Web shop', '--trust=client'], env);
     const [id = '', key = ''] = ['id', 'write key'].map(
       (name) => new RegExp(`^${name} +(\\S+)$`, 'm').exec(made.stdout)?.[1] ?? '',
