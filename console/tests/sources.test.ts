@@ -1,5 +1,6 @@
 // Sources in the console: made, watched while something arrives, mapped.
 
+import { createHmac } from 'node:crypto';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CLIENT_ID, startTestServer, type TestServer } from '../../server/src/testing/server.ts';
@@ -70,5 +71,27 @@ describe.skipIf(!hasBrowser)('sources', () => {
     await send('投票');
     await page.getByText('Not mapped').first().waitFor();
     expect(watched.problems).toEqual([]);
+  });
+
+  test('a source of LiveLike is told the secret that was changed there', async () => {
+    const former = 'the-secret-in-livelike-before';
+    const { id } = await server.sdk.sources.create({ name: 'LiveLike', kind: 'livelike', write_key: former });
+    await page.goto(`${server.url}/apps/${CLIENT_ID}/sources/${id}`);
+    await button('More about this source').click();
+    await button('Change the client secret…').click();
+    const field = page.getByRole('dialog').getByLabel('Client secret in LiveLike');
+    await field.fill('short');
+    await button('Save the secret').click();
+    await page.getByRole('dialog').getByText('16').waitFor();
+    await looksRight('change the client secret');
+    const secret = 'the-secret-in-livelike-afterwards';
+    await field.fill(secret);
+    await button('Save the secret').click();
+    await page.getByText('The secret was changed').waitFor();
+    const body = JSON.stringify({ id: 'w1', event: 'comment-created', data: {}, created_at: '2026-01-01T00:00:00Z' });
+    const signature = createHmac('sha1', secret).update(body).digest('base64');
+    const headers = { 'content-type': 'application/json', 'x-webhook-signature': signature };
+    const answer = await fetch(`${server.url}/v1/livelike/${id}/`, { method: 'POST', headers, body });
+    expect(answer.status).toBe(200);
   });
 });
