@@ -14,6 +14,9 @@ const resolve = {
 /** What must happen within a second has the machine to itself. */
 const byTheWallClock = 'server/src/evaluation/clock.test.ts';
 
+/** What changes a module of Node before the server loads has a process of its own. */
+const changesModules = 'server/src/credentials/comparison.test.ts';
+
 export default defineConfig({
   test: {
     projects: [
@@ -22,8 +25,18 @@ export default defineConfig({
         test: {
           name: 'server',
           include: ['server/src/**/*.test.ts'],
-          exclude: [byTheWallClock],
+          exclude: [byTheWallClock, changesModules],
           isolate: false, // the server's modules keep no state, and loading them takes a second for each file
+          globalSetup: ['server/src/testing/global-setup.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        resolve,
+        test: {
+          name: 'server-modules',
+          include: [changesModules],
           globalSetup: ['server/src/testing/global-setup.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
