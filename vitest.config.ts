@@ -84,6 +84,6 @@ export default defineConfig({
         },
       },
     ],
-    maxWorkers: 3, // on two cores, since processes that start and die are mostly waited for
+    maxWorkers: 2,
   },
 });

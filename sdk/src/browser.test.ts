@@ -94,7 +94,8 @@ describe.skipIf(!hasBrowser)('in Chromium', () => {
       frames.map((frame) => frame.evaluate((options) => Grandstand.init(options), initOptions(server.url))),
     );
     expect(made).toHaveLength(20);
-    expect(new Set(made.map(({ access_token: token }) => token)).size).toBe(1);
+    // Each answer signs the token of the device key anew: from one second to the next its text differs.
+    expect(new Set(made.map(({ id }) => id)).size).toBe(1);
     expect(await countProfiles(server)).toBe(before + 1);
   });
 
