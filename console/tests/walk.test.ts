@@ -208,6 +208,19 @@ describe.skipIf(!hasBrowser)('the console', () => {
     await page.locator('.membership', { hasText: 'Active fans' }).getByText('Member', { exact: true }).waitFor();
   });
 
+  test('a group is compared with others, and the rows add up', async () => {
+    await open('groups', 'Groups');
+    await page.getByRole('link', { name: 'Active fans' }).click();
+    await page.getByRole('navigation', { name: 'Group' }).getByRole('link', { name: 'Overlap' }).click();
+    const chooser = page.getByRole('combobox', { name: 'Compare with' });
+    await chooser.click();
+    await page.getByRole('option').first().click();
+    const rows = page.getByRole('table', { name: /Profiles by the groups/ }).getByRole('row');
+    await rows.nth(1).waitFor();
+    await page.getByText(/in any of them/).waitFor();
+    await picture(page, 'group-compared', { looks: TWO_LOOKS });
+  });
+
   test('members are pasted into a static group, one is removed and brought back', async () => {
     await open('groups/new', 'New group');
     await page.getByLabel('Name', { exact: true }).fill('Guests of honour');
@@ -311,6 +324,7 @@ describe.skipIf(!hasBrowser)('the console', () => {
       ['group-members', `groups/${statics.body.results[0]?.id ?? ''}/members`],
       ['group-rule', `groups/${dynamic}/rule`],
       ['group-changes', `groups/${dynamic}/changes`],
+      ['group-overlap', `groups/${dynamic}/overlap`],
       ['group-settings', `groups/${dynamic}/settings`],
       ['profiles', 'profiles'],
       ['profile', `profiles/${profiles.body.results[0]?.id ?? ''}?why=${dynamic}`],

@@ -10,6 +10,8 @@ import { Combobox, type Option } from './combobox.tsx';
 interface GroupsInputProps {
   label: string;
   value: unknown;
+  /** One that is not offered. */
+  except?: string;
   onChange: (value: unknown) => void;
   /** What a group that is chosen is called. */
   nameOf: (reference: string) => string;
@@ -21,6 +23,7 @@ interface GroupsInputProps {
 export function GroupsInput({
   label,
   value,
+  except,
   onChange,
   nameOf,
   invalid = false,
@@ -36,7 +39,7 @@ export function GroupsInput({
   });
   const chosen = Array.isArray(value) ? value.map(String) : [];
   const options: Option[] = (found.data?.results ?? [])
-    .filter((group) => !chosen.includes(group.id))
+    .filter((group) => group.id !== except && !chosen.includes(group.id))
     .map((group) => ({ value: group.id, label: group.name, ...(group.custom_id && { hint: group.custom_id }) }));
   return (
     <div className="list-input">

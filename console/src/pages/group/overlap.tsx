@@ -30,13 +30,15 @@ export function GroupOverlap({ group }: { group: Group }) {
   return (
     <section className="card pad stack" aria-labelledby="overlap-heading">
       <h2 id="overlap-heading">Overlap with other groups</h2>
-      <GroupsInput
-        label="Compare with"
-        value={others}
-        nameOf={nameOf}
-        disabled={false}
-        onChange={(next) => setOthers((next as string[]).filter((id) => id !== group.id).slice(0, MOST - 1))}
-      />
+      <div>
+        <GroupsInput
+          label="Compare with"
+          value={others}
+          except={group.id}
+          nameOf={nameOf}
+          onChange={(next) => setOthers((next as string[]).slice(0, MOST - 1))}
+        />
+      </div>
       <Problem>{error ? messageOf(error) : undefined}</Problem>
       {others.length === 0 ? (
         <p className="muted">Choose up to four groups to see who is in several of them.</p>
@@ -57,7 +59,7 @@ function Picture({ comparison: { groups, intersections, union, as_of: asOf } }: 
   const most = Math.max(1, ...rows.map(({ only }) => only));
   return (
     <>
-      <div className="table-wrap">
+      <div className="table-wrap" tabIndex={0} role="region" aria-label="Profiles by the groups that they are in">
         <table className="table overlap">
           <caption className="visually-hidden">Profiles by the groups that they are in, each counted once</caption>
           <thead>

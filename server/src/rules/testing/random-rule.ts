@@ -59,9 +59,12 @@ function randomWindow(random: Random, world: World): string | FixedWindow {
     const at = randomInstant(random, world);
     return random.chance(0.3) ? at.slice(0, 10) : at;
   };
-  const [a, b] = [edge(), edge()].sort();
-  if (random.chance(0.3)) return random.pick([{ from: a ?? '' }, { until: b ?? '' }]);
-  return a === b ? { from: a ?? '' } : { from: a ?? '', until: b ?? '' };
+  const [a = '', b = ''] = [edge(), edge()].sort();
+  if (random.chance(0.3)) return random.pick([{ from: a }, { until: b }]);
+  // A date begins at another instant in each time zone: beside an instant that is near, which comes first is not known here.
+  const apart = Math.abs(Date.parse(b) - Date.parse(a)) * 1000;
+  const isOrdered = a.length === b.length ? a !== b : apart > 2 * MICROS_PER_DAY;
+  return isOrdered ? { from: a, until: b } : { from: a };
 }
 
 /** What the data of a world's activities has under its keys. */
