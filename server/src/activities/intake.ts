@@ -14,7 +14,7 @@ import type { IntakeAnswer } from './activity.ts';
 import { createQueueStart, findOldestLive } from '../queue/queue.ts';
 import { nameTypes } from './activity-types.ts';
 import { createGate } from './gate.ts';
-import { findOwnAliases, followMerged, forget, forgetMoved, onBehalf } from './merged-profiles.ts';
+import { findOwnAliases, followMerged, forget, forgetMoved, onBehalf, resolveRepeated } from './merged-profiles.ts';
 import { createKnownIds } from './known-ids.ts';
 import { ERASED_MEANWHILE, judgeColumns, storeBatch, type IntakeBatch, type Stored } from './intake-statement.ts';
 import {
@@ -90,6 +90,7 @@ export function createIntake(context: Context): Intake {
         catalogue = await context.catalogues.refresh(application.id);
         continue;
       }
+      await resolveRepeated(db, application.id, read.columns);
       const known = await listKnownIds(sender, read.columns.id);
       const repeats =
         forget(read.columns, (place) => known.has(read.columns.id[place] ?? '')) +

@@ -3,7 +3,7 @@
 import { sql, type Queryable } from '../database/database.ts';
 import type { Elements } from '../http/elements.ts';
 import { readUuid } from '../ids.ts';
-import { findAliases } from '../profiles/alias-store.ts';
+import { findAliases, resolveIds } from '../profiles/alias-store.ts';
 import { findProfileIdsByCustomIds } from '../profiles/profile-store.ts';
 import type { Columns } from './read-items.ts';
 
@@ -54,6 +54,32 @@ export async function followMerged(
     return !target;
   });
   return { moved, unknown };
+}
+
+/**
+ * Where a batch has one activity id of two profiles, these may be one by now. Then the first of the two stands, whichever
+ * id it was sent by: what stands under a former id is stored after the rest of its batch.
+ */
+export async function resolveRepeated(db: Queryable, applicationId: number, columns: Columns): Promise<void> {
+  const owners = new Map<string, string | null>();
+  const repeated = new Set<string>();
+  for (const [place, id] of columns.id.entries()) {
+    const owner = columns.profileId[place] ?? null;
+    const other = owners.get(id);
+    if (other === undefined) owners.set(id, owner);
+    else if (other !== owner) repeated.add(id);
+  }
+  if (repeated.size === 0) return;
+  const places = [...columns.id.keys()].filter((place) => repeated.has(columns.id[place] ?? ''));
+  const meant = await resolveIds(
+    db,
+    applicationId,
+    places.flatMap((place) => columns.profileId[place] ?? []),
+  );
+  for (const place of places) {
+    const id = columns.profileId[place];
+    if (typeof id === 'string') columns.profileId[place] = meant(id);
+  }
 }
 
 /** Takes the places of known activities out of every column; says how many they were. */

@@ -53,7 +53,7 @@ describe('the engine', () => {
   let steps = 0;
   let merges = 0;
   const former = createFormer();
-  /** When each profile was changed last, by whatever raises `updated_at`. */
+  /** The `updated_at` of each profile that was changed. */
   const touched = new Map<string, Instant>();
   const trace: string[] = [];
   const note = (text: string): void => {
@@ -290,7 +290,7 @@ describe('the engine', () => {
       ...(random.chance(0.5) && { custom_id: random.chance(0.3) ? null : `${random.pick(TEXTS)}#${profile.id}` }),
       attributes: isPatch ? { set: pairs, remove } : pairs,
     });
-    touched.set(profile.id, now);
+    touched.set(profile.id, parseInstant(changed.updated_at) ?? now);
     profile.nickname = changed.nickname;
     profile.customId = changed.custom_id;
     if (isPatch) patchInModel(profile, pairs, remove);
@@ -334,7 +334,7 @@ describe('the engine', () => {
       activities: source.activities.filter(({ id }) => !known.has(id)).length,
     });
     merges++;
-    touched.set(target.id, now);
+    touched.set(target.id, parseInstant(done.profile.updated_at) ?? now);
     mergeInModel(model, former, source, target, { follow });
     expect(done.profile.custom_id).toBe(target.customId);
     for (const id of former.ids.get(target.id) ?? []) expect((await sdk.profiles.get(id)).id).toBe(target.id);

@@ -79,6 +79,20 @@ describe('merging', () => {
     await expectSound();
   });
 
+  it('keeps the first of one id in a batch, also where it stands under the former id', async () => {
+    const [source, target] = await two();
+    await merge(source, target);
+    const item = { id: 'one', type: COMMENT };
+    const sent = await sdk().activities.send([
+      { ...item, profile_id: source.id, value: 3 },
+      { ...item, profile_id: target.id, value: 1000 },
+    ]);
+    expect(sent).toEqual({ accepted: 1, duplicates: 1, rejected: [] });
+    const [stored] = await sdk().profiles.activities(target.id).all();
+    expect(stored).toMatchObject({ id: 'one', value: 3 });
+    await expectSound();
+  });
+
   it('takes the newest state of both, also where the newest of the source was known to the target otherwise', async () => {
     await sdk().attributes.define({
       key: 'mood',

@@ -57,6 +57,9 @@ export function patchInModel(
   ];
 }
 
-/** Profiles that nobody changed at this instant: a merge is told after whatever happened to either. */
+/**
+ * Profiles whose `updated_at` lies before this instant: a merge is told after whatever happened to either, and each change
+ * of a profile is told after the one before it, a microsecond later where both came at one instant.
+ */
 export const untouched = (model: Model, touched: ReadonlyMap<string, Instant>, now: Instant): Profile[] =>
-  model.profiles.filter(({ id, createdAt }) => createdAt !== now && touched.get(id) !== now);
+  model.profiles.filter(({ id, createdAt }) => (touched.get(id) ?? createdAt) < now);
