@@ -299,9 +299,10 @@ describe('the engine', () => {
   }
 
   async function erase(): Promise<void> {
-    if (model.profiles.length < 6) return;
-    const [gone] = model.profiles.splice(random.below(model.profiles.length), 1);
-    if (!gone) return;
+    const able = untouched(model, touched, now);
+    if (model.profiles.length < 6 || able.length === 0) return;
+    const gone = random.pick(able);
+    model.profiles.splice(model.profiles.indexOf(gone), 1);
     note(`erase ${gone.id}`);
     await sdk.profiles.erase(idOf(gone));
     for (const [token, of] of former.tokens) if (of === gone.id) former.tokens.set(token, undefined);

@@ -2,7 +2,7 @@
 // there: definitions, epochs and its own lease are checked, and whatever moved makes it start again. Rows of the queue
 // are read before the facts, so that a row is deleted only once what it stands for was seen.
 
-import { sql, type Database, type Queryable } from '../database/database.ts';
+import { empty, sql, type Database, type Queryable } from '../database/database.ts';
 import type { Clock } from '../clock.ts';
 import { holdOffErasing } from '../membership/erasing.ts';
 import { changeMembership, type MembershipChange } from '../membership/membership.ts';
@@ -274,14 +274,16 @@ export async function loadMembers(
   return found;
 }
 
+/** The pins of these profiles in these groups, or in every group. */
 export async function loadPins(
   tx: Queryable,
   profileIds: string[],
-  groupIds: string[],
+  groupIds?: string[],
 ): Promise<Map<string, Map<string, Pin>>> {
   const { rows } = await tx.query<Pin & { profile_id: string; group_id: string }>(sql`
     select profile_id, group_id, pin, expires_at from pins
-    where profile_id = any (${packed(profileIds)}::uuid[]) and group_id = any (${packed(groupIds)}::uuid[])`);
+    where profile_id = any (${packed(profileIds)}::uuid[])
+      ${groupIds ? sql`and group_id = any (${packed(groupIds)}::uuid[])` : empty}`);
   const found = new Map<string, Map<string, Pin>>();
   for (const { profile_id, group_id, ...pin } of rows) {
     const pins = found.get(profile_id) ?? new Map<string, Pin>();

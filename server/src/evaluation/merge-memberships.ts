@@ -136,7 +136,7 @@ async function finish(merge: Merge, before: Map<string, ProfileState>): Promise<
   const [statics, , pins] = await Promise.all([
     listStatic(tx, heldIds),
     loadHeads(tx, { rules, heads }, [...new Set([...every.read, ...heldIds, ...filling])]),
-    loadPins(tx, ids, [...rules.groups.keys()]),
+    loadPins(tx, ids), // also in groups that nobody evaluates: they may be restored
   ]);
   const members = await loadMembers(tx, ids, [...heads.keys()], heads);
   const known: Known = { merge, heads, members, pins, lastChange: new Map() };
@@ -325,11 +325,15 @@ async function decideMerged(known: Known, gained: readonly string[], pinned: rea
   return decideAs(known, target.id, state, [row], now);
 }
 
-/** The source's pins come along where the target has none. Those whose end was walked past are gone. Returns their groups. */
+/**
+ * The source's pins come along where the target has none. Those whose end was walked past, or of which nothing will be
+ * told since their group is deactivated, are gone. Returns the groups of those that came.
+ */
 async function movePins(known: Known, own: ReadonlyMap<string, Decision>): Promise<string[]> {
-  const { tx, source, target, now } = known.merge;
+  const { tx, rules, source, target, now } = known.merge;
   const isOver = (id: string, groupId: string, pin: Pin): boolean =>
-    (pin.expires_at ?? Infinity) <= now && own.get(id)?.walked.includes(groupId) === true;
+    (pin.expires_at ?? Infinity) <= now &&
+    (own.get(id)?.walked.includes(groupId) === true || !rules.groups.has(groupId));
   const pinsOf = (id: string): Map<string, Pin> =>
     new Map([...(known.pins.get(id) ?? [])].filter(([groupId, pin]) => !isOver(id, groupId, pin)));
   const kept = pinsOf(target.id);

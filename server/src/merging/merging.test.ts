@@ -224,6 +224,32 @@ describe('merging', () => {
     expect(await bench.members(group)).toEqual([target.id]);
   });
 
+  it('brings the pins of a deactivated group along, which act when it is restored', async () => {
+    const [source, target] = await two();
+    const [theirs, both, over] = [await atLeast(100), await atLeast(100), await atLeast(100)];
+    const pin = (group: string, profile: BenchProfile, how: 'in' | 'out', seconds?: number) =>
+      sdk().groups.pin(group, profile.id, {
+        pin: how,
+        reason: '',
+        expires_at: seconds === undefined ? null : formatInstant(bench.clock.now() + seconds * MICROS_PER_SECOND),
+      });
+    await pin(theirs, source, 'in');
+    await pin(both, source, 'in');
+    await pin(both, target, 'out');
+    await pin(over, source, 'in');
+    await pin(over, target, 'out', 60);
+    await bench.tick();
+    for (const group of [theirs, both, over]) await bench.patch(group, { is_active: false });
+    bench.clock.advance(120 * MICROS_PER_SECOND);
+    await merge(source, target);
+    for (const group of [theirs, both, over]) await sdk().groups.restore(group);
+    await bench.tick();
+    expect(await bench.members(theirs)).toEqual([target.id]);
+    expect(await bench.members(both)).toEqual([]);
+    expect(await bench.members(over)).toEqual([target.id]);
+    await expectSound();
+  });
+
   it('keeps the values of the target, takes what it lacks and unites lists', async () => {
     await sdk().attributes.define({ key: 'teams', label: 'Teams', type: 'list' });
     const source = await bench.profile({

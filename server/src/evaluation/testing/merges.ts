@@ -58,8 +58,8 @@ export function patchInModel(
 }
 
 /**
- * Profiles whose `updated_at` lies before this instant: a merge is told after whatever happened to either, and each change
- * of a profile is told after the one before it, a microsecond later where both came at one instant.
+ * Profiles whose `updated_at` lies before this instant: merging and erasing are told after whatever happened to a profile,
+ * and each change of it after the one before, a microsecond later where both came at one instant.
  */
 export const untouched = (model: Model, touched: ReadonlyMap<string, Instant>, now: Instant): Profile[] =>
   model.profiles.filter(({ id, createdAt }) => (touched.get(id) ?? createdAt) < now);
