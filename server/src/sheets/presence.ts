@@ -1,7 +1,7 @@
-// Who was seen, day by day: from sheets where a day is over and unmarked, else from the rows of that day. The caller holds
-// one snapshot, so that sheets, marks and rows agree (on a cluster: holds off makings).
+// Who was seen, day by day: from sheets where a day is over and unmarked, else from the rows of that day. Sheets, marks and
+// rows are read as they were at one moment, and in no other way: `atOneMoment` alone hands out what reads them.
 
-import type { Queryable } from '../database/database.ts';
+import { onClient, type Database, type Queryable } from '../database/database.ts';
 import { MICROS_PER_DAY, type Instant } from '../instant.ts';
 import { CREATIONS, decodePart, PART_SIZE } from './sheet.ts';
 import * as store from './sheet-store.ts';
@@ -14,14 +14,40 @@ export interface DaySeen {
   activities: number;
 }
 
+export interface Presence {
+  /** What else belongs to this moment is read here. */
+  reads: Queryable;
+  /**
+   * Hands over every day from `since` up to `until`, in order, empty ones too. Each stretch of days is a read of its own, so
+   * that the event loop has its turn in between.
+   */
+  eachDay(factId: number, since: Instant, until: Instant, seen: (day: DaySeen) => void): Promise<void>;
+}
+
+/** One node has a snapshot. A cluster has none over its nodes, so there no sheet is made until the work is over. */
+export function atOneMoment<T>(
+  db: Database,
+  applicationId: number,
+  work: (presence: Presence) => Promise<T>,
+): Promise<T> {
+  const isDistributed = db.isDistributed === true;
+  return db.withClient(
+    async (client) => {
+      const reads = onClient(client, isDistributed);
+      await store.holdOffMaking(reads, applicationId);
+      return work({
+        reads,
+        eachDay: (factId, since, until, seen) => readDays(reads, applicationId, factId, since, until, seen),
+      });
+    },
+    isDistributed ? 'read committed' : 'repeatable read', // a snapshot would be older than the lock
+  );
+}
+
 /** Parts of so many days are read by one statement. */
 const DAYS_AT_ONCE = 31;
 
-/**
- * Hands over every day from `since` up to `until`, in order, empty ones too. Each stretch of days is a read of its own, so
- * that the event loop has its turn in between.
- */
-export async function readDays(
+async function readDays(
   snapshot: Queryable,
   applicationId: number,
   factId: number,

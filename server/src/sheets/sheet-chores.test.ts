@@ -1,12 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { onClient } from '../database/database.ts';
 import { parseInstant } from '../instant.ts';
 import { untilWaiting } from '../testing/waiting.ts';
 import { CLIENT_ID, startTestServer, testClock, type TestServer } from '../testing/server.ts';
-import { readDays } from './presence.ts';
+import { atOneMoment } from './presence.ts';
 import { createSheetChores } from './sheet-chores.ts';
 import { PRESENCE } from './sheet.ts';
-import { holdOffMaking, listDays, listMarkedDays } from './sheet-store.ts';
+import { listDays, listMarkedDays } from './sheet-store.ts';
 
 const DAY = parseInstant('2026-02-27T00:00:00Z') ?? 0;
 const NEXT_DAY = parseInstant('2026-02-28T00:00:00Z') ?? 0;
@@ -35,16 +34,15 @@ describe('the making of a sheet', () => {
 
   const seen = async (): Promise<{ profiles: number; activities: number; marked: boolean }> => {
     const application = await applicationId();
-    return server.app.context.db.withClient(async (client) => {
-      const snapshot = onClient(client);
+    return atOneMoment(server.app.context.db, application, async ({ reads, eachDay }) => {
       let profiles = 0;
       let activities = 0;
-      await readDays(snapshot, application, PRESENCE, DAY, NEXT_DAY, (day) => {
+      await eachDay(PRESENCE, DAY, NEXT_DAY, (day) => {
         profiles += day.ordinals.length;
         activities += day.activities;
       });
-      return { profiles, activities, marked: (await listMarkedDays(snapshot, application)).has(DAY) };
-    }, 'repeatable read');
+      return { profiles, activities, marked: (await listMarkedDays(reads, application)).has(DAY) };
+    });
   };
 
   it('leaves the mark of what comes in after it read the rows', async () => {
@@ -91,9 +89,7 @@ describe('the making of a sheet', () => {
       const { context } = cluster.app;
       const application = await applicationId();
       let made: Promise<void> | undefined;
-      await context.db.withClient(async (client) => {
-        const reads = onClient(client, true);
-        await holdOffMaking(reads, application);
+      await atOneMoment(context.db, application, async ({ reads }) => {
         made = createSheetChores(context).run();
         await untilWaiting(server.app.context.db, 1);
         expect((await listDays(reads, application, DAY, NEXT_DAY)).map((day) => day.made_at)).toEqual([null]);

@@ -1,9 +1,9 @@
 // The figures of this moment: who was active within a day, a week and thirty days. Counting them takes as long as reading
 // thirty sheets, so they are kept: limits and metrics read a row.
 
-import { onClient, sql, type Database, type Queryable } from '../database/database.ts';
+import { sql, type Database, type Queryable } from '../database/database.ts';
 import { formatInstant, MICROS_PER_DAY, startOfDay, type Instant } from '../instant.ts';
-import { readDays } from '../sheets/presence.ts';
+import { atOneMoment } from '../sheets/presence.ts';
 import { CREATIONS, PRESENCE } from '../sheets/sheet.ts';
 import { createUsageCounter } from './count.ts';
 
@@ -18,20 +18,17 @@ export interface Figures {
   total: number;
 }
 
-/** Counts them in one snapshot. */
+/** Counts them as of one moment. */
 export function countFigures(db: Database, applicationId: number, now: Instant): Promise<Figures> {
   const today = startOfDay(now) / MICROS_PER_DAY;
   const counter = createUsageCounter([{ from: today, to: today + 1 }], today);
-  return db.withClient(async (client) => {
-    const snapshot = onClient(client);
+  return atOneMoment(db, applicationId, async ({ reads, eachDay }) => {
     const until = now + 1;
-    await readDays(snapshot, applicationId, CREATIONS, startOfDay(now), until, (row) =>
-      counter.created(row.day / MICROS_PER_DAY, row.ordinals),
-    );
-    await readDays(snapshot, applicationId, PRESENCE, startOfDay(now) - (DAYS - 1) * MICROS_PER_DAY, until, (row) =>
+    await eachDay(CREATIONS, startOfDay(now), until, (row) => counter.created(row.day / MICROS_PER_DAY, row.ordinals));
+    await eachDay(PRESENCE, startOfDay(now) - (DAYS - 1) * MICROS_PER_DAY, until, (row) =>
       counter.active(row.day / MICROS_PER_DAY, row.ordinals, row.activities),
     );
-    const { rows } = await snapshot.query<{ total: number }>(sql`
+    const { rows } = await reads.query<{ total: number }>(sql`
       select coalesce(sum(profiles), 0)::bigint as total from statistics where application_id = ${applicationId}`);
     const [row] = counter.results();
     return {
@@ -42,7 +39,7 @@ export function countFigures(db: Database, applicationId: number, now: Instant):
       active_30d: row?.active_30d ?? 0,
       total: rows[0]?.total ?? 0,
     };
-  }, 'repeatable read');
+  });
 }
 
 /** Counts and keeps them. */

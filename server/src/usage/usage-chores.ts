@@ -24,13 +24,17 @@ export interface UsageChores {
   stop(): Promise<void>;
 }
 
+/** From the beginning of a count to the next one of the same application. One that gets a limit meanwhile is counted sooner. */
+export const restAfter = (tookMs: number, isLimited: boolean): number =>
+  Math.max(isLimited ? LIMITED_REST_MS : REST_MS, tookMs * REST_FACTOR);
+
 export function createUsageChores(
   { db, clock, log }: Pick<Context, 'db' | 'clock' | 'log'>,
   limits: Pick<CreationLimits, 'flush'>,
 ): UsageChores {
   const lease = createLease(db, 'usage figures', LEASE_SECONDS);
-  /** By performance.now(). */
-  const restsUntil = new Map<number, number>();
+  /** When each was counted last, by performance.now(), and how long that took. */
+  const counted = new Map<number, { at: number; tookMs: number }>();
 
   const round = async (isForced: boolean): Promise<void> => {
     await limits.flush();
@@ -39,13 +43,11 @@ export function createUsageChores(
       select id, limits ? 'max_mau' as limited from applications order by id limit ${APPLICATIONS}`);
     for (const { id, limited } of rows) {
       if (loop.isStopping()) return;
-      const started = performance.now();
-      // One that got a limit since does not wait for the end of a longer rest.
-      const rests = (restsUntil.get(id) ?? 0) - (limited ? REST_MS - LIMITED_REST_MS : 0);
-      if (!isForced && started < rests) continue;
+      const at = performance.now();
+      const last = counted.get(id);
+      if (!isForced && last && at < last.at + restAfter(last.tookMs, limited)) continue;
       await keepFigures(db, id, clock.now());
-      const took = performance.now() - started;
-      restsUntil.set(id, started + Math.max(REST_MS, took * REST_FACTOR));
+      counted.set(id, { at, tookMs: performance.now() - at });
     }
   };
 

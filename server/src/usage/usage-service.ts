@@ -1,15 +1,14 @@
-// Usage is set algebra over who was seen each day (sheets/presence.ts): one pass over the days, in one snapshot.
+// Usage is set algebra over who was seen each day (sheets/presence.ts): one pass over the days, as of one moment.
 
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
-import { onClient, type Queryable } from '../database/database.ts';
 import type { Query } from '../database/page.ts';
 import { throwFound, ValidationError, type FieldErrors } from '../errors.ts';
 import { readInstant } from '../http/range.ts';
 import { formatInstant, MICROS_PER_DAY, startOfDay, type Instant } from '../instant.ts';
-import { readDays, type DaySeen } from '../sheets/presence.ts';
+import { atOneMoment, type DaySeen } from '../sheets/presence.ts';
 import { CREATIONS, PRESENCE } from '../sheets/sheet.ts';
-import { findFirstInstant, holdOffMaking } from '../sheets/sheet-store.ts';
+import { findFirstInstant } from '../sheets/sheet-store.ts';
 import {
   createDuplicatesCounter,
   createRetentionCounter,
@@ -80,19 +79,6 @@ function back(interval: UsageInterval, day: number, steps: number): number {
   return start;
 }
 
-/** Hands over creations and presence of an application in one snapshot; what follows from the rows it returns. */
-function inDays<T>({ db }: Context, application: Application, work: (snapshot: Queryable) => Promise<T>): Promise<T> {
-  const isDistributed = db.isDistributed === true;
-  return db.withClient(
-    async (client) => {
-      const reads = onClient(client, isDistributed);
-      await holdOffMaking(reads, application.id);
-      return work(reads);
-    },
-    isDistributed ? 'read committed' : 'repeatable read', // a snapshot would be older than the lock
-  );
-}
-
 type Seen = (day: number, ordinals: Int32Array, activities: number) => void;
 const each = (seen: Seen) => (row: DaySeen) => seen(dayOf(row.day), row.ordinals, row.activities);
 
@@ -100,12 +86,12 @@ export async function getUsage(context: Context, application: Application, range
   const { interval, buckets, until } = range;
   const first = buckets[0]?.from ?? 0;
   const counter = createUsageCounter(buckets, dayOf(until - 1));
-  await inDays(context, application, async (snapshot) => {
-    const begin = await findFirstInstant(snapshot, application.id);
+  await atOneMoment(context.db, application.id, async ({ reads, eachDay }) => {
+    const begin = await findFirstInstant(reads, application.id);
     if (begin === null) return;
-    await readDays(snapshot, application.id, CREATIONS, startOfDay(begin), until, each(counter.created));
+    await eachDay(CREATIONS, startOfDay(begin), until, each(counter.created));
     const since = Math.max(instantOf(first - ROLLING_DAYS), startOfDay(begin));
-    await readDays(snapshot, application.id, PRESENCE, since, until, each(counter.active));
+    await eachDay(PRESENCE, since, until, each(counter.active));
   });
   const rows = counter.results();
   return {
@@ -124,10 +110,10 @@ export async function getRetention(context: Context, application: Application): 
   const thisWeek = weekOf(dayOf(now));
   const since = thisWeek - COHORT_WEEKS;
   const counter = createRetentionCounter(since, COHORT_WEEKS);
-  await inDays(context, application, async (snapshot) => {
+  await atOneMoment(context.db, application.id, async ({ reads, eachDay }) => {
     const from = instantOf(mondayOf(since));
-    await readDays(snapshot, application.id, CREATIONS, from, now + 1, each(counter.created));
-    await readDays(snapshot, application.id, PRESENCE, from, now + 1, each(counter.active));
+    await eachDay(CREATIONS, from, now + 1, each(counter.created));
+    await eachDay(PRESENCE, from, now + 1, each(counter.active));
   });
   return {
     until: formatInstant(now),
@@ -143,12 +129,12 @@ export async function getDuplicates(context: Context, application: Application):
   const now = context.clock.now();
   const first = dayOf(now) - DUPLICATE_DAYS + 1;
   const counter = createDuplicatesCounter();
-  const { bursts, recovered } = await inDays(context, application, async (snapshot) => {
-    await readDays(snapshot, application.id, CREATIONS, instantOf(first), now + 1, each(counter.created));
-    await readDays(snapshot, application.id, PRESENCE, instantOf(first), now + 1, each(counter.active));
+  const { bursts, recovered } = await atOneMoment(context.db, application.id, async ({ reads, eachDay }) => {
+    await eachDay(CREATIONS, instantOf(first), now + 1, each(counter.created));
+    await eachDay(PRESENCE, instantOf(first), now + 1, each(counter.active));
     return {
-      bursts: await store.listBursts(snapshot, application.id, instantOf(first), BURST, BURSTS),
-      recovered: await store.listRecovered(snapshot, application.id, instantOf(first)),
+      bursts: await store.listBursts(reads, application.id, instantOf(first), BURST, BURSTS),
+      recovered: await store.listRecovered(reads, application.id, instantOf(first)),
     };
   });
   const days = counter.results();
