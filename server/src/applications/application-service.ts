@@ -3,6 +3,7 @@
 import { describeChange } from '../audit/entry.ts';
 import type { Context } from '../context.ts';
 import { actorName, type Credential } from '../credential.ts';
+import type { Queryable } from '../database/database.ts';
 import { conflict, notFound } from '../errors.ts';
 import { raiseDefinitionsVersion } from '../facts/definitions.ts';
 import { newId } from '../ids.ts';
@@ -112,20 +113,16 @@ export async function createApplication(
 }
 
 /** What dates in rules mean changes with it, so dynamic groups are filled again; until then they are served as they were. */
-export async function updateTimeZone(context: Context, application: Application, timeZone: string): Promise<void> {
-  const now = context.clock.now();
-  const { id, client_id: clientId, name } = application;
-  await context.db.transaction(async (tx) => {
-    await raiseDefinitionsVersion(tx, id);
-    describeChange({
-      object: { type: 'application', id: clientId, name },
-      before: { time_zone: application.time_zone },
-      after: { time_zone: timeZone },
-    });
-    await store.updateTimeZone(tx, { id, time_zone: timeZone, now: formatInstant(now) });
-    await context.dynamicGroups.refill(tx, id, await store.listDynamicGroupIds(tx, id), now);
-  });
-  context.applications.forget(clientId);
+export async function changeTimeZone(
+  { dynamicGroups }: Pick<Context, 'dynamicGroups'>,
+  tx: Queryable,
+  id: number,
+  timeZone: string,
+  now: Instant,
+): Promise<void> {
+  await raiseDefinitionsVersion(tx, id);
+  await store.updateTimeZone(tx, { id, time_zone: timeZone, now: formatInstant(now) });
+  await dynamicGroups.refill(tx, id, await store.listDynamicGroupIds(tx, id), now);
 }
 
 /** A new client secret; the old one is accepted for a day. */

@@ -96,6 +96,16 @@ export async function findLimits(db: Queryable, applicationId: number): Promise<
   return rows[0]?.limits ?? {};
 }
 
+/** What its owner changes. Changes of one application wait for each other, until the transaction ends. */
+export async function lockForChange(
+  tx: Queryable,
+  applicationId: number,
+): Promise<Pick<ApplicationRow, 'time_zone' | 'limits'> | undefined> {
+  const { rows } = await tx.query<Pick<ApplicationRow, 'time_zone' | 'limits'>>(sql`
+    select time_zone, limits from applications where id = ${applicationId} for no key update`);
+  return rows[0];
+}
+
 /** Sets these, forgets those, and leaves the others as they are. */
 export async function updateLimits(
   db: Queryable,

@@ -3,13 +3,11 @@
 import { defineCommand } from 'citty';
 import type { LimitAction } from '../applications/application.ts';
 import { ConfigError } from '../config.ts';
-import { changeLimits, getLimits } from '../usage/limit-service.ts';
-import type { ApplicationChange, LimitsResource, LimitState } from '../usage/limits.ts';
+import { changeApplication, getLimits } from '../usage/limit-service.ts';
+import type { AskedLimits, LimitsResource, LimitState } from '../usage/limits.ts';
 import { audited } from './audited.ts';
 import { findApplication } from './find-application.ts';
 import { withApp } from './open-app.ts';
-
-type Limits = NonNullable<ApplicationChange['limits']>;
 
 const FORM = /^([1-9]\d{0,11})(?::(warn|refuse))?$/;
 
@@ -24,7 +22,7 @@ export const limitsCommand = defineCommand({
     'max-profiles-per-day': { type: 'string', description: 'Profiles that apps make on a day, UTC, likewise.' },
   },
   async run({ args }) {
-    const limits: Limits = {
+    const limits: AskedLimits = {
       ...readLimit('max_mau', '--max-mau', args['max-mau']),
       ...readLimit('max_profiles_per_day', '--max-profiles-per-day', args['max-profiles-per-day']),
     };
@@ -33,14 +31,14 @@ export const limitsCommand = defineCommand({
       const application = await findApplication(context, args.app);
       if (Object.keys(limits).length > 0)
         await audited(context, application, { action: 'updateApplication', request: { limits } }, () =>
-          changeLimits(context, application, { limits }),
+          changeApplication(context, application, { limits }),
         );
       process.stdout.write(describe(await getLimits(context, application)));
     });
   },
 });
 
-function readLimit(name: keyof Limits, option: string, text: string | undefined): Limits {
+function readLimit(name: keyof AskedLimits, option: string, text: string | undefined): AskedLimits {
   if (text === undefined) return {};
   if (text === 'none') return { [name]: null };
   const [, value, action] = FORM.exec(text) ?? [];

@@ -1,12 +1,10 @@
-import { Type } from 'typebox';
 import type { Context } from '../context.ts';
 import type { App } from '../http/route.ts';
 import { ClientIdParams } from '../http/schemas.ts';
-import { updateTimeZone } from '../applications/application-service.ts';
 import { invalid } from '../errors.ts';
 import { isZoneName } from '../rules/zone.ts';
-import { ApplicationChange, LimitsResource } from './limits.ts';
-import { changeLimits, getLimits } from './limit-service.ts';
+import { ApplicationChange, LimitsResource, UpdatedApplication } from './limits.ts';
+import { changeApplication, getLimits } from './limit-service.ts';
 
 export function limitRoutes(app: App, context: Context): void {
   app.patch(
@@ -21,24 +19,14 @@ export function limitRoutes(app: App, context: Context): void {
         tags: ['Applications'],
         params: ClientIdParams,
         body: ApplicationChange,
-        response: {
-          200: Type.Object({
-            ...LimitsResource.properties,
-            time_zone: Type.String({ description: 'Where its days begin.' }),
-          }),
-        },
+        response: { 200: UpdatedApplication },
       },
     },
-    async (request) => {
-      const application = await context.applications.get(request.params.client_id);
-      const timeZone = readTimeZone(request.body);
-      if (timeZone !== undefined && timeZone !== application.time_zone)
-        await updateTimeZone(context, application, timeZone);
-      const limits = request.body.limits
-        ? await changeLimits(context, application, request.body)
-        : await getLimits(context, application);
-      return { ...limits, time_zone: timeZone ?? application.time_zone };
-    },
+    async ({ params, body }) =>
+      changeApplication(context, await context.applications.get(params.client_id), {
+        limits: body.limits,
+        time_zone: readTimeZone(body),
+      }),
   );
 
   app.get(

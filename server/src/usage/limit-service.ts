@@ -1,22 +1,59 @@
-// An owner's view of the limits: changed in one transaction with their audit row, and shown with how far they are used.
+// What an owner changes of an application, in one transaction with one audit row; and its limits, with how far they are used.
 
 import { LIMIT_NAMES, type Application, type ApplicationLimits } from '../applications/application.ts';
-import { findLimits, updateLimits } from '../applications/application-store.ts';
-import { describeChange } from '../audit/entry.ts';
+import { changeTimeZone } from '../applications/application-service.ts';
+import { findLimits, lockForChange, updateLimits } from '../applications/application-store.ts';
+import { describeChange, pickAs } from '../audit/entry.ts';
 import type { Context } from '../context.ts';
+import type { Queryable } from '../database/database.ts';
+import { notFound } from '../errors.ts';
 import { formatInstant, startOfDay, type Instant } from '../instant.ts';
 import { findFigures, keepFigures } from './figures.ts';
-import { endOfDay, type ApplicationChange, type LimitsResource, type LimitState } from './limits.ts';
+import { endOfDay, type AskedLimits, type LimitsResource, type LimitState, type UpdatedApplication } from './limits.ts';
 import * as store from './limit-store.ts';
 
-/** Sets, changes and removes limits. They hold at once in this process, and within five seconds in others. */
-export async function changeLimits(
+/**
+ * Changes what is named, all of it or nothing, and leaves one audit row. Limits hold at once in this process, and within five
+ * seconds in others.
+ */
+export async function changeApplication(
   context: Context,
   application: Application,
-  { limits: asked = {} }: ApplicationChange,
-): Promise<LimitsResource> {
+  { limits, time_zone: timeZone }: { limits?: AskedLimits | undefined; time_zone?: string | undefined },
+): Promise<UpdatedApplication> {
   const { db, clock } = context;
-  const { id } = application;
+  const { id, client_id: clientId, name } = application;
+  const now = clock.now();
+  const zone = await db.transaction(async (tx) => {
+    const before = await lockForChange(tx, id);
+    if (!before) throw notFound();
+    const after = { ...before };
+    if (limits) after.limits = await changeLimits(tx, id, before.limits, limits, now);
+    if (timeZone !== undefined && timeZone !== before.time_zone) {
+      await changeTimeZone(context, tx, id, timeZone, now);
+      after.time_zone = timeZone;
+    }
+    const asked = { ...(limits && { limits }), ...(timeZone !== undefined && { time_zone: timeZone }) };
+    describeChange({
+      object: { type: 'application', id: clientId, name },
+      before: pickAs(asked, before),
+      after: pickAs(asked, after),
+    });
+    return after.time_zone;
+  });
+  context.applications.forget(clientId);
+  if (limits?.max_mau) await keepFigures(db, id, now);
+  return { ...(await getLimits(context, application)), time_zone: zone };
+}
+
+/** What they are then. */
+async function changeLimits(
+  tx: Queryable,
+  id: number,
+  before: ApplicationLimits,
+  asked: AskedLimits,
+  now: Instant,
+): Promise<ApplicationLimits> {
   const set: ApplicationLimits = {};
   const removed: string[] = [];
   for (const name of LIMIT_NAMES) {
@@ -24,23 +61,12 @@ export async function changeLimits(
     if (limit === null) removed.push(name);
     else if (limit !== undefined) set[name] = { value: limit.value, action: limit.action ?? 'warn' };
   }
-  const now = clock.now();
-  await db.transaction(async (tx) => {
-    const before = await findLimits(tx, id);
-    await updateLimits(tx, id, set, removed, formatInstant(now));
-    if (set.max_profiles_per_day && !before.max_profiles_per_day) {
-      const day = startOfDay(now);
-      await store.setMade(tx, id, day, await store.countAnonymous(tx, id, day));
-    }
-    describeChange({
-      object: { type: 'application', id: application.client_id, name: application.name },
-      before: { limits: before },
-      after: { limits: await findLimits(tx, id) },
-    });
-  });
-  context.applications.forget(application.client_id);
-  if (set.max_mau) await keepFigures(db, id, now);
-  return getLimits(context, application);
+  await updateLimits(tx, id, set, removed, formatInstant(now));
+  if (set.max_profiles_per_day && !before.max_profiles_per_day) {
+    const day = startOfDay(now);
+    await store.setMade(tx, id, day, await store.countAnonymous(tx, id, day));
+  }
+  return findLimits(tx, id);
 }
 
 export async function getLimits({ db, clock }: Context, { id }: Application): Promise<LimitsResource> {

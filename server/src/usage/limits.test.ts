@@ -183,4 +183,42 @@ describe('limits of an application', () => {
       'limits.max_profiles_per_day',
     ]);
   });
+
+  it('change together with the time zone, all of it or nothing, in one row of the audit log', async () => {
+    const path = `applications/${CLIENT_ID}/`;
+    const rows = () => server.sdk.audit({ action: 'updateApplication' }).all(500);
+    const known = (await rows()).length;
+    const limits = { max_profiles_per_day: { value: 5, action: 'refuse' } };
+    for (const bad of [
+      { limits, time_zone: 'Atlantis' },
+      { limits: { max_mau: { value: 0 } }, time_zone: 'Europe/Madrid' },
+    ])
+      expect((await server.call('PATCH', path, { body: bad })).status).toBe(400);
+    expect(await perDay()).toBeNull();
+    expect(await server.sdk.getApplication()).toMatchObject({ time_zone: 'UTC' });
+    expect(await rows()).toHaveLength(known);
+    const both = await server.call('PATCH', path, {
+      body: { limits: { max_mau: { value: 0 } }, time_zone: 'Atlantis' },
+    });
+    expect(Object.keys(both.body).sort()).toEqual(['limits.max_mau.value', 'time_zone']);
+
+    const changed = await server.call('PATCH', path, { body: { limits, time_zone: 'Europe/Madrid' } });
+    expect(changed).toMatchObject({
+      status: 200,
+      body: { time_zone: 'Europe/Madrid', max_profiles_per_day: { value: 5 } },
+    });
+    const [row, ...others] = await rows();
+    expect(others).toHaveLength(known);
+    expect(row).toMatchObject({
+      before: { limits: {}, time_zone: 'UTC' },
+      after: { limits, time_zone: 'Europe/Madrid' },
+    });
+    // Another server has the time zone that was before in its cache still.
+    await other.sdk.getApplication();
+    await server.sdk.updateApplication({ time_zone: 'UTC' });
+    await other.sdk.updateApplication({ time_zone: 'Europe/Madrid' });
+    clock.advance(6 * MICROS_PER_SECOND);
+    expect(await server.sdk.getApplication()).toMatchObject({ time_zone: 'Europe/Madrid' });
+    await server.sdk.updateApplication({ time_zone: 'UTC' });
+  });
 });

@@ -44,7 +44,7 @@ export const ApplicationChange = Type.Object({
     ),
   ),
 });
-export type ApplicationChange = Static<typeof ApplicationChange>;
+export type AskedLimits = NonNullable<Static<typeof ApplicationChange>['limits']>;
 
 const state = (used: string, endsAt: string) =>
   Type.Unsafe<LimitState | null>({
@@ -85,6 +85,12 @@ export const LimitsResource = Type.Object(
   { $id: 'Limits' },
 );
 export type LimitsResource = Static<typeof LimitsResource>;
+
+export const UpdatedApplication = Type.Object({
+  ...LimitsResource.properties,
+  time_zone: Type.String({ description: 'Where its days begin.' }),
+});
+export type UpdatedApplication = Static<typeof UpdatedApplication>;
 
 /** The next day, UTC. */
 export const endOfDay = (now: Instant): Instant => startOfDay(now) + MICROS_PER_DAY;

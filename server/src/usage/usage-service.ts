@@ -110,7 +110,7 @@ export async function getRetention(context: Context, application: Application): 
   const thisWeek = weekOf(dayOf(now));
   const since = thisWeek - COHORT_WEEKS;
   const counter = createRetentionCounter(since, COHORT_WEEKS);
-  await atOneMoment(context.db, application.id, async ({ reads, eachDay }) => {
+  await atOneMoment(context.db, application.id, async ({ eachDay }) => {
     const from = instantOf(mondayOf(since));
     await eachDay(CREATIONS, from, now + 1, each(counter.created));
     await eachDay(PRESENCE, from, now + 1, each(counter.active));
