@@ -129,6 +129,40 @@ describe('a long history that is merged', () => {
 
   const allIds = Array.from({ length: 90 }, (_, index) => `n${index}`);
 
+  it('tells what time does to activities on their way at its own instant, beside what it does to others', async () => {
+    const [source, target] = [await bench.profile(), await bench.profile()];
+    const hour = 3600 * MICROS_PER_SECOND;
+    const at = bench.clock.now();
+    await sendRange(source, 0, 40, at - 240 * hour);
+    const sent = [
+      { profile: source, ago: 167 },
+      { profile: target, ago: 120 },
+    ].map(({ profile, ago }, index) => ({
+      id: `week${index}`,
+      type: 'poll-voted',
+      profile_id: profile.id,
+      occurred_at: formatInstant(at - ago * hour),
+    }));
+    await sdk().activities.send(sent);
+    const group = await bench.group({ attribute: 'total_poll_votes', condition: 'equals', value: 2, window: 'P7D' });
+    await bench.tick();
+    expect((await merge(source, target)).state).toBe('merging');
+    await bench.tick();
+    expect(await bench.members(group)).toEqual([target.id]);
+    // Looked through in steps that grow: the two activities leave the window in different ones.
+    bench.clock.advance(72 * hour);
+    await bench.tick();
+    expect((await bench.changes(group)).at(-1)).toMatchObject({
+      change: 'left',
+      profile_id: target.id,
+      at: formatInstant(at + hour),
+      cause: 'clock',
+    });
+    await mover().run();
+    await bench.tick();
+    await expectSound();
+  });
+
   it('is the target’s at once, and stays so while it comes over', async () => {
     const one = await scene();
     const done = await merge(one.source, one.target);
