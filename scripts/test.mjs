@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { placeEnvironment, readPlace } from './anywhere.mjs';
 import { testKotlin } from './test-kotlin.mjs';
+import { testSwift } from './test-swift.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const report = join(root, '.artifacts', 'tests.json');
@@ -97,10 +98,11 @@ if (existsSync(report)) {
   if (status !== 0 && results.numFailedTests === 0) failed++; // a file that did not load, an error outside of a test
 } else failed++;
 if (only.length === 0) {
-  const kotlin = testKotlin();
-  passed += kotlin.passed;
-  failed += kotlin.failed;
-  skipped += kotlin.skipped;
+  for (const native of [testKotlin(), testSwift()]) {
+    passed += native.passed;
+    failed += native.failed;
+    skipped += native.skipped;
+  }
 }
 
 process.stdout.write(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`);
