@@ -89,6 +89,13 @@ describe('the compose files', () => {
     expect(files).toEqual(['compose.pgbouncer.yaml', 'compose.postgres.yaml', 'compose.yaml']);
   });
 
+  it('run the version of the program', () => {
+    const { version } = JSON.parse(read('server/package.json')) as { version: string };
+    const images = files.flatMap((name) => [...read(`deploy/${name}`).matchAll(/\$\{GRANDSTAND_IMAGE:-(.+)\}/g)]);
+    expect(images.map(([, image]) => image)).toEqual(images.map(() => `grandstand:${version}`));
+    expect(images.length).toBeGreaterThan(1);
+  });
+
   it.each(files)('%s sets variables that there are, and only this machine reaches it', (name) => {
     const { services } = compose(name);
     const base = name === 'compose.pgbouncer.yaml' ? compose('compose.postgres.yaml').services : services;

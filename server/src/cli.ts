@@ -1,6 +1,5 @@
 // The command line. Every command reads the same variables as the server and works beside one that runs.
 
-import { readFileSync } from 'node:fs';
 import { defineCommand, runCommand, runMain, type CommandDef } from 'citty';
 import { UsageError, checkArguments } from './arguments.ts';
 import { appCommand } from './commands/app.ts';
@@ -19,6 +18,7 @@ import { usageCommand } from './commands/usage.ts';
 import { demoCommand } from './demo/command.ts';
 import { plainInPipes, showHelp } from './help.ts';
 import { explain, main } from './main.ts';
+import { readVersion } from './version.ts';
 
 const start = defineCommand({
   meta: { name: 'start', description: 'Serve the API and the console, and evaluate groups.' },
@@ -55,7 +55,7 @@ if (rawArgs[0] === 'import' && rawArgs[1] === 'livelike') rawArgs.splice(0, 2, '
 if (rawArgs.length === 0) rawArgs.push('start');
 const asksForHelp = rawArgs.includes('--help') || rawArgs.includes('-h');
 if (asksForHelp) await runMain(grandstand, { rawArgs, showUsage: showHelp });
-else if (rawArgs[0] === '--version') process.stdout.write(`${version()}\n`);
+else if (rawArgs[0] === '--version') process.stdout.write(`${readVersion()}\n`);
 else {
   try {
     checkArguments(grandstand as CommandDef, rawArgs); // whatever its arguments are
@@ -68,9 +68,4 @@ else {
     process.stderr.write(`${plainInPipes(text, process.stderr)}\n`);
     process.exitCode = 1;
   }
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version; // our own file
 }

@@ -2,8 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-
-export const FIRST_OWNER_FILE = 'first-owner.txt';
+import { FIRST_OWNER_FILE } from './data-files.ts';
 
 /** The token of the link that stands in the file, whether it is still good or not. */
 export async function readFirstOwnerToken(dataDir: string): Promise<string | undefined> {

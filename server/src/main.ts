@@ -9,7 +9,8 @@ import { ConfigError, VARIABLES, readConfig, type Config } from './config.ts';
 import { makeFolders } from './database/make-folders.ts';
 import { MigrationError } from './database/migrate.ts';
 import { EmbeddedError } from './database/embedded.ts';
-import { FIRST_OWNER_FILE, readFirstOwnerToken } from './first-owner.ts';
+import { FIRST_OWNER_FILE, FIRST_START_FILE } from './data-files.ts';
+import { readFirstOwnerToken } from './first-owner.ts';
 import { createLog } from './log.ts';
 
 export async function main({ demo = false } = {}): Promise<void> {
@@ -126,7 +127,7 @@ async function announce(app: GrandstandApp, config: Config, address: string): Pr
     ];
     await show(
       config,
-      'first-start.txt',
+      FIRST_START_FILE,
       'Shown once, so keep them:',
       'the credentials of the first start are',
       lines.join('\n'),

@@ -5,13 +5,12 @@ import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError } from './config.ts';
+import { SECRET_KEY_FILE } from './data-files.ts';
 import { sql, type Queryable } from './database/database.ts';
 import { deriveSecrets, sameText } from './secrets.ts';
 
-const FILE = 'secret-key';
-
 export async function readSecretKey(dataDir: string): Promise<string> {
-  const file = join(dataDir, FILE);
+  const file = join(dataDir, SECRET_KEY_FILE);
   try {
     await writeFile(file, `${randomBytes(32).toString('hex')}\n`, { flag: 'wx', mode: 0o600 });
   } catch (error) {

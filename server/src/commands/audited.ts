@@ -2,7 +2,6 @@
 // machine's user: whoever may run it reaches the database anyway, but by accident it was somebody.
 
 import { userInfo } from 'node:os';
-import pg from 'pg';
 import type { Application } from '../applications/application.ts';
 import { insertEntry } from '../audit/audit-store.ts';
 import { withEntry, type AuditEntry, type AuditObject } from '../audit/entry.ts';
@@ -10,6 +9,7 @@ import { redact } from '../audit/redact.ts';
 import { systemClock } from '../clock.ts';
 import type { Context } from '../context.ts';
 import { onClient, sql } from '../database/database.ts';
+import { connectFirst } from '../database/examine.ts';
 
 interface Change {
   /** As the API calls it. */
@@ -39,8 +39,7 @@ export async function auditBeforehand(context: Context, application: Application
 
 /** What concerns a whole database, in the log of each of its applications. One from before there was a log is left as it is. */
 export async function auditAll(url: string, change: Change, now = systemClock().now()): Promise<void> {
-  const client = new pg.Client({ connectionString: url, application_name: 'grandstand audit' });
-  await client.connect();
+  const client = await connectFirst(url, 'grandstand audit');
   try {
     const db = onClient(client);
     const { rows: logs } = await db.query(sql`select from pg_tables where tablename = 'audit_log'`);

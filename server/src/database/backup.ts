@@ -11,16 +11,20 @@ import { copyFile, readdir, readFile, rename, rm, writeFile } from 'node:fs/prom
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { CONNECTION_FILE, SECRET_KEY_FILE } from '../data-files.ts';
 import { type ArchiveWriter, type Description, readArchive, writeArchive } from './backup-archive.ts';
 import { findInstalledBinaries } from './embedded-binaries.ts';
 import { EmbeddedError, errorCode, fileError } from './embedded-error.ts';
+import { connectFirst } from './examine.ts';
 import { makeFolders } from './make-folders.ts';
-import { CONNECTION_FILE, giveTo, type Place, preparePlace, readConnection } from './embedded-place.ts';
+import { giveTo, type Place, preparePlace, readConnection } from './embedded-place.ts';
 import type { Log } from './embedded-postmaster.ts';
 import { lockPlace, logFileOf, setAsideForgotten, silent, startEmbedded } from './embedded.ts';
 
+/** Shown in pg_stat_activity. */
+const NAME = 'grandstand backup';
 /** What else of the data directory a restored server needs. */
-const KEPT_FILES = ['secret-key'];
+const KEPT_FILES = [SECRET_KEY_FILE];
 const CLUSTER = 'postgres';
 /** Made anew by the server; the folders must be there. */
 const EMPTY_FOLDERS = new Set(
@@ -108,7 +112,7 @@ async function openSource(dataDir: string, options: Options): Promise<Source> {
   for (;;) {
     try {
       const started = await startEmbedded({ dataDir, ...options });
-      const client = await connect(started.superuserUrl).catch(async (error: unknown) => {
+      const client = await connectFirst(started.superuserUrl, NAME).catch(async (error: unknown) => {
         await started.stop();
         throw error;
       });
@@ -116,7 +120,8 @@ async function openSource(dataDir: string, options: Options): Promise<Source> {
     } catch (error) {
       if (!(error instanceof EmbeddedError) || error.code !== 'locked') throw error;
       const { url, superuserUrl } = readConnection(dataDir) ?? {};
-      const client = superuserUrl === undefined ? undefined : await connect(superuserUrl).catch(() => undefined);
+      const client =
+        superuserUrl === undefined ? undefined : await connectFirst(superuserUrl, NAME).catch(() => undefined);
       if (client !== undefined && url !== undefined) return { client, url, close: () => client.end() };
       await client?.end();
       // It is just starting, or just stopping.
@@ -124,14 +129,6 @@ async function openSource(dataDir: string, options: Options): Promise<Source> {
       await delay(100);
     }
   }
-}
-
-async function connect(url: string): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: url, application_name: 'grandstand backup' });
-  // A server that stops ends the query under way with an error; that is where it is handled.
-  client.on('error', () => undefined);
-  await client.connect();
-  return client;
 }
 
 async function describe(client: pg.Client): Promise<Description> {
@@ -249,7 +246,7 @@ export async function restore(file: string, dataDir: string, options: Options = 
     } finally {
       await database.stop();
     }
-    return { createdAt: description.created_at, files, hasSecretKey: existsSync(join(dataDir, 'secret-key')) };
+    return { createdAt: description.created_at, files, hasSecretKey: existsSync(join(dataDir, SECRET_KEY_FILE)) };
   } catch (error) {
     if (!(error instanceof EmbeddedError && error.code === 'locked')) await undo();
     throw fileError(error, dataDir);

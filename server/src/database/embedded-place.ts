@@ -20,6 +20,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { CONNECTION_FILE } from '../data-files.ts';
 import { EmbeddedError, fileError } from './embedded-error.ts';
 import { makeFolders } from './make-folders.ts';
 
@@ -51,7 +52,6 @@ export interface Connection {
   pid?: number;
 }
 
-export const CONNECTION_FILE = 'postgres.json';
 const SHARED_FOLDERS = ['/var/lib/grandstand', '/opt/grandstand', '/srv/grandstand'];
 
 export function preparePlace(requested: string): Place {

@@ -25,6 +25,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientBase } from 'pg';
+import { CONNECTION_FILE } from '../data-files.ts';
 import { type Binaries, findInstalledBinaries, prepareBinaries } from './embedded-binaries.ts';
 import {
   checkCluster,
@@ -203,7 +204,7 @@ async function launchAt(endpoint: Endpoint, { place, binaries, connection, isNew
   } catch (error) {
     await postmaster.stop();
     if (errorCode(error) !== INVALID_PASSWORD) throw error;
-    const file = join(dataDir, 'postgres.json');
+    const file = join(dataDir, CONNECTION_FILE);
     const advice = `Put back the right ${file}, or remove it: the next start makes new passwords.`;
     throw new EmbeddedError('start-failed', `The passwords in ${file} are not those of ${cluster}. ${advice}`, error);
   }

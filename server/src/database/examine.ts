@@ -12,10 +12,10 @@ export interface Examined {
 
 const OLDEST_VERSION = 150_000;
 
-/** The first connection of a start: what is wrong with the address shows here. */
-export async function connectFirst(url: string): Promise<pg.Client> {
+/** A connection by itself: what is wrong with the address shows here. `name` is seen in pg_stat_activity. */
+export async function connectFirst(url: string, name: string): Promise<pg.Client> {
   try {
-    const client = new pg.Client({ connectionString: forDriver(url), application_name: 'grandstand migrate' });
+    const client = new pg.Client({ connectionString: forDriver(url), application_name: name });
     client.on('error', () => {}); // its user hears of it
     await client.connect();
     return client;

@@ -6,15 +6,9 @@ import { setTimeout as wait } from 'node:timers/promises';
 import pg from 'pg';
 import { distribute } from './distribute.ts';
 import { MigrationError, connectFirst, examine, type Examined } from './examine.ts';
-import {
-  readMigrations,
-  readSquashes,
-  statementsApart,
-  type AppliedMigration,
-  type Migration,
-  type Squash,
-} from './migration-files.ts';
+import { readMigrations, readSquashes, statementsApart, type Migration, type Squash } from './migration-files.ts';
 import { takeMigrationLock, type MigrationLock } from './migration-lock.ts';
+import { listApplied, planMigrations, type MigrationPlan } from './migration-plan.ts';
 
 export { MigrationError };
 
@@ -45,43 +39,40 @@ interface Run {
   onWait: (message: string) => void;
 }
 
+/** Shown in pg_stat_activity. */
+const NAME = 'grandstand migrate';
+
 /** Brings the schema up to this binary's. */
 export async function migrate(url: string, options: MigrateOptions = {}): Promise<Migrated> {
   const known = options.migrations ?? (await readMigrations());
   const squashes = options.squashes ?? (options.migrations ? [] : await readSquashes());
-  const client = await connectFirst(url);
+  const client = await connectFirst(url, NAME);
   let locking: pg.Client | undefined;
   try {
     const { isPooled } = await examine(client);
-    locking = await connectFirst(url);
+    locking = await connectFirst(url, NAME);
     const lock = await takeMigrationLock(locking);
     const { lockTimeoutMs = 2_000, patienceMs = 300_000, onWait = () => {} } = options;
     const run: Run = { client, lock, lockTimeoutMs, patienceMs, onWait };
-    const applied = new Set((await bringTable(run, known, squashes)).map((row) => row.number));
-    const fresh = known.filter((migration) => !applied.has(migration.number));
-    for (const migration of fresh) await apply(run, migration);
+    await makeTable(client);
+    const { adopts, pending } = planMigrations(known, squashes, await listApplied(client));
+    for (const each of adopts) await adopt(client, each);
+    for (const migration of pending) await apply(run, migration);
     const isDistributed = await distribute(client);
     await lock.release();
-    return { applied: fresh.map((migration) => migration.name), isDistributed, isPooled };
+    return { applied: pending.map((migration) => migration.name), isDistributed, isPooled };
   } finally {
     await Promise.all([client.end(), locking?.end()]);
   }
 }
 
-/** The table of what was applied, checked. */
-async function bringTable({ client }: Run, known: Migration[], squashes: Squash[]): Promise<AppliedMigration[]> {
+async function makeTable(client: pg.Client): Promise<void> {
   await client
     .query(
       `create table if not exists migrations (
       number integer primary key, name text not null, checksum text not null, applied_at timestamptz not null default now())`,
     )
     .catch((error: unknown) => Promise.reject(explainRights(error)));
-  const list = async (): Promise<AppliedMigration[]> =>
-    (await client.query<AppliedMigration>('select number, name, checksum from migrations order by number')).rows;
-  let rows = await list();
-  for (const squash of squashes) if (await adopt(client, known, squash, rows)) rows = await list();
-  check(known, rows);
-  return rows;
 }
 
 const INSUFFICIENT_PRIVILEGE = '42501';
@@ -94,49 +85,11 @@ function explainRights(error: unknown): unknown {
   );
 }
 
-/** Where the files that were squashed were all applied, the one that they became counts as applied in their place. */
-async function adopt(
-  client: pg.Client,
-  known: Migration[],
-  { into, replaces }: Squash,
-  rows: AppliedMigration[],
-): Promise<boolean> {
-  const whole = known.find((migration) => migration.name === into);
-  if (!whole) throw new MigrationError(`squashed.json names ${into}, which is not there.`);
-  const has = (file: AppliedMigration): boolean =>
-    rows.some((row) => row.number === file.number && row.checksum === file.checksum);
-  const missing = replaces.filter((file) => !has(file));
-  if (rows.length === 0 || has(whole) || missing.length === replaces.length) return false;
-  if (missing.length > 0) {
-    throw new MigrationError(
-      `the database stands between versions: of the migrations that became ${into} it lacks ${missing.map((file) => file.name).join(', ')}. ` +
-        'Start the last version that has them, then this one.',
-    );
-  }
+async function adopt(client: pg.Client, { whole, replaces }: MigrationPlan['adopts'][number]): Promise<void> {
   await client.query('begin');
   await client.query('delete from migrations where number = any ($1::int[])', [replaces.map((file) => file.number)]);
   await record(client, whole);
   await client.query('commit');
-  return true;
-}
-
-function check(known: Migration[], applied: AppliedMigration[]): void {
-  const byNumber = new Map(known.map((migration) => [migration.number, migration]));
-  for (const row of applied) {
-    const migration = byNumber.get(row.number);
-    if (!migration) {
-      throw new MigrationError(
-        `the database is newer than this program: it has migration ${row.name}, which this version does not know. ` +
-          'Start the version that wrote it, or a later one.',
-      );
-    }
-    if (migration.checksum !== row.checksum) {
-      throw new MigrationError(
-        `migration ${row.name} differs from the one that was applied to this database. ` +
-          'Migrations are never edited; restore the file, or start the version that applied it.',
-      );
-    }
-  }
 }
 
 async function record(client: pg.Client, { number, name, checksum }: Migration): Promise<void> {

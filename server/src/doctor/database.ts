@@ -1,8 +1,11 @@
 // What the database tells: whether it keeps what it acknowledges, sorts as it did, agrees on the time, and has room.
 
 import { readDatabaseTime } from '../clock.ts';
+import type { Config } from '../config.ts';
+import { hostOf } from '../database/address.ts';
 import { sql, type Queryable } from '../database/database.ts';
 import { findIf, type Finding } from './finding.ts';
+import { isLoopback } from './settings.ts';
 
 /** Of our own process: its pool, long reads, pipelines and the rest. */
 const BESIDE_POOL = 23;
@@ -17,6 +20,8 @@ export interface About {
   synchronous_commit: string;
   autovacuum: string;
   connections: number;
+  prepared: number;
+  is_cluster: boolean;
   collation: string | null;
   collation_now: string | null;
   is_superuser: boolean;
@@ -28,25 +33,32 @@ export interface About {
 
 export interface Asked {
   isPooled: boolean;
-  /** The host of DATABASE_URL; undefined for the embedded database. */
+  /** Where DATABASE_URL leads; undefined for the embedded database. */
   host: string | undefined;
   poolSize: number;
-  /** Of this machine, in milliseconds since 1970. */
-  now: () => number;
 }
 
-export async function checkDatabase(db: Queryable, asked: Asked): Promise<Finding[]> {
+export async function checkDatabase(
+  db: Queryable,
+  { databaseUrl, databasePoolSize: poolSize }: Pick<Config, 'databaseUrl' | 'databasePoolSize'>,
+  isPooled: boolean,
+): Promise<Finding[]> {
   const { rows } = await db.query<About>(ABOUT);
-  const before = asked.now();
+  const before = Date.now();
   const time = await readDatabaseTime(db);
-  const middle = (before + asked.now()) / 2;
+  const middle = (before + Date.now()) / 2;
   const [about] = rows;
   if (!about || time === undefined) return [];
   return [
     ...judgeDurability(about),
-    ...judgeConnection(about, asked),
+    ...judgeConnection(about, {
+      isPooled,
+      host: databaseUrl === undefined ? undefined : hostOf(databaseUrl),
+      poolSize,
+    }),
     ...judgeClock(time / 1000 - middle),
     ...judgeCare(about),
+    ...judgeCluster(about),
   ];
 }
 
@@ -54,6 +66,7 @@ const ABOUT = sql`
   select current_setting('server_version') as version, current_setting('server_encoding') as encoding, current_setting('fsync') as fsync,
     current_setting('full_page_writes') as full_page_writes, current_setting('synchronous_commit') as synchronous_commit,
     current_setting('autovacuum') as autovacuum, current_setting('max_connections')::int as connections,
+    current_setting('max_prepared_transactions')::int as prepared, exists (select from pg_extension where extname = 'citus') as is_cluster,
     d.datcollversion as collation, pg_database_collation_actual_version(d.oid) as collation_now,
     coalesce((select r.rolsuper from pg_roles r where r.rolname = current_user), false) as is_superuser, age(d.datfrozenxid) as age,
     (select s.ssl from pg_stat_ssl s where s.pid = pg_backend_pid()) as is_encrypted,
@@ -82,8 +95,7 @@ export function judgeDurability(about: About): Finding[] {
 }
 
 export function judgeConnection(about: About, { isPooled, host, poolSize }: Asked): Finding[] {
-  const isRemote =
-    host !== undefined && host !== '' && !host.startsWith('/') && !/^(localhost|127\.|::1|\[::1\])/.test(host);
+  const isRemote = host !== undefined && !host.startsWith('/') && !isLoopback(host);
   const needed = poolSize + BESIDE_POOL;
   return [
     ...findIf(isRemote && !isPooled && about.is_encrypted === false, {
@@ -160,4 +172,15 @@ export function judgeCare(about: About): Finding[] {
       action: 'reindex index concurrently, each.',
     }),
   ];
+}
+
+/** Settings without which a Citus cluster fails later. */
+export function judgeCluster({ is_cluster: isCluster, prepared, connections }: About): Finding[] {
+  return findIf(isCluster && prepared < connections, {
+    check: 'citus',
+    level: 'error',
+    what: `max_prepared_transactions is ${prepared}, less than max_connections (${connections}).`,
+    why: 'Every transaction that changes rows on several nodes prepares on each; when there is no place left, it fails.',
+    action: 'Set max_prepared_transactions to max_connections or more, on every node.',
+  });
 }

@@ -6,14 +6,19 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { VARIABLES, readConfig, type Config } from '../config.ts';
+import { FIRST_START_FILE } from '../data-files.ts';
+import { hostOf } from '../database/address.ts';
+import { openDatabase } from '../database/database.ts';
+import { createMetrics } from '../metrics.ts';
 import { CLIENT_ID, startTestServer, type TestServer } from '../testing/server.ts';
 import { createTestDatabase } from '../testing/database.ts';
 import { createProducer, signedIn } from '../testing/two-applications.ts';
-import { judgeCare, judgeClock, judgeConnection, judgeDurability, type About } from './database.ts';
+import { judgeCare, judgeClock, judgeCluster, judgeConnection, judgeDurability, type About } from './database.ts';
 import { checkPublicUrl, examineInstallation } from './doctor.ts';
 import type { Finding } from './finding.ts';
 import { checkMachine, checkNode, judgeDisk } from './machine.ts';
 import { checkSettings, isWeak } from './settings.ts';
+import { watchInstallation } from './watch.ts';
 
 const GOOD = {
   PUBLIC_URL: 'https://fans.example.org',
@@ -68,6 +73,8 @@ const FINE: About = {
   synchronous_commit: 'on',
   autovacuum: 'on',
   connections: 100,
+  prepared: 0,
+  is_cluster: false,
   collation: '2.36',
   collation_now: '2.36',
   is_superuser: false,
@@ -75,10 +82,15 @@ const FINE: About = {
   is_encrypted: true,
   invalid_indexes: [],
 };
-const REMOTE = { isPooled: false, host: 'db.example.org', poolSize: 10, now: Date.now };
+const REMOTE = { isPooled: false, host: 'db.example.org', poolSize: 10 };
 const judge = (about: Partial<About>, asked: Partial<typeof REMOTE> = {}): string[] => {
   const whole = { ...FINE, ...about };
-  return checks([...judgeDurability(whole), ...judgeConnection(whole, { ...REMOTE, ...asked }), ...judgeCare(whole)]);
+  return checks([
+    ...judgeDurability(whole),
+    ...judgeConnection(whole, { ...REMOTE, ...asked }),
+    ...judgeCare(whole),
+    ...judgeCluster(whole),
+  ]);
 };
 
 describe('the database', () => {
@@ -99,13 +111,25 @@ describe('the database', () => {
     [{ age: 1_200_000_000 }, {}, 'warning transaction-ids'],
     [{ age: 1_900_000_000 }, {}, 'error transaction-ids'],
     [{ invalid_indexes: ['members_by_profile'] }, {}, 'warning indexes'],
+    [{ is_cluster: true, prepared: 10 }, {}, 'error citus'],
+    [{ is_encrypted: false }, { host: 'localhost.example.org' }, 'warning database-tls'],
   ])('%j, %j is found', (about, asked, found) => {
     expect(judge(about, asked)).toEqual([found]);
   });
 
   it('on the same machine needs no encryption, and its clock may be off by two seconds', () => {
-    for (const host of ['localhost', '127.0.0.1', '/var/run/postgresql', ''])
-      expect(judge({ is_encrypted: false }, { host })).toEqual([]);
+    for (const address of [
+      'postgres://app@localhost/x',
+      'postgres://app@127.0.0.1:5433/x',
+      'postgres://app@[::1]/x',
+      'postgres://app:secret@%2Fvar%2Frun%2Fpostgresql/x',
+      'postgres://app@/x?host=/var/run/postgresql',
+      'postgres:///x',
+    ])
+      expect(judge({ is_encrypted: false }, { host: hostOf(address) }), address).toEqual([]);
+    expect(judge({ is_encrypted: false }, { host: hostOf('postgres://app@/x?host=db.example.org') })).toEqual([
+      'warning database-tls',
+    ]);
     expect(checks(judgeClock(-2_500))).toEqual(['warning clock']);
     expect(judgeClock(-2_500)[0]?.what).toContain('2.5 s behind');
   });
@@ -127,7 +151,7 @@ describe('the machine', () => {
       const config = readConfig({ ...GOOD, DATABASE_URL: 'postgres://db.example.org/x', DATA_DIR: folder });
       const without = (findings: Finding[]): string[] => checks(findings).filter((check) => check !== 'note node');
       expect(without(await checkMachine(config))).toEqual([]);
-      await writeFile(join(folder, 'first-start.txt'), 'x', { mode: 0o644 });
+      await writeFile(join(folder, FIRST_START_FILE), 'x', { mode: 0o644 });
       expect(without(await checkMachine(config))).toEqual(['warning file-mode', 'note first-start-file']);
     } finally {
       await rm(folder, { recursive: true, force: true });
@@ -175,10 +199,13 @@ describe('an installation', () => {
         newest?.checksum,
       ]);
       await client.query("insert into migrations (number, name, checksum) values (9999, '9999-later.sql', 'x')");
-      expect((await examineInstallation(config)).find(({ check }) => check === 'newer')?.what).toContain(
-        '9999-later.sql',
-      );
+      const schema = async () => (await examineInstallation(config)).find(({ check }) => check === 'schema')?.what;
+      expect(await schema()).toMatch(/newer than this program: it has migration 9999-later\.sql/);
       await client.query('delete from migrations where number = 9999');
+      await client.query("update migrations set checksum = 'x' where number = $1", [newest?.number]);
+      expect(await schema()).toContain(`migration ${newest?.name} differs from the one that was applied`);
+      await client.query('update migrations set checksum = $2 where number = $1', [newest?.number, newest?.checksum]);
+      expect(await schema()).toBeUndefined();
     } finally {
       await client.end();
     }
@@ -188,6 +215,24 @@ describe('an installation', () => {
       expect(checks(found)).toContain('note migrations');
     } finally {
       await empty.drop();
+    }
+  });
+
+  it('whose database is away says of the machine what there is to say', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'grandstand-doctor-'));
+    const away = openDatabase({ url: 'postgres://127.0.0.1:1/x', poolSize: 1, name: 'a test' });
+    try {
+      await writeFile(join(folder, FIRST_START_FILE), 'x', { mode: 0o644 });
+      const { log } = server.app.context;
+      const watched = watchInstallation(
+        { config: { ...config, dataDir: folder }, db: away, log, metrics: createMetrics() },
+        false,
+      );
+      await expect(watched.run()).rejects.toThrow();
+      expect(checks(watched.findings())).toContain('note first-start-file');
+    } finally {
+      await away.close();
+      await rm(folder, { recursive: true, force: true });
     }
   });
 

@@ -1,19 +1,17 @@
 // `grandstand doctor`: everything that a running server looks at, and what only somebody outside of it can see. It changes
 // nothing: no migration is applied, no folder made.
 
-import pg from 'pg';
-import { existsSync } from 'node:fs';
+import type pg from 'pg';
 import type { Config } from '../config.ts';
-import { forDriver } from '../database/address.ts';
-import { sql, type Queryable } from '../database/database.ts';
+import { onClient } from '../database/database.ts';
 import { MigrationError, connectFirst, examine } from '../database/examine.ts';
 import { readConnection } from '../database/embedded-place.ts';
 import { readMigrations, readSquashes } from '../database/migration-files.ts';
+import { listApplied, planMigrations } from '../database/migration-plan.ts';
 import { checkDatabase } from './database.ts';
 import { findIf, sortFindings, type Finding } from './finding.ts';
 import { checkMachine } from './machine.ts';
 import { checkSettings } from './settings.ts';
-import { hostOf } from './watch.ts';
 
 const FETCH_MS = 10_000;
 
@@ -49,23 +47,21 @@ export async function checkPublicUrl({ publicUrl }: Pick<Config, 'publicUrl'>): 
 
 async function lookIntoDatabase(config: Config): Promise<Finding[]> {
   const url = config.databaseUrl ?? readConnection(config.dataDir)?.url;
-  if (config.databaseUrl === undefined && (url === undefined || !existsSync(config.dataDir))) return [NOT_RUNNING];
+  if (url === undefined) return [NOT_RUNNING];
   let client: pg.Client;
   try {
-    client = await connectFirst(forDriver(url ?? ''));
+    client = await connectFirst(url, 'grandstand doctor');
   } catch (error) {
     // The embedded database is there only while its server is.
     return config.databaseUrl === undefined ? [NOT_RUNNING] : [unusable(error)];
   }
   try {
     const { isPooled } = await examine(client);
-    const asked = { isPooled, host: hostOf(config), poolSize: config.databasePoolSize, now: Date.now };
-    const db = queryableOn(client);
-    return [...(await checkDatabase(db, asked)), ...(await checkMigrations(db)), ...(await checkCluster(db))];
+    return [...(await checkDatabase(onClient(client), config, isPooled)), ...(await checkMigrations(client))];
   } catch (error) {
     return [unusable(error)];
   } finally {
-    await client.end();
+    await client.end().catch(() => {}); // it said already what is wrong
   }
 }
 
@@ -86,54 +82,30 @@ const unusable = (error: unknown): Finding => ({
     error instanceof MigrationError ? 'Do as the message says.' : 'Check DATABASE_URL and the log of the database.',
 });
 
-const queryableOn = (client: pg.Client): Queryable => ({
-  async query<Row>(statement: { text: string; values: unknown[] }) {
-    const { rows, rowCount } = await client.query({ text: statement.text, values: statement.values });
-    return { rows: rows as Row[], count: rowCount ?? 0 }; // the statement says what they are
-  },
-});
-
-async function checkMigrations(db: Queryable): Promise<Finding[]> {
-  const known = await readMigrations();
-  const squashed = (await readSquashes()).flatMap(({ replaces }) => replaces.map(({ number }) => number));
-  const { rows } = await db.query<{ there: boolean }>(sql`select to_regclass('migrations') is not null as there`);
-  const applied = rows[0]?.there
-    ? (await db.query<{ number: number; name: string }>(sql`select number, name from migrations order by number`)).rows
-    : [];
-  const has = new Set(applied.map(({ number }) => number));
-  const pending = known.filter(({ number }) => !has.has(number)).map(({ name }) => name);
-  const newer = applied.filter(
-    ({ number }) => !squashed.includes(number) && !known.some((each) => each.number === number),
-  );
-  return [
-    ...findIf(pending.length > 0 && newer.length === 0, {
+async function checkMigrations(client: pg.Client): Promise<Finding[]> {
+  const applied = await listApplied(client);
+  try {
+    const { pending } = planMigrations(await readMigrations(), await readSquashes(), applied);
+    return findIf(pending.length > 0, {
       check: 'migrations',
       level: applied.length === 0 ? 'note' : 'warning',
-      what: applied.length === 0 ? 'The database has no tables yet.' : `Not applied yet: ${pending.join(', ')}.`,
+      what:
+        applied.length === 0
+          ? 'The database has no tables yet.'
+          : `Not applied yet: ${pending.map(({ name }) => name).join(', ')}.`,
       why: 'The next start applies them; while it does, other starts wait.',
       action: 'Run grandstand migrate beforehand to choose the moment, after a backup.',
-    }),
-    ...findIf(newer.length > 0, {
-      check: 'newer',
-      level: 'error',
-      what: `The database is newer than this program: it has ${newer.map(({ name }) => name).join(', ')}.`,
-      why: 'This version does not start on it.',
-      action: 'Start the version that wrote it, or a later one; to go back, restore the backup that was made before.',
-    }),
-  ];
-}
-
-/** Settings without which a Citus cluster fails later. */
-async function checkCluster(db: Queryable): Promise<Finding[]> {
-  const { rows } = await db.query<{ is_cluster: boolean; prepared: number; connections: number }>(sql`
-    select exists (select from pg_extension e where e.extname = 'citus') as is_cluster,
-      current_setting('max_prepared_transactions')::int as prepared, current_setting('max_connections')::int as connections`);
-  const [about] = rows;
-  return findIf(about?.is_cluster === true && about.prepared < about.connections, {
-    check: 'citus',
-    level: 'error',
-    what: `max_prepared_transactions is ${about?.prepared ?? 0}, less than max_connections (${about?.connections ?? 0}).`,
-    why: 'Every transaction that changes rows on several nodes prepares on each; when there is no place left, it fails.',
-    action: 'Set max_prepared_transactions to max_connections or more, on every node.',
-  });
+    });
+  } catch (error) {
+    if (!(error instanceof MigrationError)) throw error;
+    return [
+      {
+        check: 'schema',
+        level: 'error',
+        what: `The tables are not this version’s: ${error.message}`,
+        why: 'This version does not start on them.',
+        action: 'Do as the message says; to go back, restore the backup that was made before.',
+      },
+    ];
+  }
 }

@@ -3,7 +3,7 @@
 import { statfs, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../config.ts';
-import { FIRST_OWNER_FILE } from '../first-owner.ts';
+import { CONNECTION_FILE, FIRST_OWNER_FILE, FIRST_START_FILE, SECRET_KEY_FILE } from '../data-files.ts';
 import { findIf, type Finding } from './finding.ts';
 
 const MiB = 1024 ** 2;
@@ -40,7 +40,7 @@ export function judgeDisk(dataDir: string, free: number, size: number): Finding[
 /** Files that hold credentials are their owner's alone. */
 async function checkFiles(dataDir: string): Promise<Finding[]> {
   const found: Finding[] = [];
-  for (const name of ['secret-key', 'first-start.txt', FIRST_OWNER_FILE, 'postgres.json']) {
+  for (const name of [SECRET_KEY_FILE, FIRST_START_FILE, FIRST_OWNER_FILE, CONNECTION_FILE]) {
     const file = join(dataDir, name);
     const stats = await stat(file).catch(() => undefined);
     if (!stats) continue;
@@ -52,7 +52,7 @@ async function checkFiles(dataDir: string): Promise<Finding[]> {
         why: 'It holds credentials.',
         action: `chmod 600 ${file}`,
       }),
-      ...findIf(name === 'first-start.txt', {
+      ...findIf(name === FIRST_START_FILE, {
         check: 'first-start-file',
         level: 'note',
         what: `${file} still holds the credentials of the first start.`,
@@ -70,6 +70,6 @@ export function checkNode(version: string): Finding[] {
     level: 'note',
     what: `This is Node ${version}, which its makers no longer mend.`,
     why: 'Faults of its TLS and HTTP stay open.',
-    action: `Move to Node ${MAINTAINED_NODE} or 24; the server runs on both.`,
+    action: `Move to Node ${MAINTAINED_NODE} or newer, and try it out on a copy first.`,
   });
 }

@@ -12,7 +12,7 @@ export function isWeak(secret: string): boolean {
   return EXAMPLE.test(secret) || new Set(secret).size < MIN_DISTINCT;
 }
 
-const isLoopback = (host: string): boolean => /^(localhost|127\.\d+\.\d+\.\d+|::1|\[::1\])$/.test(host);
+export const isLoopback = (host: string): boolean => /^(localhost|127\.\d+\.\d+\.\d+|::1|\[::1\])$/.test(host);
 
 export function checkSettings(config: Config): Finding[] {
   return [...checkAddress(config), ...checkSecrets(config), ...checkLimits(config)];

@@ -1,7 +1,6 @@
 // What a running server knows about its own installation: settings at each question, machine and database as they were a while ago.
 
 import { Gauge } from 'prom-client';
-import type { Config } from '../config.ts';
 import type { Context } from '../context.ts';
 import { createLoop } from '../looping.ts';
 import { checkDatabase } from './database.ts';
@@ -23,24 +22,25 @@ export interface Installation {
 const INTERVAL_MS = 600_000;
 const FIRST_MS = 5_000;
 
-export const hostOf = ({ databaseUrl }: Pick<Config, 'databaseUrl'>): string | undefined =>
-  databaseUrl === undefined ? undefined : URL.canParse(databaseUrl) ? new URL(databaseUrl).hostname : '';
-
 export function watchInstallation(
   context: Pick<Context, 'config' | 'db' | 'log' | 'metrics'>,
   isPooled: boolean,
 ): Installation {
   const { config, db, log, metrics } = context;
-  let seen: Finding[] = [];
-  const findings = (): Finding[] => sortFindings([...checkSettings(config), ...seen]);
+  /** As each was found when it could be asked last: a disk is full also while the database is away. */
+  const seen: Record<'machine' | 'database', Finding[]> = { machine: [], database: [] };
+  const findings = (): Finding[] => sortFindings([...checkSettings(config), ...seen.machine, ...seen.database]);
 
+  const look = async (at: keyof typeof seen, check: () => Promise<Finding[]>): Promise<void> => {
+    const found = await check();
+    const known = new Set(seen[at].map((finding) => finding.check));
+    for (const { check: name, level, what, action } of found)
+      if (level === 'error' && !known.has(name)) log.warn({ check: name, action }, what);
+    seen[at] = found;
+  };
   const run = async (): Promise<void> => {
-    const asked = { isPooled, host: hostOf(config), poolSize: config.databasePoolSize, now: Date.now };
-    const found = (await Promise.all([checkMachine(config), checkDatabase(db, asked)])).flat();
-    const known = new Set(seen.map(({ check }) => check));
-    for (const { check, level, what, action } of found)
-      if (level === 'error' && !known.has(check)) log.warn({ check, action }, what);
-    seen = found;
+    await look('machine', () => checkMachine(config));
+    await look('database', () => checkDatabase(db, config, isPooled));
   };
   const loop = createLoop(run, {
     restMs: INTERVAL_MS,

@@ -3,13 +3,13 @@
 // config. Made when it is first asked for, and kept. Not @fastify/swagger: it collects routes and
 // schemas, the smaller part of this file; credentials, errors, examples and schemas named by `$id` would still be written here.
 
-import { readFileSync } from 'node:fs';
 import { STATUS_CODES } from 'node:http';
 import type { FastifySchema, RouteOptions } from 'fastify';
 import { ERRORS } from '../errors.ts';
 import { exampleOf, exampleOfStream, examplesOf, type Json, type JsonSchema } from './openapi-examples.ts';
 import { BODY_LIMIT, type Access, type App } from './route.ts';
 import { SESSION_COOKIE } from './schemas.ts';
+import { readVersion } from '../version.ts';
 
 declare module 'fastify' {
   interface FastifySchema {
@@ -89,7 +89,7 @@ function describe(operations: Operation[]): OpenApiDocument {
     openapi: '3.1.0',
     info: {
       title: 'Grandstand',
-      version: version(),
+      version: readVersion(),
       description: ABOUT,
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
@@ -98,11 +98,6 @@ function describe(operations: Operation[]): OpenApiDocument {
     paths,
     components: { schemas, securitySchemes: SECURITY_SCHEMES },
   };
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version; // our own file
 }
 
 /** Plain JSON of a schema, named ones (`$id`) as references to components. */
