@@ -1,6 +1,7 @@
 // Every error an answer can carry: one table, code → status and message. docs/errors.md is generated from it.
 
 import { capped, type FieldErrors } from './problems.ts';
+import { formatRetryAfter } from './retry-after.ts';
 
 export const ERRORS = {
   invalid: { status: 400, detail: 'The request is not valid.' },
@@ -51,8 +52,7 @@ export class ApiError extends Error {
     this.detail = detail;
     this.headers = { ...options.headers };
     this.data = options.data ?? {};
-    if (options.retryAfter !== undefined)
-      this.headers['retry-after'] = String(Math.max(1, Math.ceil(options.retryAfter)));
+    if (options.retryAfter !== undefined) this.headers['retry-after'] = formatRetryAfter(options.retryAfter);
     if (this.status === 401) this.headers['www-authenticate'] ??= 'Bearer realm="grandstand"';
   }
 }
@@ -107,7 +107,6 @@ export function throwFound(errors: FieldErrors): void {
   if (Object.keys(errors).length > 0) throw new ValidationError(errors);
 }
 
-/** The database or the machine cannot serve right now: 503 with Retry-After. */
 /** All of it as text, for who reads no fields. `nameOf`: how the reader calls a field. */
 export const sentencesOf = (errors: FieldErrors, nameOf: (field: string) => string = (field) => field): string[] =>
   Object.entries(errors).map(([field, messages]) => {
@@ -115,6 +114,7 @@ export const sentencesOf = (errors: FieldErrors, nameOf: (field: string) => stri
     return field === 'non_field_errors' ? text : `${nameOf(field)}: ${text}`;
   });
 
+/** The database or the machine cannot serve right now: 503 with Retry-After. */
 export class Unavailable extends Error {}
 
 export const notFound = (detail?: string): ApiError =>

@@ -2,7 +2,7 @@
 
 import { formatInstant, MICROS_PER_SECOND, type Instant } from '../instant.ts';
 import type { Attempt, Delivery } from './delivery.ts';
-import { DISABLED_AFTER, delayAfter, readRetryAfter } from './schedule.ts';
+import { DISABLED_AFTER, delayAfter, pauseUntil } from './schedule.ts';
 import type { Answer } from './send.ts';
 import type { Pending, Progress } from './stream.ts';
 import type { Health } from './webhook-store.ts';
@@ -24,7 +24,7 @@ export const isTaken = ({ error }: Pick<Answer, 'error'>): boolean => error === 
 
 /** The receiver asked to be left alone until then. */
 const askedPause = ({ answer, endedAt }: Outcome): Instant | undefined =>
-  answer.status === 429 || answer.status === 503 ? readRetryAfter(answer.retryAfter, endedAt) : undefined;
+  answer.status === 429 || answer.status === 503 ? pauseUntil(answer.retryAfter, endedAt) : undefined;
 
 export function progressAfter(outcome: Outcome): Progress {
   const { pending, position, endedAt } = outcome;

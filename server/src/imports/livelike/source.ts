@@ -3,6 +3,7 @@
 
 import { setTimeout as wait } from 'node:timers/promises';
 import { ConfigError } from '../../config.ts';
+import { readRetryAfter } from '../../retry-after.ts';
 import { isRecord } from '../../rules/fields.ts';
 
 export interface LiveLikeSource {
@@ -41,6 +42,7 @@ const TIMEOUT_MS = 60_000;
 const ATTEMPTS = 8;
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 60_000;
+/** Nobody is asked without a rest. */
 const LEAST_ASKED_MS = 100;
 /** Who says for how long to wait is obeyed, up to here. */
 const LONGEST_ASKED_MS = 3_600_000;
@@ -138,16 +140,10 @@ async function ask(url: URL, token: string): Promise<Asked> {
     status,
   );
   if (status !== 429 && status < 500) return { problem };
-  const waitMs = status === 429 || status === 503 ? readRetryAfter(response.headers.get('retry-after')) : undefined;
+  const asked =
+    status === 429 || status === 503 ? readRetryAfter(response.headers.get('retry-after'), Date.now()) : undefined;
+  const waitMs = asked === undefined ? undefined : Math.min(LONGEST_ASKED_MS, Math.max(LEAST_ASKED_MS, asked));
   return { problem, isPassing: true, ...(waitMs !== undefined && { waitMs }) };
-}
-
-/** Seconds, or a date. Never nothing, so that nobody is asked without a rest. */
-function readRetryAfter(text: string | null): number | undefined {
-  if (text === null || text.trim() === '') return undefined;
-  const seconds = Number(text);
-  const ms = Number.isNaN(seconds) ? Date.parse(text) - Date.now() : seconds * 1000;
-  return Number.isNaN(ms) ? undefined : Math.min(LONGEST_ASKED_MS, Math.max(LEAST_ASKED_MS, ms));
 }
 
 function readObject(text: string): Record<string, unknown> | undefined {
