@@ -1,56 +1,16 @@
 // The frame around every page: navigation, application, theme, the banner when the server is away.
 
-import { useEffect, useRef, type ReactNode } from 'react';
-import {
-  IconActivity,
-  IconChartBar,
-  IconHistory,
-  IconKey,
-  IconLayoutDashboard,
-  IconLogout,
-  IconMenu2,
-  IconMoon,
-  IconSun,
-  IconSunMoon,
-  IconTags,
-  IconTransfer,
-  IconUser,
-  IconUserShield,
-  IconUsersGroup,
-  IconPlugConnected,
-  IconWebhook,
-  IconX,
-} from '@tabler/icons-react';
+import { lazy, Suspense, useCallback, useEffect, useRef, useState, type ReactNode } from 'react';
+import { IconLogout, IconMenu2, IconMoon, IconSearch, IconSun, IconSunMoon, IconX } from '@tabler/icons-react';
 import { Link, useLocation } from 'wouter';
 import { useAway } from './connection.ts';
+import { useNavigation } from './navigation.tsx';
 import { useApplication, useSession } from './session.tsx';
 import { useTheme, type Theme } from './theme.ts';
-import type { Role } from './types.ts';
 import { Mark } from './ui/brand.tsx';
 import { Button } from './ui/button.tsx';
 
-interface NavItem {
-  to: string;
-  /** Who sees it; everybody where it is left out. */
-  for?: Role[];
-  label: string;
-  icon: ReactNode;
-}
-
-const ITEMS: NavItem[] = [
-  { to: '', label: 'Overview', icon: <IconLayoutDashboard size={18} aria-hidden /> },
-  { to: 'groups', label: 'Groups', icon: <IconUsersGroup size={18} aria-hidden /> },
-  { to: 'profiles', label: 'Profiles', icon: <IconUser size={18} aria-hidden /> },
-  { to: 'activities', label: 'Activities', icon: <IconActivity size={18} aria-hidden /> },
-  { to: 'attributes', label: 'Attributes', icon: <IconTags size={18} aria-hidden /> },
-  { to: 'usage', label: 'Usage', icon: <IconChartBar size={18} aria-hidden /> },
-  { to: 'sources', label: 'Sources', icon: <IconPlugConnected size={18} aria-hidden /> },
-  { to: 'imports', label: 'Imports and exports', icon: <IconTransfer size={18} aria-hidden /> },
-  { to: 'webhooks', label: 'Webhooks', icon: <IconWebhook size={18} aria-hidden /> },
-  { to: 'keys', label: 'Keys and tokens', icon: <IconKey size={18} aria-hidden />, for: ['owner', 'admin'] },
-  { to: 'people', label: 'People', icon: <IconUserShield size={18} aria-hidden />, for: ['owner'] },
-  { to: 'audit', label: 'Audit', icon: <IconHistory size={18} aria-hidden />, for: ['owner', 'admin'] },
-];
+const Palette = lazy(() => import('./palette.tsx'));
 
 const NEXT: Record<Theme, Theme> = { system: 'light', light: 'dark', dark: 'system' };
 const THEME_ICON: Record<Theme, ReactNode> = {
@@ -59,8 +19,14 @@ const THEME_ICON: Record<Theme, ReactNode> = {
   dark: <IconMoon size={18} aria-hidden />,
 };
 
-function Sidebar({ onNavigate }: { onNavigate?: () => void }) {
+interface SidebarProps {
+  onSearch: () => void;
+  onNavigate?: () => void;
+}
+
+function Sidebar({ onSearch, onNavigate }: SidebarProps) {
   const application = useApplication();
+  const items = useNavigation();
   const { state, signOut } = useSession();
   const [location, navigate] = useLocation();
   const [theme, setTheme] = useTheme();
@@ -73,8 +39,12 @@ function Sidebar({ onNavigate }: { onNavigate?: () => void }) {
         <Mark />
         Grandstand
       </Link>
+      <Button className="find" icon={<IconSearch size={16} aria-hidden />} aria-keyshortcuts={KEYS} onClick={onSearch}>
+        Find anything
+        <kbd aria-hidden>{KEY_SHOWN}</kbd>
+      </Button>
       <nav className="nav" aria-label="Main">
-        {ITEMS.filter((item) => !item.for || item.for.includes(application.role)).map(({ to, label, icon }) => {
+        {items.map(({ to, label, icon }) => {
           const href = application.href(to);
           const here =
             to === ''
@@ -135,7 +105,28 @@ function Sidebar({ onNavigate }: { onNavigate?: () => void }) {
   );
 }
 
+const isApple = /mac|iphone|ipad/i.test(navigator.userAgent);
+const KEYS = isApple ? 'Meta+K' : 'Control+K';
+const KEY_SHOWN = isApple ? '⌘K' : 'Ctrl K';
+
+/** Calls back when the keys of the palette are pressed, wherever the focus is. */
+function usePaletteKeys(open: () => void): void {
+  useEffect(() => {
+    const onKeyDown = (event: KeyboardEvent): void => {
+      const isAsked = event.key.toLowerCase() === 'k' && (isApple ? event.metaKey : event.ctrlKey);
+      if (!isAsked || event.altKey || event.shiftKey) return;
+      event.preventDefault();
+      if (!document.querySelector('dialog:modal')) open(); // what is being written comes first
+    };
+    document.addEventListener('keydown', onKeyDown);
+    return () => document.removeEventListener('keydown', onKeyDown);
+  }, [open]);
+}
+
 export function Shell({ children }: { children: ReactNode }) {
+  const [isFinding, setIsFinding] = useState(false);
+  const find = useCallback(() => setIsFinding(true), []);
+  usePaletteKeys(find);
   const drawer = useRef<HTMLDialogElement>(null);
   const application = useApplication();
   const [location] = useLocation();
@@ -145,20 +136,25 @@ export function Shell({ children }: { children: ReactNode }) {
       <a href="#main" className="skip">
         Skip to the page
       </a>
-      <Sidebar />
+      <Sidebar onSearch={find} />
       <header className="topbar">
         <Link href={application.href('')} className="brand">
           <Mark />
           Grandstand
         </Link>
-        <Button
-          look="quiet"
-          iconOnly
-          icon={<IconMenu2 size={20} aria-hidden />}
-          onClick={() => drawer.current?.showModal()}
-        >
-          Menu
-        </Button>
+        <div className="row">
+          <Button look="quiet" iconOnly icon={<IconSearch size={20} aria-hidden />} onClick={find}>
+            Find anything
+          </Button>
+          <Button
+            look="quiet"
+            iconOnly
+            icon={<IconMenu2 size={20} aria-hidden />}
+            onClick={() => drawer.current?.showModal()}
+          >
+            Menu
+          </Button>
+        </div>
       </header>
       <dialog
         ref={drawer}
@@ -171,8 +167,19 @@ export function Shell({ children }: { children: ReactNode }) {
             Close
           </Button>
         </div>
-        <Sidebar onNavigate={() => drawer.current?.close()} />
+        <Sidebar
+          onSearch={() => {
+            drawer.current?.close();
+            find();
+          }}
+          onNavigate={() => drawer.current?.close()}
+        />
       </dialog>
+      {isFinding && (
+        <Suspense>
+          <Palette onClose={() => setIsFinding(false)} />
+        </Suspense>
+      )}
       <div>
         <AwayBanner />
         <main id="main" className="content" tabIndex={-1}>

@@ -1,0 +1,95 @@
+// The palette: anything by a few letters, with the keyboard alone.
+
+import { join } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startTestServer, type TestServer } from '../../server/src/testing/server.ts';
+import {
+  controlsOf,
+  ensureConsole,
+  expectAccessible,
+  focused,
+  hasBrowser,
+  launch,
+  SCREENSHOTS,
+  signedInPage,
+  type Watched,
+} from './browser.ts';
+
+describe.skipIf(!hasBrowser)('the palette', () => {
+  let server: TestServer;
+  let browser: Browser;
+  let watched: Watched;
+  let page: Page;
+  let group: string;
+  let fan: string;
+
+  beforeAll(async () => {
+    ensureConsole();
+    server = await startTestServer();
+    const { groups, profiles, attributes } = server.sdk;
+    group = (await groups.create({ name: 'Lounge regulars' })).id;
+    fan = (await profiles.create({ nickname: 'Ada of the Lounge' })).id;
+    await attributes.define({ key: 'lounge_seat', type: 'string', label: 'Seat in the lounge' });
+    browser = await launch();
+    watched = await signedInPage(browser);
+    page = watched.page;
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+
+  const { open, button, dialog } = controlsOf(() => ({ page, server }));
+  const field = () => page.getByRole('combobox', { name: 'Find a page, a group, a profile or an attribute' });
+  const option = (name: string) => page.getByRole('option', { name });
+
+  test('opens by its keys wherever one is, and Escape leads back', async () => {
+    await open('groups');
+    await page.getByLabel('Search by name').focus();
+    await page.keyboard.press('Control+k');
+    await field().waitFor();
+    expect(await focused(page)).toBe('Find a page, a group, a profile or an attribute');
+    await option('Usage').waitFor();
+    await expectAccessible(page, 'palette');
+    await page.screenshot({ path: join(SCREENSHOTS, 'palette.png') });
+    await page.keyboard.press('Escape');
+    await dialog().waitFor({ state: 'detached' });
+    expect(await focused(page)).toBe('Search by name');
+  });
+
+  test('finds groups, profiles and attributes by some letters, and goes to the one that is chosen', async () => {
+    await open('');
+    await button('Find anything').first().click();
+    await field().fill('lounge');
+    for (const name of ['Lounge regulars', 'Ada of the Lounge', 'Seat in the lounge']) await option(name).waitFor();
+    await page.screenshot({ path: join(SCREENSHOTS, 'palette-found.png') });
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(new RegExp(`/profiles/${fan}$`));
+    await dialog().waitFor({ state: 'detached' });
+
+    await page.keyboard.press('Control+k');
+    await field().fill('lounge reg');
+    await option('Lounge regulars').waitFor();
+    await page.keyboard.press('Enter');
+    await page.waitForURL(new RegExp(`/groups/${group}$`));
+
+    await page.keyboard.press('Control+k');
+    await field().fill('create a gr');
+    await option('Create a group').waitFor();
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/\/groups\/new$/);
+  });
+
+  test('says when there is nothing', async () => {
+    await open('');
+    await page.keyboard.press('Control+k');
+    await field().fill('no such thing');
+    await page.getByText('Nothing is called “no such thing”.').waitFor();
+    await page.keyboard.press('Enter');
+    await field().waitFor();
+    await page.keyboard.press('Escape');
+    expect(watched.problems).toEqual([]);
+  });
+});
