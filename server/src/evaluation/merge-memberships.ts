@@ -14,16 +14,7 @@ import { NO_NEEDS, type ProfileState } from '../rules/state.ts';
 import { decide, GroupFailure, type Decision, type Head, type Pin, type QueueRow, type Subject } from './decide.ts';
 import { failGroup } from './failures.ts';
 import { findLastChanges } from './last-changes.ts';
-import {
-  loadHeads,
-  loadMembers,
-  loadPins,
-  MAX_ATTEMPTS,
-  newestActivity,
-  readTimes,
-  sinceOf,
-  StaleRules,
-} from './live.ts';
+import { loadHeads, loadPins, MAX_ATTEMPTS, newestActivity, readTimes, sinceOf, StaleRules } from './live.ts';
 import { groupKey, MOST_READINGS, type ApplicationRules, type DependencySet, type RulesCache } from './rules-cache.ts';
 import { loadStates } from './state.ts';
 
@@ -46,9 +37,7 @@ export async function mergeMemberships<T>(
         async (tx) => {
           const held = attempt >= MOST_READINGS ? await context.rules.hold(applicationId, tx) : undefined;
           const rules = held ?? known;
-          const times = await readTimes(tx, context.clock, applicationId);
-          if (times.version !== rules.version) throw new StaleRules();
-          return work(tx, createMerge(tx, context, rules, times));
+          return work(tx, createMerge(tx, context, rules));
         },
         { retries: 10 },
       );
@@ -72,36 +61,61 @@ interface Merge {
   now: Instant;
 }
 
-function createMerge(
-  tx: Queryable,
-  context: MergeContext,
-  rules: ApplicationRules,
-  times: { swept: Instant; sweeping: Instant },
-): MembershipMerge {
+function createMerge(tx: Queryable, context: MergeContext, rules: ApplicationRules): MembershipMerge {
   const every = rules.dependencySetOfGroups(new Set(rules.groups.keys()));
-  let begun: { merge: Merge; states: Map<string, ProfileState> } | undefined;
+  let before: Before | undefined;
+  let merge: Merge | undefined;
+  let held: Held | undefined;
   return {
-    async begin(source, target, earliest) {
-      const swept = Math.min(times.swept, context.clock.now());
-      const ids = [source.id, target.id];
-      const rows = await loadRows(tx, ids);
-      const states = await loadFacts(tx, rules, every, ids, sinceOf(rows, swept));
-      const now = Math.max(
-        context.clock.now(),
-        earliest,
-        times.sweeping,
-        swept,
-        ...rows.map((row) => row.queued_at),
-        newestActivity([...states.values()].map((state) => ({ state }))),
-      );
-      begun = { merge: { tx, rules, every, source, target, swept, now }, states };
+    async read(profileIds) {
+      before = await readBefore(tx, context, rules, every, profileIds);
+    },
+    begin(source, target, earliest) {
+      if (!before) throw new Error('what both are was not read');
+      const now = Math.max(context.clock.now(), earliest, before.earliest);
+      merge = { tx, rules, every, source, target, swept: before.swept, now };
       return now;
     },
+    async hold() {
+      if (!merge) throw new Error('the merge has not begun');
+      held = await hold(merge);
+    },
     async finish() {
-      if (!begun) throw new Error('the merge has not begun');
-      return finish(begun.merge, begun.states);
+      if (!before || !merge || !held) throw new Error('the merge has not begun');
+      return finish(merge, before.states, held);
     },
   };
+}
+
+/** What both were. */
+interface Before {
+  states: Map<string, ProfileState>;
+  swept: Instant;
+  /** The merge is not before this. */
+  earliest: Instant;
+}
+
+async function readBefore(
+  tx: Queryable,
+  { clock }: MergeContext,
+  rules: ApplicationRules,
+  every: DependencySet,
+  ids: readonly string[],
+): Promise<Before> {
+  const waiting = Promise.all([readTimes(tx, clock, rules.applicationId), loadRows(tx, ids)]).then(([times, rows]) => {
+    if (times.version !== rules.version) throw new StaleRules();
+    return { ...times, rows, swept: Math.min(times.swept, clock.now()) };
+  });
+  const since = waiting.then(({ rows, swept }) => sinceOf(rows, swept));
+  since.catch(() => {}); // loading says it, unless it fails before it asks
+  const [{ sweeping, rows, swept }, states] = await Promise.all([waiting, loadFacts(tx, rules, every, ids, since)]);
+  const earliest = Math.max(
+    sweeping,
+    swept,
+    ...rows.map((row) => row.queued_at),
+    newestActivity([...states.values()].map((state) => ({ state }))),
+  );
+  return { states, swept, earliest };
 }
 
 const loadFacts = (
@@ -109,7 +123,7 @@ const loadFacts = (
   { applicationId }: ApplicationRules,
   { needs }: DependencySet,
   ids: readonly string[],
-  since: Instant,
+  since: Instant | Promise<Instant>,
 ): Promise<Map<string, ProfileState>> =>
   loadStates(tx, applicationId, ids, { ...needs, groups: NO_NEEDS.groups }, since);
 
@@ -120,8 +134,18 @@ async function loadRows(tx: Queryable, profileIds: readonly string[]): Promise<Q
   return rows;
 }
 
-async function finish(merge: Merge, before: Map<string, ProfileState>): Promise<MergedMembership> {
-  const { tx, rules, every, source, target, now } = merge;
+interface Held {
+  /** What waits for either. */
+  rows: QueueRow[];
+  filling: string[];
+  /** Of the groups that either is in. */
+  statics: ReadonlySet<string>;
+  heads: Map<string, Head>;
+  members: Map<string, Set<string>>;
+  pins: Map<string, Map<string, Pin>>;
+}
+
+async function hold({ tx, rules, every, source, target }: Merge): Promise<Held> {
   const ids = [source.id, target.id];
   // In one round trip and in this order: what waits is read before what it stands for. Of facts nothing came since they
   // were locked.
@@ -138,7 +162,24 @@ async function finish(merge: Merge, before: Map<string, ProfileState>): Promise<
     loadHeads(tx, { rules, heads }, [...new Set([...every.read, ...heldIds, ...filling])]),
     loadPins(tx, ids), // also in groups that nobody evaluates: they may be restored
   ]);
-  const members = await loadMembers(tx, ids, [...heads.keys()], heads);
+  return { rows, filling, statics, heads, members: visible(held, heads), pins };
+}
+
+/** The groups of each that readers see at these epochs. Nobody writes rows of theirs since they are held. */
+function visible(held: readonly MemberRow[], heads: ReadonlyMap<string, Head>): Map<string, Set<string>> {
+  const members = new Map<string, Set<string>>();
+  for (const { profile_id, group_id, since_epoch, until_epoch } of held) {
+    const epoch = heads.get(group_id)?.epoch;
+    if (epoch === undefined || since_epoch > epoch || (until_epoch ?? Infinity) <= epoch) continue;
+    members.set(profile_id, (members.get(profile_id) ?? new Set()).add(group_id));
+  }
+  return members;
+}
+
+async function finish(merge: Merge, before: Map<string, ProfileState>, held: Held): Promise<MergedMembership> {
+  const { tx, rules, source, target, now } = merge;
+  const { rows, filling, statics, heads, members, pins } = held;
+  const ids = [source.id, target.id];
   const known: Known = { merge, heads, members, pins, lastChange: new Map() };
 
   // As they were.
@@ -159,17 +200,20 @@ async function finish(merge: Merge, before: Map<string, ProfileState>): Promise<
   const gained = [...membersOf(known, source.id)].filter(
     (id) => statics.has(id) && !membersOf(known, target.id).has(id),
   );
-  const moved = await movePins(known, own);
-  await findLast(known, [
-    ...[...membersOf(known, source.id)].map((groupId) => ({ profileId: source.id, groupId })),
-    ...gained.map((groupId) => ({ profileId: target.id, groupId })),
+  const [moved, state] = await Promise.all([
+    movePins(known, own),
+    loadMerged(merge),
+    findLast(known, [
+      ...[...membersOf(known, source.id)].map((groupId) => ({ profileId: source.id, groupId })),
+      ...gained.map((groupId) => ({ profileId: target.id, groupId })),
+    ]),
   ]);
   const merged: MembershipChange[] = [
     ...[...membersOf(known, source.id)].map((groupId) => changeOf(known, source, groupId, 'left')),
     ...gained.map((groupId) => changeOf(known, target, groupId, 'entered')),
   ];
   for (const change of merged) follow(known, change);
-  const decision = await decideMerged(known, gained, moved);
+  const decision = await decideMerged(known, state, gained, moved);
   for (const change of decision.changes)
     merged.push({ ...change, cause: 'merged', profileId: target.id, ordinal: target.ordinal });
 
@@ -195,12 +239,19 @@ async function lockBoth(tx: Queryable, applicationId: number, ids: readonly stri
   await Promise.all(ordered.map((id) => lockForErasing(tx, applicationId, id)));
 }
 
+interface MemberRow {
+  profile_id: string;
+  group_id: string;
+  since_epoch: number;
+  until_epoch: number | null;
+}
+
 /** Every member row of the two, seen or prepared, until the end: a removal waits, or has happened. */
-async function holdMembers(tx: Queryable, ids: readonly string[]): Promise<{ profile_id: string; group_id: string }[]> {
+async function holdMembers(tx: Queryable, ids: readonly string[]): Promise<MemberRow[]> {
   const found = await Promise.all(
     ids.toSorted().map((id) =>
-      tx.query<{ profile_id: string; group_id: string }>(sql`
-        select profile_id, group_id from members where profile_id = ${id} order by group_id for update`),
+      tx.query<MemberRow>(sql`
+        select profile_id, group_id, since_epoch, until_epoch from members where profile_id = ${id} order by group_id for update`),
     ),
   );
   return found.flatMap(({ rows }) => rows);
@@ -307,12 +358,21 @@ async function decideAs(
   }
 }
 
-/** The target by what it is now, all of it at once and at this instant. */
-async function decideMerged(known: Known, gained: readonly string[], pinned: readonly string[]): Promise<Decision> {
-  const { tx, rules, every, target, now } = known.merge;
+async function loadMerged({ tx, rules, every, target, now }: Merge): Promise<ProfileState> {
   const states = await loadFacts(tx, rules, every, [target.id], now);
   const state = states.get(target.id);
   if (!state) throw new Error(`profile ${target.id} is gone although it is held`);
+  return state;
+}
+
+/** The target by what it is now, all of it at once and at this instant. */
+function decideMerged(
+  known: Known,
+  state: ProfileState,
+  gained: readonly string[],
+  pinned: readonly string[],
+): Promise<Decision> {
+  const { rules, target, now } = known.merge;
   const row: QueueRow = {
     profile_id: target.id,
     seq: -1,
@@ -339,15 +399,20 @@ async function movePins(known: Known, own: ReadonlyMap<string, Decision>): Promi
   const kept = pinsOf(target.id);
   const over = [...(known.pins.get(target.id)?.keys() ?? [])].filter((groupId) => !kept.has(groupId));
   const moving = new Map([...pinsOf(source.id)].filter(([groupId]) => !kept.has(groupId)));
-  if (over.length > 0)
-    await tx.query(sql`delete from pins where profile_id = ${target.id} and group_id = any (${over}::uuid[])`);
-  if (moving.size > 0) {
-    await tx.query(sql`
+  await Promise.all([
+    ...(over.length > 0
+      ? [tx.query(sql`delete from pins where profile_id = ${target.id} and group_id = any (${over}::uuid[])`)]
+      : []),
+    ...(moving.size > 0
+      ? [
+          tx.query(sql`
       insert into pins (profile_id, group_id, application_id, ordinal, pin, reason, expires_at, created_at, created_by)
       select ${target.id}::uuid, group_id, application_id, ${target.ordinal}::int, pin, reason, expires_at, created_at, created_by
-      from pins where profile_id = ${source.id} and group_id = any (${[...moving.keys()]}::uuid[])`);
-  }
-  await tx.query(sql`delete from pins where profile_id = ${source.id}`);
+      from pins where profile_id = ${source.id} and group_id = any (${[...moving.keys()]}::uuid[])`),
+        ]
+      : []),
+    tx.query(sql`delete from pins where profile_id = ${source.id}`),
+  ]);
   known.pins.set(target.id, new Map([...kept, ...moving]));
   return [...moving.keys()];
 }

@@ -13,14 +13,14 @@ import { FIRST_DEPTH, loadRecents, type Asked } from './recents.ts';
 /**
  * The states of the profiles that exist, by id. They are good for evaluations at `from` and at any later instant.
  * In a transaction under REPEATABLE READ they are of one snapshot; else a change between the statements is followed by
- * its own row in the queue. `depth` is how many activities of a type are read before it is known to take more.
+ * its own row in the queue. `from` may still be on its way: it is needed by the second statements alone. `depth` is how many activities of a type are read before it is known to take more.
  */
 export function loadStates(
   db: Queryable,
   applicationId: number,
   profileIds: readonly string[],
   needs: Needs,
-  from: Instant,
+  from: Instant | Promise<Instant>,
   depth: number = FIRST_DEPTH,
 ): Promise<Map<string, ProfileState>> {
   return loadStatesOf(db, applicationId, [{ ids: profileIds, needs }], from, depth);
@@ -31,7 +31,7 @@ export async function loadStatesOf(
   db: Queryable,
   applicationId: number,
   given: readonly ProfileBatch[],
-  from: Instant,
+  from: Instant | Promise<Instant>,
   depth: number = FIRST_DEPTH,
 ): Promise<Map<string, ProfileState>> {
   const batches = given.filter((batch) => batch.ids.length > 0);
@@ -58,12 +58,13 @@ export async function loadStatesOf(
     else attributes?.set(row.key, [pair]);
   }
   for (const row of groups) states.get(row.profile_id)?.groups.set(row.group_id, { member: true, flips: [] });
-  const asked = batches.flatMap((batch) => askedOf(batch, states, from));
+  const since = await from;
+  const asked = batches.flatMap((batch) => askedOf(batch, states, since));
   for (const { profileId, key, recent } of await loadRecents(
     db,
     applicationId,
     asked,
-    from,
+    since,
     depth,
     sourcesByTarget(moves),
   ))

@@ -13,12 +13,24 @@ export interface HistoryOwner {
 }
 
 export interface MergedHistory {
-  /** That came along, or are on their way. */
+  /** That come along, or are on their way. */
   activities: number;
   /** That both had. */
   duplicates: number;
   /** Whether they are on their way (moves.ts). */
   isMoving: boolean;
+  /** Brings them and the totals over. */
+  finish(): Promise<void>;
+}
+
+/** What is read before anything changes. */
+export interface Histories {
+  facts: readonly ListedFact[];
+  /** The ids under which activities of each still stand. */
+  ofSource: readonly string[];
+  ofTarget: readonly string[];
+  /** Activities of the source. */
+  before: number;
 }
 
 export interface MergeOptions {
@@ -27,20 +39,30 @@ export interface MergeOptions {
   now: Instant;
 }
 
+export async function readHistories(
+  tx: Queryable,
+  applicationId: number,
+  sourceId: string,
+  targetId: string,
+): Promise<Histories> {
+  const [facts, ofSource, ofTarget, before] = await Promise.all([
+    listFacts(tx, applicationId),
+    listSources(tx, sourceId),
+    listSources(tx, targetId),
+    countOf(tx, sourceId),
+  ]);
+  return { facts, ofSource, ofTarget, before };
+}
+
+/** Settles what comes along; nothing has come before `finish`. What needs nothing of each other goes out in one round trip. */
 export async function mergeHistories(
   tx: Queryable,
   applicationId: number,
   source: HistoryOwner,
   target: HistoryOwner,
+  { facts, ofSource, ofTarget, before }: Histories,
   { atOnce, now }: MergeOptions,
 ): Promise<MergedHistory> {
-  // What needs nothing of each other goes out in one round trip.
-  const [facts, ofSource, ofTarget, before] = await Promise.all([
-    listFacts(tx, applicationId),
-    listSources(tx, source.id),
-    listSources(tx, target.id),
-    countOf(tx, source.id),
-  ]);
   const ids = { source: [source.id, ...ofSource], target: [target.id, ...ofTarget] };
   const removed = before === 0 ? [] : await deleteCommon(tx, ids.source, ids.target, before);
   await recomputeAfter(tx, applicationId, source.id, facts, removed);
@@ -49,16 +71,19 @@ export async function mergeHistories(
   const isMoving = own > atOnce;
   if (ofSource.length > 0) await passMovesOn(tx, source.id, target);
   if (isMoving) await insertMove(tx, applicationId, source, target, own, now);
-  else if (own > 0) await moveActivities(tx, source.id, target);
-  await addTotals(tx, applicationId, source.id, target);
   const unbuilt = facts.filter((fact) => !fact.built);
-  // Whoever builds them may have passed one of the two and not the other.
-  if (unbuilt.length > 0) await recomputeTotals(tx, applicationId, [target.id], unbuilt);
-  await deleteEmpty(tx, target.id);
   return {
     activities,
     duplicates: removed.reduce((sum, { count }) => sum + count, 0),
     isMoving: isMoving || ofSource.length > 0,
+    async finish() {
+      await Promise.all([
+        !isMoving && own > 0 ? moveActivities(tx, source.id, target) : undefined,
+        addTotals(tx, applicationId, source.id, target),
+      ]);
+      // Whoever builds them may have passed one of the two and not the other.
+      if (unbuilt.length > 0) await recomputeTotals(tx, applicationId, [target.id], unbuilt);
+    },
   };
 }
 
@@ -203,7 +228,7 @@ async function addTotals(tx: Queryable, applicationId: number, sourceId: string,
       order by fact_id`),
     tx.query(sql`delete from totals where profile_id = ${sourceId}`),
   ]);
-  if (rows.length === 0) return;
+  if (rows.length === 0) return deleteEmpty(tx, target.id);
   const column = <T>(read: (row: TotalRow) => T): T[] => rows.map(read);
   const instants = (read: (row: TotalRow) => Instant | null): (string | null)[] =>
     column(read).map((at) => (at === null ? null : formatInstant(at)));
@@ -219,6 +244,7 @@ async function addTotals(tx: Queryable, applicationId: number, sourceId: string,
     on conflict (profile_id, fact_id) do update set count = totals.count + excluded.count, sum = totals.sum + excluded.sum,
       first_at = least(totals.first_at, excluded.first_at), last_at = greatest(totals.last_at, excluded.last_at)${NEWER_STATE}`),
     tx.query(sql`update profiles set has_activities = true where id = ${target.id} and not has_activities`),
+    deleteEmpty(tx, target.id),
   ]);
 }
 

@@ -56,14 +56,18 @@ export interface MergingProfile {
 /** What of a merge concerns memberships: the calls come in this order, in one transaction. */
 export interface MembershipMerge {
   /**
-   * The caller holds both histories and the rows of both profiles, and has changed nothing of them. Returns the instant of
-   * the merge, which is not before the one given.
+   * Reads what both are. The caller has locked both histories and the rows of both profiles by statements that may still be
+   * under way, since these go out behind them, and has changed nothing of them.
    */
-  begin(source: MergingProfile, target: MergingProfile, earliest: Instant): Promise<Instant>;
+  read(profileIds: readonly string[]): Promise<void>;
+  /** Returns the instant of the merge, which is not before the one given. */
+  begin(source: MergingProfile, target: MergingProfile, earliest: Instant): Instant;
+  /** From here on nobody else lets them enter a group. */
+  hold(): Promise<void>;
   /**
    * Facts and attributes are the target's by now. Brings both profiles' memberships up to the instant as if nothing had
-   * happened, then lets the source leave every group and gives the target what all of it amounts to. From here on nobody
-   * else lets them enter a group. The source's row is still there; its rows in pins, members and queue are not.
+   * happened, then lets the source leave every group and gives the target what all of it amounts to.
+   * The source's row is still there; its rows in pins, members and queue are not.
    */
   finish(): Promise<MergedMembership>;
 }

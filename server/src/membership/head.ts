@@ -42,10 +42,16 @@ export async function lockHead(tx: Queryable, groupId: string): Promise<Head | u
   return rows[0];
 }
 
-/** Locks each by a statement of its own, since Citus locks rows of one shard at a time; all go out in one round trip. */
+/** In the order of their ids. On Citus each by a statement of its own, since it locks rows of one shard at a time; all go out in one round trip. */
 export async function lockHeads(tx: Queryable, sortedIds: readonly string[]): Promise<Map<string, Head>> {
-  const found = await Promise.all(sortedIds.map((id) => lockHead(tx, id)));
-  return new Map(found.flatMap((head) => (head ? [[head.group_id, head]] : [])));
+  if (tx.isDistributed === true) {
+    const found = await Promise.all(sortedIds.map((id) => lockHead(tx, id)));
+    return new Map(found.flatMap((head) => (head ? [[head.group_id, head]] : [])));
+  }
+  const { rows } = await tx.query<Head>(
+    sql`select ${COLUMNS} from group_heads where group_id = any (${sortedIds}::uuid[]) order by group_id for update`,
+  );
+  return new Map(rows.map((head) => [head.group_id, head]));
 }
 
 /** The head and first epoch of a new group. */

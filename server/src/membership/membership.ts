@@ -88,8 +88,11 @@ async function moveMembers(
   const last = [...pairs.values()].flatMap((list) => list.slice(-1));
   const entering = last.filter((change) => change.change === 'entered');
   const leaving = last.filter((change) => change.change === 'left');
-  const { moved, existing } = await insertMembers(tx, entering, epochs, options);
-  for (const pair of await deleteMembers(tx, leaving, epochs)) moved.add(pair);
+  const [{ moved, existing }, left] = await Promise.all([
+    insertMembers(tx, entering, epochs, options),
+    deleteMembers(tx, leaving, epochs),
+  ]);
+  for (const pair of left) moved.add(pair);
   // A pair that moved was on the other side before. So an odd chain took effect as it stands, and an even one lost its
   // first change; a pair that did not move, the other way round.
   return [...pairs].flatMap(([key, list]) => {
@@ -107,8 +110,9 @@ async function insertMembers(
 ): Promise<{ moved: Set<string>; existing: Set<string> }> {
   if (changes.length === 0) return { moved: new Set(), existing: new Set() };
   const profileIds = [...new Set(changes.map((change) => change.profileId))];
-  await holdOffErasing(tx, options.applicationId, profileIds);
-  const { rows } = await tx.query<{ id: string; group_id: string | null }>(sql`
+  const [, { rows }] = await Promise.all([
+    holdOffErasing(tx, options.applicationId, profileIds),
+    tx.query<{ id: string; group_id: string | null }>(sql`
     with found as materialized (
       select p.id, p.ordinal from profiles p
       where p.application_id = ${options.applicationId} and p.id = any (${profileIds}::uuid[]) order by p.id),
@@ -124,7 +128,8 @@ async function insertMembers(
         set since_epoch = excluded.since_epoch, until_epoch = null, entered_at = excluded.entered_at
         where members.since_epoch > excluded.since_epoch or members.until_epoch <= excluded.since_epoch
       returning group_id, profile_id)
-    select f.id, m.group_id from found f left join moved m on m.profile_id = f.id`);
+    select f.id, m.group_id from found f left join moved m on m.profile_id = f.id`),
+  ]);
   return {
     moved: new Set(rows.flatMap((row) => (row.group_id === null ? [] : [`${row.group_id} ${row.id}`]))),
     existing: new Set(rows.map((row) => row.id)),

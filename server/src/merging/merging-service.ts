@@ -11,7 +11,7 @@ import { recordEvents } from '../events/event-store.ts';
 import { lockHistories } from '../facts/totals.ts';
 import { markProfile } from '../sheets/sheet-store.ts';
 import { raiseDefinitionsVersion } from '../facts/definitions.ts';
-import { mergeHistories } from '../facts/merge-histories.ts';
+import { mergeHistories, readHistories } from '../facts/merge-histories.ts';
 import type { MembershipMerge, MergedMembership } from '../groups/dynamic.ts';
 import { readUuid } from '../ids.ts';
 import { formatInstant, type Instant } from '../instant.ts';
@@ -133,13 +133,18 @@ async function mergeLocked(
   { sourceId, targetId, tokens, force, actor }: MergeRequest,
   memberships: MembershipMerge,
 ): Promise<Merged | undefined> {
-  // Statements that need nothing of each other go out together, here and below: the connection does them in this order.
-  const ids = [sourceId, targetId].sort();
-  const [, ...locked] = await Promise.all([
-    lockHistories(tx, application.id, ids),
-    ...ids.map((id) => profiles.lockProfile(tx, application.id, id)),
+  // Statements that need nothing of each other go out together, here and below: the connection does them in this order,
+  // so what is read behind a lock is read once it is held.
+  const [low = '', high = ''] = [sourceId, targetId].sort();
+  const [, one, other, , histories, customIds] = await Promise.all([
+    lockHistories(tx, application.id, [low, high]),
+    profiles.lockProfile(tx, application.id, low),
+    profiles.lockProfile(tx, application.id, high),
+    memberships.read([sourceId, targetId]),
+    readHistories(tx, application.id, sourceId, targetId),
+    listCustomIdAliases(tx, sourceId),
   ]);
-  const [source, target] = [sourceId, targetId].map((id) => locked[ids.indexOf(id)]);
+  const [source, target] = low === sourceId ? [one, other] : [other, one];
   if (!source || !target) return undefined;
   const isForced = source.custom_id !== null && target.custom_id !== null;
   if (isForced && !force) {
@@ -148,20 +153,15 @@ async function mergeLocked(
     );
   }
   // After whatever else happened to either.
-  const now = await memberships.begin(source, target, Math.max(source.updated_at, target.updated_at) + 1);
-  await markProfile(tx, application.id, source.id);
-  const history = await mergeHistories(tx, application.id, source, target, {
-    atOnce: context.mover.atOnce,
-    now,
-  });
+  const now = memberships.begin(source, target, Math.max(source.updated_at, target.updated_at) + 1);
+  const [, history] = await Promise.all([
+    markProfile(tx, application.id, source.id, histories.ofSource),
+    mergeHistories(tx, application.id, source, target, histories, { atOnce: context.mover.atOnce, now }),
+  ]);
   // So that no intake of the target passes over what is still on its way; before anything is locked that is locked last.
   if (history.isMoving) await raiseDefinitionsVersion(tx, application.id);
   const attributes = mergeAttributes(target.attributes, source.attributes, context.catalogue);
-  if (attributes.pairs.length > target.attributes.length) {
-    const owner = { id: target.id, applicationId: application.id, ordinal: target.ordinal };
-    await profiles.replaceAttributes(tx, owner, toStored(attributes.pairs));
-  }
-  const identity = await mergeIdentity(tx, context, application, source, target, tokens, now);
+  const owner = { id: target.id, applicationId: application.id, ordinal: target.ordinal };
   const merge: MergeRow = {
     profileId: source.id,
     ordinal: source.ordinal,
@@ -173,7 +173,15 @@ async function mergeLocked(
     mergedAt: now,
     mergedBy: actor,
   };
-  await insertAlias(tx, { ...merge, applicationId: application.id, targetOrdinal: target.ordinal });
+  const [identity] = await Promise.all([
+    mergeIdentity(tx, context, application, source, target, { tokens, customIds, now }),
+    history.finish(),
+    attributes.pairs.length > target.attributes.length
+      ? profiles.replaceAttributes(tx, owner, toStored(attributes.pairs))
+      : undefined,
+    insertAlias(tx, { ...merge, applicationId: application.id, targetOrdinal: target.ordinal }),
+    memberships.hold(),
+  ]);
   const groups = await memberships.finish();
   const changed = changedFields(
     target,
@@ -211,35 +219,32 @@ async function mergeIdentity(
   application: Application,
   source: Profile,
   target: Profile,
-  tokens: TokenFate,
-  now: Instant,
+  { tokens, customIds, now }: { tokens: TokenFate; customIds: readonly string[]; now: Instant },
 ): Promise<Pick<Profile, 'custom_id' | 'custom_id_since' | 'custom_data'>> {
-  if (tokens === 'follow') await store.moveTokens(tx, source.id, target.id);
-  const customIds = await listCustomIdAliases(tx, source.id);
-  if (source.custom_id !== null) customIds.push(source.custom_id);
-  for (const customId of customIds) {
-    await store.moveCustomId(tx, application.id, customId, target.id);
-    // What was signed for a custom id of the source is judged by its tombstone from now on.
-    const dead = tokens === 'revoke' ? now : source.client_tokens_after;
-    if (dead !== null)
-      await profiles.upsertTombstone(
-        tx,
-        application.id,
-        customIdHash(context, application, customId),
-        formatInstant(dead),
-      );
-  }
+  const moving = tokens === 'follow' ? store.moveTokens(tx, source.id, target.id) : undefined;
+  // What was signed for a custom id of the source is judged by its tombstone from now on.
+  const dead = tokens === 'revoke' ? now : source.client_tokens_after;
+  const leading = [...customIds, ...(source.custom_id === null ? [] : [source.custom_id])].flatMap((customId) => [
+    store.moveCustomId(tx, application.id, customId, target.id),
+    dead === null
+      ? undefined
+      : profiles.upsertTombstone(tx, application.id, customIdHash(context, application, customId), formatInstant(dead)),
+  ]);
   const changed = {
     custom_id: target.custom_id ?? source.custom_id,
     // Of one that came along, the tombstone is always asked for.
     custom_id_since: target.custom_id === null ? null : target.custom_id_since,
     custom_data: target.custom_data ?? source.custom_data,
   };
-  await store.updateTarget(tx, target.id, {
-    customId: changed.custom_id,
-    customIdSince: changed.custom_id_since,
-    customData: changed.custom_data,
-    now,
-  });
+  await Promise.all([
+    moving,
+    ...leading,
+    store.updateTarget(tx, target.id, {
+      customId: changed.custom_id,
+      customIdSince: changed.custom_id_since,
+      customData: changed.custom_data,
+      now,
+    }),
+  ]);
   return changed;
 }

@@ -202,15 +202,16 @@ export async function replaceAttributes(
   owner: { id: string; applicationId: number; ordinal: number },
   pairs: StoredPair[],
 ): Promise<void> {
-  await tx.query(sql`delete from profile_attributes where profile_id = ${owner.id}`);
-  if (pairs.length === 0) return;
-  await tx.query(sql`
+  const cleared = tx.query(sql`delete from profile_attributes where profile_id = ${owner.id}`);
+  if (pairs.length === 0) return void (await cleared);
+  const written = tx.query(sql`
     insert into profile_attributes (profile_id, application_id, ordinal, key, value, position, written_by, number, instant)
     select ${owner.id}::uuid, ${owner.applicationId}::int, ${owner.ordinal}::int, a.key, a.value, a.position, a.written_by, a.number, a.instant
     from unnest(${pairs.map((pair) => pair.key)}::text[], ${pairs.map((pair) => pair.value)}::text[],
       ${pairs.map((_, index) => index)}::int[], ${pairs.map((pair) => pair.written_by)}::text[],
       ${pairs.map((pair) => pair.number)}::float8[], ${pairs.map((pair) => pair.instant)}::timestamptz[])
       as a (key, value, position, written_by, number, instant)`);
+  await Promise.all([cleared, written]);
 }
 
 export interface ProfileFilter {

@@ -18,8 +18,13 @@ export const markDays = (applicationId: number, changed: Sql): Sql => sql`
       select profile_id, day from closed) c`;
 
 /** Before a profile's history is deleted or goes to another profile: the days that it was seen on, and the day of its creation. */
-export async function markProfile(tx: Queryable, applicationId: number, profileId: string): Promise<void> {
-  const ids = [profileId, ...(await listSources(tx, profileId))];
+export async function markProfile(
+  tx: Queryable,
+  applicationId: number,
+  profileId: string,
+  known?: readonly string[],
+): Promise<void> {
+  const ids = [profileId, ...(known ?? (await listSources(tx, profileId)))];
   await tx.query(
     markDays(
       applicationId,
