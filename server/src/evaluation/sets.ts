@@ -71,6 +71,10 @@ export async function createSetReader(client: pg.ClientBase, options: SetReaderO
       readRows(stream(select), (buffer, at, valueAt) =>
         row(buffer.readInt32BE(at), readInt8(buffer, valueAt) + BINARY_EPOCH),
       ),
+    profileInstants: (select, row) =>
+      readRecords(packed('int4send(ordinal) || timestamptz_send(v)', select), 12, (buffer, at) =>
+        row(buffer.readInt32BE(at), readInt8(buffer, at + 4) + BINARY_EPOCH),
+      ),
     texts: (select, row) =>
       readRows(stream(select), (buffer, at, valueAt, length) => {
         row(buffer.readInt32BE(at), length < 0 ? null : buffer.toString('utf8', valueAt, valueAt + length));

@@ -26,6 +26,8 @@ export interface InstantTest {
   /** Holds where no value matches, rather than where one does. */
   negated: boolean;
   matches(value: Instant, now: Instant): boolean;
+  /** The values that match at this instant. */
+  stretches(now: Instant): readonly Stretch[];
   /** The same over a column; `text` is what the value was written as, where it was written as text. */
   sql(column: string, now: Instant, text?: string): string;
   /** The instants up to `until` at which `matches` may change for a value, and perhaps others. */
@@ -55,6 +57,7 @@ export function instantTest(leaf: RuleLeaf, zone: Zone): InstantTest {
   return {
     negated: empty?.negated ?? false,
     matches: matches ?? ((value, now) => stretches(now).some(([from, until]) => from <= value && value < until)),
+    stretches,
     sql: (column, now, text) => stretchesSql(column, stretches(now), zone, text),
     changes,
     crossings,

@@ -4,6 +4,7 @@ import type { Instant } from '../instant.ts';
 import type { Catalogue } from './attribute.ts';
 import type { Bitset } from './bitset.ts';
 import type { Boundary } from './boundary.ts';
+import type { Film, PastReader } from './past.ts';
 import type { Needs, ProfileState } from './state.ts';
 import type { RuleLeaf } from './tree.ts';
 
@@ -33,6 +34,8 @@ export interface SetReader {
   pairs(select: string, row: (ordinal: number, value: number) => void): Promise<void>;
   /** The rows of a select of `ordinal` and an instant. */
   instants(select: string, row: (ordinal: number, at: Instant) => void): Promise<void>;
+  /** The same of at most one row a profile, `ordinal` and `v`. */
+  profileInstants(select: string, row: (ordinal: number, at: Instant) => void): Promise<void>;
   /** The rows of a select of `ordinal` and a text. */
   texts(select: string, row: (ordinal: number, value: string | null) => void): Promise<void>;
   /** All profiles with their ids. */
@@ -55,6 +58,8 @@ export interface CompiledLeaf {
   actual(state: ProfileState, now: Instant): Actual;
   /** The ordinals of all profiles for which `test` holds at `reader.now`. */
   set(reader: SetReader): Promise<Bitset>;
+  /** The same at the ends of days gone by, by activities as they were then. None: it reads nothing that was otherwise. */
+  past?(reader: PastReader): Promise<Film>;
   boundaries: readonly Boundary[];
   needs: Needs;
   /** Like `needs`, but enough for `actual` to be exact. */

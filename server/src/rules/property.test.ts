@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDatabase, type Database } from '../database/database.ts';
 import { createSetReader, inSnapshot, readRuleSet } from '../evaluation/sets.ts';
 import { loadStates } from '../evaluation/state.ts';
-import { MICROS_PER_DAY, parseInstant, type Instant } from '../instant.ts';
+import type { Instant } from '../instant.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { iterate } from './bitset.ts';
 import { compileRule } from './compile.ts';
@@ -15,16 +15,13 @@ import { isMember, nextChangeAt, timeline, type CompiledRule } from './evaluate.
 import { explainRule } from './explain.ts';
 import { crossedRanges, type Boundary } from './boundary.ts';
 import { parseRuleTree } from './parse.ts';
-import { instantNamed } from './moments.ts';
 import { mergeNeeds, type ProfileState } from './state.ts';
 import { holdsNaively } from './testing/naive.ts';
+import { edges, lastEdge } from './testing/edges.ts';
 import { randomTree } from './testing/random-rule.ts';
 import { chooseSeed, createRandom, propertyTimeout, runSeeds, type Random } from '../testing/random.ts';
 import { saveWorld } from './testing/save-world.ts';
 import { createWorld, stateInMemory, type Profile, type World } from './testing/world.ts';
-import { leavesOf, type RuleNode } from './tree.ts';
-import { parseWindow } from './values.ts';
-import { anniversaryIn, yearOf, type Zone } from './zone.ts';
 
 const firstSeed = chooseSeed();
 /** Of the run. */
@@ -38,59 +35,6 @@ function randomRule(random: Random, world: World): CompiledRule {
   const parsed = parseRuleTree(randomTree(random, world), { catalogue: world.catalogue, resolveGroup });
   if (!parsed.ok) throw new Error(`a random tree was refused: ${JSON.stringify(parsed.errors)}`);
   return compileRule(parsed.tree, { catalogue: world.catalogue, groupId: GROUP, resolveGroup });
-}
-
-/** How far after an instant of the profile something may happen, by what the leaves name. */
-function offsets(tree: RuleNode): number[] {
-  const found = [0];
-  for (const leaf of leavesOf(tree)) {
-    if (typeof leaf.window === 'string') found.push(parseWindow(leaf.window) ?? NaN);
-    if (leaf.condition === 'within_last_x_days') found.push(Number(leaf.value) * MICROS_PER_DAY);
-    if (leaf.condition === 'within_next_x_days') found.push(-Number(leaf.value) * MICROS_PER_DAY);
-    if (!/^days_in/.test(leaf.attribute)) continue;
-    for (const value of [leaf.value].flat()) {
-      for (const more of [0, 1, 2]) found.push((Math.floor(Number(value)) + more) * MICROS_PER_DAY);
-    }
-  }
-  return found.filter((offset) => Math.abs(offset) <= 4000 * MICROS_PER_DAY);
-}
-
-function instantsOf(profile: Profile, zone: Zone): Instant[] {
-  const states = profile.activities.flatMap((row) => Object.values(row.data ?? {}));
-  const read = [...states, ...profile.pairs.map((pair) => pair.value)].flatMap((value) => [
-    parseInstant(String(value)) ?? NaN,
-    instantNamed(String(value), zone) ?? NaN,
-  ]);
-  return [profile.createdAt, ...profile.activities.map((row) => row.at), ...read.filter((at) => !Number.isNaN(at))];
-}
-
-/** Beginnings of days at which a leaf that counts days may flip. */
-function dayEdges(tree: RuleNode, instants: readonly Instant[], { catalogue, end }: World): Instant[] {
-  const { zone } = catalogue;
-  const days = [...new Set(instants.map((at) => zone.dayOf(at)))];
-  const found = leavesOf(tree).flatMap(({ condition, value }): number[] => {
-    const [low = 0, high = 0] = [value].flat().map(Number);
-    if (condition === 'days_ago_between') return days.flatMap((day) => [day + low, day + high + 1]);
-    if (condition !== 'anniversary_within_next_x_days') return [];
-    const years = [-2, -1, 0, 1, 2].map((more) => yearOf(zone.dayOf(end)) + more);
-    return days.flatMap((day) => years.map((year) => anniversaryIn(year, day)).flatMap((at) => [at - low, at + 1]));
-  });
-  return [...new Set(found)].map((day) => zone.startOf(day));
-}
-
-/** Anniversaries come back for ever, so they are looked at for a while. */
-const lastEdge = (tree: RuleNode, world: World): Instant =>
-  leavesOf(tree).some((leaf) => leaf.condition === 'anniversary_within_next_x_days')
-    ? world.end + 400 * MICROS_PER_DAY
-    : Infinity;
-
-/** Every instant at which something might happen to the profile, and the microseconds beside it. */
-function edges(tree: RuleNode, profile: Profile, world: World): Instant[] {
-  const instants = instantsOf(profile, world.catalogue.zone);
-  const shifts = offsets(tree);
-  const all = [...instants.flatMap((at) => shifts.map((offset) => at + offset)), ...dayEdges(tree, instants, world)];
-  const last = lastEdge(tree, world);
-  return [...new Set(all.flatMap((at) => [at - 1, at, at + 1]))].filter((at) => at <= last).sort((a, b) => a - b);
 }
 
 function describeCase(rule: CompiledRule, profile: Profile, now: Instant): string {

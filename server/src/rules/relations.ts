@@ -30,8 +30,11 @@ function typeCondition(place: Place, facts: readonly FactRef[]): string {
       );
 }
 
+/** Ends that are infinite are none. */
 export function within(after: Instant, until: Instant): string {
-  return `occurred_at > ${sqlInstant(after)} and occurred_at <= ${sqlInstant(until)}`;
+  const low = Number.isFinite(after) ? [`occurred_at > ${sqlInstant(after)}`] : [];
+  const high = Number.isFinite(until) ? [`occurred_at <= ${sqlInstant(until)}`] : [];
+  return [...low, ...high].join(' and ') || 'true';
 }
 
 export function totalsCondition(place: Place, facts: readonly FactRef[]): string {
@@ -85,7 +88,18 @@ const COLUMNS = {
   string: `case when jsonb_typeof(state) = 'string' then state #>> '{}' end`,
 } as const;
 
-function newestStates(place: Place, facts: readonly FactRef[], type: StateType): string {
+/** A select of (ordinal, v): the newest state that each profile had of those set at these times. */
+export function stateRelationWithin(
+  place: Place,
+  facts: readonly FactRef[],
+  type: Exclude<StateType, 'datetime'>,
+  time: string,
+): string {
+  const newest = newestStates({ ...place, from: 'activities' }, facts, type, time);
+  return `select ordinal, ${COLUMNS[type]} as v from (${newest}) s`;
+}
+
+function newestStates(place: Place, facts: readonly FactRef[], type: StateType, time = 'true'): string {
   if (place.from === 'totals') {
     const where = `${totalsCondition(place, facts)} and state_at is not null`;
     return facts.length === 1
@@ -98,19 +112,19 @@ function newestStates(place: Place, facts: readonly FactRef[], type: StateType):
     const state = `data -> ${sqlText(fact.key ?? '')}`;
     const [where] = activityConditions(place, [fact]);
     return `select ordinal, ${state} as state, occurred_at, id from ${place.activities}
-            where ${where} and jsonb_typeof(${state}) in ('${json}', 'null')`;
+            where ${where} and ${time} and jsonb_typeof(${state}) in ('${json}', 'null')`;
   });
   return `select distinct on (ordinal) ordinal, state from (${rows.join(' union all ')}) a
           order by ordinal, occurred_at desc, id collate "C" desc`;
 }
 
 /** A select of (ordinal, text), the newest first within a profile: what datetime states are read from. */
-export function stateTexts(place: Place, facts: readonly FactRef[]): string {
+export function stateTexts(place: Place, facts: readonly FactRef[], time = 'true'): string {
   const rows = facts.map((fact) => {
     const state = `data -> ${sqlText(fact.key ?? '')}`;
     const [where] = activityConditions(place, [fact]);
     return `select ordinal, ${state} #>> '{}' as v, occurred_at, id from ${place.activities}
-            where ${where} and jsonb_typeof(${state}) in ('string', 'null')`;
+            where ${where} and ${time} and jsonb_typeof(${state}) in ('string', 'null')`;
   });
   return `select ordinal, v from (${rows.join(' union all ')}) a order by ordinal, occurred_at desc, id collate "C" desc`;
 }

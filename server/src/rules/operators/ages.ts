@@ -7,6 +7,7 @@ import { and, andNot, emptyBitset, iterate, or, popcount, type Bitset } from '..
 import { numberTest, thresholds, type ValueTest } from '../conditions.ts';
 import { dependency } from '../depends.ts';
 import type { Boundary } from '../boundary.ts';
+import type { Stretch } from '../instant-test.ts';
 import type { SetReader } from '../leaf.ts';
 import { sqlInstant, sqlInteger } from '../literals.ts';
 import { activityConditions, instantRelation } from '../relations.ts';
@@ -14,6 +15,7 @@ import type { ProfileState } from '../state.ts';
 import type { RuleLeaf } from '../tree.ts';
 import { factInstant } from './instants.ts';
 import { activityDepends, factNeeds, holdsOver, typeIds, type LeafParts } from './parts.ts';
+import { newestPast } from './past-parts.ts';
 
 type Age = Extract<Derivation, { kind: 'age' }>;
 
@@ -41,6 +43,8 @@ export function ageLeaf(leaf: RuleLeaf, { facts, orCreated }: Age): LeafParts {
           : await ageFromActivities(reader, { facts, orCreated, test, steps, condition });
       return test.negated ? andNot(await reader.universe(), found) : found;
     },
+    past: (reader) =>
+      newestPast(reader, facts, (end) => ageStretches(end, test, steps), { negated: test.negated, orCreated }),
     boundaries: steps.flatMap((step): Boundary[] => {
       const offset = step * MICROS_PER_DAY;
       const activities: Boundary = { source: { kind: 'activities', typeIds: typeIds(facts) }, offset };
@@ -49,6 +53,16 @@ export function ageLeaf(leaf: RuleLeaf, { facts, orCreated }: Age): LeafParts {
     needs: factNeeds(facts),
     depends: [...activityDepends(facts), ...(orCreated ? [dependency.profile('created_at')] : [])],
   };
+}
+
+/** The instants that are as many days old as the test asks for: below the first step it is as at 0 days, and each step turns it. */
+function ageStretches(now: Instant, test: ValueTest<number>, steps: readonly number[]): Stretch[] {
+  const edges = [0, ...steps];
+  return edges.flatMap((low, index): Stretch[] => {
+    if (!test.matches(low)) return [];
+    const high = edges[index + 1] ?? Infinity;
+    return [[now - high * MICROS_PER_DAY + 1, low === 0 ? Infinity : now - low * MICROS_PER_DAY + 1]];
+  });
 }
 
 /** The test over days as ranges of the instant: below the first step it is as at 0 days, and each step turns it. */

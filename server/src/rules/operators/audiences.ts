@@ -2,11 +2,12 @@
 
 import { hash } from 'node:crypto';
 import type { Instant } from '../../instant.ts';
-import { andNot, buildBitset } from '../bitset.ts';
+import { andNot, buildBitset, type Bitset } from '../bitset.ts';
 import { numberTest } from '../conditions.ts';
 import { dependency } from '../depends.ts';
 import { RuleError, missingGroup, type CompileContext } from '../leaf.ts';
-import { sqlInteger, sqlUuid } from '../literals.ts';
+import { sqlInstant, sqlInteger, sqlText, sqlUuid } from '../literals.ts';
+import { createColumns, createStairs, type Film, type PastReader } from '../past.ts';
 import { NO_NEEDS } from '../state.ts';
 import type { RuleLeaf } from '../tree.ts';
 import { changesAmong, holdsOver, type LeafParts } from './parts.ts';
@@ -39,18 +40,48 @@ export function groupsLeaf(leaf: RuleLeaf, { resolveGroup }: CompileContext): Le
     async set(reader) {
       const epochs = await reader.epochs(ids);
       const found = buildBitset();
-      for (const [id, epoch] of epochs) {
-        const at = sqlInteger(epoch);
-        const select = `select ordinal from members where group_id = ${sqlUuid(id)}
-          and since_epoch <= ${at} and (until_epoch is null or until_epoch > ${at})`;
-        await reader.each(select, found.addAll);
-      }
+      for (const [id, epoch] of epochs) await reader.each(membersAt(id, epoch), found.addAll);
       return negated ? andNot(await reader.universe(), found.set) : found.set;
     },
+    past: (reader) => groupsPast(reader, ids, negated),
     boundaries: [],
     needs: { ...NO_NEEDS, groups: new Set(ids) },
     depends: ids.map((id) => dependency.group(id)),
   };
+}
+
+function membersAt(id: string, epoch: number): string {
+  const at = sqlInteger(epoch);
+  return `select ordinal from members where group_id = ${sqlUuid(id)}
+          and since_epoch <= ${at} and (until_epoch is null or until_epoch > ${at})`;
+}
+
+/** From who is a member now, the feeds of the groups are taken back. Nobody was a member before a group was there. */
+async function groupsPast(reader: PastReader, ids: readonly string[], negated: boolean): Promise<Film> {
+  const stairs = createStairs(reader, (groups) => groups > 0 !== negated);
+  const { ends } = reader;
+  const after = ends.map(() => ({ entered: createColumns(), left: createColumns() }));
+  for (const [id, epoch] of await reader.epochs(ids)) {
+    await reader.pause();
+    await reader.each(membersAt(id, epoch), (ordinals) => stairs.addAll(ordinals, 1));
+    for (const change of ['entered', 'left'] as const) {
+      const select = `select c.ordinal, coalesce(c.at, e.switched_at) from changes c
+        join group_epochs e on e.group_id = c.group_id and e.epoch = c.epoch
+        where c.group_id = ${sqlUuid(id)} and c.epoch <= ${sqlInteger(epoch)} and c.change = ${sqlText(change)}
+          and coalesce(c.at, e.switched_at) > ${sqlInstant(ends[0] ?? 0)}`;
+      await reader.instants(select, (ordinal, at) => {
+        const day = ends.findLastIndex((end) => end < at);
+        after[day]?.[change].add(ordinal, at);
+      });
+    }
+  }
+  const film: Bitset[] = [];
+  for (const { entered, left } of after.reverse()) {
+    stairs.addAll(entered.read().ordinals, -1);
+    stairs.addAll(left.read().ordinals, 1);
+    film.push(await stairs.take());
+  }
+  return film.reverse();
 }
 
 /** The first 8 bytes, big-endian, of SHA-256(salt, a byte 0, the profile's id as lower-case text), modulo 10,000. */

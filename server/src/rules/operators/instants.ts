@@ -4,17 +4,19 @@
 import { formatInstant, type Instant } from '../../instant.ts';
 import { andNot, buildBitset, type Bitset } from '../bitset.ts';
 import type { Derivation, FactRef } from '../attribute.ts';
-import { instantTest, type InstantTest } from '../instant-test.ts';
+import { instantTest, type InstantTest, type Stretch } from '../instant-test.ts';
 import { dependency } from '../depends.ts';
 import type { Boundary, BoundarySource } from '../boundary.ts';
 import type { SetReader } from '../leaf.ts';
 import { sqlInteger, sqlText } from '../literals.ts';
 import { instantRelation, readInstants } from '../relations.ts';
 import { NO_NEEDS, type ProfileState } from '../state.ts';
-import { storedInstant } from '../moments.ts';
+import { instantNamed, storedInstant } from '../moments.ts';
+import { complementIf, createColumns, scanInstants } from '../past.ts';
 import type { RuleLeaf } from '../tree.ts';
 import type { Zone } from '../zone.ts';
 import { activityDepends, changesAmong, countingPairs, factNeeds, typeIds, type LeafParts } from './parts.ts';
+import { firstInstants, newestPast } from './past-parts.ts';
 
 /** The function side of any leaf over instants, given the profile's. */
 export function instantParts(
@@ -99,6 +101,14 @@ export function instantLeaf(
       });
       return test.negated ? andNot(await reader.universe(), found.set) : found.set;
     },
+    async past(reader) {
+      const { negated, stretches } = test;
+      if (fn === 'last') return newestPast(reader, facts, stretches, { negated });
+      const firsts = await firstInstants(reader, facts);
+      const soFar = (end: Instant): Stretch[] =>
+        stretches(end).map(([from, until]) => [from, Math.min(until, end + 1)]);
+      return complementIf(negated, reader, await scanInstants(reader, firsts, soFar));
+    },
     boundaries: pastBoundaries({ kind: 'activities', typeIds: typeIds(facts) }, test),
     needs: factNeeds(facts),
     depends: activityDepends(facts),
@@ -116,6 +126,8 @@ export function createdAtLeaf(leaf: RuleLeaf, zone: Zone): LeafParts {
         (meets) =>
           `select ordinal from profiles where application_id = ${sqlInteger(reader.applicationId)} and ${meets('created_at')}`,
       ),
+    past: async (reader) =>
+      complementIf(test.negated, reader, await scanInstants(reader, await reader.creations(), test.stretches)),
     boundaries: pastBoundaries({ kind: 'created_at' }, test),
     needs: NO_NEEDS,
     depends: [dependency.profile('created_at')],
@@ -136,15 +148,24 @@ export function storedInstantLeaf(leaf: RuleLeaf, key: string, adminOnly: boolea
         test,
         (meets) => `${storedPairs(reader, key, adminOnly)} and instant is not null and ${meets('instant', 'value')}`,
       ),
+    async past(reader) {
+      const columns = createColumns();
+      const select = storedPairs(reader, key, adminOnly, 'ordinal, value');
+      await reader.texts(`${select} and instant is not null`, (ordinal, text) => {
+        const at = text === null ? undefined : instantNamed(text, zone);
+        if (at !== undefined) columns.add(ordinal, at);
+      });
+      return complementIf(test.negated, reader, await scanInstants(reader, columns.read(), test.stretches));
+    },
     boundaries: storedBoundaries({ kind: 'attribute', key }, test, zone),
     needs: { ...NO_NEEDS, attributes: new Set([key]) },
     depends: [dependency.attribute(key)],
   };
 }
 
-/** A select of the ordinals of the pairs that count, to which conditions may be added. */
-export function storedPairs(reader: SetReader, key: string, adminOnly: boolean): string {
-  return `select ordinal from profile_attributes
+/** A select of the ordinals of the pairs that count, or of more of them, to which conditions may be added. */
+export function storedPairs(reader: SetReader, key: string, adminOnly: boolean, columns = 'ordinal'): string {
+  return `select ${columns} from profile_attributes
     where application_id = ${sqlInteger(reader.applicationId)} and key = ${sqlText(key)}
       ${adminOnly ? `and written_by = 'admin'` : ''}`;
 }

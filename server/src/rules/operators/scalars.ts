@@ -1,15 +1,17 @@
 // Attributes that are plain values: the newest state of a key, a pair stored on the profile, a field of the profile.
 
 import type { Derivation, FactRef, Scalar, ValueType } from '../attribute.ts';
-import { andNot, buildBitset } from '../bitset.ts';
+import { andNot, buildBitset, type Bitset } from '../bitset.ts';
 import { booleanTest, elementTest, numberTest, textTest, type ValueTest } from '../conditions.ts';
-import { instantTest } from '../instant-test.ts';
+import type { Instant } from '../../instant.ts';
+import { instantTest, type InstantTest } from '../instant-test.ts';
 import { instantNamed, storedInstant } from '../moments.ts';
 import type { Zone } from '../zone.ts';
 import { dependency } from '../depends.ts';
 import type { Actual, SetReader } from '../leaf.ts';
 import { sqlInteger } from '../literals.ts';
-import { stateInstantRelation, stateRelation, stateTexts } from '../relations.ts';
+import { complementIf, createRecorder, type Film, type PastReader } from '../past.ts';
+import { stateInstantRelation, stateRelation, stateRelationWithin, stateTexts, within } from '../relations.ts';
 import { NO_NEEDS, type FactTotal, type ProfileState, type StoredValue } from '../state.ts';
 import type { RuleLeaf } from '../tree.ts';
 import { compareText, parseBoolean } from '../values.ts';
@@ -84,6 +86,12 @@ function typedStateLeaf<T extends Scalar>(
         (meets) =>
           `select ordinal from (${stateRelation(reader, facts, column)}) v where v is not null and ${meets('v')}`,
       ),
+    past: (reader) =>
+      statePast(reader, (time) => stateRelationWithin(reader, facts, column, time), {
+        condition: test.sql('v'),
+        missingMatches: missing !== null && test.matches(missing),
+        negated: test.negated,
+      }),
     boundaries: [],
     needs: factNeeds(facts),
     depends: activityDepends(facts),
@@ -109,6 +117,12 @@ function positiveStateLeaf(leaf: RuleLeaf, facts: readonly FactRef[]): LeafParts
         (meets) =>
           `select ordinal from (${stateRelation(reader, facts, 'number')}) v where v is not null and ${meets('(v > 0)')}`,
       ),
+    past: (reader) =>
+      statePast(reader, (time) => stateRelationWithin(reader, facts, 'number', time), {
+        condition: test.sql('(v > 0)'),
+        missingMatches: test.matches(false),
+        negated: test.negated,
+      }),
     boundaries: [],
     needs: factNeeds(facts),
     depends: activityDepends(facts),
@@ -144,10 +158,57 @@ function stateInstantLeaf(leaf: RuleLeaf, facts: readonly FactRef[], zone: Zone)
       });
       return test.negated ? andNot(await reader.universe(), found.set) : found.set;
     },
+    past: (reader) => stateInstantPast(reader, facts, test, zone),
     boundaries: facts.flatMap((fact) => storedBoundaries({ kind: 'state', factId: fact.factId }, test, zone)),
     needs: factNeeds(facts),
     depends: activityDepends(facts),
   };
+}
+
+/** Whose newest state so far meets a condition over its column `v`; null is none, whose value is the missing one. */
+async function statePast(
+  reader: PastReader,
+  relation: (time: string) => string,
+  { condition, missingMatches, negated }: { condition: string; missingMatches: boolean; negated: boolean },
+): Promise<Film> {
+  const verdict = `case when v is null then 0 when ${condition} then 1 else 2 end::int8 as v`;
+  const recorder = createRecorder();
+  const film: Bitset[] = [];
+  for (const [day, until] of reader.ends.entries()) {
+    await reader.pause();
+    const time = within(reader.ends[day - 1] ?? -Infinity, until);
+    await reader.pairs(`select ordinal, ${verdict} from (${relation(time)}) s`, (ordinal, verdict) =>
+      recorder.put(ordinal, (verdict === 0 ? missingMatches : verdict === 1) !== missingMatches),
+    );
+    film.push(recorder.take());
+  }
+  return complementIf(missingMatches !== negated, reader, film);
+}
+
+/** The same of instants, which are read as intake reads them. */
+async function stateInstantPast(
+  reader: PastReader,
+  facts: readonly FactRef[],
+  test: InstantTest,
+  zone: Zone,
+): Promise<Film> {
+  const current = new Map<number, Instant | null>();
+  const film: Bitset[] = [];
+  for (const [day, until] of reader.ends.entries()) {
+    await reader.pause();
+    let decided = -1;
+    const select = stateTexts(reader, facts, within(reader.ends[day - 1] ?? -Infinity, until));
+    await reader.texts(select, (ordinal, text) => {
+      const at = text === null ? null : instantNamed(text, zone);
+      if (ordinal === decided || at === undefined) return;
+      decided = ordinal;
+      current.set(ordinal, at);
+    });
+    const found = buildBitset();
+    for (const [ordinal, at] of current) if (at !== null && test.matches(at, until)) found.add(ordinal);
+    film.push(found.set);
+  }
+  return complementIf(test.negated, reader, film);
 }
 
 /** A pair on the profile. Where a scalar key was repeated before it was catalogued, every value stands. */

@@ -18,6 +18,7 @@ import {
   type Numbers,
   type Tally,
 } from './parts.ts';
+import { differencePast, ratioPast } from './past-parts.ts';
 
 type Measure = 'count' | 'sum';
 type Of<Kind extends Derivation['kind']> = Extract<Derivation, { kind: Kind }>;
@@ -89,6 +90,7 @@ export function totalLeaf(leaf: RuleLeaf, { of, facts, exists }: Of<'total'>): L
       await tallyFacts(reader, tally, { of, facts });
       return numberSet(reader, test, tally.values);
     },
+    past: (reader) => differencePast(reader, [{ of, facts }], [1], (total) => holdsOver(test, [total])),
     boundaries: [],
     needs: factNeeds(facts),
     depends: activityDepends(facts),
@@ -124,6 +126,13 @@ export function differenceLeaf(leaf: RuleLeaf, { terms, positive }: Of<'differen
       for (const [index, term] of terms.entries()) await tallyFacts(reader, tally, term, sign(index));
       return numberSet(reader, test, tally.values);
     },
+    past: (reader) =>
+      differencePast(
+        reader,
+        terms,
+        terms.map((_, index) => sign(index)),
+        (total) => holdsOver(test, [total]),
+      ),
     boundaries: [],
     needs: factNeeds(facts),
     depends: activityDepends(facts),
@@ -153,6 +162,16 @@ export function ratioLeaf(leaf: RuleLeaf, { part, whole }: Of<'ratio'>): LeafPar
       };
       return tallySet(reader, wholes.values.length, passes, test.negated);
     },
+    past: (reader) =>
+      ratioPast(
+        reader,
+        [
+          { of: 'count', facts: part },
+          { of: 'count', facts: whole },
+        ],
+        (a, b) => holdsOver(test, b === 0 ? [] : [a / b]),
+        test.negated,
+      ),
     boundaries: [],
     needs: factNeeds(facts),
     depends: activityDepends(facts),

@@ -14,6 +14,7 @@ import type { RuleLeaf } from '../tree.ts';
 import { parseWindow } from '../values.ts';
 import type { Zone } from '../zone.ts';
 import { activityDepends, createTally, typeIds, type LeafParts } from './parts.ts';
+import { countedPast } from './past-parts.ts';
 import { existenceTest, numberSet, tallyActivities } from './totals.ts';
 
 const NONE: Recent = { at: [], value: [], complete: true };
@@ -31,6 +32,7 @@ export function activitiesLeaf(
   const steps = exists ? [1] : anyNumber ? [Infinity] : thresholds(test, leaf);
   const highest = steps.at(-1) ?? 0;
   const holds = (total: number): boolean => test.matches(total) !== test.negated;
+  const added = isSum ? (filter ? addedBy(filter) : 'value') : undefined;
   const recent = (state: ProfileState): Recent =>
     mergeRecent(facts.map((fact) => state.recent.get(recentKey(fact, filter)) ?? NONE));
   const weigh = (from: Recent): readonly number[] | undefined => (isSum ? from.value : undefined);
@@ -59,8 +61,13 @@ export function activitiesLeaf(
         ...(filter ? filterConditions(filter) : []),
       ];
       const conditions = activityConditions(reader, facts).map((where) => [where, ...only].join(' and '));
-      await tallyActivities(reader, tally, isSum ? (filter ? addedBy(filter) : 'value') : undefined, conditions);
+      await tallyActivities(reader, tally, added, conditions);
       return numberSet(reader, test, tally.values);
+    },
+    past(reader) {
+      const only = filter ? filterConditions(filter) : [];
+      const conditions = activityConditions(reader, facts).map((where) => [where, ...only].join(' and '));
+      return countedPast(reader, { conditions, added, span, passes: holds });
     },
     boundaries: span === undefined ? [] : [{ source: { kind: 'activities', typeIds: typeIds(facts) }, offset: span }],
     needs: needs(highest, steps[0] ?? 0),
