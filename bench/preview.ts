@@ -1,6 +1,7 @@
 // The exact preview of five rules over a million profiles and twenty million activities, against ClickHouse in process
 // (chdb, installed into bench/.peers) on the same data, which stays where `--season` says. `--profiles` and `--activities` take smaller numbers. Prints the
 // sums of cold times, their ratios pair by pair, and what a preview costs when one leaf of the last rule changed.
+// `--history 90` measures instead what the sizes of so many days cost beside one preview, without a peer.
 
 import { execFileSync, fork } from 'node:child_process';
 import { createWriteStream, existsSync } from 'node:fs';
@@ -10,13 +11,16 @@ import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
 import { to as copyTo } from 'pg-copy-streams';
 import { openDatabase, type Database } from '../server/src/database/database.ts';
+import { lastDays } from '../server/src/evaluation/past-sizes.ts';
 import { createSetReader, inSnapshot, readRuleSet } from '../server/src/evaluation/sets.ts';
 import { formatInstant, type Instant } from '../server/src/instant.ts';
 import { popcount as sizeOf } from '../server/src/rules/bitset.ts';
 import { loadCatalogue } from '../server/src/rules/catalogue-store.ts';
 import { compileRule } from '../server/src/rules/compile.ts';
 import type { CompiledRule } from '../server/src/rules/evaluate.ts';
+import { createPastReader, readPast } from '../server/src/rules/past.ts';
 import type { RuleNode } from '../server/src/rules/tree.ts';
+import { UTC } from '../server/src/rules/zone.ts';
 import { prepareSeason } from './season.ts';
 import { median, report, root, rounded } from './lib.ts';
 
@@ -26,6 +30,7 @@ const { values: options } = parseArgs({
     activities: { type: 'string', default: '20000000' },
     rounds: { type: 'string', default: '5' },
     season: { type: 'string' },
+    history: { type: 'string' },
   },
 });
 
@@ -78,6 +83,10 @@ async function main(): Promise<void> {
         ),
       );
 
+    if (options.history !== undefined) {
+      await measureHistory(db, season, rules, Number(options.history));
+      return;
+    }
     const peer = await startPeer(
       db,
       season.applicationId,
@@ -187,6 +196,40 @@ async function main(): Promise<void> {
     await db.close();
     await season.stop();
   }
+}
+
+/** In pairs, each in a snapshot of its own and with nothing kept. */
+async function measureHistory(
+  db: Database,
+  season: { applicationId: number; now: Instant },
+  rules: CompiledRule[],
+  days: number,
+): Promise<void> {
+  const { applicationId, now } = season;
+  const ends = lastDays(UTC, now, days).map(({ end }) => end);
+  const lines: [string, string, number, string][] = [];
+  for (const [index, rule] of rules.entries()) {
+    const samples: { one: number; past: number }[] = [];
+    for (let round = 0; round <= Number(options.rounds); round++) {
+      const one = await timed(() =>
+        inSnapshot(db, async (client) => readRuleSet(await createSetReader(client, { applicationId, now }), rule)),
+      );
+      const past = await timed(() =>
+        inSnapshot(db, async (client) =>
+          readPast(createPastReader(await createSetReader(client, { applicationId, now }), ends), rule),
+        ),
+      );
+      if (round > 0) samples.push({ one: one.ms, past: past.ms });
+    }
+    const [past, one] = [median(samples.map((s) => s.past)), median(samples.map((s) => s.one))];
+    lines.push([
+      `rule ${index + 1}: ${days} days / one preview`,
+      `${rounded(past)} ms / ${rounded(one)} ms`,
+      median(samples.map((s) => s.past / s.one)),
+      '',
+    ]);
+  }
+  report(`Past sizes over ${options.profiles} profiles and ${options.activities} activities`, lines);
 }
 
 interface PeerResult {

@@ -68,6 +68,17 @@ export interface Preview {
   /** Against the group's present members, where a group was named. */
   entering?: number;
   leaving?: number;
+  /** Where asked for: how many it would have been at the end of each of the last days, upwards. */
+  history?: PastSize[];
+}
+
+/** How many profiles a rule would have found, by activities as they were then and attributes as they are now. */
+export interface PastSize {
+  /** By the calendar of the application's time zone, as `2025-04-28`. */
+  day: string;
+  /** The last instant of that day. */
+  at: string;
+  size: number;
 }
 
 /** How groups overlap. */

@@ -200,11 +200,18 @@ function groupCalls(request: Request, root: string) {
       request<rules.Pin>('PUT', `${one(group)}pins/${path(profileId)}/`, { body: pin }),
     unpin: (group: string, profileId: string) => request<void>('DELETE', `${one(group)}pins/${path(profileId)}/`),
 
-    /** Who would be in a group of this rule; against a group, who would enter and leave. Changes nothing. */
-    preview: (ruleTree: rules.RuleTree, group?: string, options: ListOptions = {}) =>
+    /**
+     * Who would be in a group of this rule; against a group, who would enter and leave; with `history`, how many it would have been
+     * at the end of each of the last days (1 to 365). Changes nothing.
+     */
+    preview: (
+      ruleTree: rules.RuleTree,
+      group?: string,
+      { history, ...options }: ListOptions & { history?: { days: number } } = {},
+    ) =>
       request<rules.Preview>('POST', `${root}profile-groups/preview/`, {
         ...options,
-        body: { rule_tree: ruleTree, ...(group && { group_id: group }) },
+        body: { rule_tree: ruleTree, ...(group && { group_id: group }), ...(history && { history }) },
         idempotencyKey: null,
       }),
     /** How two to five groups overlap: the size of every intersection, as of one instant. */

@@ -102,6 +102,15 @@ export function readAll<T extends unknown[]>(...parts: { [K in keyof T]: () => T
   return read as T; // each part gave its own
 }
 
+/** What was read elsewhere, as a part for `readAll`. */
+export const partOf = <T>(read: Promise<T>): Promise<() => T> =>
+  read.then(
+    (value) => () => value,
+    (error: unknown) => () => {
+      throw error;
+    },
+  );
+
 /** Throws what was found, if anything was. */
 export function throwFound(errors: FieldErrors): void {
   if (Object.keys(errors).length > 0) throw new ValidationError(errors);

@@ -11,7 +11,7 @@ import {
   type PageRequest,
 } from '../database/page.ts';
 import { actorName, shownActor } from '../credential.ts';
-import { notFound, ValidationError } from '../errors.ts';
+import { notFound, partOf, readAll, ValidationError } from '../errors.ts';
 import { parseRule } from '../groups/dynamic.ts';
 import { GroupResource, presentGroup } from '../groups/group.ts';
 import { GroupParams } from '../groups/group-routes.ts';
@@ -23,7 +23,8 @@ import { formatInstant } from '../instant.ts';
 import { presentTree, type RuleNode } from '../rules/tree.ts';
 import { findRuleset, type RulesetRow } from './definitions.ts';
 import { deletePin, PinFields, PinResource, setPin } from './pin.ts';
-import type { Previews } from './preview.ts';
+import { readDays } from './past-sizes.ts';
+import type { PreviewInput, Previews } from './preview.ts';
 import type { RulesCache } from './rules-cache.ts';
 import { verify } from './verify.ts';
 
@@ -58,6 +59,19 @@ const PreviewResource = Type.Object({
     Type.Integer({ description: 'With `group_id`: who would enter, the pins of the group included.' }),
   ),
   leaving: Type.Optional(Type.Integer({ description: 'With `group_id`: who would leave.' })),
+  history: Type.Optional(
+    Type.Array(
+      Type.Object({
+        day: Type.String({ description: 'A day of the calendar in the application’s `time_zone`, as `2025-04-28`.' }),
+        at: Timestamp('The last instant of the day.'),
+        size: Type.Integer({ description: 'How many profiles the rule would have found then. Exact.' }),
+      }),
+      {
+        description:
+          'With `history`: the sizes of the past, upwards, by activities as they were then and attributes as they are now.',
+      },
+    ),
+  ),
 });
 
 const ComparisonResource = Type.Object({
@@ -97,14 +111,17 @@ export function evaluationRoutes(app: App, context: Context & { rules: RulesCach
         share: 'heavy',
         check: async ({ params, body }) => {
           const application = await context.applications.get((params as { client_id: string }).client_id); // of the path
-          await parseRule(context.db, application.id, (body as { rule_tree?: unknown }).rule_tree); // it met the schema
+          const { rule_tree: tree, history } = body as PreviewInput; // it met the schema
+          readAll(await partOf(parseRule(context.db, application.id, tree)), () => readDays(history));
         },
       },
       schema: {
         operationId: 'previewRule',
         summary: 'Preview a rule',
         description:
-          'Who would be in a group of this rule, exactly. With `group_id`, who would enter and leave that group. Changes nothing.',
+          'Who would be in a group of this rule, exactly. With `group_id`, who would enter and leave that group. With `history`, how many it ' +
+          'would have been at the end of each of the last days that are over: of the profiles that were there, by activities up to then, ' +
+          'by members of groups as the feeds of these tell, and by attributes and nicknames as they are now; pins are not counted. Changes nothing.',
         tags,
         params: ClientIdParams,
         body: Type.Object({
@@ -115,14 +132,15 @@ export function evaluationRoutes(app: App, context: Context & { rules: RulesCach
               description: 'A dynamic group, by id or `custom:…`.',
             }),
           ),
+          history: Type.Optional(Type.Unknown({ description: '`{"days": 90}`: so many days, from 1 to 365.' })),
         }),
         response: { 200: PreviewResource },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const application = await context.applications.get(request.params.client_id);
       if (request.body.rule_tree === undefined) throw new ValidationError({ rule_tree: ['This field is required.'] });
-      return previews.preview(application, request.body);
+      return previews.preview(application, request.body, () => !reply.sent && !reply.raw.destroyed);
     },
   );
 

@@ -5,7 +5,7 @@
 import type { Application } from '../applications/application.ts';
 import type { Clock } from '../clock.ts';
 import { onClient, sql, type Database, type Queryable } from '../database/database.ts';
-import { conflict, throwFound, ValidationError, type FieldErrors } from '../errors.ts';
+import { conflict, invalid, partOf, readAll } from '../errors.ts';
 import { parseRule } from '../groups/dynamic.ts';
 import type { Group } from '../groups/group.ts';
 import { findGroup } from '../groups/group-service.ts';
@@ -17,6 +17,7 @@ import { compileNow, refuseCycle } from './definitions.ts';
 import { createSetReader, readRuleSet } from './sets.ts';
 import { createSnapshots, type Snapshot } from './snapshots.ts';
 import { compareIn, type Comparison } from './compare.ts';
+import { pastSizes, readDays, type PastSize } from './past-sizes.ts';
 import { visibleMembers } from './visible-members.ts';
 
 export interface Preview {
@@ -25,12 +26,21 @@ export interface Preview {
   as_of: string;
   entering?: number;
   leaving?: number;
+  history?: PastSize[];
+}
+
+export interface PreviewInput {
+  rule_tree?: unknown;
+  group_id?: unknown;
+  /** With `days`: also how many it would have been at the end of each of the last days. */
+  history?: unknown;
 }
 
 export interface Previews {
   /** How groups overlap, by ids or `custom:…`. */
   compare(application: Application, input: { groups?: unknown }): Promise<Comparison>;
-  preview(application: Application, input: { rule_tree?: unknown; group_id?: unknown }): Promise<Preview>;
+  /** `isWanted`: whether somebody still waits for the answer. */
+  preview(application: Application, input: PreviewInput, isWanted?: () => boolean): Promise<Preview>;
   /** Something was written in this process, in this application or in an unknown one: what is kept is of the past. */
   forget(clientId?: string): void;
   close(): Promise<void>;
@@ -42,7 +52,8 @@ const NO_GROUP = '00000000-0000-0000-0000-000000000000';
 export function createPreviews(context: { db: Database; clock: Clock }): Previews {
   const snapshots = createSnapshots(context);
   return {
-    preview: (application, input) => snapshots.use(application, (snapshot) => previewIn(snapshot, application, input)),
+    preview: (application, input, isWanted = () => true) =>
+      snapshots.use(application, (snapshot) => previewIn(snapshot, application, input, isWanted)),
     compare: (application, input) => snapshots.use(application, (snapshot) => compareIn(snapshot, application, input)),
     forget: snapshots.forget,
     close: snapshots.close,
@@ -52,16 +63,18 @@ export function createPreviews(context: { db: Database; clock: Clock }): Preview
 async function previewIn(
   snapshot: Snapshot,
   application: Application,
-  input: { rule_tree?: unknown; group_id?: unknown },
+  input: PreviewInput,
+  isWanted: () => boolean,
 ): Promise<Preview> {
   const tx = onClient(snapshot.client);
-  const { group, tree } = await readInput(tx, application.id, input);
+  const { group, tree, days } = await readInput(tx, application.id, input);
   if (group?.membership_type === 'static') throw conflict('Only a dynamic group has a rule to compare with.');
   const rule = await compileNow(tx, application.id, group?.id ?? NO_GROUP, tree);
   if (group) await refuseCycle(tx, application.id, group.id, rule);
   const reader = await createSetReader(snapshot.client, { applicationId: application.id, now: snapshot.now });
   const all = await readRuleSet(reader, rule, snapshot.leaves);
-  if (!group) return { ...(await describe(snapshot, application, all)) };
+  const past = days === undefined ? {} : { history: await pastSizes(snapshot, reader, rule, days, isWanted) };
+  if (!group) return { ...(await describe(snapshot, application, all)), ...past };
 
   const { rows: pins } = await tx.query<{ ordinal: number; pin: 'in' | 'out' }>(sql`
     select ordinal, pin from pins where group_id = ${group.id} and (expires_at is null or expires_at > ${formatInstant(snapshot.now)})`);
@@ -73,25 +86,27 @@ async function previewIn(
     ...(await describe(snapshot, application, target)),
     entering: popcount(andNot(target, members)),
     leaving: popcount(andNot(members, target)),
+    ...past,
   };
 }
 
-/** Says of the group and of the rule what is wrong with them, both at once. */
+/** Says of all that was sent what is wrong with it, at once. */
 async function readInput(
   tx: Queryable,
   applicationId: number,
-  input: { rule_tree?: unknown; group_id?: unknown },
-): Promise<{ group: Group | undefined; tree: RuleNode }> {
+  input: PreviewInput,
+): Promise<{ group: Group | undefined; tree: RuleNode; days: number | undefined }> {
   const reference = input.group_id == null ? undefined : String(input.group_id);
   const group = reference === undefined ? undefined : await findGroup(tx, applicationId, reference);
-  const isMissing = reference !== undefined && !group?.is_active;
-  const errors: FieldErrors = isMissing ? { group_id: [`There is no active group '${shorten(reference)}'.`] } : {};
-  const tree = await parseRule(tx, applicationId, input.rule_tree, group?.id).catch((error: unknown) => {
-    if (!(error instanceof ValidationError)) throw error;
-    throw new ValidationError({ ...errors, ...error.fields });
-  });
-  throwFound(errors);
-  return { group, tree };
+  const [, tree, days] = readAll(
+    () => {
+      if (reference !== undefined && !group?.is_active)
+        throw invalid('group_id', `There is no active group '${shorten(reference)}'.`);
+    },
+    await partOf(parseRule(tx, applicationId, input.rule_tree, group?.id)),
+    () => readDays(input.history),
+  );
+  return { group, tree, days };
 }
 
 /** The count and the first members by ordinal, which are the oldest profiles. */

@@ -6,10 +6,10 @@
 
 import { setImmediate } from 'node:timers/promises';
 import type { Instant, Micros } from '../instant.ts';
-import { and, andNot, atLeast, emptyBitset, or, popcount, type Bitset } from './bitset.ts';
+import { and, andNot, atLeast, emptyBitset, fromOrdinals, or, popcount, type Bitset } from './bitset.ts';
 import { leafAt, type CompiledRule, type CompiledTree } from './evaluate.ts';
 import type { Stretch } from './instant-test.ts';
-import type { SetReader } from './leaf.ts';
+import type { CompiledLeaf, SetReader } from './leaf.ts';
 import { sqlInteger } from './literals.ts';
 
 /** A set for each of the days. It may hold, or leave out, whoever was not there yet. Sets that are the same may be one. */
@@ -30,9 +30,16 @@ export interface PastReader extends SetReader {
   pause(): Promise<void>;
 }
 
-/** How many profiles the rule held, at each of the ends, of those that were there. */
-export async function readPast(reader: PastReader, rule: CompiledRule): Promise<number[]> {
-  const film = await readFilm(reader, rule);
+/**
+ * How many profiles the rule held, at each of the ends, of those that were there. Sets that are the same on all days are taken from
+ * `cache` where they are in it, as `readRuleSet` leaves them there.
+ */
+export async function readPast(
+  reader: PastReader,
+  rule: CompiledRule,
+  cache: ReadonlyMap<string, Bitset> = new Map(),
+): Promise<number[]> {
+  const film = await readFilm(reader, rule, cache);
   const { ordinals, at } = await reader.creations();
   const there = await scan(reader, ordinals, (index, day) => (at[index] ?? NaN) <= day.end);
   const sizes: number[] = [];
@@ -41,7 +48,7 @@ export async function readPast(reader: PastReader, rule: CompiledRule): Promise<
 }
 
 /** Leaves are read when the tree comes to them, so that no more of their sets are held at a time than it is deep. */
-async function readFilm(reader: PastReader, rule: CompiledRule): Promise<Film> {
+async function readFilm(reader: PastReader, rule: CompiledRule, cache: ReadonlyMap<string, Bitset>): Promise<Film> {
   const kept = new Map<number, Promise<Film>>();
   const uses = new Map<number, number>();
   const count = (tree: CompiledTree): void => {
@@ -52,7 +59,7 @@ async function readFilm(reader: PastReader, rule: CompiledRule): Promise<Film> {
   const leafFilm = (index: number): Promise<Film> => {
     const known = kept.get(index);
     if (known) return known;
-    const film = readLeaf(reader, rule, index);
+    const film = readLeaf(reader, leafAt(rule, index), cache);
     if ((uses.get(index) ?? 0) > 1) kept.set(index, film);
     return film;
   };
@@ -76,10 +83,9 @@ async function readFilm(reader: PastReader, rule: CompiledRule): Promise<Film> {
   return filmOf(rule.root);
 }
 
-async function readLeaf(reader: PastReader, rule: CompiledRule, index: number): Promise<Film> {
-  const leaf = leafAt(rule, index);
+async function readLeaf(reader: PastReader, leaf: CompiledLeaf, cache: ReadonlyMap<string, Bitset>): Promise<Film> {
   if (leaf.past) return leaf.past(reader);
-  const always = await leaf.set(reader);
+  const always = cache.get(leaf.key) ?? (await leaf.set(reader));
   return reader.ends.map(() => always);
 }
 
@@ -322,19 +328,23 @@ export function createPastReader(
   checkWanted: () => void = () => {},
 ): PastReader {
   let creations: Promise<Columns> | undefined;
+  let universe: Promise<Bitset> | undefined;
   const readCreations = async (): Promise<Columns> => {
     const columns = createColumns();
     const select = `select ordinal, created_at as v from profiles where application_id = ${sqlInteger(reader.applicationId)}`;
     await reader.profileInstants(select, columns.add);
     return columns.read();
   };
-  return {
+  const all: PastReader = {
     ...reader,
     ends,
     creations: () => (creations ??= readCreations()),
+    universe: () => (universe ??= everybody()),
     async pause() {
       await setImmediate();
       checkWanted();
     },
   };
+  const everybody = async (): Promise<Bitset> => fromOrdinals((await all.creations()).ordinals);
+  return all;
 }

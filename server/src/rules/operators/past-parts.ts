@@ -197,7 +197,10 @@ async function cutPast(reader: PastReader, facts: readonly FactRef[], edges: rea
     const { at } = await firstInstants(reader, facts);
     first = at.reduce((least, each) => Math.min(least, each), INSTANT_LIMIT);
   }
-  return cutAt([...edges.filter((at) => at >= first && at <= last), ...reader.ends]);
+  const kept = edges.filter((at) => at >= first && at <= last);
+  // What ends before there is anything must not reach the first cell of those in which there is.
+  const isCut = edges.some((at) => at < first && at > -Infinity);
+  return cutAt([...kept, ...reader.ends, ...(isCut ? [first - 1] : [])]);
 }
 
 /** When each profile did any of it first. */

@@ -10,12 +10,12 @@ interface Turn {
   change: 'entered' | 'left';
 }
 
-/** Resolves with who was in which groups when. */
+/** Resolves with who was in which groups when, and the instants at which somebody came or went. */
 export async function saveFeeds(
   db: Queryable,
   random: Random,
   world: World,
-): Promise<(profile: Profile, at: Instant) => string[]> {
+): Promise<{ groupsAt: (profile: Profile, at: Instant) => string[]; instants: Instant[] }> {
   const between = (): Instant => world.start + random.below((world.end - world.start) / 1000) * 1000;
   const turns = new Map<string, Turn[]>();
   for (const [index, group] of world.groups.entries()) {
@@ -43,8 +43,9 @@ export async function saveFeeds(
       if (random.chance(0.3)) await add(profile, head + 1, { at: between(), change: 'entered' }); // not yet to be seen
     }
   }
-  return (profile, at) =>
+  const groupsAt = (profile: Profile, at: Instant): string[] =>
     world.groups.filter(
       (group) => turns.get(`${group} ${profile.id}`)?.findLast((turn) => turn.at <= at)?.change === 'entered',
     );
+  return { groupsAt, instants: [...turns.values()].flatMap((theirs) => theirs.map(({ at }) => at)) };
 }
