@@ -40,11 +40,12 @@ export async function readPast(
   cache: ReadonlyMap<string, Bitset> = new Map(),
 ): Promise<number[]> {
   const film = await readFilm(reader, rule, cache);
-  const { ordinals, at } = await reader.creations();
-  const there = await scan(reader, ordinals, (index, day) => (at[index] ?? NaN) <= day.end);
-  const sizes: number[] = [];
-  for (const [day, set] of film.entries()) sizes.push(popcount(and(set, there[day] ?? emptyBitset())));
-  return sizes;
+  const made = byCell(await reader.creations(), cutAt(reader.ends));
+  const there = createRecorder();
+  return film.map((set, day) => {
+    for (const ordinal of made[day] ?? []) there.put(ordinal, true);
+    return popcount(and(set, there.take()));
+  });
 }
 
 /** Leaves are read when the tree comes to them, so that no more of their sets are held at a time than it is deep. */
@@ -253,27 +254,6 @@ export function cutAt(instants: Iterable<Instant>): Cells {
   };
 }
 
-/** For each day whether profiles, each known by a number of few, are in its set. */
-export async function scan(
-  reader: PastReader,
-  ordinals: Int32Array,
-  isIn: (index: number, day: { end: Instant; index: number }) => boolean,
-): Promise<Film> {
-  const film: Bitset[] = [];
-  const most = ordinals.reduce((most, ordinal) => Math.max(most, ordinal), -1);
-  for (const [index, end] of reader.ends.entries()) {
-    await reader.pause();
-    const day = { end, index };
-    const set = emptyBitset(most + 1);
-    for (let i = 0; i < ordinals.length; i++) {
-      const ordinal = ordinals[i]!; // within the array; so is the word below
-      if (isIn(i, day)) set[ordinal >>> 5]! |= 1 << (ordinal & 31);
-    }
-    film.push(set);
-  }
-  return film;
-}
-
 /** Which cells lie within the stretches. */
 export function cellsWithin(cells: Cells, stretches: readonly Stretch[]): Uint8Array {
   const within = new Uint8Array(cells.count);
@@ -286,7 +266,7 @@ export const edgesOf = (stretches: readonly Stretch[]): Instant[] =>
   stretches.flatMap(([from, until]) => [from - 1, until - 1]);
 
 /** Who has an instant within one of the day's stretches: of instants that are today what they were. */
-export function scanInstants(
+export async function scanInstants(
   reader: PastReader,
   { ordinals, at }: Columns,
   stretches: (end: Instant) => readonly Stretch[],
@@ -294,8 +274,32 @@ export function scanInstants(
   const byDay = reader.ends.map(stretches);
   const cells = cutAt(byDay.flatMap(edgesOf));
   const places = Int32Array.from(at, cells.of);
-  const within = byDay.map((each) => cellsWithin(cells, each));
-  return scan(reader, ordinals, (index, day) => within[day.index]?.[places[index] ?? 0] === 1);
+  const most = ordinals.reduce((most, ordinal) => Math.max(most, ordinal), -1);
+  const film: Bitset[] = [];
+  for (const each of byDay) {
+    await reader.pause();
+    const within = cellsWithin(cells, each);
+    const set = emptyBitset(most + 1);
+    for (let i = 0; i < ordinals.length; i++) {
+      const ordinal = ordinals[i]!; // within the array; so are the place and the word below
+      if (within[places[i]!] === 1) set[ordinal >>> 5]! |= 1 << (ordinal & 31);
+    }
+    film.push(set);
+  }
+  return film;
+}
+
+/** The profiles by the cells that their instants lie in. */
+function byCell({ ordinals, at }: Columns, cells: Cells): Int32Array[] {
+  const places = Int32Array.from(at, cells.of);
+  const sizes = new Int32Array(cells.count);
+  for (let i = 0; i < places.length; i++) sizes[places[i]!]!++; // within both; so is all below
+  const found = Array.from(sizes, (size) => new Int32Array(size));
+  for (let i = 0; i < places.length; i++) {
+    const cell = places[i]!;
+    found[cell]![--sizes[cell]!] = ordinals[i]!;
+  }
+  return found;
 }
 
 /** Numbers and instants as they come. */
