@@ -207,6 +207,8 @@ export interface ProfileExport {
   exported_at: string;
   profile: Profile;
   access_tokens: { id: string; created_at: string }[];
+  /** That there are some, by the access token that came with each; never the keys. */
+  device_keys: { access_token_id: string }[];
   merged_profiles: { id: string; custom_id: string | null; merged_at: string }[];
   groups: { group_id: string; name: string | null; custom_id: string | null; member_since: string | null }[];
   group_changes: { group_id: string; sequence: number; change: string; at: string | null; cause: string }[];
@@ -533,11 +535,14 @@ export interface ApplicationChange {
   time_zone?: string;
   limits?: {
     /** Fans active within 30 days. */
-    max_mau?: { value: number; action?: 'warn' | 'refuse' } | null;
+    max_mau?: AskedLimit | null;
     /** Profiles that apps of fans make on one day, UTC. */
-    max_profiles_per_day?: { value: number; action?: 'warn' | 'refuse' } | null;
+    max_profiles_per_day?: AskedLimit | null;
   };
 }
+
+/** Without an action it warns. */
+export type AskedLimit = Pick<ApplicationLimit, 'value'> & Partial<ApplicationLimit>;
 
 export interface LimitState extends ApplicationLimit {
   used: number;

@@ -61,7 +61,7 @@ export function exportRoutes(app: App, context: Context): void {
         operationId: 'exportProfile',
         summary: 'Export all that is stored about a profile',
         description:
-          'One JSON document: profile, attributes, tokens (not their texts), groups and changes of membership, activities. For admin tokens and for the profile’s own ' +
+          'One JSON document: profile, attributes, tokens and keys of devices (not their texts), groups and changes of membership, activities. For admin tokens and for the profile’s own ' +
           'token, which is not shown attributes, groups and pins that are for administrators only: `withheld` counts them.',
         tags: ['Exports'],
         params: ProfileParams,

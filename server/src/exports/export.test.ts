@@ -236,8 +236,10 @@ describe('exports', () => {
 
   it('of one profile are all that is stored about it, for the fan without what is for administrators', async () => {
     await sdk.attributes.define({ key: 'risk', type: 'string', visible_to: 'admin' });
+    const deviceKey = 'wXz83-kd02_QpLm4vT6s-9aB';
     const made = await sdk.profiles.create({
       nickname: 'Ada',
+      device_key: deviceKey,
       attributes: [
         { key: 'risk', value: 'high' },
         { key: 'team', value: 'red' },
@@ -259,10 +261,12 @@ describe('exports', () => {
     expect(all.group_changes).toHaveLength(2);
     expect(all.profile_changes.map(({ event }) => event)).toEqual(['profile.created', 'profile.updated']);
     expect(all.access_tokens).toHaveLength(1);
-    expect(JSON.stringify(all)).not.toContain(made.access_token);
+    expect(all.device_keys).toEqual([{ access_token_id: all.access_tokens[0]?.id }]);
+    for (const secret of [made.access_token, deviceKey]) expect(JSON.stringify(all)).not.toContain(secret);
     const own = await server.as(made.access_token).exports.profile(made.id);
     expect(own.profile.attributes).toEqual([{ key: 'team', value: 'red' }]);
     expect(own.groups.map(({ name }) => name)).toEqual(['Open']);
+    expect(own.device_keys).toHaveLength(1);
     expect(own.withheld).toEqual({ attributes: 1, groups: 1, group_changes: 1, pins: 0, source_items: 0 });
     expect(own).not.toHaveProperty('pins');
     expect(own.activities).toHaveLength(1001);

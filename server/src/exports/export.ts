@@ -29,6 +29,7 @@ export const ProfileExportResource = Type.Object({
   exported_at: instant,
   profile: ProfileResource,
   access_tokens: Type.Array(Type.Object({ id, created_at: instant }), { description: 'Not their texts.' }),
+  device_keys: Type.Array(Type.Object({ access_token_id: id })),
   merged_profiles: Type.Array(Type.Object({ id, custom_id: customId, merged_at: instant })),
   groups: Type.Array(Type.Object({ group_id: id, name: Type.String(), custom_id: customId, member_since: instant })),
   group_changes: Type.Array(

@@ -45,7 +45,9 @@ async function* parts(
   yield `{"exported_at":${text(formatInstant(context.clock.now()))}`;
   yield `,"profile":${text(presentProfile(profile, application.client_id, origin, isHidden))}`;
   yield `,"access_tokens":${text(await listTokens(db, profile.id))}`;
-  yield `,"merged_profiles":${text(await listMerged(db, profile.id))}`;
+  yield `,"device_keys":${text(await listDeviceKeys(db, profile.id))}`;
+  const merged = await listMerged(db, profile.id);
+  yield `,"merged_profiles":${text(merged)}`;
   const rows = await readMembership(db, application.id, profile.id);
   const touched = [...new Set([...rows.members, ...rows.changes].map((row) => row.group_id))];
   const groups = new Map((await listExportedGroups(db, application.id, touched)).map((group) => [group.id, group]));
@@ -57,7 +59,7 @@ async function* parts(
   const pins = await listPins(db, profile.id);
   if (!isFan) yield `,"pins":${text(pins)}`;
   yield `,"profile_changes":${text(await listEvents(db, application.id, profile.id))}`;
-  const items = await listItems(db, application.id, profile);
+  const items = await listItems(db, application.id, profile, merged);
   yield `,"source_items":${text(isFan ? items.map(({ at, call, name, outcome }) => ({ at, call, name, outcome })) : items)}`;
   const withheld = {
     attributes: hiddenPairs,
@@ -86,8 +88,22 @@ async function listTokens(db: Queryable, profileId: string) {
   return rows.map((row) => ({ id: row.id, created_at: formatInstant(row.created_at) }));
 }
 
-async function listMerged(db: Queryable, profileId: string) {
-  const { rows } = await db.query<{ id: string; custom_id: string | null; merged_at: Instant }>(sql`
+/** That there are some, and with which tokens they came. They are credentials, and kept as hashes alone. */
+async function listDeviceKeys(db: Queryable, profileId: string) {
+  const { rows } = await db.query<{ access_token_id: string }>(
+    sql`select token_id as access_token_id from device_keys where profile_id = ${profileId} order by token_id`,
+  );
+  return rows;
+}
+
+interface Merged {
+  id: string;
+  custom_id: string | null;
+  merged_at: string;
+}
+
+async function listMerged(db: Queryable, profileId: string): Promise<Merged[]> {
+  const { rows } = await db.query<Omit<Merged, 'merged_at'> & { merged_at: Instant }>(sql`
     select profile_id as id, custom_id, merged_at from profile_aliases where target_id = ${profileId} order by merged_at, profile_id`);
   return rows.map((row) => ({ ...row, merged_at: formatInstant(row.merged_at) }));
 }
@@ -158,8 +174,7 @@ const presentChanges = (rows: readonly ChangeRow[], groups: Groups) =>
     });
 
 /** As sources sent them: problems of a week, and a sample of the rest. */
-async function listItems(db: Queryable, applicationId: number, profile: Profile) {
-  const merged = await listMerged(db, profile.id);
+async function listItems(db: Queryable, applicationId: number, profile: Profile, merged: readonly Merged[]) {
   const customIds = [profile.custom_id, ...merged.map((row) => row.custom_id)].flatMap((customId) => customId ?? []);
   const rows = await listItemsAbout(db, applicationId, [profile.id, ...merged.map(({ id }) => id)], customIds);
   return rows.map((row) => ({ source: row.source, ...presentItem(row) }));
