@@ -113,7 +113,7 @@ describe('the command line', () => {
       [['create', 'x', '--write-key=short'], '--write-key: must have 16 to 255 characters.\n'],
       [['create', 'x', `--write-key=${given}`], '--write-key: This key is in use.\n'],
       [['problems', 'x'], `There is no source 'x' in ${BOOTSTRAP.BOOTSTRAP_CLIENT_ID}.\n`],
-      [['problems', id, '--limit=0'], '--limit: must be a whole number from 1 to 1000.\n'],
+      [['problems', id, '--limit=0'], '--limit: must be a whole number from 1 to 1000, not "0".\n'],
     ];
     for (const [words, said] of refusals)
       expect(await run([CLI, 'source', ...words], env)).toMatchObject({ code: 1, stderr: said });

@@ -86,6 +86,12 @@ export const VARIABLES = {
 
 type Environment = Record<string, string | undefined>;
 
+/** Where this machine reaches the server, for who has no request that says it. */
+export function originOf({ publicUrl, host, port }: Pick<Config, 'publicUrl' | 'host' | 'port'>): string {
+  const name = /^(0\.0\.0\.0|::)$/.test(host) ? 'localhost' : isIP(host) === 6 ? `[${host}]` : host;
+  return publicUrl ?? `http://${name}:${port}`;
+}
+
 export function readConfig(environment: Environment): Config {
   const read = (name: keyof typeof VARIABLES): string | undefined => {
     const value = environment[name]?.trim();

@@ -17,7 +17,7 @@ it.each([
   expect(readRetryAfter(text, NOW)).toBe(ms);
 });
 
-it.each(['', ' ', '-5', '0x10', '1e3', 'soon', 'Someday, when it is better', '2026', '12:00', null, undefined])(
+it.each(['', ' ', '-5', '0x10', '1e3', 'soon', 'Someday, when it is better', '12:00', null, undefined])(
   '%j says nothing',
   (text) => {
     expect(readRetryAfter(text, NOW)).toBeUndefined();

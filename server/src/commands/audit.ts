@@ -5,6 +5,7 @@ import { exportEntries } from '../audit/audit-export.ts';
 import { pageOfEntries, type AuditFilter, type AuditRow } from '../audit/audit-store.ts';
 import { ConfigError } from '../config.ts';
 import { formatInstant } from '../instant.ts';
+import { readCountOption } from './count-option.ts';
 import { findApplication } from './find-application.ts';
 import { readInstantOption } from './instant-option.ts';
 import { withApp } from './open-app.ts';
@@ -28,9 +29,7 @@ export const auditCommand = defineCommand({
     const { format } = args;
     if (format !== 'text' && format !== 'csv' && format !== 'ndjson')
       throw new ConfigError(`--format: must be text, csv or ndjson, not "${format}".`);
-    const limit = Number(args.limit);
-    if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LINES)
-      throw new ConfigError(`--limit: must be a whole number from 1 to ${MAX_LINES}, not "${args.limit}".`);
+    const limit = readCountOption('limit', args.limit, MAX_LINES);
     const filter = readFilter(args);
     await withApp(async ({ app: { context } }) => {
       const { id } = await findApplication(context, args.app);

@@ -8,12 +8,12 @@ import { defineCommand } from 'citty';
 import type { Application } from '../applications/application.ts';
 import { ConfigError } from '../config.ts';
 import type { Context } from '../context.ts';
-import { sentencesOf, ValidationError } from '../errors.ts';
 import type { FileFormat } from '../files/body.ts';
 import { KINDS, MAX_NAME, type Import } from '../imports/import.ts';
 import { getImport, receiveImport, rejectedRows, type NewFile } from '../imports/import-service.ts';
 import { openProgress, type Progress } from '../progress.ts';
 import { audited } from './audited.ts';
+import { explained } from './explained.ts';
 import { findApplication } from './find-application.ts';
 import { withApp } from './open-app.ts';
 
@@ -90,10 +90,10 @@ async function importFile(context: Context, application: Application, path: stri
   stream.pause(); // whoever reads it takes the rest
   let row: Import;
   try {
-    ({ row } = await receiveImport(context, application, file, stream));
+    ({ row } = await explained(() => receiveImport(context, application, file, stream)));
   } catch (error) {
     reading.end('Nothing was read in.');
-    throw error instanceof ValidationError ? new ConfigError(sentence(error)) : error;
+    throw error;
   }
   reading.end(`${row.rows.toLocaleString('en')} rows`);
   row = await follow(context, application, row, progress);
@@ -103,8 +103,6 @@ async function importFile(context: Context, application: Application, path: stri
   if (row.rejected > 0) await showRejected(context, row, progress);
   if (row.state === 'failed') throw new ConfigError(`The import failed: ${row.last_error ?? ''}`);
 }
-
-const sentence = (error: ValidationError): string => sentencesOf(error.fields, (field) => `--${field}`).join('\n');
 
 /** Until it is done, by this process or by a server that is at it. */
 export async function follow(

@@ -2,11 +2,11 @@
 
 import { defineCommand } from 'citty';
 import { ConfigError } from '../config.ts';
-import { ApiError } from '../errors.ts';
 import type { Context } from '../context.ts';
 import type { Application } from '../applications/application.ts';
 import { mergeProfiles, resolveProfile, type Merged } from '../merging/merging-service.ts';
 import { audited } from './audited.ts';
+import { explained } from './explained.ts';
 import { findApplication } from './find-application.ts';
 import { withApp } from './open-app.ts';
 
@@ -41,11 +41,9 @@ export const mergeCommand = defineCommand({
         object: { type: 'profile', id: sourceId },
         request: { into: targetId, tokens, force },
       };
-      const merged = await audited(context, application, change, () =>
-        mergeProfiles(context, application, request, args['dry-run']),
-      ).catch((error: unknown) => {
-        throw error instanceof ApiError && error.status === 409 ? new ConfigError(error.detail) : error;
-      });
+      const merged = await explained(() =>
+        audited(context, application, change, () => mergeProfiles(context, application, request, args['dry-run'])),
+      );
       process.stdout.write(describe(merged, args['dry-run']));
     });
   },

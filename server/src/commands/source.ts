@@ -2,9 +2,8 @@
 
 import { defineCommand } from 'citty';
 import type { Application } from '../applications/application.ts';
-import { ConfigError } from '../config.ts';
+import { ConfigError, originOf } from '../config.ts';
 import type { Context } from '../context.ts';
-import { ApiError, sentencesOf, ValidationError } from '../errors.ts';
 import { readUuid } from '../ids.ts';
 import { formatInstant } from '../instant.ts';
 import {
@@ -20,6 +19,8 @@ import {
 import { createSource, rotateKey } from '../sources/source-service.ts';
 import { findSource, listProblems, listSources } from '../sources/source-store.ts';
 import { audited } from './audited.ts';
+import { readCountOption } from './count-option.ts';
+import { explained } from './explained.ts';
 import { findApplication } from './find-application.ts';
 import { withApp } from './open-app.ts';
 
@@ -53,10 +54,7 @@ const create = defineCommand({
           createSource(context, application, fields, 'command line'),
         ),
       );
-      const { endpoint } = presentSource(
-        made.source,
-        context.config.publicUrl ?? `http://${context.config.host}:${context.config.port}`,
-      );
+      const { endpoint } = presentSource(made.source, originOf(context.config));
       process.stdout.write(`id         ${made.source.id}\nendpoint   ${endpoint}\nwrite key  ${made.writeKey}\n`);
     });
   },
@@ -82,9 +80,7 @@ const problems = defineCommand({
   meta: { name: 'problems', description: 'List what was refused or led nowhere lately, newest first, and why.' },
   args: { id, app, limit: { type: 'string', default: '20', description: `How many, at most ${PROBLEMS_KEPT}.` } },
   async run({ args }) {
-    const limit = Number(args.limit);
-    if (!Number.isInteger(limit) || limit < 1 || limit > PROBLEMS_KEPT)
-      throw new ConfigError(`--limit: must be a whole number from 1 to ${PROBLEMS_KEPT}.`);
+    const limit = readCountOption('limit', args.limit, PROBLEMS_KEPT);
     await withApp(async (opened) => {
       const { context } = opened.app;
       const source = await find(context, await findApplication(context, args.app), args.id);
@@ -134,17 +130,6 @@ function readKey(text: string | undefined): string | undefined {
   if (text !== undefined && (text.length < MIN_WRITE_KEY || text.length > MAX_WRITE_KEY))
     throw new ConfigError(`--write-key: must have ${MIN_WRITE_KEY} to ${MAX_WRITE_KEY} characters.`);
   return text;
-}
-
-/** What the API would refuse, as a sentence about the option. */
-async function explained<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof ValidationError)
-      throw new ConfigError(sentencesOf(error.fields, (field) => `--${field.replaceAll('_', '-')}`).join(' '));
-    throw error instanceof ApiError && error.status === 409 ? new ConfigError(error.detail) : error;
-  }
 }
 
 /** Somebody else's text: a table of one line each, and nothing that a terminal would obey. */

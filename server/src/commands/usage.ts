@@ -1,10 +1,9 @@
 // `grandstand usage`: active, new and returning profiles, as a table or as CSV.
 
 import { defineCommand } from 'citty';
-import { ConfigError } from '../config.ts';
-import { ValidationError } from '../errors.ts';
 import { getUsage, readUsageRange } from '../usage/usage-service.ts';
 import type { UsageRow } from '../usage/usage.ts';
+import { explained } from './explained.ts';
 import { findApplication } from './find-application.ts';
 import { withApp } from './open-app.ts';
 
@@ -23,24 +22,18 @@ export const usageCommand = defineCommand({
     withApp(async (opened) => {
       const { context } = opened.app;
       const application = await findApplication(context, args.app);
-      const usage = await getUsage(context, application, readRange(args, context.clock.now()));
+      const usage = await getUsage(context, application, await readRange(args, context.clock.now()));
       process.stdout.write(args.csv ? asCsv(usage.results) : asTable(usage.results));
     }),
 });
 
-function readRange(args: { interval: string; since?: string | undefined; until?: string | undefined }, now: number) {
-  const { interval, since, until } = args;
-  try {
-    return readUsageRange(
-      { interval, ...(since !== undefined && { since }), ...(until !== undefined && { until }) },
-      now,
-    );
-  } catch (error) {
-    if (!(error instanceof ValidationError)) throw error;
-    const [[field, messages] = ['', []]] = Object.entries(error.fields);
-    throw new ConfigError(`--${field}: ${messages.join(' ')}`);
-  }
-}
+const readRange = (
+  { interval, since, until }: { interval: string; since?: string | undefined; until?: string | undefined },
+  now: number,
+) =>
+  explained(() =>
+    readUsageRange({ interval, ...(since !== undefined && { since }), ...(until !== undefined && { until }) }, now),
+  );
 
 const cells = (row: UsageRow): string[] =>
   COLUMNS.map((column) => String(column === 'at' ? row.at.slice(0, 10) : row[column]));

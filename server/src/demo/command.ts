@@ -2,10 +2,11 @@
 
 import { defineCommand } from 'citty';
 import { audited } from '../commands/audited.ts';
+import { readCountOption } from '../commands/count-option.ts';
 import { findApplication } from '../commands/find-application.ts';
 import { readInstantOption } from '../commands/instant-option.ts';
 import { openApp } from '../commands/open-app.ts';
-import { ConfigError } from '../config.ts';
+import { originOf } from '../config.ts';
 import { runDemo } from './demo.ts';
 import { openProgress } from '../progress.ts';
 
@@ -23,9 +24,9 @@ export const demoCommand = defineCommand({
   },
   async run({ args }) {
     const options = {
-      profiles: readCount('--profiles', args.profiles, MAX_PROFILES),
-      activities: readCount('--activities', args.activities, MAX_ACTIVITIES),
-      seed: readCount('--seed', args.seed, 2 ** 31 - 1, 0),
+      profiles: readCountOption('profiles', args.profiles, MAX_PROFILES),
+      activities: readCountOption('activities', args.activities, MAX_ACTIVITIES),
+      seed: readCountOption('seed', args.seed, 2 ** 31 - 1, 0),
     };
     const end = readInstantOption('until', args.until);
     const { app, isAlone } = await openApp({ firstStart: true });
@@ -43,21 +44,13 @@ export const demoCommand = defineCommand({
       );
       if (isAlone) await app.worker.tick(); // no server is there to fill the groups
       progress.note(`The season is in the application “${application.name}” (${application.client_id}).`);
-      const { publicUrl, host, port } = app.context.config;
       progress.note(
         isAlone
           ? 'Next: start the server, `grandstand start`, and open the console at the address that it prints.'
-          : `Next: open the console, ${publicUrl ?? `http://${host}:${port}`}/.`,
+          : `Next: open the console, ${originOf(app.context.config)}/.`,
       );
     } finally {
       await app.close();
     }
   },
 });
-
-function readCount(name: string, text: string, max: number, min = 1): number {
-  const value = Number(text);
-  if (!/^\d{1,10}$/.test(text) || value < min || value > max)
-    throw new ConfigError(`${name}: must be a whole number from ${min} to ${max}, not "${text}".`);
-  return value;
-}

@@ -11,8 +11,8 @@ import { formatInstant, startOfDay } from '../instant.ts';
 import { orItsTarget } from './alias-store.ts';
 import * as store from './device-key-store.ts';
 import { MAX_DEVICE_KEY, MIN_DEVICE_KEY, type NewProfileFields, type Profile, type Writer } from './profile.ts';
-import { findProfileByToken } from './profile-store.ts';
-import { createProfile, readNew, tryCreateProfile, type CreatedProfile } from './profile-service.ts';
+import { findProfileByToken, type NewDeviceKey } from './profile-store.ts';
+import { customIdTaken, insertProfile, readNew, type CreatedProfile } from './profile-service.ts';
 
 const KEY = new RegExp(`^[A-Za-z0-9._~+/=-]{${MIN_DEVICE_KEY},${MAX_DEVICE_KEY}}$`);
 /** Of random text this long fewer are never seen. */
@@ -33,13 +33,13 @@ function readDeviceKey({ device_key: key, custom_id: customId }: NewProfileField
   return key;
 }
 
-/** The device key of a call that may make a profile, once all of the call was found good. */
-export function readAsked(catalogue: Catalogue, fields: NewProfileFields, writer: Writer): string | undefined {
-  const [, key] = readAll(
+/** A call that may make a profile, read; throws every problem of it. */
+export function readAsked(catalogue: Catalogue, fields: NewProfileFields, writer: Writer) {
+  const [read, key] = readAll(
     () => readNew(catalogue, fields, writer),
     () => readDeviceKey(fields),
   );
-  return key;
+  return { read, key };
 }
 
 /** A new profile, or the one that the device key made before: exactly one, however many ask at once. */
@@ -50,21 +50,22 @@ export async function createOrRecover(
   writer: Writer,
   network: Buffer | null,
 ): Promise<CreatedProfile & { isNew: boolean }> {
-  const { device_key: sent, ...fields } = asked;
-  const within = <T>(create: () => Promise<T>) =>
-    writer === 'admin' ? create() : context.creationLimits.within(application, create);
-  if (sent == null) {
-    const made = await within(() => createProfile(context, application, fields, writer, network));
+  const { read, key } = readAsked(await context.catalogues.get(application.id), asked, writer);
+  const create = (deviceKey?: NewDeviceKey) => {
+    const insert = () => insertProfile(context, application, read, { network, deviceKey });
+    return writer === 'admin' ? insert() : context.creationLimits.within(application, insert);
+  };
+  if (key === undefined) {
+    const made = await create();
+    if (!made) throw customIdTaken(asked.custom_id ?? '');
     return { ...made, isNew: true };
   }
-  const key = readAsked(await context.catalogues.get(application.id), asked, writer) ?? '';
   const hash = context.secrets.fingerprint(`device-key:${application.id}`, key);
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const kept = await store.findDeviceKey(context.db.own, application.id, hash);
     const profile = kept && (await findHolder(context, application, kept));
     if (kept && profile) return { ...(await recover(context, application, profile, kept.token_id)), isNew: false };
-    const deviceKey = { hash, replaces: kept?.token_id ?? null };
-    const made = await within(() => tryCreateProfile(context, application, fields, writer, network, deviceKey));
+    const made = await create({ hash, replaces: kept?.token_id ?? null });
     if (made) return { ...made, isNew: true };
     // Another request with the same key was faster: the next turn finds its profile.
   }

@@ -98,24 +98,13 @@ export async function createProfile(
   application: Application,
   fields: ProfileFields,
   writer: Writer,
-  network: Buffer | null = null,
 ): Promise<CreatedProfile> {
-  const created = await tryCreateProfile(context, application, fields, writer, network);
+  const created = await tryCreateProfile(context, application, fields, writer);
   if (!created) throw customIdTaken(fields.custom_id ?? '');
   return created;
 }
 
-/** What a new profile is made of; throws with every problem. */
-export async function readNewProfile(
-  context: Context,
-  application: Application,
-  fields: ProfileFields,
-  writer: Writer,
-) {
-  return readNew(await context.catalogues.get(application.id), fields, writer);
-}
-
-/** `attributesBy`: who is meant to have written the attributes, where that is not who writes the rest. */
+/** What a new profile is made of; throws with every problem. `attributesBy`: who is meant to have written the attributes, where that is not who writes the rest. */
 export function readNew(catalogue: Catalogue, fields: ProfilePatch, writer: Writer, attributesBy = writer) {
   const errors: FieldErrors = {};
   const read = readFields(fields, writer, errors);
@@ -140,16 +129,23 @@ export function readChange(
   return { read, pairs };
 }
 
-/** As createProfile, but undefined where the custom id, or the device key, is taken. */
+/** As createProfile, but undefined where the custom id is taken. */
 export async function tryCreateProfile(
   context: Context,
   application: Application,
   fields: ProfileFields,
   writer: Writer,
-  network: Buffer | null = null,
-  deviceKey?: store.NewDeviceKey,
 ): Promise<CreatedProfile | undefined> {
-  const { read, pairs } = await readNewProfile(context, application, fields, writer);
+  return insertProfile(context, application, readNew(await context.catalogues.get(application.id), fields, writer));
+}
+
+/** Of what was read already; undefined where the custom id, or the device key, is taken. */
+export async function insertProfile(
+  context: Context,
+  application: Application,
+  { read, pairs }: ReturnType<typeof readNew>,
+  { network = null, deviceKey }: { network?: Buffer | null; deviceKey?: store.NewDeviceKey | undefined } = {},
+): Promise<CreatedProfile | undefined> {
   const now = context.clock.now();
   const id = newId();
   const tokenId = newId();
