@@ -26,6 +26,7 @@ export default defineConfig({
           name: 'server',
           include: ['server/src/**/*.test.ts'],
           exclude: [byTheWallClock, changesModules],
+          execArgv: ['--throw-deprecation'], // what a library will drop is found here first, not in an operator's log
           isolate: false, // the server's modules keep no state, and loading them takes a second for each file
           globalSetup: ['server/src/testing/global-setup.ts'],
           testTimeout: 60_000,
