@@ -119,6 +119,23 @@ describe.skipIf(!hasBrowser)('the console', () => {
     await page.getByRole('button', { name: 'Cancel' }).click();
   });
 
+  test('past sizes stand under the count, and are read day by day with the keyboard', async () => {
+    await open('groups/new', 'New group');
+    await page.getByRole('button', { name: 'Gone quiet' }).click();
+    const past = page.getByRole('region', { name: 'The last 90 days' });
+    await past.getByText(/At most \d+ \(.+\), at least \d+ \(.+\)\./).waitFor();
+    await past.getByRole('figure', { name: /^Matches at the end of each day: from/ }).waitFor();
+    await past.getByText('Day by day').focus();
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Tab');
+    await expectFocus('Matches at the end of each day');
+    const rows = past.getByRole('row');
+    expect(await rows.count()).toBe(91);
+    expect(Number(await rows.nth(1).getByRole('cell').textContent())).toBeGreaterThan(0); // yesterday
+    await expectAccessible(page, 'past sizes');
+    await page.getByRole('button', { name: 'Cancel' }).click();
+  });
+
   test('the overview shows how the application stands, and leads on', async () => {
     await server.app.statisticsChores.run();
     await open('', 'Overview');

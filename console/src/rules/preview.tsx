@@ -10,6 +10,7 @@ import { useApplication, useSession } from '../session.tsx';
 import type { Page, Preview, Profile } from '../types.ts';
 import { Skeleton, Time } from '../ui/bits.tsx';
 import { isComplete, toTree, type DraftNode } from './model.ts';
+import { PastSizes } from './past-sizes.tsx';
 import { sentence, type Words } from './phrases.ts';
 import { WhyNobody } from './why-nobody.tsx';
 
@@ -18,6 +19,8 @@ interface PreviewState {
   /** The answer belongs to what was written before. */
   isStale: boolean;
   isComplete: boolean;
+  /** As JSON: what the numbers are of, or are about to be. */
+  tree: string;
   errors: FieldErrors;
   problem: string | undefined;
 }
@@ -49,6 +52,7 @@ export function usePreview(draft: DraftNode, groupId: string | undefined): Previ
     preview: query.data,
     isStale: !isCurrent || query.isFetching || query.isPlaceholderData,
     isComplete: complete,
+    tree: settled,
     errors: isCurrent ? fieldsOf(error) : {},
     problem: isCurrent && error && !(error instanceof ApiError && error.status === 400) ? messageOf(error) : undefined,
   };
@@ -109,6 +113,7 @@ export function PreviewPanel({
               </p>
             )}
           </div>
+          <PastSizes tree={state.tree} asOf={isStale ? undefined : preview?.as_of} />
           {preview?.count === 0 && !isStale && draft.operator === 'AND' && draft.children.length > 1 && (
             <WhyNobody draft={draft} words={words} />
           )}
