@@ -15,7 +15,7 @@ const pages = [
       .filter((name) => name.endsWith('.md'))
       .map((name) => join(folder, name)),
   ),
-  ...['sdk', 'sdk-kotlin'].map((folder) => join(folder, 'README.md')),
+  ...['sdk', 'sdk-kotlin', 'sdk-swift'].map((folder) => join(folder, 'README.md')),
 ];
 
 /** As GitHub names headings. */

@@ -3,13 +3,13 @@
 import Foundation
 
 /// A value that is only ever touched under its lock.
-final class Protected<Value>: @unchecked Sendable {
+package final class Protected<Value>: @unchecked Sendable {
   private let lock = NSLock()
   private var value: Value
 
-  init(_ value: Value) { self.value = value }
+  package init(_ value: Value) { self.value = value }
 
-  func with<Outcome>(_ work: (inout Value) throws -> Outcome) rethrows -> Outcome {
+  package func with<Outcome>(_ work: (inout Value) throws -> Outcome) rethrows -> Outcome {
     lock.lock()
     defer { lock.unlock() }
     return try work(&value)
@@ -17,11 +17,13 @@ final class Protected<Value>: @unchecked Sendable {
 }
 
 /// One at a time, in the order of asking; also over what is awaited, which an actor alone is not.
-actor Turn {
+package actor Turn {
   private var isTaken = false
   private var waiting: [CheckedContinuation<Void, Never>] = []
 
-  func take() async {
+  package init() {}
+
+  package func take() async {
     guard isTaken else {
       isTaken = true
       return
@@ -29,7 +31,7 @@ actor Turn {
     await withCheckedContinuation { waiting.append($0) }
   }
 
-  func give() {
+  package func give() {
     if waiting.isEmpty {
       isTaken = false
     } else {

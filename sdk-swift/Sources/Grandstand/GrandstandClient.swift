@@ -277,6 +277,11 @@ public final class GrandstandClient: Sendable {
   }
 }
 
+/// Without the token, which is a password.
+extension GrandstandClient: CustomReflectable {
+  public var customMirror: Mirror { Mirror(self, children: ["config": config]) }
+}
+
 private func ownOnceKnown(_ session: Session, _ scope: TaskScope, after starting: Task<Profile, any Error>?) async throws -> Own {
   if scope.isClosed { throw GrandstandError.misuse("This client was closed.") }
   if let own = session.current.value?.own { return own }

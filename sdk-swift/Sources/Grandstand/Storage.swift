@@ -38,6 +38,11 @@ public final class MemoryStorage: KeyValueStorage {
   public func remove(_ key: String) { items.with { $0[key] = nil } }
 }
 
+/// Without what it keeps: tokens, which are passwords.
+extension MemoryStorage: CustomReflectable {
+  public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
 /// A file for each key, in a folder that only this user reads and that no backup takes along: a copy on another device would be the
 /// same fan. A file is replaced as a whole, so a crash leaves the old one or the new one; several processes (an app and its extensions)
 /// may share the folder.
@@ -109,13 +114,16 @@ public final class FileStorage: KeyValueStorage {
     #endif
   }
 
-  /// What no file system takes in a name is written as its code.
+  /// What no file system takes in a name is written as its code; of a name that is too long the beginning stays, and what tells it apart.
   private func file(of key: String) -> URL {
     let name = key.utf8.map { byte -> String in
-      let isPlain = UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte
-      if isPlain || byte == UInt8(ascii: "-") || byte == UInt8(ascii: ".") { return String(UnicodeScalar(byte)) }
-      return "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
-    }
-    return folder.appendingPathComponent(name.joined())
+      switch byte {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"):
+        return String(UnicodeScalar(byte))
+      default:
+        return "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+      }
+    }.joined()
+    return folder.appendingPathComponent(name.utf8.count > 200 ? "\(name.prefix(100))-\(fingerprint(key))" : name)
   }
 }

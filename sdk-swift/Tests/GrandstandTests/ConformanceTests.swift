@@ -5,14 +5,6 @@ import XCTest
 
 @testable import Grandstand
 
-private final class NoStorage: KeyValueStorage {
-  struct Failure: Error {}
-
-  func get(_ key: String) throws -> String? { throw Failure() }
-  func set(_ key: String, to value: String) throws { throw Failure() }
-  func remove(_ key: String) throws { throw Failure() }
-}
-
 extension JSONValue {
   fileprivate var items: [JSONValue] { if case .array(let items) = self { return items } else { return [] } }
   fileprivate var fields: [String: JSONValue] { if case .object(let fields) = self { return fields } else { return [:] } }
