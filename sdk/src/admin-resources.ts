@@ -536,7 +536,7 @@ export interface ApplicationChange {
   limits?: {
     /** Fans active within 30 days. */
     max_mau?: AskedLimit | null;
-    /** Profiles that apps of fans make on one day, UTC. */
+    /** Profiles that apps of fans and sources make on one day, UTC. */
     max_profiles_per_day?: AskedLimit | null;
   };
 }
@@ -549,7 +549,7 @@ export interface LimitState extends ApplicationLimit {
   is_reached: boolean;
   /** Once it is reached: when it ends, or can end by itself. */
   ends_at: string | null;
-  /** Calls that were refused on this day for any limit. */
+  /** Profiles that were not made on this day for any limit. */
   refused_today: number;
 }
 

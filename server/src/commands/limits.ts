@@ -19,7 +19,10 @@ export const limitsCommand = defineCommand({
       type: 'string',
       description: 'Fans active within 30 days: a number, or with what happens then, 50000:warn or 50000:refuse; none.',
     },
-    'max-profiles-per-day': { type: 'string', description: 'Profiles that apps make on a day, UTC, likewise.' },
+    'max-profiles-per-day': {
+      type: 'string',
+      description: 'Profiles that apps and sources make on a day, UTC, likewise.',
+    },
   },
   async run({ args }) {
     const limits: AskedLimits = {

@@ -50,6 +50,8 @@ const Fields = Compile(UpsertFields);
 export interface Upserted {
   status: 'created' | 'updated' | 'unchanged' | 'rejected';
   id: string | null;
+  /** It is no good only now: `refuseNew` refused it. */
+  isRefused?: true;
   /** Of a new profile, where tokens are asked for. */
   tokenId?: string;
   errors?: FieldErrors;
@@ -60,6 +62,8 @@ export interface UpsertOptions {
   withTokens?: boolean;
   /** Nothing is written. */
   isDryRun?: boolean;
+  /** Asked before profiles are made, of the items that would make them: which may not, and why. Default: all may. */
+  refuseNew?: (tx: Queryable, indexes: number[]) => Promise<{ refused: number[]; reason: string }>;
   /** Who is meant to have written the attributes. Default: an admin. */
   attributesBy?: Writer;
 }
@@ -246,8 +250,9 @@ function judgeNew(work: Work, item: Item, fresh: Fresh[]): void {
   });
 }
 
-async function insertAll(work: Work, fresh: readonly Fresh[]): Promise<void> {
+async function insertAll(work: Work, asked: readonly Fresh[]): Promise<void> {
   const { tx, application, now, options, results } = work;
+  const fresh = await leaveOutRefused(work, asked);
   if (fresh.length === 0) return;
   const [first, watched] =
     options.isDryRun === true
@@ -283,6 +288,18 @@ async function insertAll(work: Work, fresh: readonly Fresh[]): Promise<void> {
       tokens.flatMap((token) => (token.hash ? [{ ...token, hash: token.hash }] : [])),
     ),
   ]);
+}
+
+async function leaveOutRefused({ tx, options, results }: Work, fresh: readonly Fresh[]): Promise<readonly Fresh[]> {
+  if (!options.refuseNew || fresh.length === 0) return fresh;
+  const { refused, reason } = await options.refuseNew(
+    tx,
+    fresh.map(({ item }) => item.index),
+  );
+  for (const index of refused)
+    results[index] = { status: 'rejected', id: null, errors: { non_field_errors: [reason] }, isRefused: true };
+  const left = new Set(refused);
+  return fresh.filter(({ item }) => !left.has(item.index));
 }
 
 async function changeAll(work: Work, changes: readonly Change[]): Promise<void> {

@@ -39,13 +39,14 @@ export async function changeAudiences(
     audiences.set(id, [...(audiences.get(id) ?? []), index]);
   }
   // Whoever is not known yet is made: the audience is true of them when they come.
-  const calls = [...last.values()].flatMap((index): (Call & { subject: Subject })[] => {
+  const made = [...last.values()].flatMap((index): { index: number; call: Call & { subject: Subject } }[] => {
     const change = changes[index];
-    return change?.enters === true && change.subject.customId !== undefined
-      ? [{ call: 'audience', name: null, item: change, subject: { customId: change.subject.customId }, problems: [] }]
-      : [];
+    if (change?.enters !== true || change.subject.customId === undefined) return [];
+    const subject = { customId: change.subject.customId };
+    return [{ index, call: { call: 'audience', name: null, item: change, subject, problems: [] } }];
   });
-  if (calls.length > 0) await createProfiles(context, application, source, calls);
+  if (made.length > 0) await createProfiles(context, application, source, made.map(({ call }) => call)); // prettier-ignore
+  for (const { index, call } of made) refused.push(...call.problems.map(({ reason }) => ({ index, reason })));
   for (const [audienceId, indexes] of audiences) {
     const reason = await changeOne(context, application, audienceId, indexes.flatMap((index) => changes[index] ?? []), actor); // prettier-ignore
     if (reason !== undefined) refused.push(...indexes.map((index) => ({ index, reason })));

@@ -19,7 +19,7 @@ import { takeCalls } from './take.ts';
 const MAX_ITEMS = 1_000;
 const ROOT = '/api/v1/applications/:client_id/';
 const tags = ['Sources'];
-const SENDER = { name: 'Segment’s destination', trust: 'server' } as const;
+const SENDER = { name: 'Segment’s destination', trust: 'server', isMeant: true } as const;
 
 const ids = {
   user_id: Type.Optional(

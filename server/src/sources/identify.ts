@@ -12,7 +12,7 @@ import { elementsOf } from '../http/elements.ts';
 import { mergeProfiles } from '../merging/merging-service.ts';
 import { resolveIds } from '../profiles/alias-store.ts';
 import { findProfileIdsByCustomIds } from '../profiles/profile-store.ts';
-import { upsertAgain, upsertMany } from '../profiles/upsert.ts';
+import { upsertAgain, upsertMany, type UpsertOptions } from '../profiles/upsert.ts';
 import { findProfiles } from '../profiles/upsert-store.ts';
 import { explain, type Call, type Subject } from './call.ts';
 import type { Source } from './source.ts';
@@ -24,7 +24,10 @@ const MAX_ATTEMPTS = 10;
 const SLICE = 500;
 
 /** As far as it matters here. */
-export type Sender = Pick<Source, 'name' | 'trust'>;
+export interface Sender extends Pick<Source, 'name' | 'trust'> {
+  /** What an admin sends, or a server brings in from the past, is meant: it makes profiles beside the limits. */
+  isMeant?: boolean;
+}
 
 interface Work {
   context: Context;
@@ -53,14 +56,20 @@ export async function createProfiles(
   source: Sender,
   calls: readonly Identifying[],
 ): Promise<void> {
-  const steps = new Map<string, Step>();
+  const fans = new Map<string, { step: Step; calls: Call[] }>();
   for (const call of calls) {
     const { customId, profileId } = call.subject;
-    const step: Step = { call, fields: customId === undefined ? { id: profileId } : { custom_id: customId } };
-    steps.set(`${customId ?? ''}\0${customId === undefined ? profileId : ''}`, step);
+    const key = customId === undefined ? `p${profileId}` : `c${customId}`;
+    const fan = fans.get(key) ?? { step: { call, fields: customId === undefined ? { id: profileId } : { custom_id: customId } }, calls: [] }; // prettier-ignore
+    fan.calls.push(call);
+    fans.set(key, fan);
   }
-  for (const [{ call }, reason] of await upsertAll({ context, application, source }, [...steps.values()]))
-    call.problems.push({ outcome: 'refused', reason });
+  const refused = await upsertAll({ context, application, source }, [...fans.values()].map(({ step }) => step)); // prettier-ignore
+  const reasons = new Map(refused.map(({ step, reason }) => [step, reason]));
+  for (const fan of fans.values()) {
+    const reason = reasons.get(fan.step);
+    if (reason !== undefined) for (const call of fan.calls) call.problems.push({ outcome: 'refused', reason });
+  }
 }
 
 const keysOf = ({ subject, previousCustomId }: Identifying): string[] =>
@@ -85,6 +94,8 @@ function takeTurn(calls: readonly Identifying[]): { now: Identifying[]; later: I
 interface Step {
   call: Call;
   fields: Record<string, unknown>;
+  /** What it makes becomes part of a profile that is there: no fan more. */
+  vanishes?: true;
   merge?: { from: string; to: string };
 }
 
@@ -96,8 +107,9 @@ async function doTurn(work: Work, calls: readonly Identifying[]): Promise<void> 
     const refused = await upsertAll(work, steps);
     // Another request may have given the custom id to a profile a moment ago: that one is found now.
     const again = new Set<Call>();
-    for (const [{ call, fields }, reason] of refused) {
-      const isPassing = fields['id'] !== undefined && fields['custom_id'] !== undefined;
+    for (const { step, reason, isFinal } of refused) {
+      const { call, fields } = step;
+      const isPassing = !isFinal && fields['id'] !== undefined && fields['custom_id'] !== undefined;
       if (isPassing && attempt < MAX_ATTEMPTS) again.add(call);
       else call.problems.push({ outcome: 'refused', reason });
     }
@@ -161,7 +173,7 @@ function stepsOf({ source }: Work, call: Identifying, known: Known): Step[] {
   }
   if (owner === undefined) return [{ call, fields: { id: profileId, ...named } }];
   // Also of one that is yet to come: what was done under it may arrive late.
-  const made: Step[] = other ? [] : [{ call, fields: { id: profileId } }];
+  const made: Step[] = other ? [] : [{ call, fields: { id: profileId }, vanishes: true }];
   return [...made, { ...byCustomId, merge: { from: profileId, to: customId } }];
 }
 
@@ -179,23 +191,37 @@ function previousOf(source: Sender, call: Identifying, known: Known): string | '
   return 'refused';
 }
 
-/** The steps that were refused, with the reason. */
-async function upsertAll(work: Work, steps: readonly Step[]): Promise<[Step, string][]> {
-  const refused: [Step, string][] = [];
+interface Refused {
+  step: Step;
+  reason: string;
+  /** By a limit: it is not tried again. */
+  isFinal: boolean;
+}
+
+async function upsertAll(work: Work, steps: readonly Step[]): Promise<Refused[]> {
+  const refused: Refused[] = [];
   for (let from = 0; from < steps.length; from += SLICE)
     refused.push(...(await upsertSlice(work, steps.slice(from, from + SLICE))));
   return refused;
 }
 
-async function upsertSlice({ context, application, source }: Work, steps: readonly Step[]): Promise<[Step, string][]> {
-  const options = { attributesBy: source.trust === 'server' ? ('admin' as const) : ('profile' as const) };
+async function upsertSlice({ context, application, source }: Work, steps: readonly Step[]): Promise<Refused[]> {
+  const refuseNew: UpsertOptions['refuseNew'] = async (tx, indexes) => {
+    const counted = indexes.filter((index) => steps[index]?.vanishes !== true);
+    const { admitted, reason = '' } = await context.creationLimits.admit(tx, application, counted.length);
+    return { refused: counted.slice(admitted), reason };
+  };
+  const options: UpsertOptions = {
+    attributesBy: source.trust === 'server' ? 'admin' : 'profile',
+    ...(source.isMeant !== true && { refuseNew }),
+  };
   const fields = steps.map((step) => step.fields);
   const results = await upsertAgain(() =>
     context.db.transaction((tx) => upsertMany(tx, context, application, elementsOf(fields), options)),
   );
-  return steps.flatMap((step, index): [Step, string][] => {
-    const errors = results[index]?.errors;
-    return errors ? [[step, explain(errors)]] : [];
+  return steps.flatMap((step, index): Refused[] => {
+    const { errors, isRefused = false } = results[index] ?? {};
+    return errors ? [{ step, reason: explain(errors), isFinal: isRefused }] : [];
   });
 }
 

@@ -81,7 +81,8 @@ export function segmentRoutes(app: App, context: Context, { take, log, limits }:
     const items = kind === undefined ? itemsOf(body) : single(request, body);
     const calls = await readCalls(application, source, items, kind, body, isHistory);
     if (source.trust === 'client') limitFans(flood, source, calls);
-    await takeCalls(take, application, source, calls);
+    const sender = { ...source, isMeant: isHistory && source.trust === 'server' };
+    await takeCalls(take, application, sender, calls);
     await log.add(source, calls);
     return { success: true };
   };

@@ -77,7 +77,9 @@ async function sendActivities(
     // LiveLike names the fan of an activity by both ids; with Segment only identify and alias make two ids one.
     await identify(context, application, source, homeless.filter(({ unites }) => unites === true)); // prettier-ignore
     await createProfiles(context, application, source, homeless.filter(({ unites }) => unites !== true)); // prettier-ignore
-    rejected = [...rejected.filter(({ errors }) => !lacksProfile(errors)), ...(await send(homeless))];
+    // Who got no profile was told why.
+    const housed = homeless.filter(({ problems }) => problems.every(({ outcome }) => outcome !== 'refused'));
+    rejected = [...rejected.filter(({ errors }) => !lacksProfile(errors)), ...(await send(housed))];
   }
   for (const { call, errors } of rejected) call.problems.push({ outcome: 'refused', reason: explain(errors) });
 }

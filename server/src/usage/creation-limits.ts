@@ -1,11 +1,12 @@
-// Holds an application's limits where a fan's app makes a profile: without a credential, or by the first use of a token that
-// the application signed. What admins, producers and sources make is meant, and neither counted nor refused.
-// `max_profiles_per_day` is exact: each creation takes its number from one row before it is made, and gives it back where it
-// was not. `max_mau` goes by a figure that is counted every minute.
+// Holds an application's limits where what fans do makes a profile: without a credential, by the first use of a token that the
+// application signed, or by what a source sends. What admins and producers make or bring in is meant, and neither counted nor
+// refused. `max_profiles_per_day` is exact: each creation takes its number from one row before it is made, and gives it back
+// where it was not. `max_mau` goes by a figure that is counted every minute.
 
-import type { Application, LimitName } from '../applications/application.ts';
+import type { Application, ApplicationLimit, LimitName } from '../applications/application.ts';
 import type { Context } from '../context.ts';
-import { sql } from '../database/database.ts';
+import { sql, type Queryable } from '../database/database.ts';
+import type { ApiError } from '../errors.ts';
 import { startOfDay, type Instant } from '../instant.ts';
 import { findFigures } from './figures.ts';
 import { limitReached } from './limits.ts';
@@ -14,37 +15,47 @@ import * as store from './limit-store.ts';
 export interface CreationLimits {
   /** Makes a profile, or whatever else `create` does instead, unless a limit refuses it: 429. Undefined: none was made. */
   within<T>(application: Application, create: () => Promise<T>): Promise<T>;
+  /**
+   * Of so many that a transaction is about to make: how many it may, and why not the others. Changes of the day's count are its
+   * own, so nothing is to be given back where it fails.
+   */
+  admit(tx: Queryable, application: Application, wanted: number): Promise<{ admitted: number; reason?: string }>;
   /** Writes down how many were refused since it was last done. */
   flush(): Promise<void>;
 }
+
+const mostOf = ({ action, value }: ApplicationLimit): number | null => (action === 'refuse' ? value : null);
 
 /** For so long a day that was found full is not asked again: refusing costs nothing then. */
 const REMEMBERED_MS = 1_000;
 
 export function createCreationLimits(
   { db, clock }: Pick<Context, 'db' | 'clock'>,
-  onRefused: (limit: LimitName) => void = () => {},
+  onRefused: (limit: LimitName, count: number) => void = () => {},
 ): CreationLimits {
   const reached = new Map<string, number>();
   let refused = new Map<string, { applicationId: number; day: Instant; count: number }>();
 
-  const refuse = (application: Application, name: LimitName, now: Instant): never => {
+  /** Counts them, and says why. */
+  const refusal = (application: Application, name: LimitName, now: Instant, count = 1): ApiError => {
     const { id, limits } = application;
     const day = startOfDay(now);
     const key = `${id} ${day}`;
     const counted = refused.get(key) ?? { applicationId: id, day, count: 0 };
-    counted.count++;
+    counted.count += count;
     refused.set(key, counted);
-    onRefused(name);
-    throw limitReached(name, limits[name] ?? { value: 0, action: 'refuse' }, now);
+    onRefused(name, count);
+    return limitReached(name, limits[name] ?? { value: 0, action: 'refuse' }, now);
   };
 
-  const isReached = async (key: string, ask: () => Promise<boolean>): Promise<boolean> => {
-    if ((reached.get(key) ?? -Infinity) > performance.now()) return true;
-    if (!(await ask())) return false;
+  const isKnownReached = (key: string): boolean => (reached.get(key) ?? -Infinity) > performance.now();
+  const remember = (key: string): void => {
     if (reached.size > 10_000) reached.clear();
     reached.set(key, performance.now() + REMEMBERED_MS);
-    return true;
+  };
+  const isMauReached = async ({ id, limits: { max_mau: mau } }: Application): Promise<boolean> => {
+    if (mau?.action !== 'refuse') return false;
+    return ((await findFigures({ query: db.quick }, id))?.active_30d ?? 0) >= mau.value;
   };
 
   const take = (id: number, day: Instant, most: number | null): Promise<boolean> =>
@@ -63,15 +74,15 @@ export function createCreationLimits(
       if (!mau && !perDay) return create();
       const now = clock.now();
       const day = startOfDay(now);
-      if (mau?.action === 'refuse') {
-        const figures = await findFigures({ query: db.quick }, id);
-        if ((figures?.active_30d ?? 0) >= mau.value) refuse(application, 'max_mau', now);
-      }
+      if (await isMauReached(application)) throw refusal(application, 'max_mau', now);
       if (!perDay) return create();
-      const most = perDay.action === 'refuse' ? perDay.value : null;
+      const most = mostOf(perDay);
       const key = `${id} ${day} ${perDay.value}`;
-      if (await isReached(key, async () => !(await take(id, day, most))))
-        refuse(application, 'max_profiles_per_day', now);
+      const isReached = isKnownReached(key) || !(await take(id, day, most));
+      if (isReached) {
+        if (!isKnownReached(key)) remember(key);
+        throw refusal(application, 'max_profiles_per_day', now);
+      }
       let isMade = false;
       try {
         const made = await create();
@@ -83,6 +94,21 @@ export function createCreationLimits(
           reached.delete(key);
         }
       }
+    },
+    async admit(tx, application, wanted) {
+      const { id, limits } = application;
+      const perDay = limits.max_profiles_per_day;
+      const now = clock.now();
+      const day = startOfDay(now);
+      if (await isMauReached(application))
+        return { admitted: 0, reason: refusal(application, 'max_mau', now, wanted).detail };
+      if (!perDay) return { admitted: wanted };
+      const key = `${id} ${day} ${perDay.value}`;
+      const admitted = isKnownReached(key) ? 0 : await store.takeCreations(tx, id, day, wanted, mostOf(perDay));
+      if (admitted === wanted) return { admitted };
+      if (admitted === 0 && !isKnownReached(key)) remember(key);
+      const { detail } = refusal(application, 'max_profiles_per_day', now, wanted - admitted);
+      return { admitted, reason: detail };
     },
     async flush() {
       const counted = [...refused.values()];

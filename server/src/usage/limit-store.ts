@@ -15,6 +15,24 @@ export async function takeCreation(
   return count === 1;
 }
 
+/** So many more, in the transaction that makes them: how many of these may be made. Others wait for its end. */
+export async function takeCreations(
+  tx: Queryable,
+  applicationId: number,
+  day: Instant,
+  wanted: number,
+  most: number | null,
+): Promise<number> {
+  const of = sql`application_id = ${applicationId} and day = ${formatInstant(day)}`;
+  await tx.query(sql`
+    insert into creation_days (application_id, day) values (${applicationId}, ${formatInstant(day)})
+    on conflict (application_id, day) do nothing`);
+  const { rows } = await tx.query<{ made: number }>(sql`select made from creation_days where ${of} for update`);
+  const taken = most === null ? wanted : Math.min(wanted, Math.max(0, most - (rows[0]?.made ?? 0)));
+  if (taken > 0) await tx.query(sql`update creation_days set made = made + ${taken} where ${of}`);
+  return taken;
+}
+
 /** It was not made after all. */
 export async function giveCreationBack(db: Queryable, applicationId: number, day: Instant): Promise<void> {
   await db.query(sql`

@@ -221,4 +221,118 @@ describe('limits of an application', () => {
     expect(await server.sdk.getApplication()).toMatchObject({ time_zone: 'Europe/Madrid' });
     await server.sdk.updateApplication({ time_zone: 'UTC' });
   });
+
+  describe('hold for what sources make, whose problems say so,', () => {
+    const FULL = /at most 2 profiles a day \(max_profiles_per_day\).*It goes on at/;
+    const limit = () =>
+      server.sdk.updateApplication({ limits: { max_profiles_per_day: { value: 2, action: 'refuse' } } });
+    const post = async (key: string, path: string, body: object): Promise<void> => {
+      const headers = { authorization: `Basic ${btoa(`${key}:`)}` };
+      expect(await server.call('POST', `${server.url}/v1/${path}`, { token: null, body, headers })).toMatchObject({
+        status: 200,
+        body: { success: true },
+      });
+    };
+    const refusals = async (id: string): Promise<string[]> =>
+      (await server.sdk.sources.problems(id).all()).flatMap(({ outcome, reason }) =>
+        outcome === 'refused' ? (reason ?? '') : [],
+      );
+    const isThere = async (customId: string): Promise<boolean> =>
+      server.sdk.profiles.getByCustomId(customId).then(
+        () => true,
+        () => false,
+      );
+    let names = 0;
+    const fan = (): string => `of-a-source-${++names}`;
+
+    it.each(['client', 'server'] as const)('of trust %s, call by call', async (trust) => {
+      const source = await server.sdk.sources.create({ name: `Limits ${trust}`, kind: 'segment', trust });
+      const [known, first, second, third, fourth] = [fan(), fan(), fan(), fan(), fan()];
+      await server.sdk.profiles.createByCustomId(known);
+      await limit();
+      const track = (userId: string, n: number) => ({
+        type: 'track',
+        userId,
+        event: 'Poll Voted',
+        messageId: `${userId}-${n}`,
+      });
+      await post(source.write_key, 'batch', {
+        batch: [track(first, 1), track(known, 1), track(second, 1), track(third, 1), track(third, 2), track(first, 2)],
+      });
+      expect(await perDay()).toMatchObject({ used: 2, is_reached: true });
+      const there = await Promise.all([first, second, third].map(isThere));
+      expect(there.filter(Boolean)).toHaveLength(2);
+      const problems = await refusals(source.id);
+      expect(problems.length).toBeGreaterThan(0);
+      for (const reason of problems) expect(reason).toMatch(FULL);
+
+      await post(source.write_key, 'identify', { userId: fourth, traits: { name: 'Ada' } });
+      await post(source.write_key, 'identify', { userId: fourth, anonymousId: `device-${fourth}` });
+      expect(await refusals(source.id)).toHaveLength(problems.length + 2);
+      expect(await isThere(fourth)).toBe(false);
+      // Who is there goes on, and takes along what is done on a new device.
+      await post(source.write_key, 'identify', { userId: known, anonymousId: `device-${known}` });
+      await post(source.write_key, 'track', { anonymousId: `device-${known}`, event: 'Poll Voted', messageId: 'late' });
+      const profile = await server.sdk.profiles.getByCustomId(known);
+      expect(await server.sdk.profiles.activities(profile.id).all()).toHaveLength(2);
+      expect(await refusals(source.id)).toHaveLength(problems.length + 2);
+      expect(await perDay()).toMatchObject({ used: 2 });
+      expect((await create()).status).toBe(429);
+      await server.app.usageChores.run();
+      expect((await perDay())?.refused_today).toBeGreaterThanOrEqual(3);
+
+      const audience = fan();
+      await post(source.write_key, 'identify', {
+        userId: audience,
+        context: { personas: { computation_class: 'audience', computation_key: 'vip', computation_id: 'aud_limits' } },
+        traits: { vip: true },
+      });
+      expect(await isThere(audience)).toBe(false);
+      clock.advance(MICROS_PER_DAY);
+      await post(source.write_key, 'track', track(third, 1));
+      expect(await isThere(third)).toBe(true);
+    });
+
+    it('and neither for a history that a server brings in nor for an import', async () => {
+      const source = await server.sdk.sources.create({ name: 'History', kind: 'segment', trust: 'server' });
+      await limit();
+      const past = Array.from({ length: 5 }, () => fan());
+      await post(source.write_key, 'import', {
+        batch: past.map((userId) => ({ type: 'identify', userId, timestamp: '2025-06-01T00:00:00Z' })),
+      });
+      expect(await refusals(source.id)).toEqual([]);
+      const { id } = await server.sdk.imports.create('profiles', 'custom_id\na-1\na-2\na-3\n', 'text/csv');
+      expect(await server.sdk.imports.wait(id, { interval: 20 })).toMatchObject({ accepted: 3, rejected: 0 });
+      expect(await perDay()).toMatchObject({ used: 0 });
+    });
+
+    it('exactly, however many batches come at once from several servers', async () => {
+      const source = await server.sdk.sources.create({ name: 'Race', kind: 'segment', trust: 'client' });
+      await server.sdk.updateApplication({ limits: { max_profiles_per_day: { value: 40, action: 'refuse' } } });
+      clock.advance(6 * MICROS_PER_SECOND);
+      const before = await count();
+      const headers = { authorization: `Basic ${btoa(`${source.write_key}:`)}` };
+      await Promise.all(
+        Array.from({ length: 20 }, async (_, n) => {
+          const at = n % 2 === 0 ? server : other;
+          if (n % 5 === 4) return create({}, at);
+          const batch = Array.from({ length: 7 }, () => ({ type: 'identify', userId: fan(), traits: {} }));
+          return at.call('POST', `${at.url}/v1/batch`, { token: null, body: { batch }, headers });
+        }),
+      );
+      expect(await count()).toBe(before + 40);
+      expect(await perDay()).toMatchObject({ used: 40 });
+    });
+
+    it('by how many fans are active too', async () => {
+      const source = await server.sdk.sources.create({ name: 'MAU', kind: 'segment', trust: 'server' });
+      const { body: active } = await create();
+      await send([active.id]);
+      await server.sdk.updateApplication({ limits: { max_mau: { value: 1, action: 'refuse' } } });
+      const refused = fan();
+      await post(source.write_key, 'track', { userId: refused, event: 'Poll Voted', messageId: refused });
+      expect(await isThere(refused)).toBe(false);
+      expect(await refusals(source.id)).toEqual([expect.stringContaining('(max_mau)') as string]);
+    });
+  });
 });

@@ -34,7 +34,7 @@ export const ApplicationChange = Type.Object({
     Type.Object(
       {
         max_mau: limit('Fans active within 30 days, as `active_30d` of the usage counts them.'),
-        max_profiles_per_day: limit('Profiles that apps make on one day, UTC.'),
+        max_profiles_per_day: limit('Profiles that apps and sources make on one day, UTC.'),
       },
       {
         additionalProperties: false,
@@ -56,7 +56,7 @@ const state = (used: string, endsAt: string) =>
       is_reached: Type.Boolean(),
       ends_at: nullable({ description: endsAt }),
       refused_today: Type.Integer({
-        description: 'Calls that were refused on this day for any limit, up to a few seconds ago.',
+        description: 'Profiles that were not made on this day for any limit, up to a few seconds ago.',
       }),
     },
     required: ['value', 'action', 'used', 'is_reached', 'ends_at', 'refused_today'],
@@ -78,7 +78,7 @@ export const LimitsResource = Type.Object(
       'The next instant at which the figure can fall by itself, once it is reached.',
     ),
     max_profiles_per_day: state(
-      'Profiles made today, since there is this limit and without those that admin tokens, producers and sources made.',
+      'Profiles made today, since there is this limit and without those that admin tokens and producers made or brought in.',
       'When the day ends, once it is reached.',
     ),
   },

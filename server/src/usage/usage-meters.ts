@@ -22,7 +22,7 @@ interface Row {
 }
 
 export interface UsageMeters {
-  refused(limit: LimitName): void;
+  refused(limit: LimitName, count: number): void;
 }
 
 export function usageMeters(registry: Registry, context: { db: Database; clock: Clock }): UsageMeters {
@@ -80,7 +80,7 @@ export function usageMeters(registry: Registry, context: { db: Database; clock: 
     labelNames: ['limit'],
     registers: [registry],
   });
-  return { refused: (limit) => refusals.inc({ limit }) };
+  return { refused: (limit, count) => refusals.inc({ limit }, count) };
 }
 
 /** Row by row of what a cluster keeps in different places. */

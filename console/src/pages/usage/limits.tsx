@@ -26,7 +26,7 @@ const WORDS: Record<Name, { title: string; field: string; hint: string; of: stri
   max_profiles_per_day: {
     title: 'New profiles a day',
     field: 'Most new profiles a day',
-    hint: 'Of apps, by day (UTC). What admin tokens, producers and sources create is not counted.',
+    hint: 'Of apps and sources, by day (UTC). What admin tokens and producers create or import is not counted.',
     of: 'new profiles today',
   },
 };
