@@ -15,11 +15,14 @@ import {
   IconUsersGroup,
   IconWebhook,
 } from '@tabler/icons-react';
+import { useLocation } from 'wouter';
 import { useApplication } from './session.tsx';
 import type { Role } from './types.ts';
 
 interface NavItem {
   to: string;
+  /** Stands in the bar of a narrow window. */
+  often?: true;
   /** Who sees it; everybody where it is left out. */
   for?: Role[];
   label: string;
@@ -27,10 +30,10 @@ interface NavItem {
 }
 
 const ITEMS: NavItem[] = [
-  { to: '', label: 'Overview', icon: <IconLayoutDashboard size={18} aria-hidden /> },
-  { to: 'groups', label: 'Groups', icon: <IconUsersGroup size={18} aria-hidden /> },
-  { to: 'profiles', label: 'Profiles', icon: <IconUser size={18} aria-hidden /> },
-  { to: 'activities', label: 'Activities', icon: <IconActivity size={18} aria-hidden /> },
+  { to: '', often: true, label: 'Overview', icon: <IconLayoutDashboard size={18} aria-hidden /> },
+  { to: 'groups', often: true, label: 'Groups', icon: <IconUsersGroup size={18} aria-hidden /> },
+  { to: 'profiles', often: true, label: 'Profiles', icon: <IconUser size={18} aria-hidden /> },
+  { to: 'activities', often: true, label: 'Activities', icon: <IconActivity size={18} aria-hidden /> },
   { to: 'attributes', label: 'Attributes', icon: <IconTags size={18} aria-hidden /> },
   { to: 'usage', label: 'Usage', icon: <IconChartBar size={18} aria-hidden /> },
   { to: 'sources', label: 'Sources', icon: <IconPlugConnected size={18} aria-hidden /> },
@@ -41,8 +44,19 @@ const ITEMS: NavItem[] = [
   { to: 'audit', label: 'Audit', icon: <IconHistory size={18} aria-hidden />, for: ['owner', 'admin'] },
 ];
 
+interface Destination extends NavItem {
+  href: string;
+  /** Whether it, or what lies below it, is shown now. */
+  isHere: boolean;
+}
+
 /** The pages that whoever is signed in may open. */
-export function useNavigation(): readonly NavItem[] {
-  const { role } = useApplication();
-  return ITEMS.filter((item) => !item.for || item.for.includes(role));
+export function useNavigation(): readonly Destination[] {
+  const { role, href } = useApplication();
+  const [location] = useLocation();
+  return ITEMS.filter((item) => !item.for || item.for.includes(role)).map((item) => {
+    const at = href(item.to).replace(/\/$/, '');
+    const isHere = location.replace(/\/$/, '') === at || (item.to !== '' && location.startsWith(`${at}/`));
+    return { ...item, href: href(item.to), isHere };
+  });
 }

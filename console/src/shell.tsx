@@ -28,7 +28,7 @@ function Sidebar({ onSearch, onNavigate }: SidebarProps) {
   const application = useApplication();
   const items = useNavigation();
   const { state, signOut } = useSession();
-  const [location, navigate] = useLocation();
+  const [, navigate] = useLocation();
   const [theme, setTheme] = useTheme();
   const { name, kind, applications } =
     state.status === 'in' ? state.session : { name: '', kind: 'admin', applications: [] };
@@ -44,19 +44,12 @@ function Sidebar({ onSearch, onNavigate }: SidebarProps) {
         <kbd aria-hidden>{KEY_SHOWN}</kbd>
       </Button>
       <nav className="nav" aria-label="Main">
-        {items.map(({ to, label, icon }) => {
-          const href = application.href(to);
-          const here =
-            to === ''
-              ? location === href.replace(/\/$/, '') || location === href
-              : location === href || location.startsWith(`${href}/`);
-          return (
-            <Link key={to} href={href} aria-current={here ? 'page' : undefined} onClick={onNavigate}>
-              {icon}
-              {label}
-            </Link>
-          );
-        })}
+        {items.map(({ to, href, isHere, label, icon }) => (
+          <Link key={to} href={href} aria-current={isHere ? 'page' : undefined} onClick={onNavigate}>
+            {icon}
+            {label}
+          </Link>
+        ))}
       </nav>
       <div className="sidebar-foot">
         {applications.length > 1 && (
@@ -142,19 +135,9 @@ export function Shell({ children }: { children: ReactNode }) {
           <Mark />
           Grandstand
         </Link>
-        <div className="row">
-          <Button look="quiet" iconOnly icon={<IconSearch size={20} aria-hidden />} onClick={find}>
-            Find anything
-          </Button>
-          <Button
-            look="quiet"
-            iconOnly
-            icon={<IconMenu2 size={20} aria-hidden />}
-            onClick={() => drawer.current?.showModal()}
-          >
-            Menu
-          </Button>
-        </div>
+        <Button look="quiet" iconOnly icon={<IconSearch size={20} aria-hidden />} onClick={find}>
+          Find anything
+        </Button>
       </header>
       <dialog
         ref={drawer}
@@ -186,7 +169,27 @@ export function Shell({ children }: { children: ReactNode }) {
           {children}
         </main>
       </div>
+      <Tabs onMore={() => drawer.current?.showModal()} />
     </div>
+  );
+}
+
+/** What a thumb reaches on a narrow screen: the pages of every day, and the way to the others. */
+function Tabs({ onMore }: { onMore: () => void }) {
+  const items = useNavigation().filter(({ often }) => often);
+  return (
+    <nav className="tabbar" aria-label="Often used">
+      {items.map(({ to, href, isHere, label, icon }) => (
+        <Link key={to} href={href} aria-current={isHere ? 'page' : undefined}>
+          {icon}
+          {label}
+        </Link>
+      ))}
+      <button type="button" aria-haspopup="dialog" onClick={onMore}>
+        <IconMenu2 size={18} aria-hidden />
+        More
+      </button>
+    </nav>
   );
 }
 

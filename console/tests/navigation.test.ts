@@ -1,4 +1,4 @@
-// The palette: anything by a few letters, with the keyboard alone.
+// Finding one's way: the palette, with the keyboard alone, and the bar of a narrow screen.
 
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
@@ -16,7 +16,7 @@ import {
   type Watched,
 } from './browser.ts';
 
-describe.skipIf(!hasBrowser)('the palette', () => {
+describe.skipIf(!hasBrowser)('navigation', () => {
   let server: TestServer;
   let browser: Browser;
   let watched: Watched;
@@ -80,6 +80,22 @@ describe.skipIf(!hasBrowser)('the palette', () => {
     await option('Create a group').waitFor();
     await page.keyboard.press('Enter');
     await page.waitForURL(/\/groups\/new$/);
+  });
+
+  test('leads by a bar at the foot of a narrow screen, and by its last button everywhere else', async () => {
+    await page.setViewportSize({ width: 390, height: 844 });
+    await open('');
+    const bar = page.getByRole('navigation', { name: 'Often used' });
+    await bar.getByRole('link', { name: 'Groups' }).click();
+    await page.getByRole('heading', { name: 'Groups' }).waitFor();
+    expect(await bar.getByRole('link', { name: 'Groups' }).getAttribute('aria-current')).toBe('page');
+    await expectAccessible(page, 'bar');
+    await page.screenshot({ path: join(SCREENSHOTS, 'bar-390.png') });
+    await bar.getByRole('button', { name: 'More' }).click();
+    await page.getByRole('dialog', { name: 'Menu' }).getByRole('link', { name: 'Webhooks' }).click();
+    await page.getByRole('heading', { name: 'Webhooks' }).waitFor();
+    await page.setViewportSize({ width: 1440, height: 900 });
+    await bar.waitFor({ state: 'hidden' });
   });
 
   test('says when there is nothing', async () => {
