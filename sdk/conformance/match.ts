@@ -10,8 +10,9 @@ export function mismatches(expected: unknown, actual: unknown, names: Names, at:
     return actual === null || actual === undefined ? [] : [`${at}: ${show(actual)}, expected none`];
   if (typeof expected === 'string' && /^[$?]/.test(expected)) {
     if (actual === null || actual === undefined || actual === '') return [`${at}: nothing, expected ${expected}`];
-    const other = [...names].find(([name, value]) => name !== expected && value === actual)?.[0];
-    if (other?.startsWith('$') && expected.startsWith('$'))
+    const isOther = (name: string): boolean => name.startsWith('$') && name !== expected;
+    const other = [...names].find(([name, value]) => isOther(name) && value === actual)?.[0];
+    if (expected.startsWith('$') && other !== undefined)
       return [`${at}: ${show(actual)}, which is ${other}, expected ${expected}`];
     if (!names.has(expected)) names.set(expected, actual);
     const known = names.get(expected);

@@ -40,7 +40,7 @@ export interface Step {
   /** How often, all at once. Default 1. */
   times?: number;
   with?: Record<string, unknown>;
-  outcome?: unknown;
+  outcome?: Record<string, unknown>;
 }
 
 export interface Case {
@@ -51,6 +51,9 @@ export interface Case {
   steps: Step[];
   exchanges: Exchange[];
 }
+
+/** What a runner knows to call; README.md says what each takes and comes to. */
+const CALLS = 'init update identify signOut track flush drops groups isMember watch restart'.split(' ');
 
 interface Run {
   played: Case;
@@ -64,11 +67,17 @@ interface Run {
 export function readCases(): Case[] {
   const files = readdirSync(import.meta.dirname).filter((name) => name.endsWith('.json'));
   return files.flatMap((file) =>
-    (JSON.parse(readFileSync(join(import.meta.dirname, file), 'utf8')) as Case[]).map((one) => ({
-      ...one,
-      name: `${file.replace('.json', '')}: ${one.name}`,
-    })),
+    parseCases(file.replace('.json', ''), readFileSync(join(import.meta.dirname, file), 'utf8')),
   );
+}
+
+/** A call that no runner knows is a fault of the case: it would be passed over in some languages. */
+export function parseCases(file: string, text: string): Case[] {
+  const cases = (JSON.parse(text) as Case[]).map((one) => ({ ...one, name: `${file}: ${one.name}` }));
+  for (const { name, steps } of cases)
+    for (const { call } of steps)
+      if (!CALLS.includes(call)) throw new Error(`'${name}' calls '${call}', which is none.`);
+  return cases;
 }
 
 export interface Player {
@@ -162,8 +171,9 @@ function judge(run: Run, outcomes: unknown[]): string[] {
   const { steps, exchanges } = run.played;
   const problems = [...run.problems];
   steps.forEach((step, i) => {
+    const expected = { error: null, ...step.outcome }; // where no failure is expected, there is none
     for (const outcome of (outcomes[i] as unknown[] | undefined) ?? ['no outcome'])
-      problems.push(...mismatches(step.outcome ?? {}, outcome, run.names, `step ${i + 1}, ${step.call}`));
+      problems.push(...mismatches(expected, outcome, run.names, `step ${i + 1}, ${step.call}`));
   });
   for (const { request } of exchanges.slice(run.next)) problems.push(`not asked: ${request.method} ${request.path}`);
   return problems;

@@ -12,8 +12,15 @@ import { startPlayer } from './player.ts';
 
 async function main(command: string[]): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'grandstand-native-'));
-  await chmod(folder, 0o755); // as root, the database runs as another user
-  const environment = { ...BOOTSTRAP, SECRET_KEY, DATA_DIR: folder, LOG_LEVEL: 'warn' };
+  try {
+    await chmod(folder, 0o755); // as root, the database runs as another user
+    return await runBeside({ ...BOOTSTRAP, SECRET_KEY, DATA_DIR: folder, LOG_LEVEL: 'warn' }, command);
+  } finally {
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+async function runBeside(environment: Record<string, string>, command: string[]): Promise<number> {
   let server: ServerProcess = await startProcess(environment);
   const { url } = server;
   const player = await startPlayer();
@@ -26,20 +33,21 @@ async function main(command: string[]): Promise<number> {
     } else return 404;
     return 200;
   });
-  const code = await run(command, {
-    GRANDSTAND_TEST_URL: url,
-    GRANDSTAND_TEST_CLIENT_ID: BOOTSTRAP.BOOTSTRAP_CLIENT_ID,
-    GRANDSTAND_TEST_CLIENT_SECRET: BOOTSTRAP.BOOTSTRAP_CLIENT_SECRET,
-    GRANDSTAND_TEST_ADMIN_TOKEN: BOOTSTRAP.BOOTSTRAP_ADMIN_TOKEN,
-    GRANDSTAND_TEST_CONTROL: control.url,
-    GRANDSTAND_TEST_PLAYER: player.url,
-  });
-  control.close();
-  await player.close();
-  server.kill('SIGTERM');
-  await server.exit;
-  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
-  return code;
+  try {
+    return await run(command, {
+      GRANDSTAND_TEST_URL: url,
+      GRANDSTAND_TEST_CLIENT_ID: BOOTSTRAP.BOOTSTRAP_CLIENT_ID,
+      GRANDSTAND_TEST_CLIENT_SECRET: BOOTSTRAP.BOOTSTRAP_CLIENT_SECRET,
+      GRANDSTAND_TEST_ADMIN_TOKEN: BOOTSTRAP.BOOTSTRAP_ADMIN_TOKEN,
+      GRANDSTAND_TEST_CONTROL: control.url,
+      GRANDSTAND_TEST_PLAYER: player.url,
+    });
+  } finally {
+    control.close();
+    await player.close();
+    server.kill('SIGTERM');
+    await server.exit;
+  }
 }
 
 async function listen(handle: (path: string) => Promise<number>): Promise<{ url: string; close(): void }> {

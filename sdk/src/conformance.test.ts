@@ -1,7 +1,8 @@
 // What every client does, in every language: the cases of sdk/conformance, made with this package.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readCases, startPlayer, type Case, type Player, type Step } from '../conformance/player.ts';
+import { mismatches } from '../conformance/match.ts';
+import { parseCases, readCases, startPlayer, type Case, type Player, type Step } from '../conformance/player.ts';
 import {
   ApiError,
   createClient,
@@ -24,15 +25,17 @@ beforeAll(async () => {
 });
 afterAll(() => player.close());
 
-const refusing = (): never => {
-  throw new Error('nothing can be stored');
+const fail = (problem: string): never => {
+  throw new Error(problem);
 };
+const refusing = (): never => fail('nothing can be stored');
 
 const post = async <T>(url: string, body: unknown): Promise<T> =>
   (await fetch(url, { method: 'POST', body: JSON.stringify(body) }).then((response) => response.json())) as T; // the player's own
 
 function errorOf(error: unknown): unknown {
-  if (!(error instanceof ApiError)) return { error: (error as NetworkError).name.replace('Error', '') };
+  if (error instanceof NetworkError) return { error: error.name.replace('Error', '') };
+  if (!(error instanceof ApiError)) throw error; // of this file, or a fault
   const { status, code, fields, requestId, retryAfter } = error;
   return { error: error.name.replace('Error', ''), status, code, fields, requestId, retryAfter };
 }
@@ -112,7 +115,8 @@ function device(played: Case, endpoint: string) {
       Promise.all(
         Array.from({ length: times }, async () => {
           try {
-            return (await calls[call]?.(given as unknown as Given)) ?? {}; // each call takes what its cases give
+            const make = calls[call] ?? fail(`no call ${call}`);
+            return (await make(given as unknown as Given)) ?? {}; // each call takes what its cases give
           } catch (error) {
             return errorOf(error);
           }
@@ -131,5 +135,21 @@ describe.concurrent('conformance', () => {
     close();
     const { problems } = await post<{ problems: string[] }>(`${endpoint}/outcomes`, outcomes);
     expect(problems).toEqual([]);
+  });
+});
+
+describe('the player of the cases', () => {
+  it('refuses a case with a call that no language knows', () => {
+    const written = JSON.stringify([{ name: 'a slip', steps: [{ call: 'inti' }], exchanges: [] }]);
+    expect(() => parseCases('init', written)).toThrow("'init: a slip' calls 'inti', which is none.");
+  });
+
+  it('takes no two names with $ for the same, whatever ? was seen before', () => {
+    const names = new Map<string, unknown>([
+      ['?any', 'a'],
+      ['$first', 'a'],
+    ]);
+    expect(mismatches('$first', 'a', names, 'key')).toEqual([]);
+    expect(mismatches('$second', 'a', names, 'key')).toEqual(['key: "a", which is $first, expected $second']);
   });
 });

@@ -30,11 +30,17 @@ describe('own groups', () => {
     expect(await fan.isMember('first')).toBe(false);
   });
 
-  for (const way of ['stream', 'polling where streams do not get through']) {
+  const page = { headers: { 'content-type': 'text/html' } };
+  const ways: [string, (() => Response)?][] = [
+    ['stream'],
+    ['polling where streams do not get through', () => new Response('no', { status: 502 })],
+    ['polling where a portal answers instead of the stream', () => new Response('<html>Our terms</html>', page)],
+  ];
+  for (const [way, answer] of ways) {
     it(`are followed by ${way}`, async () => {
       const blocked: typeof fetch = async (input, init) =>
-        String(input).endsWith('/events/') ? new Response('no', { status: 502 }) : fetch(input, init);
-      const fan = await startFan(way === 'stream' ? {} : { fetch: blocked });
+        (String(input).endsWith('/events/') && answer?.()) || fetch(input, init);
+      const fan = await startFan({ fetch: blocked });
       const group = await admin.groups.create({ name: 'Watched', custom_id: `watched-${way.length}` });
       const changes: GroupsChange[] = [];
       const stop = fan.onProfileGroupsChange((change) => changes.push(change));

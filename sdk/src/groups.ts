@@ -2,7 +2,7 @@
 // visible, a question every few seconds where streams do not get through. Both bring the whole list, and what changed is
 // the difference to the list before; so nothing is missed by a connection that broke.
 
-import { ApiError } from './errors.ts';
+import { InvalidTokenError } from './errors.ts';
 import { delay, type Request } from './http.ts';
 import type { Page, ProfileGroupMembership } from './resources.ts';
 
@@ -50,18 +50,21 @@ export function createOwnGroups(request: Request, path: () => Promise<string>, i
 
   const update = (now: ProfileGroupMembership[]): void => {
     const before = groups;
+    if (now.some(({ group_id: id }) => !id)) throw now; // a list of something else: whoever calls this asks again
     const change: GroupsChange = {
       groups: now,
       entered: without(now, before ?? now),
       left: without(before ?? now, now),
     };
     groups = now;
-    if (before && change.entered.length === 0 && change.left.length === 0) return;
+    if (before && !change.entered[0] && !change.left[0]) return;
     for (const listener of [...watchers.keys()]) listener(change);
   };
 
   const stream = async (signal: AbortSignal): Promise<void> => {
     const read = async (response: Response, alive: () => void): Promise<void> => {
+      // A portal's page: what is thrown here is "no answer" to the caller of this.
+      if (!/event-/.test(response.headers.get('content-type')!)) throw response;
       const reader = response.body!.getReader(); // React Native, which has none, is not asked to stream
       const decoder = new TextDecoder();
       let text = '';
@@ -93,23 +96,24 @@ export function createOwnGroups(request: Request, path: () => Promise<string>, i
     while (!over.aborted) {
       // Browsers hold six connections a server: twenty tabs in the background would take them all.
       const attempt = new AbortController();
-      const isHidden = (): boolean => page?.visibilityState === 'hidden';
       const onChange = (): void => {
-        if (over.aborted || isHidden()) attempt.abort();
+        if (over.aborted || page?.hidden) attempt.abort();
       };
       page?.addEventListener('visibilitychange', onChange);
       over.addEventListener('abort', onChange);
       try {
-        if (!isHidden()) {
+        if (!page?.hidden) {
           if (canStream) await stream(attempt.signal);
           else update(await readAll(attempt.signal));
         }
         await delay(canStream ? 1000 : interval, over);
       } catch (error) {
         if (attempt.signal.aborted) continue;
-        for (const { onError } of [...watchers.values()]) onError?.(error);
-        if (error instanceof ApiError && error.status === 401) return;
-        await readAll(over).then(update, () => {});
+        for (const { onError } of watchers.values()) onError?.(error);
+        if (error instanceof InvalidTokenError) return;
+        await readAll(over)
+          .then(update)
+          .catch(() => {});
         await delay(interval * (0.5 + Math.random()), over).catch(() => {});
       } finally {
         page?.removeEventListener('visibilitychange', onChange);
@@ -140,12 +144,12 @@ export function createOwnGroups(request: Request, path: () => Promise<string>, i
       if (!running) start();
       return () => {
         watchers.delete(listener);
-        if (watchers.size === 0) stop();
+        if (!watchers.size) stop();
       };
     },
     renew() {
       running?.abort();
-      if (watchers.size > 0) start();
+      if (watchers.size) start();
     },
     close() {
       watchers.clear();
@@ -156,10 +160,7 @@ export function createOwnGroups(request: Request, path: () => Promise<string>, i
 
 /** Whether a list has a group, named by its id, its custom id, or `custom:` and that. */
 export const includes = (groups: ProfileGroupMembership[], group: string): boolean =>
-  groups.some(
-    ({ group_id: id, custom_id: custom }) =>
-      id === group || (custom !== null && group.replace(/^custom:/, '') === custom) || custom === group,
-  );
+  groups.some(({ group_id: id, custom_id: custom }) => [id, custom, custom && `custom:${custom}`].includes(group));
 
 const without = (list: ProfileGroupMembership[], other: ProfileGroupMembership[]): ProfileGroupMembership[] =>
   list.filter(({ group_id: id }) => !other.some((group) => group.group_id === id));

@@ -50,7 +50,7 @@ export interface Queue {
   track(type: string, options?: TrackOptions): string;
   flush(): Promise<void>;
   /** The profile is known: sends what waits and what was left behind on an earlier visit, also by profiles that became this one. */
-  open(profileId: string, former?: readonly string[]): Promise<void>;
+  open(profileId: string, former: readonly string[]): Promise<void>;
   /** The profile is not this client's any more. What waits stays stored for its return. */
   leave(): void;
   close(): void;
@@ -101,18 +101,18 @@ export function createQueue(
   const forget = (activities: Activity[]): void => {
     for (const { id } of activities) gone.add(id);
     waiting = waiting.filter(({ id }) => !gone.has(id));
-    if (waiting.length === 0) unsent.delete(flush);
+    if (!waiting.length) unsent.delete(flush);
   };
 
   const drop = (reason: Drop['reason'], activities: Activity[], errors?: unknown[]): void => {
-    if (activities.length === 0) return;
+    if (!activities.length) return;
     if (onDrop) onDrop({ reason, activities, ...(errors && { errors }) });
     // eslint-disable-next-line no-console -- what is lost is never lost silently
     else console.warn(`Grandstand dropped ${activities.length} activities: ${reason}.`, errors ?? '');
   };
 
   const bound = (): void => {
-    const excess = waiting.slice(0, Math.max(0, waiting.length - maxQueue));
+    const excess = waiting.slice(0, -maxQueue || undefined);
     forget(excess);
     drop('full', excess);
   };
@@ -121,7 +121,7 @@ export function createQueue(
   const persist = (): unknown => {
     isStoring = false;
     const at = storedAt;
-    if (at === undefined) return undefined;
+    if (!at) return undefined;
     const mine = waiting; // by the time that storage answers, another profile's may be waiting
     return chain(
       () => store.get(at),
@@ -131,7 +131,7 @@ export function createQueue(
         const list = [...parse(text).filter(({ id }) => !ids.has(id)), ...mine.filter(({ id }) => !gone.has(id))].slice(
           -maxQueue,
         );
-        const write = (): unknown => (list.length > 0 ? store.set(at, JSON.stringify(list)) : store.remove(at));
+        const write = (): unknown => (list.length ? store.set(at, JSON.stringify(list)) : store.remove(at));
         return chain<unknown, unknown>(
           write,
           () => done.forEach((id) => gone.delete(id)),
@@ -169,7 +169,7 @@ export function createQueue(
       const isClockWrong =
         errors?.['occurred_at'] &&
         stamped.delete(activity.id) &&
-        Math.abs(Date.now() - Date.parse(activity.occurred_at ?? '')) < WEEK;
+        Math.abs(Date.now() - Date.parse(String(activity.occurred_at))) < WEEK;
       if (isClockWrong) {
         delete activity.occurred_at;
         again.push(activity);
@@ -184,7 +184,7 @@ export function createQueue(
 
   const sendAll = async (): Promise<void> => {
     let size = BATCH;
-    while (waiting.length > 0 && isOpen()) {
+    while (waiting.length && isOpen()) {
       const batch = waiting.slice(0, size);
       try {
         settle(batch, await send(batch));
@@ -223,7 +223,7 @@ export function createQueue(
     if (!isOpen() || isLeaving) return;
     let room = KEEPALIVE_BYTES;
     const batch = waiting.slice(0, BATCH).filter((activity) => (room -= JSON.stringify(activity).length * 3) > 0);
-    if (batch.length === 0) return;
+    if (!batch.length) return;
     isLeaving = true;
     send(batch, true)
       .then((answer) => settle(batch, answer))
@@ -232,7 +232,7 @@ export function createQueue(
   };
 
   const onHide = (): void => {
-    if (document.visibilityState === 'hidden') sendLast();
+    if (document.hidden) sendLast();
   };
   // Absent outside of pages.
   const page = globalThis.document as Document | undefined;
@@ -273,7 +273,7 @@ export function createQueue(
       return id;
     },
     flush,
-    async open(profileId, former = []) {
+    async open(profileId, former) {
       const at = `${earlyAt}:${profileId}`;
       if (storedAt === at) return;
       const others = [...(keepsEarly ? [earlyAt] : []), ...former.map((id) => `${earlyAt}:${id}`)];
@@ -284,7 +284,7 @@ export function createQueue(
       for (const { id } of left) stamped.add(id);
       storedAt = at;
       bound();
-      if (waiting.length === 0) return;
+      if (!waiting.length) return;
       unsent.add(flush);
       await persist();
       for (const from of others) await store.remove(from);
