@@ -7,17 +7,13 @@ package dev.grandstand.client
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Deferred
 import kotlinx.coroutines.Job
-import kotlinx.coroutines.NonCancellable
 import kotlinx.coroutines.async
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.launch
-import kotlinx.coroutines.withContext
-import kotlinx.serialization.Serializable
-import kotlinx.serialization.builtins.ListSerializer
-import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonObject
-import kotlinx.serialization.json.JsonPrimitive
+import kotlinx.serialization.json.jsonArray
+import kotlinx.serialization.json.jsonObject
 import java.time.Duration
 import java.time.Instant
 import java.time.temporal.ChronoUnit
@@ -25,18 +21,11 @@ import kotlin.math.min
 
 private const val BATCH = 100
 private val WEEK = Duration.ofDays(7)
-private val LIST = ListSerializer(Activity.serializer())
 
-@Serializable
-private class Answer(
-    val accepted: Long,
-    val rejected: List<Rejected> = emptyList(),
-)
-
-@Serializable
+/** Of one batch: an activity that the server refuses, by its place, and why. */
 private class Rejected(
     val index: Int,
-    val errors: JsonObject = JsonObject(emptyMap()),
+    val errors: JsonObject,
 )
 
 /** What waits at one place, to be written there. */
@@ -62,6 +51,8 @@ internal class ActivityQueue(
     private val earlyAt = "grandstand:${config.clientId}@${http.root}:queue"
     private val lock = Any()
 
+    private fun placeOf(profileId: String) = "$earlyAt:$profileId"
+
     // Guarded by `lock`.
     private var waiting = listOf<Activity>()
 
@@ -70,10 +61,10 @@ internal class ActivityQueue(
 
     /** With the device's own time: sent anew without it if the server finds that wrong. */
     private val stamped = HashSet<String>()
-    private var storedAt = if (keepsEarly) earlyAt else null
 
     /** Of whom everything that waits is; null while that is not known. */
     private var openFor: String? = null
+    private val storedAt get() = openFor?.let(::placeOf) ?: earlyAt.takeIf { keepsEarly }
     private var isStoring = false
     private var timer: Job? = null
     private var running: Deferred<Unit>? = null
@@ -126,16 +117,14 @@ internal class ActivityQueue(
         profileId: String,
         former: List<String>,
     ) {
-        val at = "$earlyAt:$profileId"
-        if (synchronized(lock) { storedAt == at }) return
-        val others = listOfNotNull(earlyAt.takeIf { keepsEarly }) + former.map { "$earlyAt:$it" }
+        if (synchronized(lock) { openFor == profileId }) return
+        val others = listOfNotNull(earlyAt.takeIf { keepsEarly }) + former.map(::placeOf)
         store.inQueueTurn {
-            val left = (listOf(at) + others).flatMap { parse(store.get(it)) }
+            val left = (listOf(placeOf(profileId)) + others).flatMap { parse(store.get(it)) }
             synchronized(lock) {
                 val known = waiting.mapTo(HashSet()) { it.id } + gone
                 waiting = left.filter { it.id !in known } + waiting
                 for (activity in left) stamped += activity.id
-                storedAt = at
                 openFor = profileId
             }
             write(capture())
@@ -154,10 +143,9 @@ internal class ActivityQueue(
                     capture().also {
                         waiting = emptyList()
                         openFor = null
-                        storedAt = if (keepsEarly) earlyAt else null
                     }
                 }
-            withContext(NonCancellable) { write(last) }
+            write(last)
         }
     }
 
@@ -186,7 +174,7 @@ internal class ActivityQueue(
         val mine = snapshot.waiting.mapTo(HashSet()) { it.id } + snapshot.gone
         val all = parse(store.get(snapshot.at)).filter { it.id !in mine } + snapshot.waiting
         val list = all.takeLast(config.maxQueue)
-        if (list.isEmpty()) store.remove(snapshot.at) else store.set(snapshot.at, json.encodeToString(LIST, list))
+        if (list.isEmpty()) store.remove(snapshot.at) else store.set(snapshot.at, list.toJson().toString())
         synchronized(lock) { gone -= snapshot.gone }
     }
 
@@ -223,9 +211,10 @@ internal class ActivityQueue(
     private suspend fun send(
         batch: List<Activity>,
         token: String,
-    ): Answer {
-        val body = JsonObject(mapOf("activities" to json.encodeToJsonElement(LIST, batch)))
-        return read(http.request(Sent("POST", path, body, token), retries = 0)) { json.decodeFromJsonElement(Answer.serializer(), it) }
+    ): List<Rejected> {
+        // The ids of activities make this harmless to repeat, over all attempts and restarts.
+        val sent = Sent("POST", path, objectOf("activities" to batch.toJson()), token, idempotencyKey = null)
+        return read(http.request(sent, retries = 0), ::rejectedOf)
     }
 
     private fun later(error: GrandstandException): GrandstandException {
@@ -236,12 +225,12 @@ internal class ActivityQueue(
 
     private fun settle(
         batch: List<Activity>,
-        answer: Answer,
+        refused: List<Rejected>,
     ) {
         val again = HashMap<String, Activity>()
         val dropped = ArrayList<Activity>()
         val problems = ArrayList<String>()
-        for (rejected in answer.rejected) {
+        for (rejected in refused) {
             val activity = batch.getOrNull(rejected.index) ?: continue
             val isTimely = isTimely(activity)
             // By the device's clock it is neither old nor ahead: so that clock is wrong, and the server's has to do.
@@ -249,7 +238,7 @@ internal class ActivityQueue(
                 again[activity.id] = activity.copy(occurredAt = null)
             } else {
                 dropped += activity
-                problems += sentenceOf(rejected.errors)
+                problems += sentenceOf(messagesOf(rejected.errors))
             }
         }
         synchronized(lock) { waiting = waiting.map { again[it.id] ?: it } }
@@ -300,9 +289,12 @@ internal class ActivityQueue(
     }
 }
 
-private fun sentenceOf(errors: JsonObject): String =
-    errors.entries.joinToString("; ") { (field, said) ->
-        "$field: ${(said as? JsonArray ?: listOf(said)).joinToString(" ") { (it as? JsonPrimitive)?.content ?: it.toString() }}"
+private fun rejectedOf(answer: JsonElement): List<Rejected> {
+    requireNotNull(answer.number("accepted")) { "There is no 'accepted'." }
+    return answer.list("rejected") {
+        val index = requireNotNull(it.number("index")) { "There is no 'index'." }
+        Rejected(index.toInt(), it.jsonObject["errors"] as? JsonObject ?: JsonObject(emptyMap()))
     }
+}
 
-private fun parse(text: String?): List<Activity> = text?.let { runCatching { json.decodeFromString(LIST, it) }.getOrNull() }.orEmpty()
+private fun parse(text: String?): List<Activity> = readStored(text) { list -> list.jsonArray.map(::activityOf) }.orEmpty()

@@ -30,7 +30,7 @@ public class ProfileChanges {
         apply {
             val values = if (value is Iterable<*>) value.toList() else listOfNotNull(value)
             if (values.isEmpty()) removed.add(JsonPrimitive(key))
-            for (one in values) set.add(pair(key, textOf(key, one)))
+            for (one in values) set.add(Attribute(key, textOf(key, one)).toJson())
         }
 
     /** As [attribute], for several keys. */
@@ -38,7 +38,7 @@ public class ProfileChanges {
 
     /** Instead of all attributes that a fan may write. */
     public fun replaceAttributes(attributes: List<Attribute>): ProfileChanges =
-        apply { fields["attributes"] = JsonArray(attributes.map { pair(it.key, it.value) }) }
+        apply { fields["attributes"] = JsonArray(attributes.map { it.toJson() }) }
 
     internal fun toJson(): JsonObject {
         if (set.isEmpty() && removed.isEmpty()) return JsonObject(fields)
@@ -47,11 +47,6 @@ public class ProfileChanges {
         return JsonObject(fields + ("attributes" to patch))
     }
 }
-
-private fun pair(
-    key: String,
-    value: String,
-): JsonObject = JsonObject(mapOf("key" to JsonPrimitive(key), "value" to JsonPrimitive(value)))
 
 private fun textOf(
     key: String,

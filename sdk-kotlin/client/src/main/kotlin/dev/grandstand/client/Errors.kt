@@ -59,12 +59,16 @@ private fun codeOf(data: JsonObject): String? = (data["error_code"] as? JsonPrim
 private fun fieldsOf(
     status: Int,
     data: JsonObject,
-): Map<String, List<String>> {
-    if (status != 400 || codeOf(data) != null) return emptyMap()
-    return data.mapValues { (_, messages) ->
-        (messages as? JsonArray ?: listOf(messages)).map { (it as? JsonPrimitive)?.contentOrNull ?: it.toString() }
+): Map<String, List<String>> = if (status != 400 || codeOf(data) != null) emptyMap() else messagesOf(data)
+
+/** Messages by field, as errors of requests and of single activities have them. */
+internal fun messagesOf(errors: JsonObject): Map<String, List<String>> =
+    errors.mapValues { (_, said) ->
+        (said as? JsonArray ?: listOf(said)).map { (it as? JsonPrimitive)?.contentOrNull ?: it.toString() }
     }
-}
+
+internal fun sentenceOf(messages: Map<String, List<String>>): String =
+    messages.entries.joinToString("; ") { (field, said) -> "$field: ${said.joinToString(" ")}" }
 
 private fun messageOf(
     status: Int,
@@ -72,6 +76,6 @@ private fun messageOf(
 ): String {
     val data = body as? JsonObject ?: JsonObject(emptyMap())
     val fields = fieldsOf(status, data)
-    if (fields.isNotEmpty()) return fields.entries.joinToString("; ") { (name, said) -> "$name: ${said.joinToString(" ")}" }
+    if (fields.isNotEmpty()) return sentenceOf(fields)
     return (data["detail"] as? JsonPrimitive)?.contentOrNull ?: "The server answered $status."
 }

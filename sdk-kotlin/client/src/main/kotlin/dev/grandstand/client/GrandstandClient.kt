@@ -10,10 +10,8 @@ import kotlinx.coroutines.SupervisorJob
 import kotlinx.coroutines.async
 import kotlinx.coroutines.cancel
 import kotlinx.coroutines.flow.Flow
-import kotlinx.coroutines.flow.SharingStarted
 import kotlinx.coroutines.flow.StateFlow
-import kotlinx.coroutines.flow.map
-import kotlinx.coroutines.flow.stateIn
+import kotlinx.coroutines.flow.asStateFlow
 import kotlinx.coroutines.isActive
 import kotlinx.coroutines.launch
 import kotlinx.serialization.json.JsonElement
@@ -37,8 +35,8 @@ public class GrandstandClient(
     private val store = Store(config.storage)
     private val session = Session(http, store, config)
     private val queue =
-        ActivityQueue(http, store, config, config.accessToken.isNullOrEmpty(), scope) { session.current.value }
-    private val ownGroups = OwnGroups(http, config, session.current, ::own, scope)
+        ActivityQueue(http, store, config, config.accessToken.isNullOrEmpty(), scope) { session.current }
+    private val ownGroups = OwnGroups(http, config, session.profile, ::own, scope)
     private var starting: Deferred<Profile>? = null
 
     public constructor(
@@ -49,14 +47,10 @@ public class GrandstandClient(
     ) : this(ClientConfig(clientId, endpoint, storage).apply(configure))
 
     /** The own profile as it was last seen: null before [init] and after [signOut]. */
-    public val profile: StateFlow<Profile?> =
-        session.current.map { it?.own?.profile }.stateIn(scope, SharingStarted.Eagerly, null)
+    public val profile: StateFlow<Profile?> = session.profile.asStateFlow()
 
     /** Speaks for the own profile: keep it as a password. Null before [init] and after [signOut]. */
-    public val accessToken: String? get() =
-        session.current.value
-            ?.own
-            ?.token
+    public val accessToken: String? get() = session.current?.own?.token
 
     /**
      * The fan's profile: the one of the passed token, else the stored one, else a new one. Called several times at once, by one client
@@ -71,23 +65,16 @@ public class GrandstandClient(
             check(scope.isActive) { "This client was closed." }
             starting?.takeIf { it.isActive } ?: scope
                 .async {
-                    session.start().also {
-                        queue.open(
-                            it.id,
-                            session.current.value
-                                ?.former
-                                .orEmpty(),
-                        )
-                    }
+                    session.start().also { queue.open(it.id, session.current?.former.orEmpty()) }
                 }.also { starting = it }
         }
 
     /** The own profile, waiting for it if it is on its way. Nothing but [init] itself makes one. */
     private suspend fun own(): Own {
         check(scope.isActive) { "This client was closed." }
-        session.current.value?.let { return it.own }
+        session.current?.let { return it.own }
         synchronized(scope) { starting }?.await()
-        return checkNotNull(session.current.value) { "Call init first." }.own
+        return checkNotNull(session.current) { "Call init first." }.own
     }
 
     /** Asks for the own profile anew. */
@@ -96,7 +83,7 @@ public class GrandstandClient(
     /** The public part of another profile. */
     public suspend fun getProfile(id: String): PublicProfile {
         val answer = http.request(Sent("GET", "profiles/${segment(id)}/", token = own().token))
-        return read(answer) { json.decodeFromJsonElement(PublicProfile.serializer(), it) }
+        return read(answer, ::publicProfileOf)
     }
 
     public suspend fun update(changes: ProfileChanges): Profile = ofOwn("PATCH", changes.toJson())
@@ -117,7 +104,7 @@ public class GrandstandClient(
         body: JsonObject?,
     ): Profile {
         val token = own().token
-        val profile = profileOf(http.request(Sent(method, "applications/${config.clientId}/profile/", body, token)))
+        val profile = read(http.request(Sent(method, "applications/${config.clientId}/profile/", body, token)), ::profileOf)
         session.refresh(profile, token)
         return profile
     }
@@ -189,19 +176,12 @@ public class GrandstandClient(
     ): Profile {
         check(scope.isActive) { "This client was closed." }
         synchronized(scope) { starting }?.join()
-        val before =
-            session.current.value
-                ?.own
-                ?.profile
-                ?.id
+        val before = session.profile.value?.id
         // Not half: a caller who goes away leaves no fan whose activities are another's.
         return scope
             .async {
                 val profile = session.identify(accessToken, formerTokens)
-                val former =
-                    session.current.value
-                        ?.former
-                        .orEmpty()
+                val former = session.current?.former.orEmpty()
                 if (before != null && before != profile.id && before !in former) queue.leave()
                 queue.open(profile.id, former)
                 profile
@@ -210,7 +190,7 @@ public class GrandstandClient(
 
     /** Sends what waits, then forgets the profile on this device. The next [init] resolves the device's own or a new one. */
     public suspend fun signOut() {
-        if (session.current.value != null) {
+        if (session.current != null) {
             try {
                 queue.flush()
             } catch (_: GrandstandException) {
@@ -229,10 +209,7 @@ public class GrandstandClient(
         method: String,
         path: String,
         body: JsonElement? = null,
-    ): JsonElement? {
-        val key = if (method == "POST") randomId() else null
-        return http.request(Sent(method, path.removePrefix("/"), body, own().token, key))
-    }
+    ): JsonElement? = http.request(Sent(method, path, body, own().token))
 
     /** Ends timers and connections. What waits stays stored. */
     override fun close() {

@@ -3,21 +3,18 @@
 
 package dev.grandstand.client
 
-import kotlinx.coroutines.CoroutineStart
-import kotlinx.coroutines.Dispatchers
-import kotlinx.coroutines.awaitCancellation
-import kotlinx.coroutines.coroutineScope
-import kotlinx.coroutines.currentCoroutineContext
+import kotlinx.coroutines.channels.awaitClose
+import kotlinx.coroutines.channels.trySendBlocking
 import kotlinx.coroutines.delay
-import kotlinx.coroutines.ensureActive
-import kotlinx.coroutines.launch
+import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.callbackFlow
 import kotlinx.coroutines.suspendCancellableCoroutine
-import kotlinx.coroutines.withContext
 import kotlinx.serialization.json.JsonElement
 import okhttp3.Call
 import okhttp3.Callback
 import okhttp3.Dispatcher
 import okhttp3.HttpUrl
+import okhttp3.HttpUrl.Companion.toHttpUrl
 import okhttp3.HttpUrl.Companion.toHttpUrlOrNull
 import okhttp3.MediaType.Companion.toMediaType
 import okhttp3.OkHttpClient
@@ -25,9 +22,9 @@ import okhttp3.Request
 import okhttp3.RequestBody
 import okhttp3.RequestBody.Companion.toRequestBody
 import okhttp3.Response
-import okio.BufferedSource
 import java.io.IOException
 import java.io.InterruptedIOException
+import java.net.URLEncoder
 import java.text.ParsePosition
 import java.text.SimpleDateFormat
 import java.util.Locale
@@ -61,18 +58,20 @@ internal class Sent(
     val path: String,
     val body: JsonElement? = null,
     val token: String? = null,
-    val idempotencyKey: String? = null,
+    /** Of a POST: the same for all its attempts. */
+    val idempotencyKey: String? = if (method == "POST") randomId() else null,
 )
 
 internal class Http(
     endpoint: String,
-    config: ClientConfig,
+    private val config: ClientConfig,
 ) {
     /** `https://host/api/v1/` */
     val root: HttpUrl = apiAddress(endpoint)
 
+    // Made with the first request: a client reads the device's certificates, and this may be the thread that draws.
     // What says "elsewhere" is an answer like any other: no token goes to an address that it names.
-    private val client =
+    private val client by lazy {
         (config.httpClient ?: sharedClient)
             .newBuilder()
             .followRedirects(false)
@@ -80,27 +79,26 @@ internal class Http(
             .connectTimeout(config.timeoutMillis, TimeUnit.MILLISECONDS)
             .readTimeout(config.timeoutMillis, TimeUnit.MILLISECONDS)
             .build()
-    private val streaming =
+    }
+    private val streaming by lazy {
         client
             .newBuilder()
             .callTimeout(0, TimeUnit.MILLISECONDS)
             .readTimeout(STREAM_SILENCE_MS, TimeUnit.MILLISECONDS)
             .build()
-    private val retries = config.retries
-    private val timeoutMillis = config.timeoutMillis
+    }
 
-    /** The JSON of a good answer, null where there is none. */
+    /** The JSON of a good answer, null where there is none. Cancelling the caller cancels the request. */
     suspend fun request(
         sent: Sent,
-        retries: Int = this.retries,
+        retries: Int = config.retries,
     ): JsonElement? {
-        val mayRepeat = sent.method != "POST" || sent.idempotencyKey != null
         var attempt = 0
         while (true) {
             try {
                 return send(sent)
             } catch (error: GrandstandException) {
-                if (!mayRepeat || attempt >= retries || !isTemporary(error)) throw error
+                if (attempt >= retries || !isTemporary(error)) throw error
                 val wait = backOff(attempt++, error)
                 if (wait > LONGEST_WAIT_MS) throw error
                 delay(wait)
@@ -108,57 +106,77 @@ internal class Http(
         }
     }
 
-    private suspend fun send(sent: Sent): JsonElement? {
-        val (status, text, failure) =
-            client.newCall(build(sent)).answer(timeoutMillis) { response ->
-                Triple(response.code, response.body?.string().orEmpty(), failureOf(response))
-            }
-        // Answers of a megabyte are read beside the caller's thread, which may be the one that draws.
-        val body = withContext(Dispatchers.Default) { runCatching { json.parseToJsonElement(text) }.getOrNull() }
-        // A page with 200 is a portal's, as in stadiums and hotels: the server itself was not reached.
-        if (status in 200..299 && body == null && text.isNotBlank()) throw NetworkException("No Grandstand answered at $root.", null)
-        if (status in 200..299) return body
-        throw failure(status, body, sent.token != null)
-    }
-
-    /** Hands out the `data` of server-sent events until the server ends the stream. */
-    suspend fun stream(
-        path: String,
-        token: String?,
-        onData: suspend (String) -> Unit,
-    ) {
-        val request = build(Sent("GET", path, token = token)).newBuilder().header("accept", "text/event-stream").build()
-        val call = streaming.newCall(request)
-        val response = call.answer(STREAM_SILENCE_MS) { it }
-        response.use {
-            if (!response.isSuccessful) {
-                val text = withContext(Dispatchers.IO) { runCatching { response.body?.string() }.getOrNull().orEmpty() }
-                val body = runCatching { json.parseToJsonElement(text) }.getOrNull()
-                throw failureOf(response)(response.code, body, token != null)
-            }
-            val source = response.body?.source() ?: return
-            val data = StringBuilder()
-            call.endedWithCaller {
-                while (true) {
-                    val line = withContext(Dispatchers.IO) { readLine(call, source) } ?: break
-                    when {
-                        line.startsWith("data:") -> data.append(line.substring(5).trim())
-                        line.isEmpty() && data.isNotEmpty() -> onData(data.toString().also { data.setLength(0) })
-                    }
-                }
-            }
+    private suspend fun send(sent: Sent): JsonElement? =
+        suspendCancellableCoroutine { caller ->
+            val call = client.newCall(requestOf(sent))
+            caller.invokeOnCancellation { call.cancel() }
+            call.enqueue(
+                Reading(config.timeoutMillis, caller::resumeWithException) { response ->
+                    caller.resume(answerOf(response, sent.token != null))
+                },
+            )
         }
+
+    /** The `data` of server-sent events, until the server ends the stream. */
+    fun events(
+        path: String,
+        token: String,
+    ): Flow<String> =
+        callbackFlow {
+            val request = requestOf(Sent("GET", path, token = token)).newBuilder().header("accept", "text/event-stream").build()
+            val call = streaming.newCall(request)
+            call.enqueue(
+                Reading(STREAM_SILENCE_MS, { close(it) }) { response ->
+                    if (!response.isSuccessful) answerOf(response, hadToken = true)
+                    // A page with 200 would be the good end of a stream on which nothing happened.
+                    if (response.body?.contentType()?.subtype != "event-stream") throw notOurs()
+                    readEvents(response) { trySendBlocking(it) }
+                    close()
+                },
+            )
+            // A read that is blocked is only ended by ending its call.
+            awaitClose { call.cancel() }
+        }
+
+    private fun answerOf(
+        response: Response,
+        hadToken: Boolean,
+    ): JsonElement? {
+        val text = response.body?.string().orEmpty()
+        val body = runCatching { json.parseToJsonElement(text) }.getOrNull()
+        if (response.isSuccessful && (body != null || text.isBlank())) return body
+        // A page with 200, or the address of one, is a portal's, as in stadiums and hotels: the server itself was not reached.
+        if (response.code < 400) throw notOurs()
+        throw failureOf(response, body, hadToken)
     }
 
-    private fun build(sent: Sent): Request =
+    private fun notOurs() = NetworkException("No Grandstand answered at $root.", null)
+
+    private fun requestOf(sent: Sent): Request =
         Request
             .Builder()
-            .url(root.resolve(sent.path) ?: throw IllegalArgumentException("'${sent.path}' is no path."))
+            .url(addressOf(sent.path))
             .method(sent.method, bodyOf(sent))
             .apply {
                 if (sent.token != null) header("authorization", "Bearer ${sent.token}")
                 if (sent.idempotencyKey != null) header("idempotency-key", sent.idempotencyKey)
             }.build()
+
+    /**
+     * Addresses in answers are absolute; what counts is what follows the API's root, so that a token goes to the endpoint alone. An id
+     * that is empty, `.` or `..` would make another path of it, and so another call.
+     */
+    private fun addressOf(path: String): HttpUrl {
+        val relative = path.replace(ROOT_OF_ANY, "")
+        val segments =
+            relative
+                .substringBefore('#')
+                .substringBefore('?')
+                .removeSuffix("/")
+                .split('/', '\\')
+        require(segments.none(NO_SEGMENT::matches)) { "An id in the path '$path' is empty, '.' or '..'." }
+        return "$root$relative".toHttpUrl()
+    }
 
     private fun bodyOf(sent: Sent): RequestBody? =
         when {
@@ -173,77 +191,62 @@ internal class Http(
 }
 
 private val JSON_TYPE = "application/json".toMediaType()
+private val ROOT_OF_ANY = Regex("^(https?://.*?/api/v1/)?/?")
+private val NO_SEGMENT = Regex("(\\.|%2[eE]){0,2}")
 
-private fun failureOf(response: Response): (Int, JsonElement?, Boolean) -> ApiException {
-    val requestId = response.header("x-request-id")
-    val retryAfter = readRetryAfter(response.header("retry-after"), response.header("date"))
-    return { status, body, hadToken ->
-        if (status == 401 && hadToken) {
-            InvalidTokenException(body, requestId, retryAfter)
-        } else {
-            ApiException(status, body, requestId, retryAfter)
+/** One part of a path. */
+internal fun segment(id: String): String = URLEncoder.encode(id, "UTF-8").replace("+", "%20")
+
+/** Reads the answer on a thread of the call's own. */
+private class Reading(
+    private val timeoutMillis: Long,
+    private val fail: (Throwable) -> Unit,
+    private val read: (Response) -> Unit,
+) : Callback {
+    override fun onFailure(
+        call: Call,
+        e: IOException,
+    ) = fail(networkFailure(call, timeoutMillis, e))
+
+    override fun onResponse(
+        call: Call,
+        response: Response,
+    ) {
+        try {
+            response.use(read)
+        } catch (error: GrandstandException) {
+            fail(error)
+        } catch (error: IOException) {
+            onFailure(call, error)
         }
     }
 }
 
-/** Waits for the answer and reads it on a thread of the call's own; cancelling the caller cancels the call. */
-private suspend fun <T> Call.answer(
-    timeoutMillis: Long,
-    read: (Response) -> T,
-): T =
-    suspendCancellableCoroutine { caller ->
-        caller.invokeOnCancellation { cancel() }
-        enqueue(
-            object : Callback {
-                override fun onFailure(
-                    call: Call,
-                    e: IOException,
-                ) {
-                    caller.resumeWithException(networkFailure(call, timeoutMillis, e))
-                }
-
-                override fun onResponse(
-                    call: Call,
-                    response: Response,
-                ) {
-                    try {
-                        val answer = read(response)
-                        caller.resume(answer) { _, _, _ -> response.close() }
-                    } catch (error: IOException) {
-                        response.close()
-                        caller.resumeWithException(networkFailure(call, timeoutMillis, error))
-                    }
-                }
-            },
-        )
+private fun readEvents(
+    response: Response,
+    onData: (String) -> Unit,
+) {
+    val source = response.body?.source() ?: return
+    val data = StringBuilder()
+    while (true) {
+        val line = source.readUtf8Line() ?: break
+        when {
+            line.startsWith("data:") -> data.append(line, 5, line.length)
+            line.isEmpty() && data.isNotEmpty() -> onData(data.toString().also { data.setLength(0) })
+        }
     }
+}
 
-/** A read that is blocked is only ended by ending its call. */
-private suspend fun Call.endedWithCaller(work: suspend () -> Unit): Unit =
-    coroutineScope {
-        val call = this@endedWithCaller
-        val watch =
-            launch(start = CoroutineStart.UNDISPATCHED) {
-                try {
-                    awaitCancellation()
-                } finally {
-                    call.cancel()
-                }
-            }
-        work()
-        watch.cancel()
-    }
-
-private suspend fun readLine(
-    call: Call,
-    source: BufferedSource,
-): String? =
-    try {
-        source.readUtf8Line()
-    } catch (error: IOException) {
-        currentCoroutineContext().ensureActive()
-        throw networkFailure(call, STREAM_SILENCE_MS, error)
-    }
+private fun failureOf(
+    response: Response,
+    body: JsonElement?,
+    hadToken: Boolean,
+): ApiException {
+    val requestId = response.header("x-request-id")
+    val retryAfter = readRetryAfter(response.header("retry-after"), response.header("date"))
+    if (response.code == 401 && hadToken) return InvalidTokenException(body, requestId, retryAfter)
+    return ApiException(response.code, body, requestId, retryAfter)
+}
 
 /** The address without a query: what stands there may be anybody's. */
 private fun networkFailure(
@@ -304,16 +307,3 @@ private fun readHttpDate(text: String?): Long? =
 private fun apiAddress(endpoint: String): HttpUrl =
     "${endpoint.trim().trimEnd('/').removeSuffix("/api/v1")}/api/v1/".toHttpUrlOrNull()
         ?: throw IllegalArgumentException("The endpoint '$endpoint' is no address such as https://fans.example.com.")
-
-/** One part of a path. URLs take out what is empty, `.` or `..`, and the call would be another one. */
-internal fun segment(id: String): String {
-    require(id.isNotEmpty() && id != "." && id != "..") { "An id in a path is empty, '.' or '..'." }
-    return HttpUrl
-        .Builder()
-        .scheme("http")
-        .host("x")
-        .addPathSegment(id)
-        .build()
-        .encodedPath
-        .substring(1)
-}

@@ -11,49 +11,37 @@ import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.FlowCollector
 import kotlinx.coroutines.flow.SharingStarted
 import kotlinx.coroutines.flow.distinctUntilChanged
+import kotlinx.coroutines.flow.distinctUntilChangedBy
+import kotlinx.coroutines.flow.dropWhile
 import kotlinx.coroutines.flow.flow
-import kotlinx.coroutines.flow.map
 import kotlinx.coroutines.flow.shareIn
 import kotlinx.coroutines.flow.transformLatest
-import kotlinx.serialization.Serializable
-import kotlinx.serialization.builtins.ListSerializer
+import kotlinx.serialization.json.jsonArray
+import kotlinx.serialization.json.jsonObject
 import kotlin.random.Random
 
 /** Between two streams where the server ended the first in good order. */
 private const val PAUSE_MS = 1000L
 
-private val LIST = ListSerializer(GroupMembership.serializer())
-
-@Serializable
-private class Page(
-    val next: String? = null,
-    val results: List<GroupMembership>,
-)
-
 internal class OwnGroups(
     private val http: Http,
     private val config: ClientConfig,
-    private val identity: Flow<Identity?>,
+    profile: Flow<Profile?>,
     private val own: suspend () -> Own,
     scope: CoroutineScope,
 ) {
     /** The own groups of whoever is the fan now: nobody has none. A failure ends what listens. */
     @OptIn(ExperimentalCoroutinesApi::class)
     private val lists: Flow<Result<List<GroupMembership>>> =
-        flow {
-            var wasKnown = false
-            identity.map { it?.own?.profile?.id }.distinctUntilChanged().collect {
-                if (it != null || wasKnown) emit(it)
-                wasKnown = true
-            }
-        }.transformLatest { if (it == null) emit(Result.success(emptyList())) else follow() }
+        profile
+            .distinctUntilChangedBy { it?.id }
+            .dropWhile { it == null }
+            .transformLatest { if (it == null) emit(Result.success(emptyList())) else follow() }
             .shareIn(scope, SharingStarted.WhileSubscribed(replayExpirationMillis = 0), replay = 1)
 
     /** The present groups, then each list that differs from the one before. */
     fun groups(): Flow<List<GroupMembership>> =
-        lists
-            .map { it.getOrThrow() }
-            .distinctUntilChanged { before, now -> before.mapTo(HashSet()) { it.groupId } == now.mapTo(HashSet()) { it.groupId } }
+        lists.with { it.getOrThrow() }.distinctUntilChangedBy { list -> list.mapTo(HashSet()) { it.groupId } }
 
     fun changes(): Flow<GroupsChange> =
         flow {
@@ -65,7 +53,7 @@ internal class OwnGroups(
             }
         }
 
-    fun membership(group: String): Flow<Boolean> = groups().map { includes(it, group) }.distinctUntilChanged()
+    fun membership(group: String): Flow<Boolean> = groups().with { includes(it, group) }.distinctUntilChanged()
 
     suspend fun isMember(group: String): Boolean = includes(list(), group)
 
@@ -74,12 +62,9 @@ internal class OwnGroups(
         var query: String? = "?page_size=100"
         while (query != null) {
             val own = own()
-            val page =
-                read(
-                    http.request(Sent("GET", pathOf(own) + query, token = own.token)),
-                ) { json.decodeFromJsonElement(Page.serializer(), it) }
-            all += page.results
-            query = page.next?.let { it.substring(it.indexOf('?')) }
+            val answer = http.request(Sent("GET", pathOf(own) + query, token = own.token))
+            all += read(answer) { requireNotNull(it.jsonObject["results"]).jsonArray.map(::membershipOf) }
+            query = read(answer) { it.textOrNull("next") }?.let { "?" + it.substringAfter('?') }
         }
         return all
     }
@@ -88,9 +73,7 @@ internal class OwnGroups(
         while (true) {
             try {
                 val own = own()
-                http.stream("${pathOf(own)}events/", own.token) { text ->
-                    emit(Result.success(read(json.parseToJsonElement(text)) { json.decodeFromJsonElement(LIST, it) }))
-                }
+                http.events("${pathOf(own)}events/", own.token).collect { emit(Result.success(groupsOf(it))) }
                 delay(PAUSE_MS)
             } catch (error: GrandstandException) {
                 if (error is InvalidTokenException) return emit(Result.failure(error))
@@ -120,6 +103,12 @@ internal fun includes(
     group: String,
 ): Boolean =
     groups.any { it.groupId == group || (it.customId != null && (it.customId == group || it.customId == group.removePrefix("custom:"))) }
+
+/** What stands in an event. */
+private fun groupsOf(text: String): List<GroupMembership> = read { json.parseToJsonElement(text).jsonArray.map(::membershipOf) }
+
+/** As `map`, which would be three classes at each place. */
+private fun <T, R> Flow<T>.with(change: (T) -> R): Flow<R> = flow { collect { emit(change(it)) } }
 
 private fun without(
     list: List<GroupMembership>,

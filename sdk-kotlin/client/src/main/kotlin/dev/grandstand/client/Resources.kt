@@ -2,57 +2,48 @@
 
 package dev.grandstand.client
 
-import kotlinx.serialization.SerialName
-import kotlinx.serialization.Serializable
-import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonObject
 
-internal val json = Json { ignoreUnknownKeys = true }
-
 /** A named fact about a profile. A key may stand several times, with different values. */
-@Serializable
 public data class Attribute(
     val key: String,
     val value: String,
 )
 
 /** A fan. Instants are ISO 8601 in UTC. */
-@Serializable
 public data class Profile(
     /** UUID. */
     val id: String,
     val nickname: String,
-    @SerialName("client_id") val clientId: String? = null,
+    val clientId: String? = null,
     val url: String = "",
-    @SerialName("created_at") val createdAt: String = "",
-    @SerialName("updated_at") val updatedAt: String = "",
+    val createdAt: String = "",
+    val updatedAt: String = "",
     /** The newest activity, null while there is none. */
-    @SerialName("last_active_at") val lastActiveAt: String? = null,
+    val lastActiveAt: String? = null,
     /** The application's own id of this fan, set by its back end. */
-    @SerialName("custom_id") val customId: String? = null,
+    val customId: String? = null,
     /** Anything of the application's, kept byte for byte. */
-    @SerialName("custom_data") val customData: String? = null,
+    val customData: String? = null,
     val attributes: List<Attribute> = emptyList(),
 )
 
 /** What other profiles may see of a profile. */
-@Serializable
 public data class PublicProfile(
     val id: String,
     val nickname: String,
     val url: String = "",
-    @SerialName("created_at") val createdAt: String = "",
+    val createdAt: String = "",
     val attributes: List<Attribute> = emptyList(),
 )
 
 /** A group that a profile is a member of. */
-@Serializable
 public data class GroupMembership(
-    @SerialName("group_id") val groupId: String,
-    @SerialName("group_name") val groupName: String = "",
-    @SerialName("profile_count") val profileCount: Long = 0,
-    @SerialName("created_at") val createdAt: String = "",
-    @SerialName("custom_id") val customId: String? = null,
+    val groupId: String,
+    val groupName: String = "",
+    val profileCount: Long = 0,
+    val createdAt: String = "",
+    val customId: String? = null,
 )
 
 /** The groups of the own profile now, and against the time before; at first nothing entered or left. */
@@ -63,12 +54,11 @@ public data class GroupsChange(
 )
 
 /** One thing that a fan did, as it is sent. */
-@Serializable
 public data class Activity(
     /** Unique among the fan's; the same id again changes nothing. */
     val id: String,
     val type: String,
-    @SerialName("occurred_at") val occurredAt: String? = null,
+    val occurredAt: String? = null,
     val value: Long? = null,
     val data: JsonObject? = null,
 )

@@ -5,32 +5,41 @@
 
 package dev.grandstand.client
 
-import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.flow.MutableStateFlow
-import kotlinx.coroutines.withContext
-import kotlinx.serialization.Serializable
 import kotlinx.serialization.json.JsonElement
-import kotlinx.serialization.json.JsonObject
-import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.jsonObject
 import kotlinx.serialization.json.jsonPrimitive
 
 /** A profile and the credential that speaks for it. No data class: it never shows its token as text. */
-@Serializable
 internal class Own(
     val profile: Profile,
     val token: String,
 )
 
 /** What the session stores. */
-@Serializable
 private class Kept(
     val own: Own,
     /** Made by this library on this device, for a fan who is not signed in. */
     val isGuest: Boolean,
     /** Ids of anonymous profiles of this device that became this one: what they did may still wait here to be sent. */
     val former: List<String> = emptyList(),
-)
+) {
+    fun toJson() =
+        objectOf(
+            "own" to objectOf("profile" to own.profile.toJson(), "token" to own.token),
+            "isGuest" to isGuest,
+            "former" to former,
+        )
+}
+
+private fun keptOf(json: JsonElement): Kept {
+    val own = json.jsonObject.getValue("own")
+    return Kept(
+        Own(profileOf(own.jsonObject.getValue("profile")), own.text("token")),
+        json.flag("isGuest"),
+        json.list("former") { it.jsonPrimitive.content },
+    )
+}
 
 /** Who the fan is at one instant: read together, so that no token is mixed with another profile's activities. */
 internal class Identity(
@@ -50,7 +59,16 @@ internal class Session(
     private val tokens = config.tokenStorage
 
     /** Null before the first answer and after signing out. */
-    val current = MutableStateFlow<Identity?>(null)
+    @Volatile var current: Identity? = null
+        private set
+
+    /** The same as the program sees it. */
+    val profile = MutableStateFlow<Profile?>(null)
+
+    private fun become(now: Identity?) {
+        current = now
+        profile.value = now?.own?.profile
+    }
 
     /** The token that the server was last asked about. */
     @Volatile private var tried: String? = null
@@ -69,7 +87,7 @@ internal class Session(
         tokens: FormerTokens,
     ): Profile =
         store.inTurn {
-            val before = readKept()?.own ?: current.value?.own
+            val before = readKept()?.own ?: current?.own
             val account = load(accessToken)
             val anonymous = before?.takeIf { it.profile.customId == null && it.profile.id != account.profile.id }
             val whole = if (anonymous == null) account.profile else absorb(anonymous, account, tokens)
@@ -83,7 +101,7 @@ internal class Session(
         token: String,
     ) {
         store.inTurn {
-            if (current.value?.own?.token == token) keep(Own(profile, token), readKept()?.isGuest ?: false)
+            if (current?.own?.token == token) keep(Own(profile, token), readKept()?.isGuest ?: false)
         }
     }
 
@@ -92,35 +110,31 @@ internal class Session(
             val guest = readKept(guestKey)
             store.remove(guestKey)
             // The device's own profile comes back, unless it became the account's that is signed out.
-            if (guest != null && guest.own.profile.id !=
-                current.value
-                    ?.own
-                    ?.profile
-                    ?.id
-            ) {
-                store.set(key, json.encodeToString(Kept.serializer(), guest))
+            if (guest != null && guest.own.profile.id != profile.value?.id) {
+                store.set(key, guest.toJson().toString())
             } else {
                 store.remove(deviceKeyKey) // first: who has the device next must not get this fan's profile by it
                 store.remove(key)
             }
-            current.value = null
+            become(null)
             writeToken(null)
         }
     }
 
-    private suspend fun readToken(): String? = tokens?.let { withContext(Dispatchers.IO) { it.load() } }?.ifEmpty { null }
+    private suspend fun readToken(): String? = tokens?.let { onDisk { it.load() } }?.ifEmpty { null }
 
+    /** What stands there already is not written again at each start: a keystore is slow, and may ask for a finger. */
     private suspend fun writeToken(token: String?) {
-        if (tokens != null) withContext(Dispatchers.IO) { tokens.store(token) }
+        if (tokens != null) onDisk { if (tokens.load() != token) tokens.store(token) }
     }
 
     private suspend fun load(token: String): Own {
         tried = token
-        return Own(profileOf(http.request(Sent("GET", path, token = token))), token)
+        return Own(read(http.request(Sent("GET", path, token = token)), ::profileOf), token)
     }
 
     private suspend fun readKept(from: String = key): Kept? {
-        val kept = store.get(from)?.let { runCatching { json.decodeFromString(Kept.serializer(), it) }.getOrNull() } ?: return null
+        val kept = readStored(store.get(from), ::keptOf) ?: return null
         // Nothing that was left by another application.
         if ((kept.own.profile.clientId ?: config.clientId) != config.clientId) return null
         if (tokens == null) return kept
@@ -137,13 +151,13 @@ internal class Session(
         val before = readKept()
         val isSame = before?.own?.profile?.id == own.profile.id
         val former = (if (isSame) before?.former.orEmpty() else emptyList()) + listOfNotNull(absorbed)
-        current.value = Identity(own, former)
+        become(Identity(own, former))
         // An account signed in: the device's own profile waits until they sign out, instead of being made again then.
         if (tokens == null && !isGuest && before?.isGuest == true && !isSame && before.own.profile.id != absorbed) {
-            store.set(guestKey, json.encodeToString(Kept.serializer(), before))
+            store.set(guestKey, before.toJson().toString())
         }
         val kept = if (tokens == null) own else Own(own.profile, fingerprint(own.token))
-        store.set(key, json.encodeToString(Kept.serializer(), Kept(kept, isGuest && own.profile.customId == null, former)))
+        store.set(key, Kept(kept, isGuest && own.profile.customId == null, former).toJson().toString())
         writeToken(own.token)
         return own
     }
@@ -172,10 +186,8 @@ internal class Session(
 
     private suspend fun make(): Own {
         val deviceKey = store.get(deviceKeyKey) ?: randomId().also { store.set(deviceKeyKey, it) }
-        val fields = mapOf("nickname" to config.nickname, "device_key" to deviceKey).filterValues { it != null }
-        val body = JsonObject(fields.mapValues { JsonPrimitive(it.value) })
-        val answer = http.request(Sent("POST", path, body, idempotencyKey = randomId()))
-        val own = keep(Own(profileOf(answer), tokenOf(answer)), isGuest = true)
+        val answer = http.request(Sent("POST", path, objectOf("nickname" to config.nickname, "device_key" to deviceKey)))
+        val own = keep(read(answer) { Own(profileOf(it), it.text("access_token")) }, isGuest = true)
         // Where a place of the application's own has no token, there is to be no profile.
         if (tokens != null) store.remove(deviceKeyKey)
         return own
@@ -198,13 +210,10 @@ internal class Session(
         into: Own,
         tokens: FormerTokens,
     ): Profile {
-        val body =
-            JsonObject(
-                mapOf("access_token" to JsonPrimitive(anonymous.token), "tokens" to JsonPrimitive(tokens.name.lowercase())),
-            )
+        val body = objectOf("access_token" to anonymous.token, "tokens" to tokens.name.lowercase())
         try {
-            val answer = http.request(Sent("POST", "${path}merge/", body, into.token, idempotencyKey = randomId()))
-            return profileOf(answer?.jsonObject?.get("profile"))
+            val answer = http.request(Sent("POST", "${path}merge/", body, into.token))
+            return read(answer) { profileOf(it.jsonObject.getValue("profile")) }
         } catch (error: ApiException) {
             if ("access_token" in error.fields) return into.profile
             // After an answer that was lost, or by another client: both tokens are of one profile.
@@ -213,23 +222,3 @@ internal class Session(
         }
     }
 }
-
-internal fun profileOf(answer: JsonElement?): Profile = read(answer) { json.decodeFromJsonElement(Profile.serializer(), it) }
-
-private fun tokenOf(answer: JsonElement?): String =
-    read(answer) {
-        it.jsonObject
-            .getValue("access_token")
-            .jsonPrimitive.content
-    }
-
-/** What a good answer holds; one that is something else is a portal's or proxy's, and may be right the next time. */
-internal fun <T> read(
-    answer: JsonElement?,
-    reading: (JsonElement) -> T,
-): T =
-    try {
-        reading(requireNotNull(answer) { "no JSON" })
-    } catch (error: RuntimeException) {
-        throw NetworkException("The answer is not a Grandstand server's.", error)
-    }

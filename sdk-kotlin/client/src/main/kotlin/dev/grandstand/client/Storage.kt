@@ -12,7 +12,7 @@ import java.io.File
 import java.io.FileOutputStream
 import java.io.IOException
 import java.io.RandomAccessFile
-import java.util.WeakHashMap
+import java.lang.ref.WeakReference
 import java.util.concurrent.ConcurrentHashMap
 
 /**
@@ -132,9 +132,10 @@ public class FileStorage(
     }
 
     /** What no file system takes in a name is written as its code. */
-    private fun fileOf(key: String): File =
-        File(folder, key.replace(Regex("[^A-Za-z0-9._-]")) { "%${it.value[0].code.toString(16).padStart(4, '0')}" })
+    private fun fileOf(key: String): File = File(folder, key.replace(NOT_IN_NAMES) { "%${it.value[0].code.toString(16).padStart(4, '0')}" })
 }
+
+private val NOT_IN_NAMES = Regex("[^A-Za-z0-9._-]")
 
 /** What all clients on one storage share: their turn, and what the storage refused to keep. */
 private class Shared {
@@ -143,46 +144,63 @@ private class Shared {
     val memory = ConcurrentHashMap<String, String>()
 }
 
-private val sharedByStorage = WeakHashMap<KeyValueStorage, Shared>()
+/** A storage that is in use somewhere, and what it shares with those that are equal to it. */
+private class Known(
+    storage: KeyValueStorage,
+    val shared: Shared,
+) {
+    private val reference = WeakReference(storage)
+    val storage get() = reference.get()
+}
+
+private val known = ArrayList<Known>()
+
+/** As long as one of several equal storages is there, what they share is, too. */
+private fun sharedBy(storage: KeyValueStorage): Shared =
+    synchronized(known) {
+        known.removeAll { it.storage == null }
+        val shared = known.firstOrNull { it.storage == storage }?.shared ?: Shared()
+        if (known.none { it.storage === storage }) known += Known(storage, shared)
+        shared
+    }
 
 /** The storage as the rest speaks to it: never on the caller's thread, and never failing; memory takes over what it refuses. */
 internal class Store(
     private val storage: KeyValueStorage,
 ) {
-    private val shared = synchronized(sharedByStorage) { sharedByStorage.getOrPut(storage) { Shared() } }
+    private val shared = sharedBy(storage)
 
-    suspend fun get(key: String): String? =
-        withContext(Dispatchers.IO) { shared.memory[key] ?: runCatching { storage.get(key) }.getOrNull() }
+    suspend fun get(key: String): String? = onDisk { shared.memory[key] ?: runCatching { storage.get(key) }.getOrNull() }
 
-    /** Whether the value outlives the process. A value that began to be kept is, whatever is cancelled. */
+    /** A value that began to be kept is, whatever is cancelled. */
     suspend fun set(
         key: String,
         value: String,
-    ): Boolean =
-        withContext(Dispatchers.IO + NonCancellable) {
-            val isKept = runCatching { storage.set(key, value) }.isSuccess
-            if (isKept) shared.memory.remove(key) else shared.memory[key] = value
-            isKept
+    ): Unit =
+        onDisk {
+            if (runCatching { storage.set(key, value) }.isSuccess) shared.memory.remove(key) else shared.memory[key] = value
         }
 
-    suspend fun remove(key: String) {
-        withContext(Dispatchers.IO + NonCancellable) {
+    suspend fun remove(key: String): Unit =
+        onDisk {
             shared.memory.remove(key)
             runCatching { storage.remove(key) }
         }
-    }
 
     /** One at a time among all that share the storage, other processes included where it is a folder. */
     suspend fun <T> inTurn(work: suspend () -> T): T =
         shared.turn.withLock {
-            val lock = withContext(Dispatchers.IO) { runCatching { (storage as? FileStorage)?.lock() }.getOrNull() }
+            val lock = onDisk { runCatching { (storage as? FileStorage)?.lock() }.getOrNull() }
             try {
                 work()
             } finally {
-                withContext(Dispatchers.IO + NonCancellable) { lock?.close() }
+                onDisk { lock?.close() }
             }
         }
 
     /** The same for the list of what waits: never held over a request. */
     suspend fun <T> inQueueTurn(work: suspend () -> T): T = shared.queueTurn.withLock { work() }
 }
+
+/** On a thread that may wait; what began is finished, whatever is cancelled. */
+internal suspend fun <T> onDisk(work: () -> T): T = withContext(Dispatchers.IO + NonCancellable) { work() }

@@ -2,6 +2,7 @@
 
 package dev.grandstand.client
 
+import com.sun.net.httpserver.HttpServer
 import dev.grandstand.client.FaultProxy.Fault
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
@@ -13,6 +14,10 @@ import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withContext
 import kotlinx.coroutines.withTimeout
 import kotlinx.serialization.json.jsonPrimitive
+import okhttp3.Interceptor
+import okhttp3.MediaType.Companion.toMediaType
+import okhttp3.OkHttpClient
+import okhttp3.ResponseBody.Companion.toResponseBody
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertFalse
 import org.junit.jupiter.api.Assertions.assertInstanceOf
@@ -22,6 +27,8 @@ import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.condition.EnabledIfEnvironmentVariable
 import org.junit.jupiter.api.io.TempDir
 import java.io.File
+import java.net.InetAddress
+import java.net.InetSocketAddress
 import java.time.Clock
 import java.time.Duration
 import java.time.Instant
@@ -43,12 +50,13 @@ class ClientTest {
         runBlocking {
             RealServer.client().use { fan ->
                 val profile = fan.init()
-                assertEquals(profile, fan.profile.first { it != null })
+                assertEquals(profile, fan.profile.value)
                 val changed =
                     fan.update {
                         nickname("Ada")
                         customData("{\"a\" : 1}")
                     }
+                assertEquals(changed, fan.profile.value)
                 assertEquals(listOf(profile.id, "Ada", "{\"a\" : 1}"), listOf(changed.id, changed.nickname, changed.customData))
                 assertEquals("Ada", fan.refresh().nickname)
                 assertEquals("Ada", fan.getProfile(profile.id).nickname)
@@ -355,12 +363,107 @@ class ClientTest {
         }
 
     @Test
+    fun `a keystore is not written again at each start`(): Unit =
+        runBlocking {
+            val written = CopyOnWriteArrayList<String?>()
+            val keystore =
+                object : TokenStorage {
+                    override fun load() = written.lastOrNull()
+
+                    override fun store(token: String?) {
+                        written += token
+                    }
+                }
+            val ids = List(3) { RealServer.client(FileStorage(folder)) { tokenStorage = keystore }.init().id }
+            assertEquals(1, ids.toSet().size)
+            assertEquals(1, written.size)
+        }
+
+    @Test
+    fun `a token goes to no other host`(): Unit =
+        runBlocking {
+            val heard = CopyOnWriteArrayList<String>()
+            val elsewhere = HttpServer.create(InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0)
+            elsewhere.createContext("/") { exchange ->
+                heard += exchange.requestURI.toString()
+                exchange.sendResponseHeaders(200, -1)
+                exchange.close()
+            }
+            elsewhere.start()
+            val host = "http://127.0.0.1:${elsewhere.address.port}"
+            val fan = RealServer.client()
+            val profile = fan.init()
+            val asked = listOf("$host/api/v1/profiles/${profile.id}/", "/profiles/${profile.id}/", "profiles/${profile.id}/")
+            for (path in asked) assertEquals(profile.id, fan.request("GET", path)?.text("id"))
+            for (path in listOf(host, "//127.0.0.1:${elsewhere.address.port}/", "profiles/%2E%2e/", "profiles//", "")) {
+                failsWith<IllegalArgumentException> { fan.request("GET", path) }
+            }
+            for (id in listOf("", ".", "..")) failsWith<IllegalArgumentException> { fan.getProfile(id) }
+            assertEquals(404, failsWith<ApiException> { fan.getProfile("$host/?a b#ü") }.status)
+            elsewhere.stop(0)
+            assertEquals(emptyList<String>(), heard.toList())
+        }
+
+    @Test
+    fun `a portal that sends elsewhere costs nothing that was done`(): Unit =
+        runBlocking {
+            FaultProxy(RealServer.url).use { network ->
+                val storage = MemoryStorage()
+                val drops = CopyOnWriteArrayList<Drop>()
+                val options: ClientConfig.() -> Unit = {
+                    retries = 0
+                    flushIntervalMillis = 3_600_000
+                    onDrop = { drops += it }
+                }
+                val fan = RealServer.client(storage, network.url, options)
+                val profile = fan.init()
+                val ids = List(2) { fan.track("poll-voted") }
+                network.fault = Fault.PORTAL
+                failsWith<NetworkException> { fan.flush() }
+                assertEquals(profile.id, RealServer.client(storage, network.url, options).init().id)
+                network.fault = Fault.NONE
+                fan.flush()
+                assertEquals(ids.sorted(), RealServer.idsOf(profile.id))
+                assertEquals(emptyList<Drop>(), drops.toList())
+            }
+        }
+
+    @Test
+    fun `own groups are asked for where a portal answers instead of the stream`(): Unit =
+        runBlocking {
+            val group = RealServer.makeGroup(unique("group"))
+            val page = "<html>Our terms</html>".toResponseBody("text/html".toMediaType())
+            val portal =
+                Interceptor { chain ->
+                    val answer = chain.proceed(chain.request())
+                    if (chain
+                            .request()
+                            .url.encodedPath
+                            .endsWith("/events/")
+                    ) {
+                        answer.newBuilder().body(page).build()
+                    } else {
+                        answer
+                    }
+                }
+            val fan =
+                RealServer.client {
+                    httpClient = OkHttpClient.Builder().addNetworkInterceptor(portal).build()
+                    pollIntervalMillis = 10
+                }
+            val profile = fan.init()
+            val member = async(Dispatchers.Default) { fan.membership(group).first { it } }
+            RealServer.setMember(group, profile.id, true)
+            assertTrue(withTimeout(30_000) { member.await() })
+            fan.close()
+        }
+
+    @Test
     fun `calls out of their order say so`(): Unit =
         runBlocking {
             val fan = RealServer.client()
             assertEquals("Call init first.", failsWith<IllegalStateException> { fan.refresh() }.message)
             fan.init()
-            failsWith<IllegalArgumentException> { fan.getProfile("..") }
             fan.closeAndWait()
             failsWith<IllegalStateException> { fan.init() }
             failsWith<IllegalStateException> { fan.refresh() }

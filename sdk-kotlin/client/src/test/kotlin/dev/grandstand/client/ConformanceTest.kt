@@ -15,7 +15,6 @@ import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.booleanOrNull
 import kotlinx.serialization.json.contentOrNull
-import kotlinx.serialization.json.encodeToJsonElement
 import kotlinx.serialization.json.int
 import kotlinx.serialization.json.jsonArray
 import kotlinx.serialization.json.jsonObject
@@ -77,6 +76,15 @@ private fun errorOf(error: GrandstandException): JsonObject =
             )
     }
 
+private fun groupOf(group: GroupMembership): JsonObject =
+    say(
+        "group_id" to text(group.groupId),
+        "group_name" to text(group.groupName),
+        "profile_count" to JsonPrimitive(group.profileCount),
+        "created_at" to text(group.createdAt),
+        "custom_id" to text(group.customId),
+    )
+
 private object NoStorage : KeyValueStorage {
     override fun get(key: String): String = error("nothing can be read")
 
@@ -130,7 +138,7 @@ private class Device(
                 "flush" -> NOTHING.also { client.flush() }
                 "track" -> track(given)
                 "drops" -> say("drops" to JsonArray(drops.map(::dropOf)))
-                "groups" -> say("groups" to json.encodeToJsonElement(client.getGroups()))
+                "groups" -> say("groups" to JsonArray(client.getGroups().map(::groupOf)))
                 "isMember" -> say("value" to JsonPrimitive(client.isMember(textOf("group")!!)))
                 "watch" -> watch(given["count"]!!.jsonPrimitive.int)
                 "restart" -> restart(given)
@@ -141,7 +149,7 @@ private class Device(
         }
     }
 
-    private fun own(profile: Profile): JsonObject = say("profile" to json.encodeToJsonElement(profile), "token" to text(client.accessToken))
+    private fun own(profile: Profile): JsonObject = say("profile" to profile.toJson(), "token" to text(client.accessToken))
 
     private fun changesOf(given: JsonObject): ProfileChanges =
         ProfileChanges().apply {

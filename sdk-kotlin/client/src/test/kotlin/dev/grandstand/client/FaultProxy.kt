@@ -24,6 +24,9 @@ class FaultProxy(
 
         /** Nothing comes, and the connection stays. */
         STALL,
+
+        /** Every answer is the address of a page, as behind a portal in a hotel. */
+        PORTAL,
     }
 
     private val to = URI(target)
@@ -50,9 +53,17 @@ class FaultProxy(
         if (mine == Fault.LOSE_REQUEST || mine == Fault.STALL) requests.incrementAndGet()
         if (mine == Fault.LOSE_REQUEST) return client.close()
         if (mine == Fault.STALL) return
+        if (mine == Fault.PORTAL) return answer(client)
         val server = Socket(to.host, to.port).also { open += it }
         pump(client, server, isRequest = true, fault = mine)
         pump(server, client, isRequest = false, fault = mine)
+    }
+
+    private fun answer(client: Socket) {
+        client.getInputStream().read(ByteArray(64 * 1024))
+        val head = "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/terms\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+        client.getOutputStream().write(head.toByteArray())
+        client.close()
     }
 
     private fun pump(
