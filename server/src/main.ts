@@ -21,12 +21,21 @@ export async function main({ demo = false } = {}): Promise<void> {
   );
   try {
     const config = readConfig(process.env);
+    let firstStart: GrandstandApp['firstStart'];
+    if (demo && config.role !== 'worker') {
+      // Before anything is served or evaluated: the season is played by a clock of its own.
+      app = await createApp({ ...config, role: 'api' }, { watchesInstallation: false });
+      ({ firstStart } = app);
+      process.stdout.write(`${await fillDemo(app)}\n`);
+      await app.close();
+      app = undefined;
+    }
+    if (stopper.isAsked()) return await stopper.stop();
     app = await createApp(config);
     if (stopper.isAsked()) return await stopper.stop();
     const address = await listen(app, config);
     process.stdout.write(`listening on ${address}\n`);
-    await announce(app, config, address);
-    if (demo) process.stdout.write(`${await fillDemo(app)}\n`);
+    await announce({ ...app, firstStart: firstStart ?? app.firstStart }, config, address);
     process.stdout.write(nextStep(app, config, address));
   } catch (error) {
     process.stderr.write(`${explain(error)}\n`);
@@ -177,14 +186,14 @@ function nextStep(app: GrandstandApp, config: Config, address: string): string {
 
 /** Says what is there now. */
 async function fillDemo(app: GrandstandApp): Promise<string> {
-  const [{ runDemo }, { plainProgress }, { findApplication }] = await Promise.all([
+  const [{ runDemo }, { openProgress }, { findApplication }] = await Promise.all([
     import('./demo/demo.ts'),
     import('./progress.ts'),
     import('./commands/find-application.ts'),
   ]);
   const application = await findApplication(app.context, undefined);
   const options = { profiles: 1000, activities: 20_000, seed: 1 };
-  await runDemo(app.context, application, options, plainProgress());
+  await runDemo(app.context, application, options, openProgress());
   return `The demo season is in the application “${application.name}” (${application.client_id}).`;
 }
 

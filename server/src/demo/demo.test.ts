@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { totalsAndNaive } from '../activities/naive-totals.ts';
-import { MICROS_PER_DAY, parseInstant } from '../instant.ts';
+import { formatInstant, MICROS_PER_DAY, parseInstant } from '../instant.ts';
 import { CLIENT_ID, startTestServer, testClock, type TestServer } from '../testing/server.ts';
 import { runDemo } from './demo.ts';
+import { liveSeason } from './go-on.ts';
 import { loadForBench } from './load-for-bench.ts';
 import { plainProgress } from '../progress.ts';
 import { createSeason } from './season.ts';
@@ -65,7 +66,7 @@ describe('the demo', () => {
       const { context, worker } = server.app;
       const application = await context.applications.get(CLIENT_ID);
       const lines: string[] = [];
-      const options = { seed: 1, profiles: 300, activities: 5_000, end: END };
+      const options = { seed: 1, profiles: 300, activities: 5_000, end: END, weeks: 2 };
       const first = await runDemo(
         context,
         application,
@@ -73,7 +74,7 @@ describe('the demo', () => {
         plainProgress((line) => lines.push(line)),
       );
       expect(first).toEqual({ profiles: 300, activities: 5_000, duplicates: 0, groups: 12 });
-      expect(lines).toContain('Activities: 50 %');
+      expect(lines).toContain('Season, hours: 50 %');
       await worker.tick();
       const { body } = await server.call<{
         count: number;
@@ -95,12 +96,105 @@ describe('the demo', () => {
     });
   });
 
+  it('is lived through where nothing was evaluated before: groups have a past, and it is true', async () => {
+    const server = await startTestServer({ clock: testClock('2026-03-01T03:10:00.000000Z') });
+    try {
+      const { context, worker } = server.app;
+      const application = await context.applications.get(CLIENT_ID);
+      const end = context.clock.now();
+      const options = { seed: 2, profiles: 150, activities: 3_000, end, weeks: 5 };
+      const silent = plainProgress(() => {});
+      const played = await runDemo(context, application, options, silent);
+      expect(played).toEqual({ profiles: 150, activities: 3_000, duplicates: 0, groups: 12 });
+      await worker.tick(); // the server takes over
+      const { totals, naive } = await totalsAndNaive(context.db);
+      expect(totals).toEqual(naive);
+      const { groups, profiles } = server.sdk;
+      const causes = new Map<string, number>();
+      for await (const group of groups.list({ page_size: 100 })) {
+        if (group.membership_type === 'dynamic')
+          expect(await groups.verify(group.id), group.name).toMatchObject({ missing: 0, extra: 0 });
+        const members = new Set<string>();
+        let before = '';
+        for await (const { change, cause, at, profile_id: fan } of groups.changes(group.id)) {
+          const key = `${change} ${cause}`;
+          causes.set(key, (causes.get(key) ?? 0) + 1);
+          expect(members.has(fan)).toBe(change === 'left');
+          if (change === 'entered') members.add(fan);
+          else members.delete(fan);
+          expect(at >= before || cause === 'clock').toBe(true);
+          before = at;
+        }
+        expect(members.size).toBe(group.profile_count);
+        expect(before < formatInstant(end - MICROS_PER_DAY / 2) || members.size > 0).toBe(true);
+      }
+      expect([...causes.keys()].sort()).toEqual(
+        expect.arrayContaining([
+          'entered activity',
+          'entered clock',
+          'entered manual',
+          'entered pin',
+          'entered rule',
+          'left activity',
+          'left clock',
+          'left manual',
+          'left pin',
+          'left rule',
+        ]),
+      );
+      const chatty = await groups.get('custom:chatty-this-week');
+      expect(await groups.rulesets(chatty.id).all()).toHaveLength(2);
+      expect(chatty.created_at < formatInstant(end - 30 * MICROS_PER_DAY)).toBe(true);
+      const since = formatInstant(end - 28 * MICROS_PER_DAY);
+      const { results: sizes } = await groups.size('custom:inactive-30-days', { interval: 'day', since });
+      expect(new Set(sizes.map(({ size }) => size)).size).toBeGreaterThan(8);
+      await server.app.sheetChores.run();
+      const usage = await server.sdk.usage.get({ interval: 'day' });
+      expect(usage.results.at(-1)?.active).toBeGreaterThan(0); // at ten past three in the night
+      expect(usage.results.filter((row) => row.new > 0 && row.returning > 0).length).toBeGreaterThan(10);
+      expect(await profiles.list({ page_size: 100 }).all()).toHaveLength(150);
+      const again = await runDemo(context, application, options, silent);
+      expect(again).toEqual({ profiles: 0, activities: 0, duplicates: 3_000, groups: 0 });
+    } finally {
+      await server.close();
+    }
+  }, 240_000);
+
+  it('goes on at the pace that was chosen, with what fits what was before', async () => {
+    const clock = testClock('2026-03-01T12:00:00.000000Z');
+    const server = await startTestServer({ clock });
+    try {
+      const { context } = server.app;
+      const application = await context.applications.get(CLIENT_ID);
+      const options = { seed: 4, profiles: 40, activities: 400, end: clock.now(), weeks: 1 };
+      await runDemo(
+        context,
+        application,
+        options,
+        plainProgress(() => {}),
+      );
+      const live = liveSeason(context, application, createSeason(options), 120);
+      expect(await live.sendDue()).toBe(0);
+      clock.advance(90_000_000);
+      expect(await live.sendDue()).toBe(180);
+      expect(await live.sendDue()).toBe(0);
+      clock.advance(600_000_000);
+      expect(await live.sendDue()).toBe(1_200);
+      const { totals, naive } = await totalsAndNaive(context.db);
+      expect(totals).toEqual(naive);
+      const balance = { attribute: 'reward_balance', condition: 'less_than', value: 0 };
+      expect((await server.sdk.groups.preview(balance)).count).toBe(0); // nobody spends what they have not earned
+    } finally {
+      await server.close();
+    }
+  });
+
   it('loads past the services what it loads through them', async () => {
     const server = await startTestServer({ clock: testClock('2026-03-01T12:00:00.000000Z') });
     try {
       const { context } = server.app;
       const application = await context.applications.get(CLIENT_ID);
-      const options = { seed: 1, profiles: 300, activities: 5_000, end: END };
+      const options = { seed: 1, profiles: 300, activities: 5_000, end: END, weeks: 1 };
       await loadForBench(
         server.databaseUrl,
         application.id,

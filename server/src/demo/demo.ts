@@ -1,5 +1,6 @@
 // `grandstand demo`: a believable season in an application, through the same services as every request: attributes are
-// defined, fans made, their activities taken in, groups made. Run again with the same seed it finds everything there.
+// defined, fans made, their activities taken in, groups made. Where nothing was evaluated before it is lived through
+// (play.ts); else it is filled in at once. Run again with the same seed it finds everything there.
 
 import type { Application } from '../applications/application.ts';
 import { defineAttribute } from '../attributes/attribute-service.ts';
@@ -9,9 +10,10 @@ import { createGroup, findGroup } from '../groups/group-service.ts';
 import { addMembers } from '../groups/member-service.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import { tryCreateProfile } from '../profiles/profile-service.ts';
-import { DEFINITIONS } from './fans.ts';
+import { customIdOf, DEFINITIONS } from './fans.ts';
 import { DYNAMIC_GROUPS, STATIC_GROUPS } from './groups.ts';
 import type { Progress } from '../progress.ts';
+import { canPlay, playSeason } from './play.ts';
 import { createSeason, type Season } from './season.ts';
 
 export interface DemoOptions {
@@ -20,6 +22,8 @@ export interface DemoOptions {
   seed: number;
   /** The end of the season; default now. */
   end?: Instant;
+  /** How long it is; default 20. */
+  weeks?: number;
 }
 
 export interface DemoSummary {
@@ -41,6 +45,10 @@ export async function runDemo(
 ): Promise<DemoSummary> {
   const season = createSeason({ ...options, end: options.end ?? context.clock.now() });
   await defineAttributes(context, application);
+  if (await canPlay(context)) return playSeason(context, application, season, options.profiles, progress);
+  progress.note(
+    'The season is filled in at once, and its groups begin now: a server evaluates on this database, or did so before. On an empty one it is lived through (`grandstand start --demo`).',
+  );
   const profiles = await makeFans(context, application, season, options.profiles, progress);
   const { activities, duplicates } = await sendActivities(context, application, season, options.activities, progress);
   const groups = await makeGroups(context, application, options.profiles, progress);
@@ -137,7 +145,7 @@ async function makeGroups(
       made++;
     }
     const ids: string[] = [];
-    for (let n = first; n <= fans && ids.length < 10_000; n += every) ids.push(`fan-${String(n).padStart(6, '0')}`);
+    for (let n = first; n <= fans && ids.length < 10_000; n += every) ids.push(customIdOf(n - 1));
     if (ids.length > 0) await addMembers(context, application, reference, { custom_ids: ids });
     step.advance(1);
   }

@@ -87,6 +87,8 @@ export function temperOf(seed: number, index: number): Temper {
   return drawTemper(createRandom(seed, index, 1));
 }
 
+export const customIdOf = (index: number): string => `fan-${String(index + 1).padStart(6, '0')}`;
+
 /** The fan with this number; `joinedAt` when it first turned up. */
 export function makeFan(seed: number, index: number, joinedAt: Instant): Fan {
   const random = createRandom(seed, index, 2);
@@ -105,7 +107,7 @@ export function makeFan(seed: number, index: number, joinedAt: Instant): Fan {
   const interests = new Set(Array.from({ length: random.int(4) }, () => random.pick(INTERESTS)));
   for (const interest of interests) attributes.push({ key: 'interests', value: interest });
   return {
-    customId: `fan-${String(index + 1).padStart(6, '0')}`,
+    customId: customIdOf(index),
     nickname: `${random.pick(ADJECTIVES)} ${random.pick(NOUNS)}`,
     temper: temperOf(seed, index),
     createdAt: joinedAt,

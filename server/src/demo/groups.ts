@@ -37,6 +37,24 @@ const fixed = (customId: string, name: string, description: string): GroupFields
   ],
 });
 
+/** What is done to a group as the season goes on, and when: a part of the season, from 0 to 1. */
+export interface Deed {
+  at: number;
+  group: string;
+  does:
+    | { kind: 'make' }
+    /** Made with another rule than the one it has in the end. */
+    | { kind: 'make with'; rule: Node }
+    /** Gets the rule that it has in the end. */
+    | { kind: 'change' }
+    /** Takes in those of its fans that it is meant to have up to this part of them. */
+    | { kind: 'fill'; part: number }
+    /** Takes out every so-manieth of those that it has. */
+    | { kind: 'thin'; every: number }
+    /** Every so-manieth fan, a few of them, for so many days; without days for good. */
+    | { kind: 'pin'; pin: 'in' | 'out'; every: number; most: number; days?: number; reason: string };
+}
+
 /** Who is put into a static group: every nth fan, beginning with one. */
 export interface StaticGroup {
   fields: GroupFields;
@@ -128,4 +146,64 @@ export const DYNAMIC_GROUPS: readonly GroupFields[] = [
     ),
     'experiment',
   ),
+];
+
+const made = (at: number, group: string): Deed => ({ at, group, does: { kind: 'make' } });
+
+/** By time. What is made at the very beginning was there before anybody came. */
+export const DEEDS: readonly Deed[] = [
+  made(0, 'have-commented'),
+  made(0, 'poll-voters'),
+  made(0.02, 'vip-guests'),
+  { at: 0.02, group: 'vip-guests', does: { kind: 'fill', part: 0.5 } },
+  {
+    at: 0.05,
+    group: 'chatty-this-week',
+    does: { kind: 'make with', rule: any(leaf('total_comments_posted', 'greater_than', 5, 'P7D')) },
+  },
+  made(0.08, 'moderators'),
+  { at: 0.08, group: 'moderators', does: { kind: 'fill', part: 1 } },
+  made(0.15, 'regular-commenters'),
+  made(0.2, 'inactive-30-days'),
+  made(0.25, 'beta-testers'),
+  { at: 0.25, group: 'beta-testers', does: { kind: 'fill', part: 0.4 } },
+  made(0.3, 'toxic'),
+  made(0.4, 'golden-lions'),
+  { at: 0.45, group: 'chatty-this-week', does: { kind: 'change' } },
+  { at: 0.45, group: 'beta-testers', does: { kind: 'fill', part: 1 } },
+  {
+    at: 0.5,
+    group: 'silent-questers',
+    does: {
+      kind: 'make with',
+      rule: all(
+        any(leaf('total_quests_completed', 'greater_than_or_equal', 3)),
+        any(not(leaf('has_ever_commented', 'is', true))),
+      ),
+    },
+  },
+  {
+    at: 0.55,
+    group: 'golden-lions',
+    does: { kind: 'pin', pin: 'in', every: 97, most: 6, days: 14, reason: 'Won a visit to the training' },
+  },
+  {
+    at: 0.6,
+    group: 'toxic',
+    does: { kind: 'pin', pin: 'out', every: 61, most: 4, days: 21, reason: 'Talked to by a moderator' },
+  },
+  { at: 0.65, group: 'beta-testers', does: { kind: 'thin', every: 5 } },
+  { at: 0.7, group: 'silent-questers', does: { kind: 'change' } },
+  { at: 0.75, group: 'vip-guests', does: { kind: 'fill', part: 1 } },
+  made(0.8, 'upsell-test'),
+  {
+    at: 0.85,
+    group: 'upsell-test',
+    does: { kind: 'pin', pin: 'out', every: 83, most: 5, reason: 'Asked not to get offers' },
+  },
+  {
+    at: 0.97,
+    group: 'golden-lions',
+    does: { kind: 'pin', pin: 'in', every: 113, most: 3, days: 10, reason: 'Guests of the club' },
+  },
 ];

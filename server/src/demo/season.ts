@@ -5,7 +5,7 @@
 import { MICROS_PER_DAY, type Instant } from '../instant.ts';
 import { makeFan, temperOf, type Fan } from './fans.ts';
 import { createRandom, type Random } from './random.ts';
-import { createStories, type Story } from './stories.ts';
+import { createStories, type Stories, type Story } from './stories.ts';
 
 export interface SeasonOptions {
   seed: number;
@@ -13,6 +13,8 @@ export interface SeasonOptions {
   activities: number;
   /** Nothing happens after it. */
   end: Instant;
+  /** Default: 20. */
+  weeks?: number;
   /** Data only where an attribute reads it. */
   lean?: boolean;
 }
@@ -25,32 +27,53 @@ export interface SeasonActivity extends Story {
 }
 
 export interface Season {
+  start: Instant;
+  end: Instant;
   fan(index: number): Fan;
   activities(): Generator<SeasonActivity>;
+  /** What happens when it goes on after its end: something at each instant that is handed in. */
+  goOn(): (at: Instant) => SeasonActivity;
 }
 
 const WEEKS = 20;
-const DAYS = WEEKS * 7;
 const SLOT = MICROS_PER_DAY / 96;
 /** Kick-offs in quarters of an hour of the week: Tuesday 19:00, Saturday 15:00, Sunday 17:30. */
 const KICK_OFFS = [1 * 96 + 76, 5 * 96 + 60, 6 * 96 + 70];
 const MATCH_SLOTS = 9;
 
 export function createSeason(options: SeasonOptions): Season {
-  const { seed, profiles, end } = options;
-  const start = findStart(end);
+  const { seed, profiles, end, weeks = WEEKS } = options;
+  const start = findStart(end, weeks);
   const [from, until] = drawPresence(seed, profiles);
   const joinedAt = (index: number): Instant => {
     const part = from[index] ?? 0;
-    if (part > 0) return Math.floor(start + part * DAYS * MICROS_PER_DAY);
+    if (part > 0) return Math.floor(start + part * weeks * 7 * MICROS_PER_DAY);
     const random = createRandom(seed, index, 3);
     return start - Math.floor(random.next() * 300 * MICROS_PER_DAY);
   };
   return {
+    start,
+    end,
     fan: (index) => makeFan(seed, index, joinedAt(index)),
     activities: () => happen(options, start, from, until),
+    goOn() {
+      const random = createRandom(seed, 7);
+      const stories = storiesOf(options);
+      for (const past of happen(options, start, from, until, stories)) void past; // so that they go on where they were
+      const drawFan = fanDrawer(profiles);
+      return (at) => {
+        const slot = Math.floor((at - start) / SLOT);
+        let fan = drawFan(random);
+        for (let tries = 0; tries < 8 && (until[fan] ?? 1) < 1; tries++) fan = drawFan(random);
+        const story = stories.next(random, fan, Math.floor(slot / 96), matchAt(slot));
+        return { fan, id: `s${seed}-at-${at.toString(36)}`, at, ...story };
+      };
+    },
   };
 }
+
+const storiesOf = ({ seed, profiles, lean = false }: SeasonOptions): Stories =>
+  createStories(seed, profiles, (index) => temperOf(seed, index), lean);
 
 /** When each fan comes and goes, as parts of the season: most are there all the time, some join, some drop out. */
 function drawPresence(seed: number, profiles: number): [from: Float32Array, until: Float32Array] {
@@ -69,12 +92,12 @@ function* happen(
   start: Instant,
   from: Float32Array,
   until: Float32Array,
+  stories = storiesOf(options),
 ): Generator<SeasonActivity> {
-  const { seed, profiles, activities } = options;
+  const { seed, profiles, activities, weeks = WEEKS } = options;
   const random = createRandom(seed, 5);
   const drawFan = fanDrawer(profiles);
-  const stories = createStories(seed, profiles, (index) => temperOf(seed, index), options.lean ?? false);
-  const slots = slotWeights(Math.floor((options.end - start) / SLOT));
+  const slots = slotWeights(Math.floor((options.end - start) / SLOT), weeks);
   const total = slots.reduce((sum, weight) => sum + weight, 0);
   let slot = 0;
   let passed = 0;
@@ -143,19 +166,19 @@ function divisor(a: number, b: number): number {
   return b === 0 ? a : divisor(b, a % b);
 }
 
-/** The Monday from which the week of the end is the twentieth. */
-function findStart(end: Instant): Instant {
+/** The Monday from which the week of the end is the last. */
+function findStart(end: Instant, weeks: number): Instant {
   const day = Math.floor(end / MICROS_PER_DAY);
   const sinceMonday = (((day + 3) % 7) + 7) % 7; // day 0 was a Thursday
-  return (day - sinceMonday - (WEEKS - 1) * 7) * MICROS_PER_DAY;
+  return (day - sinceMonday - (weeks - 1) * 7) * MICROS_PER_DAY;
 }
 
-/** How much happens in each quarter of an hour of the twenty weeks, of which the first so many are over. */
-function slotWeights(over: number): Float64Array {
-  const weights = new Float64Array(DAYS * 96);
+/** How much happens in each quarter of an hour of the weeks, of which the first so many are over. Some fans are awake while others sleep. */
+function slotWeights(over: number, weeks: number): Float64Array {
+  const weights = new Float64Array(weeks * 7 * 96);
   for (let slot = 0; slot < Math.min(over, weights.length); slot++) {
     const hour = (slot % 96) / 4;
-    const awake = 0.08 + Math.max(0, Math.sin(((hour - 7) / 17) * Math.PI)) ** 1.5;
+    const awake = 0.16 + Math.max(0, Math.sin(((hour - 7) / 17) * Math.PI)) ** 1.5;
     const growth = 0.7 + (0.6 * slot) / weights.length;
     weights[slot] = awake * growth * (matchAt(slot) > 0 ? 9 : 1);
   }

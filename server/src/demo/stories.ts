@@ -95,15 +95,12 @@ interface Past {
   anger: Float32Array;
 }
 
-export function createStories(
-  seed: number,
-  fans: number,
-  temper: (fan: number) => Temper,
-  lean: boolean,
-): {
+export interface Stories {
   /** `match` 0: none is played. */
   next(random: Random, fan: number, day: number, match: number): Story;
-} {
+}
+
+export function createStories(seed: number, fans: number, temper: (fan: number) => Temper, lean: boolean): Stories {
   const tempers = new Uint8Array(fans);
   const names: readonly Temper[] = ['talker', 'player', 'collector', 'watcher'];
   const past: Past = {
