@@ -26,6 +26,7 @@ import type { Context } from './context.ts';
 import { authenticate } from './authenticate.ts';
 import { authorize, callerOf } from './credential.ts';
 import { profileTokens } from './credentials/token.ts';
+import { createNeighbours } from './database/gate.ts';
 import { openDatabase } from './database/database.ts';
 import { startEmbedded, type EmbeddedDatabase } from './database/embedded.ts';
 import { migrate } from './database/migrate.ts';
@@ -192,6 +193,7 @@ async function composeApp(
       ordinals: ordinals(db),
       tokens: profileTokens(secrets.tokenKey),
       creationLimits,
+      neighbours: createNeighbours(),
       stillValid: (credentials) => stillValid(base, credentials),
       dynamicGroups: evaluated,
       groupChores: chores,

@@ -7,6 +7,7 @@ import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Credential } from './credential.ts';
 import type { Database } from './database/database.ts';
+import type { Neighbours } from './database/gate.ts';
 import type { ProfileTokens } from './credentials/token.ts';
 import type { DynamicGroups } from './groups/dynamic.ts';
 import type { GroupChores } from './groups/group-chores.ts';
@@ -29,6 +30,8 @@ export interface Context {
   tokens: ProfileTokens;
   /** What fans' apps may make of profiles. */
   creationLimits: CreationLimits;
+  /** Whose requests this process answered lately. */
+  neighbours: Neighbours;
   /** Those of the credentials that are still good: what they opened ends with them. still-valid.ts. */
   stillValid(credentials: readonly Credential[]): Promise<Set<Credential>>;
   /** What dynamic groups need beyond static ones; evaluation/dynamic-groups.ts. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { createNeighbours } from '../database/gate.ts';
 import { createGate, type Waiting } from './gate.ts';
 
 const NOW = 1_700_000_000_000_000;
@@ -80,6 +81,41 @@ describe('the gate of intake', () => {
     expect(await restAfter(800, 500)).toBeCloseTo(0.2);
     expect(await restAfter(60_000, 500)).toBeCloseTo(0.4);
     expect(await restAfter(60_000, 1)).toBe(0);
+  });
+
+  it('stores less beside another application that asks for anything, and then leaves room empty for as long as that took', async () => {
+    const neighbours = createNeighbours();
+    let elapsed = 0;
+    const gate = createGate({
+      findOldest: () => Promise.resolve(undefined),
+      now: () => NOW,
+      elapsed: () => elapsed,
+      neighbours,
+    });
+    const inside: { name: string; leave(): void }[] = [];
+    const come = async (name: string, size: number): Promise<void> => {
+      void gate.enter('app', size).then((leave) => void inside.push({ name, leave }));
+      await settled();
+    };
+    const names = (): string[] => inside.map(({ name }) => name);
+    for (const name of ['a', 'b']) await come(name, 500);
+    expect(names()).toEqual(['a', 'b']);
+    neighbours.saw('other');
+    for (const name of ['small', 'c', 'd']) await come(name, name === 'small' ? 1 : 500);
+    for (const { leave } of inside.splice(0)) leave();
+    await settled();
+    expect(names()).toEqual(['small']);
+    inside.pop()?.leave();
+    await settled();
+    expect(names()).toEqual(['c']);
+    elapsed = 40;
+    const startedAt = performance.now();
+    inside.pop()?.leave();
+    await settled();
+    expect(names()).toEqual([]);
+    (await gate.enter('other', 500))();
+    await expect.poll(names).toEqual(['d']);
+    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(39);
   });
 
   it('goes on as ever while nothing is evaluated at all', async () => {

@@ -3,8 +3,11 @@
 // the queue has waited for long, less is stored at a time, and a request that stored something leaves its room empty for a while:
 // batches wait, their senders with them, and nothing is refused. Where evaluation does not move at all, waiting for it would
 // help no one, and intake goes on as ever.
+//
+// Beside another application that asks for anything, less is stored at a time too, and room stays empty for as long as a
+// large batch took: one that sends without end leaves the other one half of the processor, and one that is alone nobody.
 
-import { createGate as createFairGate } from '../database/gate.ts';
+import { createGate as createFairGate, createNeighbours, type Neighbours } from '../database/gate.ts';
 import type { Instant } from '../instant.ts';
 
 export interface Waiting {
@@ -13,8 +16,11 @@ export interface Waiting {
 }
 
 export interface Gate {
-  /** Resolves when a batch of so many activities of an application may be stored; to be told when it is done. */
-  enter(application: string, size: number): Promise<() => void>;
+  /**
+   * Resolves when a batch of so many activities of an application may be stored; to be told when it is done. What comes
+   * by another way than its requests has turns of its own, beside those.
+   */
+  enter(application: string, size: number, way?: string): Promise<() => void>;
 }
 
 export interface GateOptions {
@@ -23,7 +29,9 @@ export interface GateOptions {
   now(): Instant;
   /** Milliseconds of a monotonic clock. */
   elapsed?(): number;
-  /** Told how long room was left empty. */
+  /** Who asks for anything. Default: who enters here. */
+  neighbours?: Neighbours;
+  /** Told how long room was left empty for evaluation. */
   onRest?: (seconds: number) => void;
 }
 
@@ -34,6 +42,7 @@ const SPARE = 1;
 /** Activities of an application that are being stored at once; an empty gate lets a batch of any size in. */
 const ROOM = 2_000;
 const ROOM_WHILE_BEHIND = 500;
+const ROOM_BESIDE_OTHERS = 500;
 const ASK_EVERY_MS = 100;
 const BEHIND_MS = 250;
 /** From here on room is left empty: for each activity so long, times how far beyond it evaluation is, in its own steps. */
@@ -45,29 +54,37 @@ const MOST_STEPS = 8;
 const STALLED_MS = 3_000;
 
 export function createGate(options: GateOptions): Gate {
+  const { neighbours = createNeighbours(), elapsed = () => performance.now() } = options;
   const pace = createPace(options);
   const gate = createFairGate({
     room: AT_ONCE + SPARE,
     alone: AT_ONCE,
     share: AT_ONCE / 2,
-    size: () => (pace.behindMs() >= BEHIND_MS ? ROOM_WHILE_BEHIND : ROOM),
+    size: (key) =>
+      pace.behindMs() >= BEHIND_MS ? ROOM_WHILE_BEHIND : neighbours.isAlone(appOf(key)) ? ROOM : ROOM_BESIDE_OTHERS,
   });
-  const leave = (size: number, free: () => void): void => {
+  const leave = (application: string, size: number, tookMs: number, free: () => void): void => {
     pace.ask();
-    const restMs = size * REST_MS * Math.min(MOST_STEPS, (pace.behindMs() - FAR_BEHIND_MS) / REST_STEP_MS);
+    const behindMs = size * REST_MS * Math.min(MOST_STEPS, (pace.behindMs() - FAR_BEHIND_MS) / REST_STEP_MS);
+    const besideMs = neighbours.isAlone(application) ? 0 : tookMs * Math.min(1, size / ROOM_BESIDE_OTHERS);
+    const restMs = Math.max(behindMs, besideMs);
     if (restMs < 1) return free();
-    options.onRest?.(restMs / 1000);
+    if (behindMs >= 1) options.onRest?.(behindMs / 1000);
     setTimeout(free, restMs);
   };
 
   return {
-    async enter(application, size) {
+    async enter(application, size, way = '') {
       pace.ask();
-      const free = await gate.enter(application, { size });
-      return () => leave(size, free);
+      neighbours.saw(application);
+      const free = await gate.enter(`${way} ${application}`, { size });
+      const enteredAt = elapsed();
+      return () => leave(application, size, elapsed() - enteredAt, free);
     },
   };
 }
+
+const appOf = (key: string): string => key.slice(key.indexOf(' ') + 1);
 
 /** How far evaluation is behind, as known from an answer that is little older than `ASK_EVERY_MS` while requests ask. */
 function createPace({ findOldest, now, elapsed = () => performance.now() }: GateOptions): {

@@ -42,7 +42,7 @@ export interface Intake {
   /** What `receiveIn` would answer; nothing is written. */
   judge(application: Application, items: Elements): Promise<IntakeAnswer>;
   /** Resolves when so many may be stored, at the pace of evaluation; to be told when it is done. */
-  enter(application: string, size: number): Promise<() => void>;
+  enter(application: string, size: number, way?: string): Promise<() => void>;
 }
 
 /** Where a batch goes, and where what it is held against is read. */
@@ -62,6 +62,7 @@ export function createIntake(context: Context): Intake {
     findOldest: async () =>
       context.config.evaluationInterval > 0 ? undefined : findOldestLive(context.db, queueStart),
     now: () => context.clock.now(),
+    neighbours: context.neighbours,
     onRest: (seconds) => meters.rested.inc(seconds),
   });
 

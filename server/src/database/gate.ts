@@ -25,8 +25,8 @@ export interface GateOptions {
   alone?: number;
   /** How many of one key while another one is near. Default: half of the room, rounded up. */
   share?: number;
-  /** The sizes of what one key has inside, together; one of any size may enter where its key has nothing inside. */
-  size?: () => number;
+  /** The sizes of what this key may have inside, together; one of any size may enter where its key has nothing inside. */
+  size?: (key: string) => number;
   /** Default: without end. */
   patienceMs?: number;
   /** Which other keys are near. Default: those of this gate. */
@@ -55,7 +55,7 @@ export function createGate(options: GateOptions): Gate {
   const fits = (key: string, size: number): boolean => {
     const own = inside.get(key);
     if (!own) return true;
-    if (options.size && own.size + size > options.size()) return false;
+    if (options.size && own.size + size > options.size(key)) return false;
     return own.count < (neighbours.isAlone(key) ? alone : share);
   };
   const admit = (): void => {

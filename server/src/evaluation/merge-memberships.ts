@@ -5,7 +5,7 @@
 
 import { sql, type Database, type Queryable } from '../database/database.ts';
 import type { Clock } from '../clock.ts';
-import type { MembershipMerge, MergedMembership, MergingProfile } from '../groups/dynamic.ts';
+import type { FinishedMerge, MembershipMerge, MergingProfile } from '../groups/dynamic.ts';
 import type { Instant } from '../instant.ts';
 import { lockForErasing } from '../membership/erasing.ts';
 import { changeMembership, deletePrepared, type MembershipChange } from '../membership/membership.ts';
@@ -176,7 +176,7 @@ function visible(held: readonly MemberRow[], heads: ReadonlyMap<string, Head>): 
   return members;
 }
 
-async function finish(merge: Merge, before: Map<string, ProfileState>, held: Held): Promise<MergedMembership> {
+async function finish(merge: Merge, before: Map<string, ProfileState>, held: Held): Promise<FinishedMerge> {
   const { tx, rules, source, target, now } = merge;
   const { rows, filling, statics, heads, members, pins } = held;
   const ids = [source.id, target.id];
@@ -226,11 +226,12 @@ async function finish(merge: Merge, before: Map<string, ProfileState>, held: Hel
     touched: noted.flatMap((groupId) => ids.map((profileId) => ({ groupId, profileId }))),
     settled: true,
   });
-  await forget(merge, rows);
+  const forgotten = forget(merge, rows);
+  forgotten.catch(() => {}); // the caller waits for it
   const ofTarget = done.filter((change) => change.profileId === target.id && change.cause === 'merged');
   const groupsOf = (change: 'entered' | 'left'): string[] =>
     ofTarget.filter((one) => one.change === change).map((one) => one.groupId);
-  return { entered: groupsOf('entered'), left: groupsOf('left') };
+  return { groups: { entered: groupsOf('entered'), left: groupsOf('left') }, forgotten };
 }
 
 /** In one order, whichever of the two is the source. */

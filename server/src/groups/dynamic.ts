@@ -67,9 +67,15 @@ export interface MembershipMerge {
   /**
    * Facts and attributes are the target's by now. Brings both profiles' memberships up to the instant as if nothing had
    * happened, then lets the source leave every group and gives the target what all of it amounts to.
-   * The source's row is still there; its rows in pins, members and queue are not.
+   * The source's row is still there; its rows in pins, members and queue are going.
    */
-  finish(): Promise<MergedMembership>;
+  finish(): Promise<FinishedMerge>;
+}
+
+export interface FinishedMerge {
+  groups: MergedMembership;
+  /** Resolves once the source's rows are gone; its statements are under way, and what follows goes out behind them. */
+  forgotten: Promise<void>;
 }
 
 /** What changed for the target, by group. */

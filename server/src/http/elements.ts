@@ -87,7 +87,7 @@ export function requireElements(body: unknown, { field, most }: ElementLimits): 
   return list;
 }
 
-const STEP_MS = 10;
+const STEP_MS = 4;
 
 /** Lets others have their turn where work on many elements takes long. */
 export function createPace(): { isDue(): boolean; turn(): Promise<void> } {

@@ -5,7 +5,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Context } from '../context.ts';
-import { createGate, createNeighbours, type Gate } from '../database/gate.ts';
+import { createGate, type Gate } from '../database/gate.ts';
 import { ApiError } from '../errors.ts';
 import type { App } from './route.ts';
 
@@ -32,9 +32,8 @@ const HEAVY = { room: 4, alone: 2, share: 1 };
 /** Beyond that, who comes next is told so: each that waits holds its body. */
 const MOST_WAITING = { usual: 1_000, heavy: 100 };
 
-export function registerShares(app: App, { config }: Context): void {
+export function registerShares(app: App, { config, neighbours }: Context): void {
   const room = config.databasePoolSize;
-  const neighbours = createNeighbours();
   const gates = {
     usual: createGate({ room, alone: Math.max(1, room - SPARE), neighbours }),
     heavy: createGate({ ...HEAVY, neighbours }),

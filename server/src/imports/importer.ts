@@ -163,7 +163,7 @@ async function bringIn(doors: Doors, row: Import, number: number, piece: OpenPie
   const { context, application, intake } = doors;
   for (let attempt = 1; ; attempt++) {
     // Beside the application's own requests, as another application would be.
-    const leave = row.is_dry_run ? () => {} : await intake.enter(`import ${application.client_id}`, piece.rows.length);
+    const leave = row.is_dry_run ? () => {} : await intake.enter(application.client_id, piece.rows.length, 'import');
     try {
       await context.db.transaction(async (tx) => {
         // What a crash may forget, it forgets together: rows and piece. The end of the import is flushed, and all before it.

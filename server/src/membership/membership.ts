@@ -54,10 +54,13 @@ export async function changeMembership(
   const groupIds = [...new Set([...changes, ...touched].map((change) => change.groupId))].sort();
   const epochs = options.epochs ?? new Map([...(await findHeads(tx, groupIds))].map(([id, head]) => [id, head.epoch]));
   const known = changes.filter((change) => epochs.has(change.groupId));
-  const done = await moveMembers(tx, known, epochs, options);
   const lockIds = groupIds.filter((id) => epochs.has(id));
+  const moving = moveMembers(tx, known, epochs, options);
+  // Who knows that something changes need not wait to be told: heads are locked behind the rows, in the same round trip.
+  const locking = options.settled === true && known.length > 0 ? lockHeads(tx, lockIds) : undefined;
+  const [done] = await Promise.all([moving, locking]);
   if (done.length + touched.length === 0 || lockIds.length === 0) return [];
-  const heads = await lockHeads(tx, lockIds);
+  const heads = await (locking ?? lockHeads(tx, lockIds));
   for (const groupId of lockIds) if (heads.get(groupId)?.epoch !== epochs.get(groupId)) throw new EpochMoved();
   const dated = options.settled === true ? done : settleInstants(done, heads);
   const notes = [...dated, ...touched].filter((change) => heads.get(change.groupId)?.filling);

@@ -182,13 +182,14 @@ async function mergeLocked(
     insertAlias(tx, { ...merge, applicationId: application.id, targetOrdinal: target.ordinal }),
     memberships.hold(),
   ]);
-  const groups = await memberships.finish();
   const changed = changedFields(
     target,
     { customId: identity.custom_id, customData: identity.custom_data },
     attributes.pairs,
   );
+  const { groups, forgotten } = await memberships.finish();
   await Promise.all([
+    forgotten,
     store.deleteSource(tx, application.id, source),
     recordEvents(tx, [
       { event: 'profile.merged', applicationId: application.id, profileId: source.id, into: target.id, at: now },

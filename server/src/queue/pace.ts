@@ -20,16 +20,24 @@ export async function isTakingIn(db: Queryable, applicationId: number): Promise<
   return rows.length > 0;
 }
 
+export interface Way {
+  /** Rows of a slice beside intake. */
+  beside?: number;
+  /** How long it rests then: of the time that a slice took. */
+  rest?: number;
+}
+
 /** A slice of as many rows as are usual, or as may be beside intake; it is told how many, and which of the two. */
 export async function giveWay<T>(
   db: Database,
   applicationId: number,
   usual: number,
   slice: (size: number, isBeside: boolean) => Promise<T>,
+  { beside = SLICE_BESIDE_INTAKE, rest = REST }: Way = {},
 ): Promise<T> {
   const isBeside = await isTakingIn(db, applicationId);
   const startedAt = performance.now();
-  const result = await slice(isBeside ? SLICE_BESIDE_INTAKE : usual, isBeside);
-  if (isBeside) await wait((performance.now() - startedAt) * REST);
+  const result = await slice(isBeside ? beside : usual, isBeside);
+  if (isBeside) await wait((performance.now() - startedAt) * rest);
   return result;
 }
