@@ -34,6 +34,8 @@ export async function applyRows(
   { context, application, intake }: { context: Context; application: Application; intake: Intake },
   row: Import,
   { rows, items }: OpenPiece,
+  /** Of profiles: throws NotNew where others than new ones are meant, which the pieces before may be changing. */
+  { onlyNew }: { onlyNew: boolean },
 ): Promise<Applied> {
   if (row.kind === 'members') return cut(await applyMembers(tx, context, application, row, rows));
   const rejections = items.flatMap((item): Rejection[] => {
@@ -54,7 +56,10 @@ export async function applyRows(
     for (const { index, errors } of answer.rejected) reject(index, errors);
     return cut({ accepted: answer.accepted, duplicates: answer.duplicates, rejections });
   }
-  const results = await upsertMany(tx, context, application, elementsOf(values), { isDryRun: row.is_dry_run });
+  const results = await upsertMany(tx, context, application, elementsOf(values), {
+    isDryRun: row.is_dry_run,
+    onlyNew,
+  });
   results.forEach((result, index) => {
     if (result.status === 'rejected') reject(index, result.errors);
   });

@@ -83,6 +83,20 @@ describe('imports', () => {
     expect(await sdk.profiles.getByCustomId('p-1')).toEqual(before);
   });
 
+  it('of profiles goes by the order of the rows, whatever name a profile has in each, and however many pieces they make', async () => {
+    const id = crypto.randomUUID();
+    await bringIn('profiles', `id,custom_id,nickname\n${id},ordered,0\n`);
+    const rows = Array.from({ length: 6_000 }, (_, n) => {
+      // Once in a while the same profile, by its id, then by its custom id, between new ones.
+      if (n % 500 !== 0) return { custom_id: `new-${n}`, nickname: `New ${n}` };
+      return n % 1000 === 0 ? { id, nickname: `${n} by id` } : { custom_id: 'ordered', nickname: `${n} by custom id` };
+    });
+    const done = await bringIn('profiles', ndjson(rows), { type: 'application/x-ndjson' });
+    expect(counts(done)).toEqual({ state: 'done', rows: 6_000, accepted: 6_000, duplicates: 0, rejected: 0 });
+    expect((await sdk.profiles.get(id)).nickname).toBe('5500 by custom id');
+    expect((await sdk.profiles.getByCustomId('new-5999')).nickname).toBe('New 5999');
+  });
+
   it('of profiles keeps ids and access tokens of another system', async () => {
     const id = crypto.randomUUID();
     const token = 'eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJibGFzdCIsImlkIjoieCJ9.c2lnbmF0dXJlLW9mLWFub3RoZXI';

@@ -8,12 +8,15 @@ import type { Context } from '../context.ts';
 import { sql } from '../database/database.ts';
 import { createLease } from '../database/lease.ts';
 import { Unavailable } from '../errors.ts';
+import { readUuid } from '../ids.ts';
 import { formatInstant } from '../instant.ts';
 import { createLoop } from '../looping.ts';
 import type { Application } from '../applications/application.ts';
 import { applyRows, isPassing, type Applied, type OpenPiece } from './apply.ts';
 import { MAX_REJECTIONS, REJECTIONS_KEPT, type Import, type Rejection } from './import.ts';
 import * as store from './import-store.ts';
+import { NotNew } from '../profiles/upsert.ts';
+import { isRecord } from '../rules/fields.ts';
 import { createLine } from './line.ts';
 import { openPiece } from './receive.ts';
 import { readItem } from './rows.ts';
@@ -35,8 +38,8 @@ const CLEAN_EVERY_MS = 600_000;
 const ABANDONED = 2 * 3_600_000_000;
 /** Of one import, before another one has its turn. */
 const PIECES_A_TURN = 8;
-/** Stored or waiting to be: of other rows the later piece must find what the one before it left. */
-const ACTIVITIES_AT_ONCE = 3;
+/** Stored or waiting to be. Of members the later piece must find what the one before it left. */
+const AT_ONCE = { activities: 3, profiles: 2, members: 1 };
 const MAX_PASSING = 10;
 const MAX_FAILURES = 8;
 const FIRST_RETRY = 2_000_000;
@@ -87,7 +90,7 @@ export function createImporter(context: Context, intake: Intake): Importer {
 
   /** One piece is opened while those before it are stored. Resolves once none is at work; false where there is none left. */
   const bringInSome = async (row: Import): Promise<boolean> => {
-    const work = createLine(row.kind === 'activities' ? ACTIVITIES_AT_ONCE : 1);
+    const work = createLine(AT_ONCE[row.kind]);
     const application = await context.applications.getById(row.application_id);
     let after = -1;
     try {
@@ -96,7 +99,9 @@ export function createImporter(context: Context, intake: Intake): Importer {
         if (!piece) return count > 0;
         after = piece.number;
         const opened = await readPiece(row, piece);
-        await work.add(idsOf(row, opened), () => bringIn({ context, application, intake }, row, piece.number, opened));
+        await work.add(idsOf(row, opened), (last) =>
+          bringIn({ context, application, intake }, row, { number: piece.number, opened, last }),
+        );
       }
     } finally {
       await work.end();
@@ -147,11 +152,22 @@ async function readPiece(row: Import, { content }: store.Piece): Promise<OpenPie
   return { rows, items: row.kind === 'members' ? [] : rows.map((each) => readItem(row, each)) };
 }
 
-/** What two pieces must not have in common to be stored beside each other: of an activity the first content stays. */
-const idsOf = ({ kind }: Import, { items }: OpenPiece): Set<unknown> =>
-  new Set(
-    kind === 'activities' ? items.flatMap((item) => ('value' in item ? (item.value as { id?: unknown }).id : [])) : [],
-  ); // a record
+/**
+ * What two pieces must not have in common to be stored beside each other: of an activity the first content stays, and what
+ * names a profile leads to what the piece before made of it.
+ */
+function idsOf({ kind }: Import, { items }: OpenPiece): Set<unknown> {
+  const ids = new Set<unknown>();
+  for (const item of items) {
+    if (!('value' in item) || !isRecord(item.value)) continue;
+    const { id, custom_id: customId, access_token: token } = item.value;
+    if (id != null) ids.add(kind === 'profiles' ? (readUuid(String(id)) ?? id) : id);
+    if (kind === 'activities') continue;
+    if (customId != null) ids.add(`custom:${String(customId)}`);
+    if (token != null) ids.add(`token:${String(token)}`);
+  }
+  return ids;
+}
 
 interface Doors {
   context: Context;
@@ -159,8 +175,16 @@ interface Doors {
   intake: Intake;
 }
 
-async function bringIn(doors: Doors, row: Import, number: number, piece: OpenPiece): Promise<void> {
+interface NextPiece {
+  number: number;
+  opened: OpenPiece;
+  /** Waits for the pieces before it, where some are under way. */
+  last: (() => Promise<void>) | undefined;
+}
+
+async function bringIn(doors: Doors, row: Import, { number, opened: piece, last }: NextPiece): Promise<void> {
   const { context, application, intake } = doors;
+  let isLast = last === undefined;
   for (let attempt = 1; ; attempt++) {
     // Beside the application's own requests, as another application would be.
     const leave = row.is_dry_run ? () => {} : await intake.enter(application.client_id, piece.rows.length, 'import');
@@ -168,15 +192,19 @@ async function bringIn(doors: Doors, row: Import, number: number, piece: OpenPie
       await context.db.transaction(async (tx) => {
         // What a crash may forget, it forgets together: rows and piece. The end of the import is flushed, and all before it.
         tx.query(sql`set local synchronous_commit = off`).catch(() => {}); // the next statement says what is wrong
-        const applied = await applyRows(tx, doors, row, piece);
+        const applied = await applyRows(tx, doors, row, piece, { onlyNew: !isLast });
         if (!(await store.deletePiece(tx, row.id, number))) throw new PieceTaken();
         await store.recordPiece(tx, row.id, { ...applied, kept: keptOf(row, applied) }, context.clock.now());
       });
       return;
     } catch (error) {
-      if (!isPassing(error) || attempt >= MAX_PASSING) throw error;
+      if (!(error instanceof NotNew) && (!isPassing(error) || attempt >= MAX_PASSING)) throw error;
     } finally {
       leave();
+    }
+    if (last) {
+      await last();
+      isLast = true;
     }
   }
 }

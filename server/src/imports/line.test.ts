@@ -71,4 +71,28 @@ describe('work in a line', () => {
     await end('b');
     await expect(ended).resolves.toMatchObject({ message: 'broken' });
   });
+
+  it('tells the work how to wait for what began before it, and that it failed', async () => {
+    const { work, end, settled } = createWork();
+    const line = createLine(3);
+    await line.add(new Set(['a']), work('a'));
+    await line.add(new Set(['b']), work('b'));
+    const waited: unknown[] = [];
+    await line.add(new Set(['c']), async (last) => {
+      await last?.().then(
+        () => waited.push('over'),
+        (error: unknown) => waited.push(error),
+      );
+    });
+    await end('b');
+    expect(waited).toEqual([]);
+    const error = new Error('it cannot be');
+    await end('a', error);
+    await settled();
+    expect(waited).toEqual([error]);
+    await expect(line.end()).rejects.toBe(error);
+    let isFirst = false;
+    await createLine(3).add(new Set(['a']), (last) => Promise.resolve(void (isFirst = last === undefined)));
+    expect(isFirst).toBe(true);
+  });
 });

@@ -2,8 +2,11 @@
 // that fails lets nothing begin after it.
 
 export interface Line {
-  /** Resolves once it has begun; rejects with what failed before. */
-  add(ids: ReadonlySet<unknown>, work: () => Promise<void>): Promise<void>;
+  /**
+   * Resolves once it has begun; rejects with what failed before. The work is told how to wait for all that began before it,
+   * where some of that is not over yet; that rejects where one of them failed.
+   */
+  add(ids: ReadonlySet<unknown>, work: (last?: () => Promise<void>) => Promise<void>): Promise<void>;
   /** Resolves once all that began is over; rejects with what failed first. */
   end(): Promise<void>;
 }
@@ -25,7 +28,12 @@ export function createLine(atOnce: number): Line {
     async add(ids, work) {
       while (running.size > 0 && !isFree(ids)) await Promise.race(running.keys());
       throwFailure();
-      const done = work()
+      const earlier = [...running.keys()];
+      const last = async (): Promise<void> => {
+        await Promise.all(earlier);
+        throwFailure();
+      };
+      const done = work(earlier.length > 0 ? last : undefined)
         .catch((error: unknown) => void (failure ??= { error }))
         .finally(() => running.delete(done));
       running.set(done, ids);

@@ -64,6 +64,8 @@ export interface UpsertOptions {
   isDryRun?: boolean;
   /** Asked before profiles are made, of the items that would make them: which may not, and why. Default: all may. */
   refuseNew?: (tx: Queryable, indexes: number[]) => Promise<{ refused: number[]; reason: string }>;
+  /** Throws NotNew before anything is written where an item is about what is there already. */
+  onlyNew?: boolean;
   /** Who is meant to have written the attributes. Default: an admin. */
   attributesBy?: Writer;
 }
@@ -85,6 +87,8 @@ interface Work {
   options: UpsertOptions;
   results: Upserted[];
 }
+
+export class NotNew extends Error {}
 
 /** Begins work around `upsertMany` again where others took an id, a custom id or a token meanwhile. */
 export async function upsertAgain<T>(work: () => Promise<T>): Promise<T> {
@@ -181,6 +185,7 @@ async function doRound(work: Work, items: readonly Item[]): Promise<Item[]> {
     for (const key of keys) claimed.add(key);
     const before = targetId === undefined ? undefined : profiles.get(targetId);
     const errors = conflicts(item, targetId, before, owner, taken, tokens);
+    if (work.options.onlyNew === true && (errors || before)) throw new NotNew();
     if (errors) results[item.index] = { status: 'rejected', id: null, errors };
     else if (before) changes.push({ item: owned(item, owner), before, hasToken: hasToken(item, tokens) });
     else judgeNew(work, item, fresh);
