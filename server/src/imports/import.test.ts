@@ -4,6 +4,8 @@ import { gzipSync } from 'node:zlib';
 import { sql } from '../database/database.ts';
 import type { AdminClient, Import, ImportFileOptions, ImportKind } from '@grandstand/sdk/server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { elementsOf } from '../http/elements.ts';
+import { NotNew, upsertMany, type Upserted } from '../profiles/upsert.ts';
 import { addProfiles } from '../testing/profiles.ts';
 import { ADMIN_TOKEN, CLIENT_ID, refusal, startTestServer, type TestServer } from '../testing/server.ts';
 
@@ -95,6 +97,22 @@ describe('imports', () => {
     expect(counts(done)).toEqual({ state: 'done', rows: 6_000, accepted: 6_000, duplicates: 0, rejected: 0 });
     expect((await sdk.profiles.get(id)).nickname).toBe('5500 by custom id');
     expect((await sdk.profiles.getByCustomId('new-5999')).nickname).toBe('New 5999');
+    // What a piece does beside the one before it: all of it where everybody is new, else nothing.
+    const { context } = server.app;
+    const application = await context.applications.get(CLIENT_ID);
+    const beside = (item: object): Promise<Upserted[]> =>
+      context.db.transaction((tx) =>
+        upsertMany(tx, context, application, elementsOf([{ custom_id: 'beside' }, item]), { onlyNew: true }),
+      );
+    for (const item of [
+      { id, nickname: 'Changed' },
+      { custom_id: 'ordered', nickname: 'Changed' },
+      { id: crypto.randomUUID(), custom_id: 'ordered' },
+      { custom_id: 'beside', nickname: 'Twice' },
+    ])
+      await expect(beside(item)).rejects.toThrow(NotNew);
+    await expect(sdk.profiles.getByCustomId('beside')).rejects.toMatchObject({ status: 404 });
+    expect((await beside({ custom_id: 'beside too' })).map(({ status }) => status)).toEqual(['created', 'created']);
   });
 
   it('of profiles keeps ids and access tokens of another system', async () => {
