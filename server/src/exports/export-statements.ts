@@ -55,16 +55,15 @@ export const profiles = (applicationId: number): Select => ({
     { name: 'custom_id', sql: 'p.custom_id', isText: true },
     { name: 'nickname', sql: 'p.nickname', isText: true },
     { name: 'custom_data', sql: 'p.custom_data', isText: true },
-    {
-      name: 'attributes',
-      sql: `coalesce((select json_agg(json_build_object('key', a.key, 'value', a.value) order by a.position, a.value)
-        from profile_attributes a where a.profile_id = p.id), '[]'::json)`,
-      isJson: true,
-    },
+    { name: 'attributes', sql: `coalesce(a.pairs, '[]'::json)`, isJson: true },
     { name: 'created_at', sql: instant('p.created_at') },
     { name: 'updated_at', sql: instant('p.updated_at') },
   ],
-  from: `from profiles p where p.application_id = ${applicationId}`,
+  // Gathered once for all: looked up for each profile, they take more than everything else together.
+  from: `from profiles p left join (
+      select profile_id, json_agg(json_build_object('key', key, 'value', value) order by position, value) as pairs
+      from profile_attributes where application_id = ${applicationId} group by profile_id) a on a.profile_id = p.id
+    where p.application_id = ${applicationId}`,
 });
 
 export interface ActivitySelection {

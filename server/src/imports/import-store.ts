@@ -124,6 +124,14 @@ export interface Piece {
 }
 
 /** The first one after this. */
+/** Whether one would have its turn beside this one. */
+export async function isAnotherWaiting(db: Queryable, importId: string, now: string): Promise<boolean> {
+  const { rows } = await db.query(sql`
+    select from imports
+    where state in ('queued', 'running') and id <> ${importId} and (retry_at is null or retry_at <= ${now}) limit 1`);
+  return rows.length > 0;
+}
+
 export async function findPiece(db: Queryable, importId: string, after: number): Promise<Piece | undefined> {
   const { rows } = await db.query<Piece>(
     sql`select number, content from import_pieces where import_id = ${importId} and number > ${after} order by number limit 1`,

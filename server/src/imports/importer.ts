@@ -36,8 +36,9 @@ const INTERVAL_MS = 3_000;
 const CLEAN_EVERY_MS = 600_000;
 /** A file whose sender has been silent for so long is given up. */
 const ABANDONED = 2 * 3_600_000_000;
-/** Of one import, before another one has its turn. */
+/** Of one import, before another one that waits has its turn, and where none waits. */
 const PIECES_A_TURN = 8;
+const MOST_A_TURN = 64;
 /** Stored or waiting to be. Of members the later piece must find what the one before it left. */
 const AT_ONCE = { activities: 3, profiles: 2, members: 1 };
 const MAX_PASSING = 10;
@@ -94,7 +95,9 @@ export function createImporter(context: Context, intake: Intake): Importer {
     const application = await context.applications.getById(row.application_id);
     let after = -1;
     try {
-      for (let count = 0; count < PIECES_A_TURN && !loop.isStopping() && (await hold()); count++) {
+      for (let count = 0; count < MOST_A_TURN && !loop.isStopping() && (await hold()); count++) {
+        const isTurnOver = count > 0 && count % PIECES_A_TURN === 0;
+        if (isTurnOver && (await store.isAnotherWaiting(db, row.id, formatInstant(clock.now())))) return true;
         const piece = await store.findPiece(db, row.id, after);
         if (!piece) return count > 0;
         after = piece.number;

@@ -16,6 +16,7 @@ import { formatInstant } from '../instant.ts';
 import { findFields, knownFields, type AskedColumns } from './columns.ts';
 import { MAX_ROW, PIECE_BYTES, PIECE_ROWS, type ImportKind, type ImportOptions } from './import.ts';
 import * as store from './import-store.ts';
+import { createLine } from './line.ts';
 import { parseLine, type PieceRow } from './rows.ts';
 
 export interface Asked extends AskedColumns {
@@ -97,6 +98,9 @@ async function* watchEnd(text: AsyncGenerator<string>, tell: (isOpen: boolean) =
 const compress = promisify(gzip);
 const decompress = promisify(gunzip);
 
+const WRITES_AT_ONCE = 3;
+const NO_IDS: ReadonlySet<unknown> = new Set();
+
 /** Lays the rows down; resolves to how many there are. */
 export async function keepPieces(
   context: Pick<Context, 'db' | 'clock'>,
@@ -107,26 +111,27 @@ export async function keepPieces(
   let total = 0;
   let piece: PieceRow[] = [];
   let size = 0;
-  // One is written while the next is read.
-  let writing: Promise<void> = Promise.resolve();
+  // Some are written while the next is read: each waits for the disk.
+  const writing = createLine(WRITES_AT_ONCE);
   const flush = async (): Promise<void> => {
-    await writing;
     const full = { number: number++, rows: piece.length, content: piece };
     piece = [];
     size = 0;
-    writing = write(context, importId, full);
-    writing.catch(() => {}); // it is awaited before the next one
+    await writing.add(NO_IDS, () => write(context, importId, full));
   };
-  for await (const batch of rows) {
-    for (const row of batch) {
-      piece.push(row);
-      size += sizeOf(row);
-      if (piece.length >= PIECE_ROWS || size >= PIECE_BYTES) await flush();
+  try {
+    for await (const batch of rows) {
+      for (const row of batch) {
+        piece.push(row);
+        size += sizeOf(row);
+        if (piece.length >= PIECE_ROWS || size >= PIECE_BYTES) await flush();
+      }
+      total += batch.length;
     }
-    total += batch.length;
+    if (piece.length > 0) await flush();
+  } finally {
+    await writing.end(); // nothing is written any more when the caller takes back what is there
   }
-  if (piece.length > 0) await flush();
-  await writing;
   if (total === 0) throw refused('The file holds no rows.');
   return total;
 }
