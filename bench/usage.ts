@@ -2,7 +2,7 @@
 // `PROFILES=100000 ACTIVITIES=2000000 npx tsx bench/usage.ts`; the season is made once and kept.
 
 import { call } from './client.ts';
-import { CLIENT_ID, median, report, rounded, startGrandstand } from './lib.ts';
+import { median, report, rounded, startGrandstand } from './lib.ts';
 import { prepareSeason } from './season.ts';
 
 const PROFILES = Number(process.env['PROFILES'] ?? 100_000);
@@ -15,7 +15,7 @@ const cold: number[] = [];
 const warm: number[] = [];
 try {
   const until = new Date(season.now / 1000).toISOString();
-  const path = `applications/${CLIENT_ID}/usage/?interval=month&until=${until}`;
+  const path = `/usage/?interval=month&until=${until}`;
   for (let round = 0; round < ROUNDS; round++) {
     const server = await startGrandstand({ DATABASE_URL: season.url, ROLE: 'api' });
     const timed = async (): Promise<number> => {
@@ -23,9 +23,12 @@ try {
       await call(server, 'GET', path);
       return performance.now() - started;
     };
-    cold.push(await timed());
-    for (let n = 0; n < WARM; n++) warm.push(await timed());
-    await server.stop();
+    try {
+      cold.push(await timed());
+      for (let n = 0; n < WARM; n++) warm.push(await timed());
+    } finally {
+      await server.stop();
+    }
   }
 } finally {
   await season.stop();
