@@ -2,6 +2,7 @@
 // Suspicion (nothing finished for a while, a connection broke) leads to a probe over a fresh connection; while
 // probes fail the database is down, and it is up again with the first that succeeds.
 
+import { setTimeout as wait } from 'node:timers/promises';
 import pg from 'pg';
 import { Unavailable } from '../errors.ts';
 
@@ -13,6 +14,8 @@ export interface Health {
   ended(): void;
   /** Something broke: look at once. */
   suspect(): void;
+  /** Once the probe under way is over; at once where there is none. */
+  probed(): Promise<void>;
   stop(): void;
 }
 
@@ -28,7 +31,9 @@ export interface HealthEvents {
 const WATCH_MS = 250;
 /** So long nothing may finish while something waits. */
 const SILENCE_MS = 1_500;
-const PROBE_MS = 1_500;
+/** A database has 1.5 seconds to answer. */
+const PROBE_TURNS = 6;
+const PROBE_TURN_MS = 250;
 
 export function watchHealth(settings: pg.ClientConfig, events: HealthEvents): Health {
   let pending = 0;
@@ -37,10 +42,11 @@ export function watchHealth(settings: pg.ClientConfig, events: HealthEvents): He
   let probing = false;
   let stopped = false;
 
+  let last: Promise<void> = Promise.resolve();
   const probe = (): void => {
     if (probing || stopped) return;
     probing = true;
-    answersProbe(settings)
+    last = answersProbe(settings)
       .catch(() => false)
       .then(found)
       .catch(() => {}); // what is told to those who wait for connections cannot fail
@@ -74,6 +80,7 @@ export function watchHealth(settings: pg.ClientConfig, events: HealthEvents): He
       events.broke();
       probe();
     },
+    probed: () => last,
     stop() {
       stopped = true;
       clearInterval(timer);
@@ -82,8 +89,20 @@ export function watchHealth(settings: pg.ClientConfig, events: HealthEvents): He
 }
 
 async function answersProbe(settings: pg.ClientConfig): Promise<boolean> {
-  const client = new pg.Client({ ...settings, connectionTimeoutMillis: PROBE_MS, query_timeout: PROBE_MS });
+  const client = new pg.Client({ ...settings, connectionTimeoutMillis: 0, query_timeout: 0 });
   client.on('error', () => {});
+  const over = new AbortController();
+  try {
+    return await Promise.race([asks(client), turnsPass(over.signal)]);
+  } finally {
+    over.abort();
+    // Not awaited: a stalled connection never says goodbye.
+    client.end().catch(() => {});
+    destroy(client);
+  }
+}
+
+async function asks(client: pg.Client): Promise<boolean> {
   try {
     await client.connect();
     await client.query('select 1');
@@ -91,11 +110,17 @@ async function answersProbe(settings: pg.ClientConfig): Promise<boolean> {
   } catch (error) {
     // A database that refuses one more connection, or this one for its name, answers. A pooler without one (08…) does not.
     return error instanceof pg.DatabaseError && !/^(57P0|08)/.test(error.code ?? '');
-  } finally {
-    // Not awaited: a stalled connection never says goodbye.
-    client.end().catch(() => {});
-    destroy(client);
   }
+}
+
+/**
+ * False once a probe had its time. Counted in turns that this process had, each of them short: where it was held up (a large
+ * body, a busy machine), one timer over all of it would go off before the answer that lies there is read.
+ */
+async function turnsPass(signal: AbortSignal): Promise<boolean> {
+  for (let turn = 0; turn < PROBE_TURNS && !signal.aborted; turn++)
+    await wait(PROBE_TURN_MS, undefined, { ref: false, signal }).catch(() => {});
+  return false;
 }
 
 /** Gives the connection up without waiting for the other side. */
