@@ -34,6 +34,7 @@ export function createCreationLimits(
   onRefused: (limit: LimitName, count: number) => void = () => {},
 ): CreationLimits {
   const reached = new Map<string, number>();
+  let givenBack = 0;
   let refused = new Map<string, { applicationId: number; day: Instant; count: number }>();
 
   /** Counts them, and says why. */
@@ -78,9 +79,11 @@ export function createCreationLimits(
       if (!perDay) return create();
       const most = mostOf(perDay);
       const key = `${id} ${day} ${perDay.value}`;
-      const isReached = isKnownReached(key) || !(await take(id, day, most));
-      if (isReached) {
-        if (!isKnownReached(key)) remember(key);
+      if (isKnownReached(key)) throw refusal(application, 'max_profiles_per_day', now);
+      const before = givenBack;
+      if (!(await take(id, day, most))) {
+        // What was given back while the answer was on its way may be taken.
+        if (givenBack === before) remember(key);
         throw refusal(application, 'max_profiles_per_day', now);
       }
       let isMade = false;
@@ -91,6 +94,7 @@ export function createCreationLimits(
       } finally {
         if (!isMade) {
           await db.apart(() => store.giveCreationBack(db, id, day)).catch(() => {}); // then one fewer is made today
+          givenBack++;
           reached.delete(key);
         }
       }
