@@ -59,6 +59,7 @@ create table applications (
   updated_at timestamp with time zone not null,
   limits jsonb default '{}'::jsonb not null,
   time_zone text default 'UTC'::text not null,
+  fans_may_search boolean default false not null,
   constraint applications_client_id_key UNIQUE (client_id),
   constraint applications_pkey PRIMARY KEY (id)
 );

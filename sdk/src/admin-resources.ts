@@ -533,6 +533,8 @@ export interface ApplicationLimit {
 export interface ApplicationChange {
   /** By its name at the IANA: dates without a time, in rules and on profiles, are days there. */
   time_zone?: string;
+  /** Whether fans may look for each other by nickname, with their own tokens. */
+  fans_may_search?: boolean;
   limits?: {
     /** Fans active within 30 days. */
     max_mau?: AskedLimit | null;

@@ -54,7 +54,7 @@ export function createAdminClient(options: AdminOptions) {
      * What is not named stays.
      */
     updateApplication: (change: r.ApplicationChange) =>
-      request<r.Limits & { time_zone: string }>('PATCH', root, { body: change }),
+      request<r.Limits & { time_zone: string; fans_may_search: boolean }>('PATCH', root, { body: change }),
     /** The limits, and how far they are used. */
     getLimits: () => request<r.Limits>('GET', `${root}limits/`),
     /** Profiles, what is new and active by day, activities by minute, the largest and fastest groups, health of evaluation. */

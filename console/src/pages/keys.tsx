@@ -46,6 +46,7 @@ export function KeysPage() {
           </p>
         </section>
         {application.isOwner && <TimeZone />}
+        {application.isOwner && <SearchByFans />}
         <AdminTokens />
       </div>
     </>
@@ -139,6 +140,30 @@ function TimeZone() {
           Dynamic groups are filled again, and stay as they are until that is done.
         </Confirm>
       )}
+    </section>
+  );
+}
+
+function SearchByFans() {
+  const application = useApplication();
+  const path = application.path('');
+  const { data } = useGet<{ fans_may_search: boolean }>(path);
+  const save = useSend<boolean>(
+    (client, fans_may_search) => client.request(path, { method: 'PATCH', body: { fans_may_search } }),
+    () => [path],
+  );
+  return (
+    <section className="card pad stack" aria-labelledby="search-heading">
+      <h2 id="search-heading">Search</h2>
+      <CheckField
+        label="Fans may look for each other"
+        hint="By the beginning of a nickname. They see of others the nickname and public attributes."
+        checked={data?.fans_may_search ?? false}
+        disabled={!data || save.isPending}
+        onChange={(event) =>
+          save.mutate(event.target.checked, { onError: (error: unknown) => toast(messageOf(error)) })
+        }
+      />
     </section>
   );
 }

@@ -78,8 +78,8 @@ function open(row: store.ApplicationRow, secrets: Secrets, now: Instant): Applic
   const opened = [secrets.decrypt(row.client_secret)];
   if (row.previous_client_secret && (row.previous_client_secret_until ?? 0) > now)
     opened.push(secrets.decrypt(row.previous_client_secret));
-  const { id, client_id, name, time_zone, limits, created_at } = row;
-  return { id, client_id, name, time_zone, secrets: opened, limits, created_at };
+  const { id, client_id, name, time_zone, limits, fans_may_search, created_at } = row;
+  return { id, client_id, name, time_zone, secrets: opened, limits, fans_may_search, created_at };
 }
 
 /** Makes the application unless the client id is taken; `created` says which. */

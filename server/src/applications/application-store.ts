@@ -12,10 +12,11 @@ export interface ApplicationRow {
   previous_client_secret: Buffer | null;
   previous_client_secret_until: Instant | null;
   limits: ApplicationLimits;
+  fans_may_search: boolean;
   created_at: Instant;
 }
 
-const COLUMNS = sql`id, client_id, name, time_zone, client_secret, previous_client_secret, previous_client_secret_until, limits, created_at`;
+const COLUMNS = sql`id, client_id, name, time_zone, client_secret, previous_client_secret, previous_client_secret_until, limits, fans_may_search, created_at`;
 
 export async function findApplication(db: Queryable, clientId: string): Promise<ApplicationRow | undefined> {
   const { rows } = await db.query<ApplicationRow>(
@@ -71,6 +72,10 @@ export async function updateTimeZone(
     update applications set time_zone = ${row.time_zone}, updated_at = ${row.now} where id = ${row.id}`);
 }
 
+export async function updateSearch(tx: Queryable, id: number, fansMaySearch: boolean, now: string): Promise<void> {
+  await tx.query(sql`update applications set fans_may_search = ${fansMaySearch}, updated_at = ${now} where id = ${id}`);
+}
+
 /** Those whose rules are evaluated. */
 export async function listDynamicGroupIds(tx: Queryable, applicationId: number): Promise<string[]> {
   const { rows } = await tx.query<{ id: string }>(sql`
@@ -96,13 +101,12 @@ export async function findLimits(db: Queryable, applicationId: number): Promise<
   return rows[0]?.limits ?? {};
 }
 
+type ChangeableRow = Pick<ApplicationRow, 'time_zone' | 'limits' | 'fans_may_search'>;
+
 /** What its owner changes. Changes of one application wait for each other, until the transaction ends. */
-export async function lockForChange(
-  tx: Queryable,
-  applicationId: number,
-): Promise<Pick<ApplicationRow, 'time_zone' | 'limits'> | undefined> {
-  const { rows } = await tx.query<Pick<ApplicationRow, 'time_zone' | 'limits'>>(sql`
-    select time_zone, limits from applications where id = ${applicationId} for no key update`);
+export async function lockForChange(tx: Queryable, applicationId: number): Promise<ChangeableRow | undefined> {
+  const { rows } = await tx.query<ChangeableRow>(sql`
+    select time_zone, limits, fans_may_search from applications where id = ${applicationId} for no key update`);
   return rows[0];
 }
 

@@ -11,6 +11,7 @@ export interface Application {
   name: string;
   /** By its name at the IANA: where days begin in rules. */
   time_zone: string;
+  fans_may_search: boolean;
   /** Accepted for client-signed tokens, the newest first. */
   secrets: string[];
   limits: ApplicationLimits;
@@ -90,6 +91,7 @@ export const ApplicationResource = Type.Object(
     time_zone: Type.String({
       description: 'Where days begin: dates without a time, in rules and on profiles, are days there.',
     }),
+    fans_may_search: Type.Boolean({ description: 'Whether profile tokens may use `profile_search_url`.' }),
   },
   { $id: 'Application' },
 );
@@ -97,7 +99,7 @@ export type ApplicationResource = Static<typeof ApplicationResource>;
 
 export function presentApplication(application: Application, origin: string): ApplicationResource {
   const root = `${origin}/api/v1`;
-  const { client_id: clientId, name, time_zone } = application;
+  const { client_id: clientId, name, time_zone, fans_may_search } = application;
   const own = `${root}/applications/${clientId}`;
   const search = `${root}/profiles/?client_id=${clientId}&nickname={search_name}`;
   return {
@@ -137,5 +139,6 @@ export function presentApplication(application: Application, origin: string): Ap
     autoclaim_interaction_rewards: false,
     ...notOfferedAddresses(NOT_OFFERED, origin, { client_id: clientId }),
     time_zone,
+    fans_may_search,
   };
 }

@@ -192,4 +192,45 @@ describe('clients of LiveLike', () => {
     expect((await server.call('GET', 'profiles/?client_id=second-app')).status).toBe(403);
     expect((await server.call('GET', address, { token: null })).status).toBe(401);
   });
+
+  it('let fans find each other where the application lets them: what others may see, and not everybody at once', async () => {
+    const address = String(application['profile_search_url']).replace('{search_name}', 'fan o');
+    const fan = await server.sdk.profiles.create({ nickname: 'Fan One' });
+    await server.sdk.attributes.define({ key: 'club', type: 'string', visible_to: 'public' });
+    await server.sdk.profiles.create({
+      nickname: 'Fan Other',
+      custom_id: 'private',
+      attributes: [
+        { key: 'club', value: 'Reds' },
+        { key: 'email', value: 'other@example.com' },
+      ],
+    });
+    const token = fan.access_token;
+    const may = (fans_may_search: boolean) => server.sdk.updateApplication({ fans_may_search });
+    const search = (path: string) => server.call<{ detail: string }>('GET', path, { token });
+    expect(await search(address)).toMatchObject({
+      status: 403,
+      body: { detail: expect.stringContaining('fans_may_search') as string },
+    });
+    expect(await may(true)).toMatchObject({ fans_may_search: true });
+    expect(await server.sdk.getApplication()).toMatchObject({ fans_may_search: true });
+    const found = await search(address);
+    expect(found).toMatchObject({
+      status: 200,
+      body: {
+        count: null,
+        results: [{ nickname: 'Fan Other', attributes: [{ key: 'club', value: 'Reds' }] }, { id: fan.id }],
+      },
+    });
+    expect(JSON.stringify(found.body)).not.toMatch(/private|other@example|custom_data|last_active/);
+    for (const path of ['profiles/', 'profiles/?nickname=', 'profiles/?count=true'])
+      expect(await search(path), path).toMatchObject({ status: 400, body: { nickname: ['This field is required.'] } });
+    expect((await search('profiles/?client_id=second-app&nickname=fan')).status).toBe(403);
+    expect((await server.sdk.audit({ action: 'updateApplication' }).all(1))[0]).toMatchObject({
+      before: { fans_may_search: false },
+      after: { fans_may_search: true },
+    });
+    await may(false);
+    expect((await search(address)).status).toBe(403);
+  });
 });

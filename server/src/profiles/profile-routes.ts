@@ -1,4 +1,4 @@
-import { Type, type Static } from 'typebox';
+import { Type } from 'typebox';
 import type { FastifyRequest } from 'fastify';
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
@@ -25,9 +25,9 @@ import {
   ProfilePatch,
   ProfileResource,
   ProfileDetailResource,
-  PublicProfileResource,
   presentProfile,
   presentProfileDetail,
+  orPublic,
   presentPublicProfile,
   type Profile,
   type Writer,
@@ -169,7 +169,7 @@ export function profileRoutes(app: App, context: Context): void {
         tags: ['Profiles'],
         params: ProfileParams,
         response: {
-          200: Type.Unsafe<ProfileDetailResource | Static<typeof PublicProfileResource>>(ProfileOrPublic),
+          200: orPublic(ProfileDetailResource),
         },
       },
     },
@@ -371,13 +371,6 @@ const readList = (request: FastifyRequest) =>
 const shareOfList = ({ query }: FastifyRequest): Share =>
   Object.keys(query as Query).every((name) => NOT_FILTERING.has(name)) ? 'usual' : 'heavy';
 const NOT_FILTERING = new Set([...Object.keys(PageQuery), 'id', 'custom_id']);
-
-const ProfileOrPublic = {
-  type: 'object',
-  description: 'For other profiles only `id`, `nickname`, `created_at`, `url` and public attributes.',
-  properties: ProfileDetailResource.properties,
-  required: ['id', 'url', 'created_at', 'nickname', 'attributes'],
-};
 
 const BulkAnswer = Type.Object({
   results: Type.Array(

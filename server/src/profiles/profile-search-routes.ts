@@ -8,7 +8,7 @@ import type { Credential } from '../credential.ts';
 import { PageOf, PageQuery, presentPage, readPage, type PageRequest } from '../database/page.ts';
 import { ApiError, denied, invalid } from '../errors.ts';
 import type { App } from '../http/route.ts';
-import { presentProfile, ProfileResource } from './profile.ts';
+import { orPublic, presentProfile, presentPublicProfile, ProfileResource } from './profile.ts';
 import { ProfileFilterQuery } from './profile-filter.ts';
 import * as store from './profile-store.ts';
 
@@ -21,7 +21,8 @@ export function profileSearchRoutes(app: App, context: Context): void {
         operationId: 'searchProfiles',
         summary: 'Search for profiles by nickname',
         description:
-          'Newest first. As `GET applications/{client_id}/profiles/`, at the address that clients of LiveLike take from `profile_search_url`.',
+          'Newest first. As `GET applications/{client_id}/profiles/`, at the address that clients of LiveLike take from `profile_search_url`. ' +
+          'With a profile’s token where the application says `fans_may_search`: the beginning of a nickname must be named, and of each profile only what others may see is told, without their number.',
         tags: ['Profiles'],
         querystring: Type.Object({
           client_id: Type.Optional(
@@ -30,15 +31,21 @@ export function profileSearchRoutes(app: App, context: Context): void {
           ...PageQuery,
           nickname: ProfileFilterQuery.nickname,
         }),
-        response: { 200: PageOf(ProfileResource) },
+        response: { 200: PageOf(orPublic(ProfileResource)) },
       },
     },
     async (request) => {
       const application = applicationOf(request.credential, request.query.client_id);
-      const { page, filter } = readSearch(request);
+      const isFan = request.credential?.kind === 'profile';
+      const { page: asked, filter } = readSearch(request);
+      if (isFan && !filter) throw invalid('nickname', 'This field is required.');
+      const page = isFan ? { ...asked, wantsCount: false } : asked;
       const { rows, count } = await store.pageOfProfiles(context.db, application.id, filter, page);
+      const { attributes } = await context.catalogues.get(application.id);
       return presentPage(request, page, store.PROFILE_ORDER, rows, count, (profile) =>
-        presentProfile(profile, application.client_id, request.origin),
+        isFan
+          ? presentPublicProfile(profile, request.origin, (key) => attributes.get(key)?.visible_to === 'public')
+          : presentProfile(profile, application.client_id, request.origin),
       );
     },
   );
@@ -54,7 +61,6 @@ function readSearch(request: FastifyRequest): { page: PageRequest; filter: store
 
 function applicationOf(credential: Credential | undefined, clientId: string | undefined): Application {
   if (!credential) throw new ApiError('not_authenticated');
-  if (credential.kind === 'profile') throw denied('This needs an admin access token.');
   if (credential.kind === 'producer') {
     if (clientId === undefined) throw invalid('client_id', 'This field is required.');
     const role = credential.roles.get(clientId);
@@ -63,5 +69,7 @@ function applicationOf(credential: Credential | undefined, clientId: string | un
   }
   if (clientId !== undefined && clientId !== credential.application.client_id)
     throw denied('This access token belongs to another application.');
+  if (credential.kind === 'profile' && !credential.application.fans_may_search)
+    throw denied('Fans of this application may not search: an owner may let them, by fans_may_search.');
   return credential.application;
 }

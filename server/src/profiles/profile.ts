@@ -1,7 +1,7 @@
 // A profile: one fan of one application. What it is, how it is shown to whom, and the limits of its fields.
 
 import { nullable } from '../http/schemas.ts';
-import { Type, type Static } from 'typebox';
+import { Type, type Static, type TObject } from 'typebox';
 import { formatInstant, type Instant } from '../instant.ts';
 import { notOfferedAddresses, notOfferedFields, type NotOfferedPath } from '../not-offered/not-offered.ts';
 
@@ -172,6 +172,15 @@ export const PublicProfileResource = Type.Object(
   { $id: 'PublicProfile', description: 'What other profiles may see.' },
 );
 export type PublicProfileResource = Static<typeof PublicProfileResource>;
+
+/** Of a profile that may be somebody else’s. */
+export const orPublic = <T extends TObject>({ properties }: T) =>
+  Type.Unsafe<Static<T> | PublicProfileResource>({
+    type: 'object',
+    description: 'For other profiles only `id`, `nickname`, `created_at`, `url` and public attributes.',
+    properties,
+    required: ['id', 'url', 'created_at', 'nickname', 'attributes'],
+  });
 
 const bare = (pairs: AttributePair[]): { key: string; value: string }[] =>
   pairs.map(({ key, value }) => ({ key, value }));

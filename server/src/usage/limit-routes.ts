@@ -15,7 +15,7 @@ export function limitRoutes(app: App, context: Context): void {
         operationId: 'updateApplication',
         summary: 'Change an application',
         description:
-          'Its limits: `max_mau` and `max_profiles_per_day`, each of which warns or refuses. They concern profiles that apps of fans make, without a credential or by the first use of a client-signed token, and those that sources make, among whose problems the reason stands; what admin tokens and producers make or import is neither counted nor refused. Activities of fans who have a profile are never refused. Answers with the limits. And its `time_zone`, by its name at the IANA: dates without a time, in rules and on profiles, are days there; dynamic groups are filled again, and served as they were until that is done.',
+          'Its limits: `max_mau` and `max_profiles_per_day`, each of which warns or refuses. They concern profiles that apps of fans make, without a credential or by the first use of a client-signed token, and those that sources make, among whose problems the reason stands; what admin tokens and producers make or import is neither counted nor refused. Activities of fans who have a profile are never refused. Answers with the limits. And its `time_zone`, by its name at the IANA: dates without a time, in rules and on profiles, are days there; dynamic groups are filled again, and served as they were until that is done. And whether its fans may look for each other (`fans_may_search`).',
         tags: ['Applications'],
         params: ClientIdParams,
         body: ApplicationChange,
@@ -26,6 +26,7 @@ export function limitRoutes(app: App, context: Context): void {
       changeApplication(context, await context.applications.get(params.client_id), {
         limits: body.limits,
         time_zone: readTimeZone(body),
+        fans_may_search: body.fans_may_search,
       }),
   );
 

@@ -2,7 +2,7 @@
 
 import { LIMIT_NAMES, type Application, type ApplicationLimits } from '../applications/application.ts';
 import { changeTimeZone } from '../applications/application-service.ts';
-import { findLimits, lockForChange, updateLimits } from '../applications/application-store.ts';
+import { findLimits, lockForChange, updateLimits, updateSearch } from '../applications/application-store.ts';
 import { describeChange, pickAs } from '../audit/entry.ts';
 import type { Context } from '../context.ts';
 import type { Queryable } from '../database/database.ts';
@@ -12,6 +12,12 @@ import { findFigures, keepFigures } from './figures.ts';
 import { endOfDay, type AskedLimits, type LimitsResource, type LimitState, type UpdatedApplication } from './limits.ts';
 import * as store from './limit-store.ts';
 
+export interface ApplicationChange {
+  limits?: AskedLimits | undefined;
+  time_zone?: string | undefined;
+  fans_may_search?: boolean | undefined;
+}
+
 /**
  * Changes what is named, all of it or nothing, and leaves one audit row. Limits hold at once in this process, and within five
  * seconds in others.
@@ -19,12 +25,13 @@ import * as store from './limit-store.ts';
 export async function changeApplication(
   context: Context,
   application: Application,
-  { limits, time_zone: timeZone }: { limits?: AskedLimits | undefined; time_zone?: string | undefined },
+  change: ApplicationChange,
 ): Promise<UpdatedApplication> {
   const { db, clock } = context;
   const { id, client_id: clientId, name } = application;
+  const { limits, time_zone: timeZone, fans_may_search: fansMaySearch } = change;
   const now = clock.now();
-  const zone = await db.transaction(async (tx) => {
+  const { time_zone, fans_may_search } = await db.transaction(async (tx) => {
     const before = await lockForChange(tx, id);
     if (!before) throw notFound();
     const after = { ...before };
@@ -33,17 +40,21 @@ export async function changeApplication(
       await changeTimeZone(context, tx, id, timeZone, now);
       after.time_zone = timeZone;
     }
-    const asked = { ...(limits && { limits }), ...(timeZone !== undefined && { time_zone: timeZone }) };
+    if (fansMaySearch !== undefined) {
+      await updateSearch(tx, id, fansMaySearch, formatInstant(now));
+      after.fans_may_search = fansMaySearch;
+    }
+    const asked = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
     describeChange({
       object: { type: 'application', id: clientId, name },
       before: pickAs(asked, before),
       after: pickAs(asked, after),
     });
-    return after.time_zone;
+    return after;
   });
   context.applications.forget(clientId);
   if (limits?.max_mau) await keepFigures(db, id, now);
-  return { ...(await getLimits(context, application)), time_zone: zone };
+  return { ...(await getLimits(context, application)), time_zone, fans_may_search };
 }
 
 /** What they are then. */

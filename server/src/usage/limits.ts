@@ -30,6 +30,9 @@ const limit = (description: string) =>
 
 export const ApplicationChange = Type.Object({
   time_zone: Type.Optional(Type.Unknown({ description: 'A text.', examples: ['Europe/Madrid'] })),
+  fans_may_search: Type.Optional(
+    Type.Boolean({ description: 'Whether profile tokens may look for other fans by nickname. Default: no.' }),
+  ),
   limits: Type.Optional(
     Type.Object(
       {
@@ -89,6 +92,7 @@ export type LimitsResource = Static<typeof LimitsResource>;
 export const UpdatedApplication = Type.Object({
   ...LimitsResource.properties,
   time_zone: Type.String({ description: 'Where its days begin.' }),
+  fans_may_search: Type.Boolean({ description: 'Whether profile tokens may look for other fans by nickname.' }),
 });
 export type UpdatedApplication = Static<typeof UpdatedApplication>;
 
