@@ -24,6 +24,11 @@ export const demoCommand = defineCommand({
     activities: { type: 'string', default: '20000', description: 'How many activities.' },
     seed: { type: 'string', default: '1', description: 'The same seed makes the same season.' },
     until: { type: 'string', description: 'The end of the season, ISO 8601. Default: now.' },
+    'at-once': {
+      type: 'boolean',
+      default: false,
+      description: 'Fill it in at once: sooner done, and groups have no past.',
+    },
     live: { type: 'string', description: 'Then go on with so many activities a minute, until it is stopped (Ctrl C).' },
     app: { type: 'string', description: 'Client id of the application. Default: the first one.' },
   },
@@ -45,7 +50,7 @@ export const demoCommand = defineCommand({
           `client id      ${clientId}\nclient secret  ${clientSecret}\nadmin token    ${adminToken}\nKeep these: they are shown once.`,
         );
       }
-      const filled = { ...options, end: end ?? app.context.clock.now() };
+      const filled = { ...options, atOnce: args['at-once'], end: end ?? app.context.clock.now() };
       await audited(app.context, application, { action: 'fillDemo', request: options }, () =>
         runDemo(app.context, application, filled, progress),
       );

@@ -66,7 +66,7 @@ describe('the demo', () => {
       const { context, worker } = server.app;
       const application = await context.applications.get(CLIENT_ID);
       const lines: string[] = [];
-      const options = { seed: 1, profiles: 300, activities: 5_000, end: END, weeks: 2 };
+      const options = { seed: 1, profiles: 300, activities: 5_000, end: END, atOnce: true };
       const first = await runDemo(
         context,
         application,
@@ -74,7 +74,7 @@ describe('the demo', () => {
         plainProgress((line) => lines.push(line)),
       );
       expect(first).toEqual({ profiles: 300, activities: 5_000, duplicates: 0, groups: 12 });
-      expect(lines).toContain('Season, hours: 50 %');
+      expect(lines).toContain('Activities: 50 %');
       await worker.tick();
       const { body } = await server.call<{
         count: number;
@@ -166,7 +166,7 @@ describe('the demo', () => {
     try {
       const { context } = server.app;
       const application = await context.applications.get(CLIENT_ID);
-      const options = { seed: 4, profiles: 40, activities: 400, end: clock.now(), weeks: 1 };
+      const options = { seed: 4, profiles: 40, activities: 400, end: clock.now(), weeks: 1, atOnce: true };
       await runDemo(
         context,
         application,
@@ -194,7 +194,7 @@ describe('the demo', () => {
     try {
       const { context } = server.app;
       const application = await context.applications.get(CLIENT_ID);
-      const options = { seed: 1, profiles: 300, activities: 5_000, end: END, weeks: 1 };
+      const options = { seed: 1, profiles: 300, activities: 5_000, end: END, atOnce: true };
       await loadForBench(
         server.databaseUrl,
         application.id,

@@ -24,6 +24,8 @@ export interface DemoOptions {
   end?: Instant;
   /** How long it is; default 20. */
   weeks?: number;
+  /** Not lived through though it could be: sooner done. */
+  atOnce?: boolean;
 }
 
 export interface DemoSummary {
@@ -45,10 +47,12 @@ export async function runDemo(
 ): Promise<DemoSummary> {
   const season = createSeason({ ...options, end: options.end ?? context.clock.now() });
   await defineAttributes(context, application);
-  if (await canPlay(context)) return playSeason(context, application, season, options.profiles, progress);
-  progress.note(
-    'The season is filled in at once, and its groups begin now: a server evaluates on this database, or did so before. On an empty one it is lived through (`grandstand start --demo`).',
-  );
+  if (!options.atOnce && (await canPlay(context)))
+    return playSeason(context, application, season, options.profiles, progress);
+  if (!options.atOnce)
+    progress.note(
+      'The season is filled in at once, and its groups begin now: a server evaluates on this database, or did so before. On an empty one it is lived through (`grandstand start --demo`).',
+    );
   const profiles = await makeFans(context, application, season, options.profiles, progress);
   const { activities, duplicates } = await sendActivities(context, application, season, options.activities, progress);
   const groups = await makeGroups(context, application, options.profiles, progress);

@@ -72,8 +72,8 @@ export const DYNAMIC_GROUPS: readonly GroupFields[] = [
   dynamic(
     'chatty-this-week',
     'Chatty this week',
-    'More than ten comments in seven days.',
-    any(leaf('total_comments_posted', 'greater_than', 10, 'P7D')),
+    'Three comments or more in seven days.',
+    any(leaf('total_comments_posted', 'greater_than_or_equal', 3, 'P7D')),
     'engagement',
   ),
   dynamic(
@@ -108,9 +108,9 @@ export const DYNAMIC_GROUPS: readonly GroupFields[] = [
   dynamic(
     'silent-questers',
     'Silent questers',
-    'Completed five quests or more and have not commented for thirty days: worth inviting to talk.',
+    'Completed two quests or more and have not commented for thirty days: worth inviting to talk.',
     all(
-      any(leaf('total_quests_completed', 'greater_than_or_equal', 5)),
+      any(leaf('total_quests_completed', 'greater_than_or_equal', 2)),
       any(not(leaf('total_comments_posted', 'greater_than_or_equal', 1, 'P30D'))),
     ),
     'retention',
@@ -159,7 +159,7 @@ export const DEEDS: readonly Deed[] = [
   {
     at: 0.05,
     group: 'chatty-this-week',
-    does: { kind: 'make with', rule: any(leaf('total_comments_posted', 'greater_than', 5, 'P7D')) },
+    does: { kind: 'make with', rule: any(leaf('total_comments_posted', 'greater_than_or_equal', 2, 'P7D')) },
   },
   made(0.08, 'moderators'),
   { at: 0.08, group: 'moderators', does: { kind: 'fill', part: 1 } },

@@ -137,11 +137,20 @@ export async function playSeason(
   } finally {
     await worker.stop();
   }
+  await receiveThen(context.db, application.id, season.end);
   const { profiles, activities: acted, groups } = played;
   bar.end(
     `${profiles.toLocaleString('en')} fans lived through the season, did ${acted.toLocaleString('en')} things, and were sorted into ${groups} groups`,
   );
   return played;
+}
+
+/** The database says when an activity was received, and would say of all of them that it was just now. */
+async function receiveThen(db: Database, applicationId: number, end: Instant): Promise<void> {
+  await db.query(sql`
+    update activities set received_at = occurred_at + interval '0.2 seconds'
+    where application_id = ${applicationId} and occurred_at <= ${formatInstant(end)}::timestamptz`);
+  await db.query(sql`delete from minute_counts where application_id = ${applicationId}`); // counted meanwhile
 }
 
 interface SeasonClock extends Clock {

@@ -44,7 +44,7 @@ const MATCH_SLOTS = 9;
 export function createSeason(options: SeasonOptions): Season {
   const { seed, profiles, end, weeks = WEEKS } = options;
   const start = findStart(end, weeks);
-  const [from, until] = drawPresence(seed, profiles);
+  const [from, until] = drawPresence(seed, profiles, (end - start) / (weeks * 7 * MICROS_PER_DAY));
   const joinedAt = (index: number): Instant => {
     const part = from[index] ?? 0;
     if (part > 0) return Math.floor(start + part * weeks * 7 * MICROS_PER_DAY);
@@ -75,14 +75,17 @@ export function createSeason(options: SeasonOptions): Season {
 const storiesOf = ({ seed, profiles, lean = false }: SeasonOptions): Stories =>
   createStories(seed, profiles, (index) => temperOf(seed, index), lean);
 
-/** When each fan comes and goes, as parts of the season: most are there all the time, some join, some drop out. */
-function drawPresence(seed: number, profiles: number): [from: Float32Array, until: Float32Array] {
+/**
+ * When each fan comes and goes, as parts of the season, of which so much is over: most are there all the time, some join, some drop
+ * out.
+ */
+function drawPresence(seed: number, profiles: number, over: number): [from: Float32Array, until: Float32Array] {
   const random = createRandom(seed, 4);
   const from = new Float32Array(profiles);
   const until = new Float32Array(profiles);
   for (let i = 0; i < profiles; i++) {
-    from[i] = random.chance(0.25) ? random.next() * 0.9 : 0;
-    until[i] = random.chance(0.35) ? (from[i] ?? 0) + (1 - (from[i] ?? 0)) * random.next() : 1;
+    from[i] = random.chance(0.25) ? random.next() * over : 0;
+    until[i] = random.chance(0.35) ? (from[i] ?? 0) + (over - (from[i] ?? 0)) * random.next() : 1;
   }
   return [from, until];
 }
