@@ -41,7 +41,7 @@ function findSwift() {
   const own = run(['swift', ['--version']]);
   // Another program of that name speaks to OpenStack.
   if (own.status === 0 && own.stdout.includes('Swift version')) return { swift: (args) => ['swift', args] };
-  const lacks = whyNotDebian() ?? (existsSync(debian) ? undefined : setUp());
+  const lacks = whyNotDebian() ?? (existsSync(debian) ? undefined : trySetUp());
   if (lacks) return { lacks: `Swift is not installed, ${lacks}` };
   const swift = (args) => inDebian(debian, 'swift', args);
   const tried = run(swift(['--version']));
@@ -55,6 +55,15 @@ function whyNotDebian() {
     return 'and setting it up (two minutes, 3.3 GB) was not asked for by NATIVE=1';
   if (process.getuid?.() !== 0) return 'and only root can set it up';
   return undefined;
+}
+
+/** What fails here, a full disk included, is no fault of the client's. */
+function trySetUp() {
+  try {
+    return setUp();
+  } catch (error) {
+    return `and could not be set up: ${error.message}`;
+  }
 }
 
 /** Why there is no Debian with Swift; undefined once there is. */

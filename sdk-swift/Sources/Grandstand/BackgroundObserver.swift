@@ -23,7 +23,7 @@ final class BackgroundObserver: Sendable {
 
 /// Does the work in the time that the system gives to an app that left the screen.
 private func withTimeToFinish(_ work: @escaping @Sendable () async throws -> Void) {
-  #if os(iOS) || os(tvOS) || os(watchOS)
+  #if os(iOS) || os(tvOS) || os(watchOS) || os(visionOS)
     ProcessInfo.processInfo.performExpiringActivity(withReason: "Sending what the fan did") { isExpired in
       if isExpired { return }
       let isDone = DispatchSemaphore(value: 0)

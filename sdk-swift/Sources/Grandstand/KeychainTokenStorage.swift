@@ -3,7 +3,7 @@
   import Security
 
   /// The token in the keychain of Apple's systems, on this device alone. It is there again where the app is installed anew. While the device
-  /// was not unlocked since it started, calls fail, instead of making a second profile.
+  /// was not unlocked since it started, calls fail, instead of making a second profile. On macOS the program has to be signed as an app is.
   public struct KeychainTokenStorage: TokenStorage {
     public struct Failure: LocalizedError {
       public let status: OSStatus

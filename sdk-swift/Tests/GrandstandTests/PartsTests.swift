@@ -81,6 +81,26 @@ final class PartsTests: XCTestCase {
     XCTAssertNil(try storage.get(".."))
   }
 
+  func testAFolderIsHeldByOneAtATime() async throws {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent(unique("grandstand"))
+    defer { try? FileManager.default.removeItem(at: folder) }
+    // As two processes have it: each has the file open for itself.
+    let unlock = try FileStorage(folder: folder).lock()
+    let order = Protected<[String]>([])
+    let other = Task {
+      let unlock = try await inBackground { try FileStorage(folder: folder).lock() }
+      order.with { $0.append("second") }
+      unlock()
+    }
+    let descriptor = open(folder.appendingPathComponent("lock").path, O_RDWR)
+    XCTAssertEqual(flock(descriptor, LOCK_EX | LOCK_NB), -1)
+    close(descriptor)
+    order.with { $0.append("first") }
+    unlock()
+    try await other.value
+    XCTAssertEqual(order.with { $0 }, ["first", "second"])
+  }
+
   func testWhatHasNoJSONIsDroppedAndSaid() async throws {
     let drops = Protected<[Drop]>([])
     let fan = try GrandstandClient(clientId: "the-app", endpoint: "http://localhost:1", storage: MemoryStorage()) { config in
