@@ -36,7 +36,11 @@ export async function pageOfActivities(
     async (tx) => {
       const count = page.wantsCount ? await countActivities(tx, profileId, filter) : undefined;
       const sources = await listSources(tx, profileId);
-      const { rows } = await tx.query<Activity>(pageStatement(profileId, sources, filter, page));
+      const { rows } = await tx.query<Activity>(
+        sources.length > 0 && db.isDistributed === true
+          ? clusterStatement([profileId, ...sources], filter, page)
+          : pageStatement(profileId, sources, filter, page),
+      );
       return { rows: rows.map((row) => ({ ...row, profile_id: profileId })), count };
     },
     { isolation: 'repeatable read' },
@@ -58,6 +62,13 @@ function pageStatement(profileId: string, sources: readonly string[], filter: Ac
   if (sources.length === 0) return newestOf(profileId, orderAndLimit);
   const places = [profileId, ...sources].map((id) => sql`(${newestOf(id, all)})`);
   return sql`select ${COLUMNS} from (${join(places, ' union all ')}) a${orderAndLimit}`;
+}
+
+/** Of a profile that others' activities are on their way to, where a cluster joins nothing that lies on several nodes. */
+function clusterStatement(ids: readonly string[], filter: ActivityFilter, page: PageRequest): Sql {
+  const { after, orderAndLimit } = pageClause(page, ACTIVITY_ORDER);
+  const type = filter.typeId === undefined ? empty : sql` and a.type_id = ${filter.typeId}`;
+  return sql`select ${COLUMNS} from activities a where a.profile_id = any (${ids}::uuid[])${type}${period(filter)}${after}${orderAndLimit}`;
 }
 
 /** Of a profile and of the ids under which activities of it still stand. */

@@ -83,6 +83,12 @@ export interface DatabaseOptions {
   onError?: (error: Error) => void;
 }
 
+/**
+ * For a transaction on a cluster that may end with a change of a reference table, such as the version of definitions: it is
+ * refused after statements that ran on several connections to one node.
+ */
+export const SEQUENTIALLY = sql`set local citus.multi_shard_modify_mode to 'sequential'`;
+
 /** Connections that `together` leaves alone. */
 const SPARE = 2;
 
@@ -186,9 +192,11 @@ export function openDatabase(options: DatabaseOptions): Database {
     async together(work, of = '') {
       const afterwards: Joined['afterwards'] = [];
       const leave = await gate.enter(of);
-      const result = await outermost(source, (tx) => joining.run(tx, afterwards, () => work(tx)), {
-        retries: 0,
-      }).finally(leave);
+      const begin = async (tx: Queryable) => {
+        if (isDistributed) await tx.query(SEQUENTIALLY);
+        return joining.run(tx, afterwards, () => work(tx));
+      };
+      const result = await outermost(source, begin, { retries: 0 }).finally(leave);
       // It is committed, whatever becomes of these.
       await Promise.allSettled(afterwards.map((finish) => finish()));
       return result;

@@ -3,7 +3,7 @@
 // evaluates either of them meanwhile: workers hold erasing off (membership/erasing.ts), and a merge waits for them as
 // erasing does.
 
-import { sql, type Database, type Queryable } from '../database/database.ts';
+import { SEQUENTIALLY, sql, type Database, type Queryable } from '../database/database.ts';
 import type { Clock } from '../clock.ts';
 import type { FinishedMerge, MembershipMerge, MergingProfile } from '../groups/dynamic.ts';
 import type { Instant } from '../instant.ts';
@@ -35,6 +35,7 @@ export async function mergeMemberships<T>(
     try {
       return await context.db.transaction(
         async (tx) => {
+          if (context.db.isDistributed === true) await tx.query(SEQUENTIALLY);
           const held = attempt >= MOST_READINGS ? await context.rules.hold(applicationId, tx) : undefined;
           const rules = held ?? known;
           return work(tx, createMerge(tx, context, rules));

@@ -9,7 +9,7 @@
 // that writes nothing; what an earlier sweep reached stays where it is, so nothing is passed over by asking.
 
 import { join, raw, sql, type Queryable, type Sql } from '../database/database.ts';
-import { activitiesOf, listMoves, type Move } from '../facts/moves.ts';
+import { listMoves, ownersOf } from '../facts/moves.ts';
 import { formatInstant, MICROS_PER_SECOND, type Instant } from '../instant.ts';
 import { crossedRanges, type Boundary, type InstantRange } from '../rules/boundary.ts';
 import type { LiveContext } from './live.ts';
@@ -126,12 +126,12 @@ async function look(
 }
 
 /** Selects of (profile_id, ordinal, keys): whose pins end, and who crosses an edge. */
-function edges(rules: ApplicationRules, since: Instant, until: Instant, moves: readonly Move[] = []): Sql {
+function edges(rules: ApplicationRules, since: Instant, until: Instant): Sql {
   const { applicationId, boundaries } = rules;
   const pins = sql`
       select p.profile_id, p.ordinal, ${groupKey.pin('')} || p.group_id as keys from pins p
       where p.application_id = ${applicationId} and p.expires_at > ${formatInstant(since)} and p.expires_at <= ${formatInstant(until)}`;
-  return join([pins, ...crossed(applicationId, boundaries, since, until, moves)], ' union all ');
+  return join([pins, ...crossed(applicationId, boundaries, since, until)], ' union all ');
 }
 
 async function crossesAny(db: Queryable, rules: ApplicationRules, since: Instant, until: Instant): Promise<boolean> {
@@ -149,12 +149,12 @@ async function queueBoundaries(
   const { applicationId } = rules;
   // What crosses on its way to another profile is that one's, and waits with whatever else crosses for it: decided apart, the
   // later of two would be seen first. A merge that comes between the two statements decides what lies before `until` itself.
-  const moves = await listMoves(tx, applicationId);
+  const owners = raw(ownersOf(await listMoves(tx, applicationId)));
   const { count } = await tx.query(
     enqueueRows(
       { applicationId, cause: 'clock', now: until, since },
       sql`select c.profile_id, c.ordinal, string_to_array(string_agg(distinct c.keys, ' '), ' ') as changed
-        from (${edges(rules, since, until, moves)}) c group by c.profile_id, c.ordinal`,
+        from (select ${owners}, keys from (${edges(rules, since, until)}) e) c group by c.profile_id, c.ordinal`,
     ),
   );
   return count;
@@ -166,9 +166,7 @@ export function crossed(
   boundaries: readonly WatchedBoundary[],
   since: Instant,
   until: Instant,
-  moves: readonly Move[] = [],
 ): Sql[] {
-  const activities = raw(activitiesOf(moves, 'a'));
   const ranges = boundaries.flatMap((watched) =>
     crossedRanges(watched.boundary, since, until).map((range): Crossed => ({ ...watched, ...range })),
   );
@@ -179,7 +177,7 @@ export function crossed(
   });
   return SOURCES.flatMap(({ rows, select }) => {
     const found = rows(ranges);
-    return found.length === 0 ? [] : [select(applicationId, found, bounds(found), activities)];
+    return found.length === 0 ? [] : [select(applicationId, found, bounds(found))];
   });
 }
 
@@ -192,26 +190,26 @@ type Bounds = { low: string[]; high: string[]; keys: string[] };
 /** Each kind of source: its boundaries, one for each type or key, and the select of (profile_id, ordinal, keys). */
 const SOURCES: {
   rows(boundaries: readonly Crossed[]): Found[];
-  select(applicationId: number, found: Found[], bounds: Bounds, activities: Sql): Sql;
+  select(applicationId: number, found: Found[], bounds: Bounds): Sql;
 }[] = [
   {
     rows: (boundaries) =>
       of(boundaries, 'activities').flatMap(({ watched, source }) =>
         source.typeIds.includes(0) ? [] : source.typeIds.map((id) => ({ ...watched, id })),
       ),
-    select: (applicationId, found, { low, high, keys }, activities) => sql`
+    select: (applicationId, found, { low, high, keys }) => sql`
       select a.profile_id, a.ordinal, f.keys
       from unnest(${found.map(({ id }) => id)}::int[], ${low}::timestamptz[], ${high}::timestamptz[], ${keys}::text[]) f (type_id, low, high, keys)
-      join ${activities} on a.application_id = ${applicationId} and a.type_id = f.type_id and a.occurred_at > f.low and a.occurred_at <= f.high`,
+      join activities a on a.application_id = ${applicationId} and a.type_id = f.type_id and a.occurred_at > f.low and a.occurred_at <= f.high`,
   },
   {
     rows: (boundaries) =>
       of(boundaries, 'activities').flatMap(({ watched, source }) => (source.typeIds.includes(0) ? [watched] : [])),
-    select: (applicationId, _found, { low, high, keys }, activities) => sql`
+    select: (applicationId, _found, { low, high, keys }) => sql`
       select a.profile_id, a.ordinal, f.keys
       from unnest(${low}::timestamptz[], ${high}::timestamptz[], ${keys}::text[]) f (low, high, keys)
       cross join (select id from activity_types where application_id in (0, ${applicationId})) t
-      join ${activities} on a.application_id = ${applicationId} and a.type_id = t.id and a.occurred_at > f.low and a.occurred_at <= f.high`,
+      join activities a on a.application_id = ${applicationId} and a.type_id = t.id and a.occurred_at > f.low and a.occurred_at <= f.high`,
   },
   {
     rows: (boundaries) => of(boundaries, 'created_at').map(({ watched }) => watched),

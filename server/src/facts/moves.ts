@@ -45,12 +45,16 @@ export function sourcesByTarget(moves: readonly Move[]): Map<string, string[]> {
 export const activitiesOf = (moves: readonly Move[], alias = 'activities'): string =>
   `${moves.length === 0 ? 'activities' : `(select ${columnsOf(moves)} from activities)`} ${alias}`;
 
-function columnsOf(moves: readonly Move[]): string {
+/** `profile_id` and `ordinal` of the profile that each is one's of. */
+export function ownersOf(moves: readonly Move[]): string {
+  if (moves.length === 0) return 'profile_id, ordinal';
   const ordinals = moves.map(({ sourceOrdinal, ordinal }) => `when ${sourceOrdinal} then ${ordinal}`);
   const ids = moves.map(({ sourceId, targetId }) => `when '${sourceId}'::uuid then '${targetId}'::uuid`);
-  return `case profile_id ${ids.join(' ')} else profile_id end as profile_id, case ordinal ${ordinals.join(' ')} else ordinal end as ordinal,
-    id, application_id, type_id, occurred_at, value, data, received_at`;
+  return `case profile_id ${ids.join(' ')} else profile_id end as profile_id, case ordinal ${ordinals.join(' ')} else ordinal end as ordinal`;
 }
+
+const columnsOf = (moves: readonly Move[]): string =>
+  `${ownersOf(moves)}, id, application_id, type_id, occurred_at, value, data, received_at`;
 
 /** `a`: the activities of these profiles, by the index on them. */
 export function activitiesOfProfiles(profileIds: readonly string[], moves: readonly Move[]): Sql {

@@ -313,13 +313,16 @@ describe('a long history that is merged', () => {
     const { db } = bench.server.app.context;
     // As an intake that began before the merge and waits for it: it knows nothing of the source.
     await merge(one.source, one.target);
-    await db.query(sql`
-      with fresh as (
+    const { rows } = await db.query<{ ordinal: number }>(sql`select ordinal from profiles where id = ${one.target.id}`);
+    await db.transaction(async (tx) => {
+      await tx.query(sql`
         insert into activities (profile_id, id, application_id, ordinal, type_id, occurred_at, value)
-        select p.id, a.id, p.application_id, p.ordinal, a.type_id, a.occurred_at, a.value
-        from profiles p, activities a where p.id = ${one.target.id} and a.profile_id = ${one.source.id} and a.id in ('n5', 'n9')
-        returning *)
-      update totals t set count = t.count + 2, sum = t.sum + 2 where t.profile_id = ${one.target.id} and t.fact_id = 0 and exists (select from fresh)`);
+        select ${one.target.id}::uuid, a.id, a.application_id, ${rows[0]?.ordinal}::int, a.type_id, a.occurred_at, a.value
+        from activities a where a.profile_id = ${one.source.id} and a.id in ('n5', 'n9')`);
+      await tx.query(
+        sql`update totals set count = count + 2, sum = sum + 2 where profile_id = ${one.target.id} and fact_id = 0`,
+      );
+    });
     await mover().run();
     await bench.tick();
     await expectMerged(one, allIds);
