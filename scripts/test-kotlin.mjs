@@ -19,7 +19,7 @@ function missing() {
   return undefined;
 }
 
-const modules = ['client', 'livelike', 'samples'];
+const modules = ['client', 'java', 'livelike', 'samples'];
 const folders = modules.map((name) => join(home, name, 'target', 'surefire-reports'));
 /** Maven leaves classes there whose source is gone, and packs them. */
 const compiled = modules.flatMap((name) => ['classes', 'test-classes'].map((kind) => join(home, name, 'target', kind)));

@@ -2,9 +2,9 @@ package dev.grandstand.samples;
 
 import dev.grandstand.client.ClientConfig;
 import dev.grandstand.client.FileStorage;
-import dev.grandstand.client.FuturesClient;
 import dev.grandstand.client.Profile;
 import dev.grandstand.client.ProfileChanges;
+import dev.grandstand.java.FuturesClient;
 import java.io.File;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;

@@ -1,7 +1,15 @@
 // The client for Java: the same calls as futures, and streams as listeners.
 
-package dev.grandstand.client
+package dev.grandstand.java
 
+import dev.grandstand.client.ClientConfig
+import dev.grandstand.client.FormerTokens
+import dev.grandstand.client.GrandstandClient
+import dev.grandstand.client.GroupMembership
+import dev.grandstand.client.GroupsChange
+import dev.grandstand.client.Profile
+import dev.grandstand.client.ProfileChanges
+import dev.grandstand.client.PublicProfile
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.SupervisorJob
