@@ -21,7 +21,7 @@ private val url: String = System.getenv("GRANDSTAND_TEST_URL").orEmpty()
 private val clientId: String = System.getenv("GRANDSTAND_TEST_CLIENT_ID").orEmpty()
 
 /** Without the standard library, OkHttp and the rest. A suspending function is a class of two kilobytes. */
-private const val LARGEST_JAR = 225_000
+private const val LARGEST_JAR = 230_000
 
 class PackageTest {
     private val home = File("..").canonicalFile
