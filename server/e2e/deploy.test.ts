@@ -249,7 +249,7 @@ describe('the workflows', () => {
     expect(VARIABLES.DATABASE_URL).toContain('PostgreSQL 15 or later');
   });
 
-  it.each(['test.yml', 'release.yml'])(
+  it.each(['test.yml', 'nightly.yml', 'release.yml'])(
     '%s runs scripts that there are, and has no more rights than it needs',
     (name) => {
       expect(Object.values(workflow(name).permissions ?? { all: 'write' })).not.toContain('write');

@@ -1,5 +1,7 @@
 // A small seeded source of randomness, so that a failing run can be repeated by its seed.
 
+import { spawnSync } from 'node:child_process';
+
 export interface Random {
   /** An integer from 0 to below the limit. */
   below(limit: number): number;
@@ -31,10 +33,23 @@ export function createRandom(seed: number): Random {
   };
 }
 
-/** The seed to use: GRANDSTAND_SEED where it is set, else a new one. Print it. */
+/**
+ * The seed to use: GRANDSTAND_SEED where it is set. Else a new one, but where CI runs the commit's own: so each commit sees
+ * other worlds, and the same commit the same ones, wherever it is judged. Print it.
+ */
 export function chooseSeed(): number {
   const given = process.env['GRANDSTAND_SEED'];
-  return given === undefined ? Math.floor(Math.random() * 0x7fffffff) : Number(given);
+  if (given !== undefined) return Number(given);
+  const seed = process.env['CI'] === 'true' ? seedOfCommit() : undefined;
+  return seed ?? Math.floor(Math.random() * LIMIT);
+}
+
+const LIMIT = 0x7fffffff;
+
+/** Undefined outside of a repository. */
+function seedOfCommit(): number | undefined {
+  const { stdout, status } = spawnSync('git', ['rev-parse', '--short=8', 'HEAD'], { encoding: 'utf8' });
+  return status === 0 ? Number.parseInt(stdout, 16) % LIMIT : undefined;
 }
 
 /** How many runs a property takes: GRANDSTAND_PROPERTY_RUNS where it is set. */
