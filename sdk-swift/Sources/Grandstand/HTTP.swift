@@ -69,7 +69,7 @@ struct HTTP: Sendable {
       }
     }
     try Task.checkCancellation()
-    guard let head else { throw noAnswer(from: request, because: nil) }
+    guard let head, !head.isRedirect else { throw noAnswer(from: request, because: nil) }
     guard head.isGood else { throw failure(head, body: body, hadToken: sent.token != nil) }
     return try read(body)
   }
@@ -94,13 +94,13 @@ struct HTTP: Sendable {
     for try await part in transport.parts(of: request, limit: .silence(streamSilence)) {
       switch part {
       case .head(let it): head = it
-      case .data(let data) where head?.isGood == true:
+      case .data(let data) where head?.isEventStream == true:
         for event in events.read(data) { try await onData(event) }
       case .data(let data): refusal.append(data)
       }
     }
     try Task.checkCancellation()
-    guard let head else { throw noAnswer(from: request, because: nil) }
+    guard let head, !head.isRedirect, !head.isGood || head.isEventStream else { throw noAnswer(from: request, because: nil) }
     if !head.isGood { throw failure(head, body: refusal, hadToken: true) }
   }
 

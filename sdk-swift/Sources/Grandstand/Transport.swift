@@ -13,8 +13,14 @@ struct Head: Sendable {
   let requestId: String?
   let retryAfter: String?
   let date: String?
+  let contentType: String?
 
   var isGood: Bool { 200..<300 ~= status }
+
+  /// The server never redirects: this is a portal's, as in stadiums and hotels.
+  var isRedirect: Bool { 300..<400 ~= status }
+
+  var isEventStream: Bool { isGood && contentType?.lowercased().hasPrefix("text/event-stream") == true }
 }
 
 enum Part: Sendable {
@@ -126,7 +132,8 @@ private final class Delegate: NSObject, URLSessionDataDelegate, Sendable {
         status: response.statusCode,
         requestId: response.value(forHTTPHeaderField: "x-request-id"),
         retryAfter: response.value(forHTTPHeaderField: "retry-after"),
-        date: response.value(forHTTPHeaderField: "date"))
+        date: response.value(forHTTPHeaderField: "date"),
+        contentType: response.value(forHTTPHeaderField: "content-type"))
       receiver(of: dataTask)?.yield(.head(head))
     }
     completionHandler(.allow)
