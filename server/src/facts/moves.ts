@@ -2,7 +2,7 @@
 // by slice: until then they stand under the id and ordinal of the source, which is no profile any more. Each slice moves rows
 // from one place to the other in one transaction and changes nothing else. So what reads activities reads both places in one
 // snapshot, and everything is as if all had moved:
-// - sets and sweeps read `activitiesOf(moves)` in the place of the table,
+// - sets read `activitiesOf(moves)` in the place of the table, sweeps name `ownersOf(moves)` of what they find,
 // - what is about one profile reads `listSources` beside its own id.
 // Nothing writes activities of a source but its move and what removes them. Intake of a target asks whether the source has
 // an id before it stores it (activities/intake.ts): each move raises definitions_version when it begins, so that no intake
