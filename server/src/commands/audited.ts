@@ -8,7 +8,8 @@ import { withEntry, type AuditEntry, type AuditObject } from '../audit/entry.ts'
 import { redact } from '../audit/redact.ts';
 import { systemClock } from '../clock.ts';
 import type { Context } from '../context.ts';
-import { onClient, sql } from '../database/database.ts';
+import { onClient } from '../database/client.ts';
+import { sql } from '../database/database.ts';
 import { connectFirst } from '../database/examine.ts';
 
 interface Change {

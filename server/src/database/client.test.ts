@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { onClient, sql } from './database.ts';
+import { onClient } from './client.ts';
+import { sql } from './database.ts';
 
 describe('a connection that is held', () => {
   const client = new pg.Client({ connectionString: inject('databaseUrl') });

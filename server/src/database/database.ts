@@ -358,29 +358,6 @@ const DEADLOCK_DETECTED = '40P01';
 /** No longer the primary, or made read-only by its host: another connection may lead to one that takes writes. */
 const READ_ONLY_TRANSACTION = '25006';
 
-/** A connection that is held, as stores take it. */
-export function onClient(client: pg.ClientBase, isDistributed = false): Queryable {
-  return {
-    isDistributed,
-    async query<Row>(statement: { text: string; values: unknown[] }) {
-      const result = await inTurn(client, () => client.query(statement.text, statement.values));
-      return { rows: result.rows as Row[], count: result.rowCount ?? 0 }; // the caller names the columns it selected
-    },
-  };
-}
-
-const lastOf = new WeakMap<pg.ClientBase, Promise<unknown>>();
-
-/** A connection that is not pipelined takes a statement when the one before has been answered; the driver will not wait for us. */
-function inTurn<T>(client: pg.ClientBase, send: () => Promise<T>): Promise<T> {
-  const sent = (lastOf.get(client) ?? Promise.resolve()).then(send);
-  lastOf.set(
-    client,
-    sent.catch(() => {}),
-  );
-  return sent;
-}
-
 export function isRetryable(error: unknown): boolean {
   const code = codeOf(error);
   return code === SERIALIZATION_FAILURE || code === DEADLOCK_DETECTED;

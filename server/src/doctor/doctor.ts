@@ -3,7 +3,7 @@
 
 import type pg from 'pg';
 import type { Config } from '../config.ts';
-import { onClient } from '../database/database.ts';
+import { onClient } from '../database/client.ts';
 import { MigrationError, connectFirst, examine } from '../database/examine.ts';
 import { readConnection } from '../database/embedded-place.ts';
 import { readMigrations, readSquashes } from '../database/migration-files.ts';

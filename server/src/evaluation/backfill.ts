@@ -3,7 +3,8 @@
 // that dies is begun again by the worker that finds the row, and one that fails says why and waits the longer each time.
 
 import type { Clock } from '../clock.ts';
-import { onClient, sql, type Database, type Queryable } from '../database/database.ts';
+import { onClient } from '../database/client.ts';
+import { sql, type Database, type Queryable } from '../database/database.ts';
 import { drain } from '../database/drain.ts';
 import type { Refills } from '../membership/switch-attempt.ts';
 import { isTakingIn } from '../queue/pace.ts';

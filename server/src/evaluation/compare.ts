@@ -1,7 +1,7 @@
 // How groups overlap: the exact size of every intersection of two to five of them, as of one instant.
 
 import type { Application } from '../applications/application.ts';
-import { onClient } from '../database/database.ts';
+import { onClient } from '../database/client.ts';
 import { throwFound, ValidationError, type FieldErrors } from '../errors.ts';
 import type { Group } from '../groups/group.ts';
 import { findGroup } from '../groups/group-service.ts';

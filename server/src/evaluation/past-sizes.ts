@@ -1,6 +1,7 @@
 // The sizes that a rule would have had at the ends of the last days, read in the snapshot of its preview.
 
-import { onClient, sql } from '../database/database.ts';
+import { onClient } from '../database/client.ts';
+import { sql } from '../database/database.ts';
 import { ApiError, invalid, ValidationError } from '../errors.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import type { CompiledRule } from '../rules/evaluate.ts';

@@ -4,7 +4,8 @@
 
 import type { Application } from '../applications/application.ts';
 import type { Clock } from '../clock.ts';
-import { onClient, sql, type Database, type Queryable } from '../database/database.ts';
+import { onClient } from '../database/client.ts';
+import { sql, type Database, type Queryable } from '../database/database.ts';
 import { conflict, invalid, partOf, readAll } from '../errors.ts';
 import { parseRule } from '../groups/dynamic.ts';
 import type { Group } from '../groups/group.ts';

@@ -4,7 +4,8 @@
 
 import type pg from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
-import { onClient, type Database } from '../database/database.ts';
+import { onClient } from '../database/client.ts';
+import type { Database } from '../database/database.ts';
 import { activitiesOf, listMoves, sourcesByTarget } from '../facts/moves.ts';
 import type { Instant } from '../instant.ts';
 import { buildBitset, type Bitset } from '../rules/bitset.ts';

@@ -4,7 +4,8 @@
 
 import type pg from 'pg';
 import type { Clock } from '../clock.ts';
-import { join, onClient, sql, type Database, type Queryable } from '../database/database.ts';
+import { onClient } from '../database/client.ts';
+import { join, sql, type Database, type Queryable } from '../database/database.ts';
 import { conflict, notFound } from '../errors.ts';
 import { newId } from '../ids.ts';
 import { formatInstant, type Instant } from '../instant.ts';

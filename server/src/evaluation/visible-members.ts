@@ -1,6 +1,7 @@
 // The members of a group as readers see them, in a snapshot.
 
-import { onClient, sql } from '../database/database.ts';
+import { onClient } from '../database/client.ts';
+import { sql } from '../database/database.ts';
 import type { Bitset } from '../rules/bitset.ts';
 import type { SetReader } from '../rules/leaf.ts';
 import { sqlInteger, sqlUuid } from '../rules/literals.ts';

@@ -3,7 +3,8 @@
 
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
-import { onClient, sql, type Queryable } from '../database/database.ts';
+import { onClient } from '../database/client.ts';
+import { sql, type Queryable } from '../database/database.ts';
 import { presentActivity, type Activity } from '../activities/activity.ts';
 import { laneOf } from '../events/event.ts';
 import { packed } from '../database/packed.ts';

@@ -1,7 +1,8 @@
 // Who was seen, day by day: from sheets where a day is over and unmarked, else from the rows of that day. Sheets, marks and
 // rows are read as they were at one moment, and in no other way: `atOneMoment` alone hands out what reads them.
 
-import { onClient, type Database, type Queryable } from '../database/database.ts';
+import { onClient } from '../database/client.ts';
+import type { Database, Queryable } from '../database/database.ts';
 import { MICROS_PER_DAY, type Instant } from '../instant.ts';
 import { CREATIONS, decodePart, PART_SIZE } from './sheet.ts';
 import * as store from './sheet-store.ts';

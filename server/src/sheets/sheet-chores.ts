@@ -8,7 +8,8 @@
 
 import { listApplicationIds } from '../applications/application-store.ts';
 import type { Context } from '../context.ts';
-import { onClient, type Queryable } from '../database/database.ts';
+import { onClient } from '../database/client.ts';
+import type { Queryable } from '../database/database.ts';
 import { drain } from '../database/drain.ts';
 import { createLease } from '../database/lease.ts';
 import { MICROS_PER_DAY, MICROS_PER_SECOND, startOfDay, type Instant } from '../instant.ts';
