@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AxeBuilder } from '@axe-core/playwright';
 import { chromium, type Browser, type BrowserContext, type Locator, type Page } from 'playwright-core';
-import { expect } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import type { Clock } from '../../server/src/clock.ts';
 import { runDemo } from '../../server/src/demo/demo.ts';
 import { ADMIN_TOKEN, CLIENT_ID, startTestServer, type TestServer } from '../../server/src/testing/server.ts';
@@ -165,6 +165,22 @@ export async function signedInPage(browser: Browser): Promise<Watched & { contex
   const context = await eveningContext(browser);
   await context.addInitScript((token) => sessionStorage.setItem('grandstand.token', token), ADMIN_TOKEN);
   return { ...(await watchedPage(context)), context };
+}
+
+/** For the tests of a `describe`: a server, and a page at which somebody is signed in. Both end with them. */
+export function openConsole(start: () => Promise<TestServer>, opened: (watched: Watched) => void): void {
+  let server: TestServer | undefined;
+  let browser: Browser | undefined;
+  beforeAll(async () => {
+    ensureConsole();
+    server = await start();
+    browser = await launch();
+    opened(await signedInPage(browser));
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close();
+  });
 }
 
 /** What the keyboard speaks to: its label, its name, or its text. */

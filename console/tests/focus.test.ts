@@ -1,38 +1,36 @@
 // Where the keyboard is: dialogs begin at their first field and give the focus back, and closing one throws nothing away
 // that was pasted or typed without asking.
 
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { describe, expect, test } from 'vitest';
 import { startTestServer, type TestServer } from '../../server/src/testing/server.ts';
-import { controlsOf, ensureConsole, focused, hasBrowser, launch, signedInPage, type Watched } from './browser.ts';
+import { controlsOf, focused, hasBrowser, openConsole, type Watched } from './browser.ts';
 
 describe.skipIf(!hasBrowser)('focus', () => {
   let server: TestServer;
-  let browser: Browser;
   let watched: Watched;
   let page: Page;
   let group: string;
   let dynamic: string;
   let fan: string;
 
-  beforeAll(async () => {
-    ensureConsole();
-    server = await startTestServer();
-    const { groups, profiles, attributes } = server.sdk;
-    group = (await groups.create({ name: 'Lounge' })).id;
-    const rule = { attribute: 'nickname', condition: 'contains', value: 'a' };
-    dynamic = (await groups.create({ name: 'Everybody', membership_type: 'dynamic', rule_tree: rule })).id;
-    fan = (await profiles.create({ nickname: 'Ada' })).id;
-    await groups.addMembers(group, { profile_ids: [fan] });
-    await attributes.define({ key: 'seat', type: 'string', label: 'Seat' });
-    browser = await launch();
-    watched = await signedInPage(browser);
-    page = watched.page;
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.close();
-  });
+  openConsole(
+    async () => {
+      server = await startTestServer();
+      const { groups, profiles, attributes } = server.sdk;
+      group = (await groups.create({ name: 'Lounge' })).id;
+      const rule = { attribute: 'nickname', condition: 'contains', value: 'a' };
+      dynamic = (await groups.create({ name: 'Everybody', membership_type: 'dynamic', rule_tree: rule })).id;
+      fan = (await profiles.create({ nickname: 'Ada' })).id;
+      await groups.addMembers(group, { profile_ids: [fan] });
+      await attributes.define({ key: 'seat', type: 'string', label: 'Seat' });
+      return server;
+    },
+    (opened) => {
+      watched = opened;
+      page = watched.page;
+    },
+  );
 
   const { open, button, dialog } = controlsOf(() => ({ page, server }));
 

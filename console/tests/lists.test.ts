@@ -2,17 +2,15 @@
 // is asked about first.
 
 import { readFile } from 'node:fs/promises';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { CLIENT_ID, startTestServer, type TestServer } from '../../server/src/testing/server.ts';
 import {
   controlsOf,
-  ensureConsole,
   expectAccessible,
   expectNoSidewaysScroll,
   hasBrowser,
-  launch,
-  signedInPage,
+  openConsole,
   type Watched,
 } from './browser.ts';
 
@@ -20,27 +18,25 @@ const CUSTOM_IDS = ['41', '42', '43', '7', '12', '30'];
 
 describe.skipIf(!hasBrowser)('lists of ids', () => {
   let server: TestServer;
-  let browser: Browser;
   let watched: Watched;
   let page: Page;
   let group: string;
   const ids = new Map<string, string>();
 
-  beforeAll(async () => {
-    ensureConsole();
-    server = await startTestServer({ env: { ROLE: 'all' } });
-    for (const { id, custom_id: customId } of await server.sdk.profiles.upsert(
-      CUSTOM_IDS.map((custom_id) => ({ custom_id })),
-    ))
-      ids.set(customId ?? '', id ?? '');
-    browser = await launch();
-    watched = await signedInPage(browser);
-    page = watched.page;
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.close();
-  });
+  openConsole(
+    async () => {
+      server = await startTestServer({ env: { ROLE: 'all' } });
+      for (const { id, custom_id: customId } of await server.sdk.profiles.upsert(
+        CUSTOM_IDS.map((custom_id) => ({ custom_id })),
+      ))
+        ids.set(customId ?? '', id ?? '');
+      return server;
+    },
+    (opened) => {
+      watched = opened;
+      page = watched.page;
+    },
+  );
   beforeEach(async () => {
     group = (await server.sdk.groups.create({ name: 'Ticket holders' })).id;
     await page.goto(`${server.url}/apps/${CLIENT_ID}/groups/${group}/members`);

@@ -1,40 +1,38 @@
 // Two profiles of one fan in the console: compared, tried out, merged by name, and found by the id that is gone.
 
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { describe, expect, test } from 'vitest';
 import { startTestServer, type TestServer } from '../../server/src/testing/server.ts';
-import { controlsOf, ensureConsole, hasBrowser, launch, signedInPage, type Watched } from './browser.ts';
+import { controlsOf, hasBrowser, openConsole, type Watched } from './browser.ts';
 
 describe.skipIf(!hasBrowser)('merging', () => {
   let server: TestServer;
-  let browser: Browser;
   let watched: Watched;
   let page: Page;
   let anonymous: string;
   let known: string;
 
-  beforeAll(async () => {
-    ensureConsole();
-    server = await startTestServer({ env: { ROLE: 'all' } });
-    const { profiles, groups, activities } = server.sdk;
-    const attributes = [{ key: 'team', value: 'red' }];
-    anonymous = (await profiles.create({ nickname: 'Brave Falcon', attributes })).id;
-    known = (await profiles.createByCustomId('user-41', { nickname: 'Ada' })).id;
-    const talkative = { attribute: 'total_comments_posted', condition: 'greater_than_or_equal', value: 2 };
-    await groups.create({ name: 'Talkative', membership_type: 'dynamic', rule_tree: talkative });
-    const { id: guests } = await groups.create({ name: 'Guests' });
-    await groups.addMembers(guests, { profile_ids: [anonymous] });
-    await activities.send(
-      [anonymous, known].map((profile_id) => ({ id: `c-${profile_id}`, type: 'comment-created', profile_id })),
-    );
-    browser = await launch();
-    watched = await signedInPage(browser);
-    page = watched.page;
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.close();
-  });
+  openConsole(
+    async () => {
+      server = await startTestServer({ env: { ROLE: 'all' } });
+      const { profiles, groups, activities } = server.sdk;
+      const attributes = [{ key: 'team', value: 'red' }];
+      anonymous = (await profiles.create({ nickname: 'Brave Falcon', attributes })).id;
+      known = (await profiles.createByCustomId('user-41', { nickname: 'Ada' })).id;
+      const talkative = { attribute: 'total_comments_posted', condition: 'greater_than_or_equal', value: 2 };
+      await groups.create({ name: 'Talkative', membership_type: 'dynamic', rule_tree: talkative });
+      const { id: guests } = await groups.create({ name: 'Guests' });
+      await groups.addMembers(guests, { profile_ids: [anonymous] });
+      await activities.send(
+        [anonymous, known].map((profile_id) => ({ id: `c-${profile_id}`, type: 'comment-created', profile_id })),
+      );
+      return server;
+    },
+    (opened) => {
+      watched = opened;
+      page = watched.page;
+    },
+  );
 
   const { open, button, pictured } = controlsOf(() => ({ page, server }));
   const cells = (row: string) => page.getByRole('row', { name: new RegExp(`^${row} `) }).getByRole('cell');

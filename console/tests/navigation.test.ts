@@ -1,44 +1,40 @@
 // Finding one's way: the palette, with the keyboard alone, and the bar of a narrow screen.
 
 import { join } from 'node:path';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { describe, expect, test } from 'vitest';
 import { startTestServer, type TestServer } from '../../server/src/testing/server.ts';
 import {
   controlsOf,
-  ensureConsole,
   expectAccessible,
   focused,
   hasBrowser,
-  launch,
   SCREENSHOTS,
-  signedInPage,
+  openConsole,
   type Watched,
 } from './browser.ts';
 
 describe.skipIf(!hasBrowser)('navigation', () => {
   let server: TestServer;
-  let browser: Browser;
   let watched: Watched;
   let page: Page;
   let group: string;
   let fan: string;
 
-  beforeAll(async () => {
-    ensureConsole();
-    server = await startTestServer();
-    const { groups, profiles, attributes } = server.sdk;
-    group = (await groups.create({ name: 'Lounge regulars' })).id;
-    fan = (await profiles.create({ nickname: 'Ada of the Lounge' })).id;
-    await attributes.define({ key: 'lounge_seat', type: 'string', label: 'Seat in the lounge' });
-    browser = await launch();
-    watched = await signedInPage(browser);
-    page = watched.page;
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.close();
-  });
+  openConsole(
+    async () => {
+      server = await startTestServer();
+      const { groups, profiles, attributes } = server.sdk;
+      group = (await groups.create({ name: 'Lounge regulars' })).id;
+      fan = (await profiles.create({ nickname: 'Ada of the Lounge' })).id;
+      await attributes.define({ key: 'lounge_seat', type: 'string', label: 'Seat in the lounge' });
+      return server;
+    },
+    (opened) => {
+      watched = opened;
+      page = watched.page;
+    },
+  );
 
   const { open, button, dialog } = controlsOf(() => ({ page, server }));
   const field = () => page.getByRole('combobox', { name: 'Find a page, a group, a profile or an attribute' });

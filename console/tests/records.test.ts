@@ -1,28 +1,26 @@
 // Files in and out, the audit log and usage in the console.
 
 import { readFile } from 'node:fs/promises';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { describe, expect, test } from 'vitest';
 import { CLIENT_ID, startTestServer, type TestServer } from '../../server/src/testing/server.ts';
-import { controlsOf, ensureConsole, hasBrowser, launch, signedInPage, type Watched } from './browser.ts';
+import { controlsOf, hasBrowser, openConsole, type Watched } from './browser.ts';
 
 describe.skipIf(!hasBrowser)('files and records', () => {
   let server: TestServer;
-  let browser: Browser;
   let watched: Watched;
   let page: Page;
 
-  beforeAll(async () => {
-    ensureConsole();
-    server = await startTestServer({ env: { ROLE: 'all' } });
-    browser = await launch();
-    watched = await signedInPage(browser);
-    page = watched.page;
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.close();
-  });
+  openConsole(
+    async () => {
+      server = await startTestServer({ env: { ROLE: 'all' } });
+      return server;
+    },
+    (opened) => {
+      watched = opened;
+      page = watched.page;
+    },
+  );
 
   const { open, button, dialog, pictured } = controlsOf(() => ({ page, server }));
   const figure = (label: string) =>

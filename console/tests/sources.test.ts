@@ -1,38 +1,34 @@
 // Sources in the console: made, watched while something arrives, mapped.
 
 import { createHmac } from 'node:crypto';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { describe, expect, test } from 'vitest';
 import { CLIENT_ID, startTestServer, type TestServer } from '../../server/src/testing/server.ts';
 import {
   controlsOf,
-  ensureConsole,
   expectAccessible,
   expectNoSidewaysScroll,
   hasBrowser,
-  launch,
-  signedInPage,
+  openConsole,
   type Watched,
 } from './browser.ts';
 
 describe.skipIf(!hasBrowser)('sources', () => {
   let server: TestServer;
-  let browser: Browser;
   let watched: Watched;
   let page: Page;
   let key = '';
 
-  beforeAll(async () => {
-    ensureConsole();
-    server = await startTestServer({ env: { ROLE: 'all' } });
-    browser = await launch();
-    watched = await signedInPage(browser);
-    page = watched.page;
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.close();
-  });
+  openConsole(
+    async () => {
+      server = await startTestServer({ env: { ROLE: 'all' } });
+      return server;
+    },
+    (opened) => {
+      watched = opened;
+      page = watched.page;
+    },
+  );
   const { button } = controlsOf(() => ({ page, server }));
   const looksRight = async (where: string): Promise<void> => {
     for (const width of [1440, 390]) {

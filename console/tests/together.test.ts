@@ -1,17 +1,15 @@
 // Two people at one thing, and a server that takes its time: nothing written is lost, nothing shown contradicts itself. The
 // colleague speaks through the API; evaluation goes on only when the test says so.
 
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { startTestServer, type TestServer } from '../../server/src/testing/server.ts';
 import {
   controlsOf,
-  ensureConsole,
   expectAccessible,
   expectNoSidewaysScroll,
   hasBrowser,
-  launch,
-  signedInPage,
+  openConsole,
   type Watched,
 } from './browser.ts';
 
@@ -23,22 +21,20 @@ const atLeast = (value: number) => ({
 
 describe.skipIf(!hasBrowser)('together', () => {
   let server: TestServer;
-  let browser: Browser;
   let watched: Watched;
   let page: Page;
   let group: string;
 
-  beforeAll(async () => {
-    ensureConsole();
-    server = await startTestServer();
-    browser = await launch();
-    watched = await signedInPage(browser);
-    page = watched.page;
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.close();
-  });
+  openConsole(
+    async () => {
+      server = await startTestServer();
+      return server;
+    },
+    (opened) => {
+      watched = opened;
+      page = watched.page;
+    },
+  );
   beforeEach(async () => {
     const made = await server.sdk.groups.create({
       name: 'Talkative',

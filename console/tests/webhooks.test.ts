@@ -1,41 +1,31 @@
 // Webhooks in the console, against a receiver that takes, refuses and goes away.
 
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { afterAll, describe, expect, test } from 'vitest';
 import { CLIENT_ID, startTestServer, type TestServer } from '../../server/src/testing/server.ts';
 import { startReceiver, type Receiver } from '../../server/src/webhooks/testing/receiver.ts';
-import {
-  controlsOf,
-  ensureConsole,
-  expectAccessible,
-  hasBrowser,
-  launch,
-  signedInPage,
-  type Watched,
-} from './browser.ts';
+import { controlsOf, expectAccessible, hasBrowser, openConsole, type Watched } from './browser.ts';
 
 describe.skipIf(!hasBrowser)('webhooks', () => {
   let server: TestServer;
   let receiver: Receiver;
-  let browser: Browser;
   let watched: Watched;
   let page: Page;
   let group: string;
 
-  beforeAll(async () => {
-    ensureConsole();
-    receiver = await startReceiver();
-    server = await startTestServer({ env: { ROLE: 'all', WEBHOOK_ALLOW_PRIVATE: 'true' } });
-    group = (await server.sdk.groups.create({ name: 'Regulars', custom_id: 'regulars' })).id;
-    browser = await launch();
-    watched = await signedInPage(browser);
-    page = watched.page;
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.close();
-    await receiver?.close();
-  });
+  afterAll(() => receiver?.close());
+  openConsole(
+    async () => {
+      receiver = await startReceiver();
+      server = await startTestServer({ env: { ROLE: 'all', WEBHOOK_ALLOW_PRIVATE: 'true' } });
+      group = (await server.sdk.groups.create({ name: 'Regulars', custom_id: 'regulars' })).id;
+      return server;
+    },
+    (opened) => {
+      watched = opened;
+      page = watched.page;
+    },
+  );
 
   const { open, button, dialog, pictured } = controlsOf(() => ({ page, server }));
   const soon = { timeout: 15_000 };
