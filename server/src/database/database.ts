@@ -4,10 +4,10 @@
 
 import pg from 'pg';
 import sql, { Sql, join, raw, empty } from 'sql-template-tag';
-import { Unavailable } from '../errors.ts';
 import { createGate } from './gate.ts';
 import { destroy, watchHealth, type Health } from './health.ts';
 import { createBeforeCommit, type BeforeCommit } from './before-commit.ts';
+import { isAborted, isConnectionFault, isRetryable, translate } from './faults.ts';
 import { createJoining, type Joined, type Joining } from './joining.ts';
 import { openPipeline } from './pipeline.ts';
 import { describeSession, unnamed, type Isolation, type Session } from './session.ts';
@@ -254,6 +254,23 @@ async function run<Row>({ session, health }: Source, client: pg.ClientBase, stat
   }
 }
 
+/**
+ * Statements of one transaction, of which several may be under way. Once one has failed, those behind it fail because of it,
+ * and it depends on who awaits what which of them is heard first: so they all say what the one that failed says.
+ */
+function blaming(source: Source, client: pg.ClientBase): Queryable['query'] {
+  let cause: unknown;
+  return async <Row>(statement: Sql) => {
+    try {
+      return await run<Row>(source, client, statement);
+    } catch (error) {
+      if (isAborted(error) && cause !== undefined) throw cause;
+      cause = error;
+      throw error;
+    }
+  };
+}
+
 /** A statement that is a transaction by itself; behind a pooler in so many words, which go out in one write. */
 async function alone<Row>(source: Source, client: pg.ClientBase, statement: Sql): Promise<Rows<Row>> {
   if (!source.session.isPooled) return run(source, client, statement);
@@ -315,10 +332,7 @@ async function outermost<T>(
       // Not awaited: the connection is pipelined, so the first statement of the work follows in the same round trip.
       const begun = client.query(source.session.begin(isolation));
       begun.catch(() => {});
-      const tx: Queryable = {
-        query: (statement) => run(source, client, statement),
-        isDistributed: source.isDistributed,
-      };
+      const tx: Queryable = { query: blaming(source, client), isDistributed: source.isDistributed };
       const result = await work(tx);
       await begun;
       write = isolation === 'read committed' ? source.beforeCommit.take() : undefined;
@@ -338,53 +352,4 @@ async function outermost<T>(
       client.release(broken);
     }
   }
-}
-
-function codeOf(error: unknown): string {
-  return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
-}
-
-/** Whether the connection itself must be given up. */
-function isConnectionFault(error: unknown): boolean {
-  if (error instanceof Unavailable) return true;
-  if (!(error instanceof Error)) return false;
-  if (error instanceof pg.DatabaseError)
-    return /^(08|57P0)/.test(error.code ?? '') || error.code === READ_ONLY_TRANSACTION;
-  return /^(E[A-Z]+|08)/.test(codeOf(error)) || /timeout|terminated|not queryable|closed/i.test(error.message);
-}
-
-const SERIALIZATION_FAILURE = '40001';
-const DEADLOCK_DETECTED = '40P01';
-/** No longer the primary, or made read-only by its host: another connection may lead to one that takes writes. */
-const READ_ONLY_TRANSACTION = '25006';
-
-export function isRetryable(error: unknown): boolean {
-  const code = codeOf(error);
-  return code === SERIALIZATION_FAILURE || code === DEADLOCK_DETECTED;
-}
-
-/** Out of connections, memory or disk, cancelled by a time limit, shutting down or starting: the world's fault. */
-const WORLD = /^(08|53|57|58)/;
-
-/** The world's fault as Unavailable, all else as it is. */
-export function translate(error: unknown, connecting = false): unknown {
-  if (error instanceof Unavailable || !(error instanceof Error)) return error;
-  if (error instanceof pg.DatabaseError) {
-    return WORLD.test(error.code ?? '') || error.code === READ_ONLY_TRANSACTION
-      ? new Unavailable(`database: ${error.message}`, { cause: error })
-      : error;
-  }
-  return connecting || isConnectionFault(error)
-    ? new Unavailable(`database: ${error.message}`, { cause: error })
-    : error;
-}
-
-const UNIQUE_VIOLATION = '23505';
-
-export function isUniqueViolation(error: unknown, constraint?: string): boolean {
-  return (
-    error instanceof pg.DatabaseError &&
-    error.code === UNIQUE_VIOLATION &&
-    (constraint === undefined || error.constraint === constraint)
-  );
 }

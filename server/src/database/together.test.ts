@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { Unavailable } from '../errors.ts';
-import { openDatabase, sql, type Database } from './database.ts';
+import { openDatabase, raw, sql, type Database } from './database.ts';
 
 describe('one transaction around work', () => {
   let own: TestDatabase;
@@ -38,5 +38,23 @@ describe('one transaction around work', () => {
     release();
     await first;
     expect(await db.together(async () => 'again')).toBe('again');
+  });
+
+  it('says of statements behind one that failed what was wrong with that one, whoever is heard first', async () => {
+    own = await createTestDatabase({ empty: true });
+    db = openDatabase({ ...own, poolSize: 2, name: 'together' });
+    const longWay = async (work: () => Promise<unknown>, steps = 20): Promise<unknown> =>
+      steps === 0 ? work() : await longWay(work, steps - 1);
+    let attempts = 0;
+    const work = db.transaction(async (tx) => {
+      const isFirst = attempts++ === 0;
+      const code = isFirst ? '40P01' : 'P0001';
+      await Promise.all([
+        longWay(() => tx.query(sql`do ${raw(`$$ begin raise sqlstate '${code}'; end $$`)}`)),
+        tx.query(sql`select 1`),
+      ]);
+    });
+    await expect(work).rejects.toMatchObject({ code: 'P0001' });
+    expect(attempts).toBe(2); // a deadlock is tried again
   });
 });

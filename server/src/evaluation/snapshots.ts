@@ -6,7 +6,8 @@
 import type pg from 'pg';
 import type { Application } from '../applications/application.ts';
 import type { Clock } from '../clock.ts';
-import { translate, type Database } from '../database/database.ts';
+import type { Database } from '../database/database.ts';
+import { translate } from '../database/faults.ts';
 import { ApiError, Unavailable, ValidationError } from '../errors.ts';
 import type { Instant } from '../instant.ts';
 import type { Bitset } from '../rules/bitset.ts';

@@ -5,7 +5,8 @@
 import { describeChange, pickAs, type AuditObject } from '../audit/entry.ts';
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
-import { isUniqueViolation, type Queryable } from '../database/database.ts';
+import type { Queryable } from '../database/database.ts';
+import { isUniqueViolation } from '../database/faults.ts';
 import type { PageRequest } from '../database/page.ts';
 import { ValidationError, conflict, notFound, throwFound, type FieldErrors } from '../errors.ts';
 import type { GroupEvent, GroupEventName } from '../events/event.ts';

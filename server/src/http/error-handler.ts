@@ -7,6 +7,7 @@ import type { Socket } from 'node:net';
 import findMyWay from 'find-my-way';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import type { Context } from '../context.ts';
+import { isRetryable } from '../database/faults.ts';
 import { ApiError, ERRORS, Unavailable, ValidationError, invalid, notFound, type ErrorCode } from '../errors.ts';
 import { explainAll } from './all-problems.ts';
 import type { App } from './route.ts';
@@ -125,7 +126,9 @@ function send(context: Context, error: unknown, request: FastifyRequest, reply: 
 
 function recognise(error: unknown): ApiError | ValidationError {
   if (error instanceof ApiError || error instanceof ValidationError) return error;
-  if (error instanceof Unavailable) return new ApiError('unavailable', { retryAfter: RETRY_AFTER, cause: error });
+  // Of what others were in the way of, again and again, nothing is done.
+  if (error instanceof Unavailable || isRetryable(error))
+    return new ApiError('unavailable', { retryAfter: RETRY_AFTER, cause: error });
   if (!isFastifyError(error)) return new ApiError('internal_error', { cause: error });
   switch (error.code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':

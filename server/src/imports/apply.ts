@@ -3,7 +3,8 @@
 import type { Application } from '../applications/application.ts';
 import { isInTheWay, type Intake } from '../activities/intake.ts';
 import type { Context } from '../context.ts';
-import { isRetryable, type Queryable } from '../database/database.ts';
+import type { Queryable } from '../database/database.ts';
+import { isRetryable } from '../database/faults.ts';
 import { sentencesOf, type FieldErrors } from '../errors.ts';
 import { elementsOf } from '../http/elements.ts';
 import { EpochMoved } from '../membership/head.ts';

@@ -5,7 +5,7 @@ import type { Readable } from 'node:stream';
 import { createHash } from 'node:crypto';
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
-import { isUniqueViolation } from '../database/database.ts';
+import { isUniqueViolation } from '../database/faults.ts';
 import type { PageRequest } from '../database/page.ts';
 import { ApiError, conflict, invalid, notFound } from '../errors.ts';
 import type { FileFormat } from '../files/body.ts';

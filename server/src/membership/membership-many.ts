@@ -1,7 +1,8 @@
 // Many profiles that enter or leave one group by one cause: as changeMembership (membership.ts), whose invariants and order
 // of locks are kept, with fewer bytes and statements. Lists of ids and ordinals stay the texts that they arrive as.
 
-import { empty, isUniqueViolation, sql, type Database, type Queryable, type Sql } from '../database/database.ts';
+import { empty, sql, type Database, type Queryable, type Sql } from '../database/database.ts';
+import { isUniqueViolation } from '../database/faults.ts';
 import { rowLocks } from '../database/row-locks.ts';
 import { enqueueRows } from '../queue/queue.ts';
 import { formatInstant, type Instant } from '../instant.ts';

@@ -1,7 +1,8 @@
 // Prepares the difference for the next epoch, slice by slice: small ones that give way while activities come in, otherwise
 // large ones, of which members and changes are written by two connections at once.
 
-import { isUniqueViolation, type Database } from '../database/database.ts';
+import type { Database } from '../database/database.ts';
+import { isUniqueViolation } from '../database/faults.ts';
 import { popcount, take, type Bitset } from '../rules/bitset.ts';
 import { giveWay } from '../queue/pace.ts';
 import { beside, isLockNotAvailable, step, type Attempt, type SwitchProgress } from './switch-attempt.ts';

@@ -49,6 +49,9 @@ class DryRun extends Error {
   }
 }
 
+/** One of the two is no profile any more. Thrown, so that the locks that were taken for it are given back. */
+class Gone extends Error {}
+
 const MAX_ATTEMPTS = 5;
 
 /** Merges the source into the target. A dry run does it all and undoes it. */
@@ -72,14 +75,14 @@ export async function mergeProfiles(
           { ...request, sourceId, targetId },
           merge,
         );
-        if (done && isDryRun) throw new DryRun(done);
+        if (isDryRun) throw new DryRun(done);
         return done;
       });
-      if (merged?.merge.progress !== undefined && merged.merge.progress < 1) wakeMover(context);
-      if (merged) return merged;
+      if (merged.merge.progress < 1) wakeMover(context);
+      return merged;
     } catch (error) {
       if (error instanceof DryRun) return error.merged;
-      throw error;
+      if (!(error instanceof Gone)) throw error;
     }
     // One of the two was merged or erased a moment ago.
     const [source, target] = await Promise.all([
@@ -125,14 +128,14 @@ export async function getTarget(db: Queryable, application: Application, referen
 
 type MergeContext = Context & { catalogue: Awaited<ReturnType<Context['catalogues']['get']>> };
 
-/** Undefined where one of the two is no profile any more. */
+/** Throws Gone where one of the two is no profile any more. */
 async function mergeLocked(
   tx: Queryable,
   context: MergeContext,
   application: Application,
   { sourceId, targetId, tokens, force, actor }: MergeRequest,
   memberships: MembershipMerge,
-): Promise<Merged | undefined> {
+): Promise<Merged> {
   // Statements that need nothing of each other go out together, here and below: the connection does them in this order,
   // so what is read behind a lock is read once it is held.
   const [low = '', high = ''] = [sourceId, targetId].sort();
@@ -145,7 +148,7 @@ async function mergeLocked(
     listCustomIdAliases(tx, sourceId),
   ]);
   const [source, target] = low === sourceId ? [one, other] : [other, one];
-  if (!source || !target) return undefined;
+  if (!source || !target) throw new Gone();
   const isForced = source.custom_id !== null && target.custom_id !== null;
   if (isForced && !force) {
     throw conflict(

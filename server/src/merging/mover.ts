@@ -7,7 +7,7 @@
 // later one adds to that.
 
 import type { Context } from '../context.ts';
-import { isUniqueViolation } from '../database/database.ts';
+import { isUniqueViolation } from '../database/faults.ts';
 import { drain } from '../database/drain.ts';
 import { createLease } from '../database/lease.ts';
 import { raiseDefinitionsVersion } from '../facts/definitions.ts';

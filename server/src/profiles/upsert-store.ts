@@ -2,7 +2,8 @@
 // somebody else took meanwhile ends the transaction (`TakenMeanwhile`), which is then begun again.
 
 import { STATISTICS_SHARDS } from '../applications/application.ts';
-import { isUniqueViolation, sql, type Queryable } from '../database/database.ts';
+import { sql, type Queryable } from '../database/database.ts';
+import { isUniqueViolation } from '../database/faults.ts';
 import { packed, packedTexts } from '../database/packed.ts';
 import { recordEvents } from '../events/event-store.ts';
 import { formatInstant, type Instant } from '../instant.ts';
