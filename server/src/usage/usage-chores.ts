@@ -2,7 +2,7 @@
 // and never for more than a small part of the time. One process at a time does it, under a lease; two at once do no harm.
 
 import type { Context } from '../context.ts';
-import { sql } from '../database/database.ts';
+import { sql, type Queryable } from '../database/database.ts';
 import { createLease } from '../database/lease.ts';
 import { createLoop } from '../looping.ts';
 import { keepFigures } from './figures.ts';
@@ -15,7 +15,8 @@ const LIMITED_REST_MS = 60_000;
 const REST_MS = 600_000;
 /** A count rests so many times as long as it took. */
 const REST_FACTOR = 20;
-const APPLICATIONS = 1_000;
+/** How many applications are read at once. */
+const PAGE = 1_000;
 
 export interface UsageChores {
   start(): void;
@@ -39,13 +40,11 @@ export function createUsageChores(
   const round = async (isForced: boolean): Promise<void> => {
     await limits.flush();
     if (loop.isStopping() || (!isForced && !(await lease.hold()))) return;
-    const { rows } = await db.query<{ id: number; limited: boolean }>(sql`
-      select id, limits ? 'max_mau' as limited from applications order by id limit ${APPLICATIONS}`);
-    for (const { id, limited } of rows) {
+    for await (const { id, isLimited } of listApplications(db)) {
       if (loop.isStopping()) return;
       const at = performance.now();
       const last = counted.get(id);
-      if (!isForced && last && at < last.at + restAfter(last.tookMs, limited)) continue;
+      if (!isForced && last && at < last.at + restAfter(last.tookMs, isLimited)) continue;
       await keepFigures(db, id, clock.now());
       counted.set(id, { at, tookMs: performance.now() - at });
     }
@@ -65,4 +64,19 @@ export function createUsageChores(
       await lease.release().catch(() => {}); // it expires by itself
     },
   };
+}
+
+/** Exported for its test. */
+export async function* listApplications(
+  db: Queryable,
+  page = PAGE,
+): AsyncGenerator<{ id: number; isLimited: boolean }, void> {
+  for (let after = 0; ;) {
+    const { rows } = await db.query<{ id: number; isLimited: boolean }>(sql`
+      select id, coalesce(limits ? 'max_mau', false) as "isLimited" from applications where id > ${after} order by id limit ${page}`);
+    yield* rows;
+    const last = rows.at(-1);
+    if (rows.length < page || !last) return;
+    after = last.id;
+  }
 }
