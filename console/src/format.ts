@@ -5,6 +5,22 @@ const whole = new Intl.NumberFormat(locale);
 const compact = new Intl.NumberFormat(locale, { notation: 'compact', maximumFractionDigits: 1 });
 const percents = new Intl.NumberFormat(locale, { style: 'percent', maximumFractionDigits: 1 });
 const full = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' });
+const date = new Intl.DateTimeFormat(locale, { dateStyle: 'medium' });
+const clock = new Intl.DateTimeFormat(locale, { timeStyle: 'short' });
+const weekday = new Intl.DateTimeFormat(locale, { weekday: 'long', day: 'numeric', month: 'long' });
+const weekdayOfYear = new Intl.DateTimeFormat(locale, {
+  weekday: 'long',
+  day: 'numeric',
+  month: 'long',
+  year: 'numeric',
+});
+const soon = new Intl.DateTimeFormat(locale, {
+  weekday: 'short',
+  day: 'numeric',
+  month: 'short',
+  hour: '2-digit',
+  minute: '2-digit',
+});
 const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto', style: 'long' });
 
 export const formatNumber = (value: number): string => whole.format(value);
@@ -18,6 +34,21 @@ export const formatSigned = (value: number): string =>
 export const millis = (instant: string): number => Date.parse(instant.replace(/(\.\d{3})\d+/, '$1'));
 
 export const formatMoment = (instant: string): string => full.format(millis(instant));
+
+export const formatDate = (instant: string): string => date.format(millis(instant));
+export const formatClock = (instant: string): string => clock.format(millis(instant));
+/** Of what is to come within weeks: `Fri 4 Dec, 17:00`. */
+export const formatSoon = (instant: string): string => soon.format(millis(instant));
+
+/** The viewer's day that an instant lies in: today, yesterday, or by its date. */
+export function formatDay(instant: string, now: number): string {
+  const day = new Date(millis(instant));
+  const today = new Date(now);
+  const yesterday = new Date(today.getFullYear(), today.getMonth(), today.getDate() - 1);
+  if (day.toDateString() === today.toDateString()) return 'Today';
+  if (day.toDateString() === yesterday.toDateString()) return 'Yesterday';
+  return (day.getFullYear() === today.getFullYear() ? weekday : weekdayOfYear).format(day);
+}
 
 const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
   ['year', 365.25 * 86_400_000],

@@ -40,7 +40,7 @@ export function ensureConsole(): void {
 const EVENING = new Date().setUTCHours(18, 0, 0, 0);
 const SHIFT = EVENING - Date.now();
 
-function eveningClock(): Clock {
+export function eveningClock(): Clock {
   let last = 0;
   return {
     now() {
@@ -49,6 +49,9 @@ function eveningClock(): Clock {
     },
   };
 }
+
+/** What pages take for the present, in milliseconds. */
+export const eveningNow = (): number => Date.now() + SHIFT;
 
 export async function eveningContext(browser: Browser): Promise<BrowserContext> {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-GB' });

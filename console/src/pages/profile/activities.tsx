@@ -1,34 +1,38 @@
+// What a profile did: how much on each day, and the newest of it as a readable list.
+
 import { useMemo, useState } from 'react';
-import { IconActivity, IconTrash } from '@tabler/icons-react';
+import { IconActivity } from '@tabler/icons-react';
 import type { ActivityCounts } from '@grandstand/sdk/server';
 import { messageOf } from '../../api.ts';
 import { millis, plural } from '../../format.ts';
 import { useGet, useInvalidate } from '../../queries.ts';
 import { useApplication, useSession } from '../../session.tsx';
 import type { Activity, ActivityType, Page, Profile } from '../../types.ts';
-import { Empty, Skeleton, Time } from '../../ui/bits.tsx';
-import { Button } from '../../ui/button.tsx';
+import { Empty, Failed, Skeleton } from '../../ui/bits.tsx';
 import { Chart, type Point } from '../../ui/charts.tsx';
 import { Confirm } from '../../ui/dialog.tsx';
 import { Choices, SelectField } from '../../ui/field.tsx';
 import { Pager } from '../../ui/pager.tsx';
-import { ACTIONS, Table, type Column } from '../../ui/table.tsx';
 import { toast } from '../../ui/toast.tsx';
 import { useViewParams } from '../../view-params.ts';
-
-const COLUMNS: Column[] = [
-  { head: 'What', skeleton: '50%' },
-  { head: 'Value', skeleton: 20, className: 'right' },
-  { head: 'Data', skeleton: '60%' },
-  { head: 'When', skeleton: 80, className: 'right' },
-];
+import { Timeline } from './timeline.tsx';
 
 const DAY = 86_400_000;
+const PAGE_SIZE = 20;
+
+const NONE: ActivityType[] = [];
 
 export function useActivityTypes(): ActivityType[] {
   const { path } = useApplication();
   const types = useGet<{ results: ActivityType[] }>(path('activity-types/'), {}, { staleMs: 60_000 });
-  return types.data?.results ?? [];
+  return types.data?.results ?? NONE;
+}
+
+/** What types are called; until that is known, and where nothing calls them otherwise, by their keys. */
+export function useTypeLabels(): (type: string) => string {
+  const types = useActivityTypes();
+  const labels = useMemo(() => new Map(types.map((one) => [one.type, one.label])), [types]);
+  return (type) => labels.get(type) ?? type;
 }
 
 export function ProfileActivities({ profile }: { profile: Profile }) {
@@ -36,12 +40,13 @@ export function ProfileActivities({ profile }: { profile: Profile }) {
   const { client } = useSession();
   const invalidate = useInvalidate();
   const types = useActivityTypes();
+  const labelOf = useTypeLabels();
   const [params, set] = useViewParams();
   const type = params.get('type') ?? '';
   const cursor = params.get('cursor') ?? '';
   const [removing, setRemoving] = useState<Activity | undefined>(undefined);
   const address = application.path(`profiles/${profile.id}/activities/`);
-  const activities = useGet<Page<Activity>>(address, { type, cursor, page_size: 10 }, { every: 10_000 });
+  const activities = useGet<Page<Activity>>(address, { type, cursor, page_size: PAGE_SIZE }, { every: 10_000 });
   const rows = activities.data?.results;
   return (
     <section className="card" aria-labelledby="activities-heading">
@@ -64,52 +69,19 @@ export function ProfileActivities({ profile }: { profile: Profile }) {
       {(rows?.length !== 0 || type !== '') && (
         <OverTime address={application.path(`profiles/${profile.id}/activity-counts/`)} type={type} />
       )}
-      <Table
-        columns={[...COLUMNS, application.canWrite && ACTIONS]}
-        rows={rows}
-        of={activities}
-        loading={5}
-        empty={
-          type === '' ? (
-            <Empty icon={<IconActivity size={30} aria-hidden />} title="Nothing yet">
-              What this fan does in your apps appears here: comments, votes, quests, whatever you send.
-            </Empty>
-          ) : (
-            <p className="pad muted">None of this type.</p>
-          )
-        }
-      >
-        {(row) => (
-          <tr key={`${row.sent_by} ${row.id}`}>
-            <td title={`${row.id}, sent by ${row.sent_by === 'profile' ? 'the fan’s app' : 'your systems'}`}>
-              {types.find((one) => one.type === row.type)?.label ?? row.type}
-            </td>
-            <td className="fit right numeric">{row.value}</td>
-            <td className="wide cell-data">
-              <code className="truncate small" title={row.data ? JSON.stringify(row.data) : undefined}>
-                {row.data ? JSON.stringify(row.data) : ''}
-              </code>
-            </td>
-            <td className="fit right muted">
-              <Time at={row.occurred_at} ago />
-            </td>
-            {application.canWrite && (
-              <td className="fit">
-                <Button
-                  look="quiet"
-                  small
-                  danger
-                  iconOnly
-                  icon={<IconTrash size={15} aria-hidden />}
-                  onClick={() => setRemoving(row)}
-                >
-                  Remove this activity
-                </Button>
-              </td>
-            )}
-          </tr>
-        )}
-      </Table>
+      {activities.isError && !rows ? (
+        <Failed error={activities.error} retry={() => void activities.refetch()} />
+      ) : rows?.length === 0 ? (
+        type === '' ? (
+          <Empty icon={<IconActivity size={30} aria-hidden />} title="Nothing yet">
+            What this fan does in your apps appears here: comments, votes, quests, whatever you send.
+          </Empty>
+        ) : (
+          <p className="pad muted">None of this type.</p>
+        )
+      ) : (
+        <Timeline rows={rows} labelOf={labelOf} onRemove={setRemoving} />
+      )}
       {activities.data && (
         <Pager page={activities.data} noun="activity" plural="activities" onCursor={(next) => set({ cursor: next })} />
       )}

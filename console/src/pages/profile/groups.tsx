@@ -4,7 +4,7 @@ import { useState } from 'react';
 import { IconChevronDown, IconPin, IconPinnedOff, IconUsersGroup } from '@tabler/icons-react';
 import { Link } from 'wouter';
 import { fieldsOf, messageOf, restOf } from '../../api.ts';
-import { formatMoment, formatNumber, formatSpan, millis } from '../../format.ts';
+import { formatDate, formatMoment, formatNumber, formatSoon, formatSpan, millis } from '../../format.ts';
 import { useGet, useInvalidate, useSend, useSettled } from '../../queries.ts';
 import { Explanation } from '../../rules/explanation.tsx';
 import { fromLocalInput } from '../../rules/value-input.tsx';
@@ -18,16 +18,16 @@ import { Dialog } from '../../ui/dialog.tsx';
 import { Choices, TextField } from '../../ui/field.tsx';
 import { toast } from '../../ui/toast.tsx';
 import { useViewParams } from '../../view-params.ts';
+import { FIRST_GROUPS } from './summary.tsx';
 
 /** Each asks for its own reasons, so that not all of them are shown at once. */
-const SHOWN = 10;
 const MAX_SHOWN = 100;
 
 export function ProfileGroups({ profile }: { profile: Profile }) {
   const application = useApplication();
   const [params, set] = useViewParams();
   const asked = params.get('why');
-  const [shown, setShown] = useState(SHOWN);
+  const [shown, setShown] = useState(FIRST_GROUPS);
   const groups = useGet<Page<GroupOfProfile>>(
     application.path(`profiles/${profile.id}/profile-groups/`),
     { page_size: shown },
@@ -175,9 +175,20 @@ function MembershipItem({ groupId, name, profile, open, onPin, onToggle }: Membe
         >
           <IconChevronDown size={16} aria-hidden />
           <span className="visually-hidden">Why: </span>
-          <strong className="name">
-            <bdi>{group.data?.name ?? name ?? groupId}</bdi>
-          </strong>
+          <span>
+            <strong className="name">
+              <bdi>{group.data?.name ?? name ?? groupId}</bdi>
+            </strong>
+            <span className="membership-span muted small">
+              {state?.is_member && state.since !== null && `since ${formatDate(state.since)}`}
+              {next !== null && state && (
+                <span className="numeric" title={next}>
+                  {state.is_member ? ' · until ' : 'from '}
+                  {formatSoon(next)}
+                </span>
+              )}
+            </span>
+          </span>
         </button>
         <span className="row wrap membership-state">
           {state?.pin && (

@@ -1,13 +1,12 @@
 // One profile: who it is, what it did, which groups it is in and why.
 
-import { useMemo, useState } from 'react';
+import { useState } from 'react';
 import { IconGitMerge, IconKey, IconPencil, IconTrash } from '@tabler/icons-react';
 import { useLocation, useParams } from 'wouter';
 import { ApiError } from '../../api.ts';
 import { useGet, useInvalidate } from '../../queries.ts';
-import { useAttributes } from '../../rules/words.ts';
 import { useApplication, useSession } from '../../session.tsx';
-import type { Pair, Profile } from '../../types.ts';
+import type { Profile } from '../../types.ts';
 import { Empty, Failed, Skeleton, Time } from '../../ui/bits.tsx';
 import { Button, ButtonLink } from '../../ui/button.tsx';
 import { Id } from '../../ui/copy.tsx';
@@ -17,9 +16,11 @@ import { PageHead } from '../../ui/page-head.tsx';
 import { ShownOnce } from '../../ui/shown-once.tsx';
 import { toast } from '../../ui/toast.tsx';
 import { ProfileActivities } from './activities.tsx';
+import { ProfileAttributes } from './attributes.tsx';
 import { EditProfile } from './edit.tsx';
 import { ProfileGroups } from './groups.tsx';
 import { Merges } from './merges.tsx';
+import { Summary } from './summary.tsx';
 
 export function ProfilePage() {
   const { profile_id: id = '' } = useParams();
@@ -63,25 +64,22 @@ export function ProfilePage() {
           </span>
         </p>
       )}
-      <div className="columns">
-        <div className="stack" style={{ '--gap': '20px' } as React.CSSProperties}>
-          <ProfileGroups profile={profile.data} />
-          <ProfileActivities profile={profile.data} />
-        </div>
-        <div className="stack" style={{ '--gap': '20px' } as React.CSSProperties}>
+      <div className="profile-grid">
+        <Summary profile={profile.data} />
+        <ProfileGroups profile={profile.data} />
+        <div className="profile-side">
           <Identity profile={profile.data} />
           <Merges profile={profile.data} />
         </div>
+        <ProfileActivities profile={profile.data} />
       </div>
     </>
   );
 }
 
 function Identity({ profile }: { profile: Profile }) {
-  const { attributes } = useAttributes();
-  const labels = useMemo(() => new Map(attributes?.map((one) => [one.key, one.label])), [attributes]);
   return (
-    <div className="stack" style={{ '--gap': '20px' } as React.CSSProperties}>
+    <>
       <section className="card pad stack" aria-labelledby="identity-heading">
         <h2 id="identity-heading">Identity</h2>
         <dl className="facts">
@@ -97,37 +95,13 @@ function Identity({ profile }: { profile: Profile }) {
               <Id value={profile.custom_id} label="custom id" />
             )}
           </dd>
-          <dt>Created</dt>
+          <dt>Changed</dt>
           <dd>
-            <Time at={profile.created_at} />
-          </dd>
-          <dt>Last active</dt>
-          <dd>
-            {profile.last_active_at ? <Time at={profile.last_active_at} ago /> : <span className="faint">never</span>}
+            <Time at={profile.updated_at} />
           </dd>
         </dl>
       </section>
-      <section className="card pad stack" aria-labelledby="attributes-heading">
-        <h2 id="attributes-heading">Attributes</h2>
-        {profile.attributes.length === 0 ? (
-          <p className="muted">None. Attributes hold what your own systems know of a fan, and rules can read them.</p>
-        ) : (
-          <dl className="facts">
-            {valuesByKey(profile.attributes).map(([key, values]) => [
-              <dt key={`${key} key`} className="name" title={key}>
-                {labels.get(key) ?? key}
-              </dt>,
-              <dd key={key} className="name">
-                {values.map((value) => (
-                  <div key={value}>
-                    <bdi>{value}</bdi>
-                  </div>
-                ))}
-              </dd>,
-            ])}
-          </dl>
-        )}
-      </section>
+      <ProfileAttributes profile={profile} />
       {profile.custom_data !== null && profile.custom_data !== '' && (
         <section className="card pad stack" aria-labelledby="data-heading">
           <h2 id="data-heading">Custom data</h2>
@@ -136,15 +110,8 @@ function Identity({ profile }: { profile: Profile }) {
           </pre>
         </section>
       )}
-    </div>
+    </>
   );
-}
-
-/** A key that stands with several values has them below each other. */
-function valuesByKey(pairs: Pair[]): [key: string, values: string[]][] {
-  const found = new Map<string, string[]>();
-  for (const { key, value } of pairs) found.set(key, [...(found.get(key) ?? []), value]);
-  return [...found];
 }
 
 function Actions({ profile }: { profile: Profile }) {
