@@ -43,7 +43,9 @@ describe('the command line', () => {
       'usage',
       'limits',
       'backup',
+      'backups',
       'restore',
+      'upgrade',
       'doctor',
     ])
       expect(stdout).toContain(command);

@@ -203,6 +203,7 @@ describe('the npm package', () => {
       // Nothing beside where it is tried out: of this machine's disk and Node it may say more.
       expect(found.filter(({ check }) => !['disk', 'node'].includes(check)).map(({ check }) => check)).toEqual([
         'public-url',
+        'backups',
         'first-start-file',
       ]);
       run('backup', 'today.backup');

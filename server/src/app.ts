@@ -17,6 +17,7 @@ import { importRoutes } from './imports/import-routes.ts';
 import { startAuditChores } from './audit/audit-chores.ts';
 import { registerAudit } from './audit/audit-hook.ts';
 import { auditRoutes } from './audit/audit-routes.ts';
+import { createBackupChores } from './backups/backup-chores.ts';
 import { bootstrap, type FirstStart } from './bootstrap.ts';
 import { systemClock, type Clock, type SystemClock } from './clock.ts';
 import { foldRows } from './fold-rows.ts';
@@ -298,7 +299,11 @@ async function composeApp(
     usageChores.start();
     importer.start();
     if (config.role !== 'api') webhookWorker.start();
-    if (options.watchesInstallation ?? true) installation.start();
+    const backupChores = createBackupChores(base);
+    if (options.watchesInstallation ?? true) {
+      installation.start();
+      backupChores?.start();
+    }
     const stopAuditChores = startAuditChores(base);
     evaluation =
       config.role === 'api'
@@ -345,6 +350,7 @@ async function composeApp(
             sourceIntake.log.stop(),
             stopAuditChores(),
             installation.stop(),
+            backupChores?.stop(),
             evaluation?.stop(),
             worker.stop(),
             webhookWorker.stop(),

@@ -4,7 +4,7 @@ import { defineCommand, runCommand, runMain, type CommandDef } from 'citty';
 import { UsageError, checkArguments } from './arguments.ts';
 import { appCommand } from './commands/app.ts';
 import { auditCommand } from './commands/audit.ts';
-import { backupCommand, restoreCommand } from './commands/backup.ts';
+import { backupCommand, backupsCommand, restoreCommand } from './commands/backup.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { exportCommand } from './commands/export.ts';
 import { importFileCommand } from './commands/import.ts';
@@ -14,6 +14,7 @@ import { mergeCommand } from './commands/merge.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { sourceCommand } from './commands/source.ts';
 import { tokenCommand } from './commands/token.ts';
+import { upgradeCommand } from './commands/upgrade.ts';
 import { usageCommand } from './commands/usage.ts';
 import { demoCommand } from './demo/command.ts';
 import { plainInPipes, showHelp } from './help.ts';
@@ -43,7 +44,9 @@ const grandstand = defineCommand({
     'import livelike': importLiveLikeCommand,
     export: exportCommand,
     backup: backupCommand,
+    backups: backupsCommand,
     restore: restoreCommand,
+    upgrade: upgradeCommand,
     doctor: doctorCommand,
   },
 });

@@ -2,6 +2,7 @@
 
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
+import { BACKUP_VARIABLES, readBackupConfig, type BackupConfig } from './backup-config.ts';
 import { findAddressProblem } from './database/address.ts';
 import { MICROS_PER_DAY } from './instant.ts';
 
@@ -32,6 +33,8 @@ export interface Config {
   databaseUrl: string | undefined;
   databasePoolSize: number;
   dataDir: string;
+  /** Undefined: backups are made by nobody but an operator. */
+  backup: BackupConfig | undefined;
   secretKey: string | undefined;
   bootstrap: { clientId: string | undefined; clientSecret: string | undefined; adminToken: string | undefined };
   role: Role;
@@ -79,6 +82,7 @@ export const VARIABLES = {
   STREAM_LIMIT_ADDRESS: 'Event streams from one address. Default `2000`; `0` turns it off.',
   STREAM_LIMIT_PROFILE: 'Event streams of one profile. Default `20`; `0` turns it off.',
   STREAM_LIMIT_APPLICATION: 'Event streams in one application. Default `15000`; `0` turns it off.',
+  ...BACKUP_VARIABLES,
   AUDIT_RETENTION: 'How long the audit log is kept, an ISO 8601 duration of days. Default `P400D`.',
   REQUEST_TIMEOUT: 'Seconds until a request that is not answered gets a 503. Default `30`.',
   LOG_LEVEL: '`trace`, `debug`, `info` (default), `warn`, `error` or `silent`.',
@@ -126,6 +130,11 @@ export function readConfig(environment: Environment): Config {
       'is required with DATABASE_URL, since every process must have the same. `openssl rand -hex 32` makes one.',
     );
   }
+  const interval = (name: keyof typeof VARIABLES, text: string | undefined): number =>
+    readInterval(text, (what) => fail(name, what));
+  const backup = readBackupConfig({ read, integer, oneOf, interval, fail });
+  if (backup !== undefined && databaseUrl !== undefined)
+    fail('BACKUP_TO', 'is for the embedded database; back up the one of DATABASE_URL with its own tools.');
   const publicUrl = read('PUBLIC_URL');
   if (publicUrl !== undefined && !isOrigin(publicUrl))
     fail('PUBLIC_URL', `must be an http(s) origin without a path, not "${publicUrl}".`);
@@ -160,11 +169,12 @@ export function readConfig(environment: Environment): Config {
     databaseUrl,
     databasePoolSize: integer('DATABASE_POOL_SIZE', 10, 2, 1000),
     dataDir: resolve(read('DATA_DIR') ?? './data'),
+    backup,
     secretKey,
     bootstrap: { clientId, clientSecret, adminToken },
     role: oneOf('ROLE', 'all', ['all', 'api', 'worker']),
     auditRetention: readDays(read('AUDIT_RETENTION') ?? 'P400D', (what) => fail('AUDIT_RETENTION', what)),
-    evaluationInterval: readInterval(read('EVALUATION_INTERVAL'), (what) => fail('EVALUATION_INTERVAL', what)),
+    evaluationInterval: interval('EVALUATION_INTERVAL', read('EVALUATION_INTERVAL')),
     webhookAllowPrivate: oneOf('WEBHOOK_ALLOW_PRIVATE', 'false', ['true', 'false']) === 'true',
     limits: {
       perAddress: integer('RATE_LIMIT_ADDRESS', 6_000, 0, 1e9),

@@ -50,6 +50,10 @@ interface Options {
   passphrase?: string;
   /** Of the database's address: before anything of it is copied, or once it was restored and runs. */
   onOpen?: (url: string) => Promise<void>;
+  /** Once all of it was copied. */
+  onCopied?: (url: string) => Promise<void>;
+  /** Of PostgreSQL, where a restored database is only looked at. */
+  settings?: Record<string, string>;
 }
 
 /**
@@ -80,6 +84,7 @@ export async function backup(dataDir: string, targetFile: string, options: Optio
       },
       options.passphrase,
     );
+    await options.onCopied?.(source.url);
     await rename(unfinished, target);
     return { createdAt: description.created_at, files, hasSecretKey };
   } catch (error) {

@@ -223,9 +223,9 @@ describe('an installation', () => {
     const away = openDatabase({ url: 'postgres://127.0.0.1:1/x', poolSize: 1, name: 'a test' });
     try {
       await writeFile(join(folder, FIRST_START_FILE), 'x', { mode: 0o644 });
-      const { log } = server.app.context;
+      const { clock, log } = server.app.context;
       const watched = watchInstallation(
-        { config: { ...config, dataDir: folder }, db: away, log, metrics: createMetrics() },
+        { clock, config: { ...config, dataDir: folder }, db: away, log, metrics: createMetrics() },
         false,
       );
       await expect(watched.run()).rejects.toThrow();

@@ -8,6 +8,8 @@ import { MigrationError, connectFirst, examine } from '../database/examine.ts';
 import { readConnection } from '../database/embedded-place.ts';
 import { readMigrations, readSquashes } from '../database/migration-files.ts';
 import { listApplied, planMigrations } from '../database/migration-plan.ts';
+import { systemClock } from '../clock.ts';
+import { checkBackups } from './backups.ts';
 import { checkDatabase } from './database.ts';
 import { findIf, sortFindings, type Finding } from './finding.ts';
 import { checkMachine } from './machine.ts';
@@ -16,7 +18,12 @@ import { checkSettings } from './settings.ts';
 const FETCH_MS = 10_000;
 
 export async function examineInstallation(config: Config): Promise<Finding[]> {
-  const found = await Promise.all([checkMachine(config), checkPublicUrl(config), lookIntoDatabase(config)]);
+  const found = await Promise.all([
+    checkMachine(config),
+    checkPublicUrl(config),
+    lookIntoDatabase(config),
+    checkBackups(config, systemClock().now()),
+  ]);
   return sortFindings([...checkSettings(config), ...found.flat()]);
 }
 

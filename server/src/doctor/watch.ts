@@ -3,6 +3,7 @@
 import { Gauge } from 'prom-client';
 import type { Context } from '../context.ts';
 import { createLoop } from '../looping.ts';
+import { checkBackups } from './backups.ts';
 import { checkDatabase } from './database.ts';
 import { sortFindings, type Finding, type Level } from './finding.ts';
 import { checkMachine } from './machine.ts';
@@ -23,13 +24,14 @@ const INTERVAL_MS = 600_000;
 const FIRST_MS = 5_000;
 
 export function watchInstallation(
-  context: Pick<Context, 'config' | 'db' | 'log' | 'metrics'>,
+  context: Pick<Context, 'clock' | 'config' | 'db' | 'log' | 'metrics'>,
   isPooled: boolean,
 ): Installation {
-  const { config, db, log, metrics } = context;
+  const { clock, config, db, log, metrics } = context;
+  const since = clock.now();
   /** As each was found when it could be asked last: a disk is full also while the database is away. */
-  const seen: Record<'machine' | 'database', Finding[]> = { machine: [], database: [] };
-  const findings = (): Finding[] => sortFindings([...checkSettings(config), ...seen.machine, ...seen.database]);
+  const seen: Record<'machine' | 'database' | 'backups', Finding[]> = { machine: [], database: [], backups: [] };
+  const findings = (): Finding[] => sortFindings([...checkSettings(config), ...Object.values(seen).flat()]);
 
   const look = async (at: keyof typeof seen, check: () => Promise<Finding[]>): Promise<void> => {
     const found = await check();
@@ -40,6 +42,7 @@ export function watchInstallation(
   };
   const run = async (): Promise<void> => {
     await look('machine', () => checkMachine(config));
+    await look('backups', () => checkBackups(config, clock.now(), { since }));
     await look('database', () => checkDatabase(db, config, isPooled));
   };
   const loop = createLoop(run, {
