@@ -40,6 +40,7 @@ import { evaluationRoutes } from './evaluation/evaluation-routes.ts';
 import { createPreviews } from './evaluation/preview.ts';
 import { rulesCache } from './evaluation/rules-cache.ts';
 import { createWorker, type Worker } from './evaluation/worker.ts';
+import { createChangeChores, type ChangeChores } from './groups/change-chores.ts';
 import { changeRoutes } from './groups/change-routes.ts';
 import { groupChores } from './groups/group-chores.ts';
 import { groupRoutes } from './groups/group-routes.ts';
@@ -116,6 +117,8 @@ export interface GrandstandApp {
   statisticsChores: StatisticsChores;
   /** Makes sheets of days that are over, by itself when started. */
   sheetChores: SheetChores;
+  /** Makes checkpoints of feeds, by itself when started. */
+  changeChores: ChangeChores;
   /** Keeps the figures that limits and metrics read, by itself when started. */
   usageChores: UsageChores;
   /** Brings long histories over after their merges, by itself when started. */
@@ -202,6 +205,7 @@ async function composeApp(
     const factBuilder = createFactBuilder(context);
     const statisticsChores = createStatisticsChores(base);
     const sheetChores = createSheetChores(base);
+    const changeChores = createChangeChores(base);
     const usageChores = createUsageChores(base, creationLimits);
     const intake = createIntake(context);
     const importer = createImporter(context, intake);
@@ -296,6 +300,7 @@ async function composeApp(
     if (options.moves?.start ?? true) mover.start();
     statisticsChores.start();
     sheetChores.start();
+    changeChores.start();
     usageChores.start();
     importer.start();
     if (config.role !== 'api') webhookWorker.start();
@@ -328,6 +333,7 @@ async function composeApp(
       webhookWorker,
       statisticsChores,
       sheetChores,
+      changeChores,
       usageChores,
       mover,
       installation,
@@ -345,6 +351,7 @@ async function composeApp(
             mover.stop(),
             statisticsChores.stop(),
             sheetChores.stop(),
+            changeChores.stop(),
             usageChores.stop(),
             importer.stop(),
             sourceIntake.log.stop(),

@@ -18,7 +18,15 @@ const BY_PROFILE = [
   'moves',
   'sheet_marks',
 ];
-const BY_GROUP = ['group_heads', 'group_epochs', 'changes', 'group_sizes', 'verifications'];
+const BY_GROUP = [
+  'group_heads',
+  'group_epochs',
+  'changes',
+  'group_sizes',
+  'verifications',
+  'change_checkpoints',
+  'change_checkpoint_parts',
+];
 const REFERENCE = [
   'applications',
   'admin_tokens',

@@ -14,6 +14,8 @@ import { randomLeaf, randomTree } from '../rules/testing/random-rule.ts';
 import { chooseSeed, createRandom } from '../testing/random.ts';
 import { saveDefinitions } from '../rules/testing/save-world.ts';
 import { ALL_TYPES, createActivity, NUMBERS, TEXTS, type Profile } from '../rules/testing/world.ts';
+import { makeCheckpoint } from '../membership/checkpoints.ts';
+import { rememberPast, type Past } from '../membership/testing/past.ts';
 import { createMover } from '../merging/mover.ts';
 import { CLIENT_ID, startTestServer, type TestServer } from '../testing/server.ts';
 import { dynamicGroups } from './dynamic-groups.ts';
@@ -622,6 +624,27 @@ describe('the engine', () => {
     );
     if (random.chance(0.5)) await proveOne(why);
     if (random.chance(0.5)) await explainOne(expected, why);
+    if (random.chance(0.15)) await comparePast(why);
+  }
+
+  const pasts = new Map<string, Past>();
+
+  /** A checkpoint of some group, mostly, and its past at some instants. */
+  async function comparePast(why: () => string): Promise<void> {
+    const group = maybe(model.all);
+    if (!group) return;
+    const { db } = server.app.context;
+    const pace = { interval: 1 + random.below(8), share: 1 + random.below(4), part: 3 };
+    const dying = random.chance(0.2) ? random.below(12) : Infinity;
+    await makeCheckpoint(mortal(db, dying).db, group.id, now, pace).catch((error: unknown) => {
+      if (!(error instanceof Killed)) throw error;
+      kills++;
+    });
+    const past = pasts.get(group.id) ?? rememberPast(db, group.id);
+    pasts.set(group.id, past);
+    await past.check(random, 1).catch((error: unknown) => {
+      throw new Error(`past of ${group.id}: ${why()}`, { cause: error });
+    });
   }
 
   function replay(groupId: string, feed: Feed[], members: string[], why: () => string): void {

@@ -14,7 +14,7 @@ import { LARGE_BODY_LIMIT, LONGEST_UPLOAD_MS, type App } from '../http/route.ts'
 import type { Share } from '../http/shares.ts';
 import { formatInstant } from '../instant.ts';
 import { MAX_SEARCH } from '../profiles/search.ts';
-import { MEMBER_AS_OF_ORDER } from './change-store.ts';
+import { MEMBER_AS_OF_ORDER } from './member-as-of-store.ts';
 import type { Group } from './group.ts';
 import { GroupParams } from './group-routes.ts';
 import { getGroup } from './group-service.ts';

@@ -9,11 +9,12 @@ import { readUuid } from '../ids.ts';
 import { formatInstant, parseInstant, type Instant } from '../instant.ts';
 import { findAliases, orItsTarget } from '../profiles/alias-store.ts';
 import { findProfile, findProfileIdsByCustomIds } from '../profiles/profile-store.ts';
-import { pageOfMembersAsOf, type MemberAsOf } from './change-store.ts';
 import type { Group } from './group.ts';
 import { getGroup, requireStatic } from './group-service.ts';
 import { findHead } from '../membership/head.ts';
+import { feedEnd } from '../membership/fold.ts';
 import { addToGroup, leaveGroup } from '../membership/membership-many.ts';
+import { pageOfMembersAsOf, type MemberAsOf } from './member-as-of-store.ts';
 import * as store from './member-store.ts';
 
 export const MAX_IDS = 10_000;
@@ -220,7 +221,7 @@ export async function listMembersAsOf(
       }
       const head = await findHead(tx, group.id);
       if (!head) throw notFound();
-      return pageOfMembersAsOf(tx, group.id, head.epoch, formatInstant(instant), page);
+      return pageOfMembersAsOf(tx, feedEnd(head), instant, page);
     },
     { isolation: 'repeatable read' },
   );

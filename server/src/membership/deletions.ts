@@ -11,6 +11,8 @@ const OF_A_GROUP: [table: string, key: string[]][] = [
   ['pins', ['profile_id']],
   ['backfill_touched', ['profile_id', 'seq']],
   ['changes', ['epoch', 'number']],
+  ['change_checkpoint_parts', ['sequence', 'part']],
+  ['change_checkpoints', ['sequence']],
   ['group_sizes', ['hour']],
   ['group_epochs', ['epoch']],
   ['verifications', ['id']],

@@ -12,14 +12,16 @@ import { fromOrdinals } from '../rules/bitset.ts';
 import { deriveSecrets } from '../secrets.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { insertProfiles } from '../testing/profiles.ts';
-import { chooseSeed, propertyRuns } from '../testing/random.ts';
+import { chooseSeed, createRandom, propertyRuns } from '../testing/random.ts';
 import { countWaiting } from '../testing/waiting.ts';
 import { testClock } from '../testing/server.ts';
 import { groupChores } from '../groups/group-chores.ts';
+import { makeCheckpoint } from './checkpoints.ts';
 import { insertHead } from './head.ts';
 import { lockForErasing } from './erasing.ts';
 import { changeMembership, removeFromGroups, type MembershipChange } from './membership.ts';
 import { enterGroup, leaveGroup } from './membership-many.ts';
+import { rememberPast } from './testing/past.ts';
 import {
   SwitchLost,
   abandonImport,
@@ -173,6 +175,8 @@ async function createWorld(db: Database, applicationId: number, clock: ReturnTyp
     0,
   );
 
+  const random = createRandom(chooseSeed());
+  const past = rememberPast(db, groupId);
   const erased = new Set<string>();
   let members = new Set<string>();
   /** Of a rule: who it wants, which changes while it backfills. */
@@ -462,6 +466,8 @@ async function createWorld(db: Database, applicationId: number, clock: ReturnTyp
       else replayed.delete(id);
     }
     expect([...replayed].toSorted()).toEqual(expected);
+    if (random.chance(0.3)) await makeCheckpoint(db, groupId, clock.now(), { interval: 1, share: 2, part: 2 });
+    if (random.chance(0.4)) await past.check(random, 1);
   };
 
   const checkLeftovers = async (): Promise<void> => {
