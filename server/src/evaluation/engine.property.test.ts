@@ -624,7 +624,7 @@ describe('the engine', () => {
     );
     if (random.chance(0.5)) await proveOne(why);
     if (random.chance(0.5)) await explainOne(expected, why);
-    if (random.chance(0.15)) await comparePast(why);
+    if (random.chance(0.1)) await comparePast(why);
   }
 
   const pasts = new Map<string, Past>();
