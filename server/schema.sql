@@ -135,6 +135,28 @@ create table backfills (
   constraint fills_stage_check CHECK ((stage = ANY (ARRAY['discard'::text, 'build'::text, 'scan'::text, 'prepare'::text, 'catch_up'::text, 'clean'::text])))
 );
 
+create table change_checkpoint_parts (
+  group_id uuid not null,
+  sequence bigint not null,
+  part integer not null,
+  entries integer not null,
+  newest bigint not null,
+  oldest bigint not null,
+  body bytea not null,
+  constraint change_checkpoint_parts_pkey PRIMARY KEY (group_id, sequence, part)
+);
+
+create table change_checkpoints (
+  group_id uuid not null,
+  sequence bigint not null,
+  after_sequence bigint not null,
+  min_at timestamp with time zone not null,
+  max_at timestamp with time zone not null,
+  members bigint not null,
+  made_at timestamp with time zone not null,
+  constraint change_checkpoints_pkey PRIMARY KEY (group_id, sequence)
+);
+
 create table changes (
   group_id uuid not null,
   epoch bigint not null,
