@@ -1,6 +1,7 @@
-// Builds what npm start serves: the SDK, the server, the console. `--if-needed` skips what is newer than its sources.
+// Builds what npm start serves: the SDK, the server, the console, and the documentation beside them, since it needs none of them and
+// a processor of its own where there is one. `--if-needed` skips what is newer than its sources.
 
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -29,6 +30,16 @@ const parts = [
   },
 ];
 
+const documentation = {
+  name: 'documentation',
+  sources: [
+    ...['docs', 'deploy', 'site/.vitepress', 'site/build.mjs', 'site/contents.mjs', 'package.json'],
+    ...['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md'],
+    ...['sdk', 'sdk-kotlin', 'sdk-swift'].flatMap((folder) => [`${folder}/README.md`, `${folder}/docs`]),
+  ],
+  output: 'site/dist/version.txt',
+};
+
 /** The newest modification below a path, 0 where there is nothing. */
 function newest(path) {
   if (!existsSync(path)) return 0;
@@ -37,9 +48,35 @@ function newest(path) {
   return readdirSync(path).reduce((latest, name) => Math.max(latest, newest(join(path, name))), 0);
 }
 
-for (const { name, sources, output, command } of parts) {
+function isFresh({ sources, output }) {
   const changed = Math.max(...sources.map((source) => newest(join(root, source))));
-  if (ifNeeded && newest(join(root, output)) >= changed) continue;
+  return ifNeeded && newest(join(root, output)) >= changed;
+}
+
+/** What it says is shown where it fails. */
+function buildDocumentation() {
+  if (isFresh(documentation)) return Promise.resolve();
+  if (!existsSync(join(root, 'node_modules/vitepress'))) {
+    process.stdout.write('no documentation: VitePress is not installed, `npm install` brings it\n');
+    return Promise.resolve();
+  }
+  process.stdout.write(`building ${documentation.name}\n`);
+  const child = spawn(process.execPath, ['site/build.mjs'], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += data));
+  return new Promise((resolve) => {
+    child.once('close', (code) => {
+      if (code !== 0) process.stderr.write(output);
+      if (code !== 0) process.exitCode = 1;
+      resolve();
+    });
+  });
+}
+
+const documented = buildDocumentation();
+for (const part of parts) {
+  if (isFresh(part)) continue;
+  const { name, command } = part;
   process.stdout.write(`building ${name}\n`);
   const [program, ...rest] = command;
   execFileSync(program, rest, {
@@ -48,3 +85,4 @@ for (const { name, sources, output, command } of parts) {
     shell: process.platform === 'win32',
   });
 }
+await documented;

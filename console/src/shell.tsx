@@ -1,7 +1,16 @@
 // The frame around every page: navigation, application, theme, the banner when the server is away.
 
 import { lazy, Suspense, useCallback, useEffect, useRef, useState, type ReactNode } from 'react';
-import { IconLogout, IconMenu2, IconMoon, IconSearch, IconSun, IconSunMoon, IconX } from '@tabler/icons-react';
+import {
+  IconHelp,
+  IconLogout,
+  IconMenu2,
+  IconMoon,
+  IconSearch,
+  IconSun,
+  IconSunMoon,
+  IconX,
+} from '@tabler/icons-react';
 import { Link, useLocation } from 'wouter';
 import { useAway } from './connection.ts';
 import { useNavigation } from './navigation.tsx';
@@ -86,6 +95,10 @@ function Sidebar({ onSearch, onNavigate }: SidebarProps) {
               </span>
             )}
           </div>
+          <a href="/docs/" className="button quiet icon" title="Documentation">
+            <IconHelp size={18} aria-hidden />
+            <span className="visually-hidden">Documentation</span>
+          </a>
           <Button look="quiet" iconOnly icon={THEME_ICON[theme]} onClick={() => setTheme(NEXT[theme])}>
             {`Theme: ${theme}`}
           </Button>

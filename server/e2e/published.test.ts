@@ -75,7 +75,8 @@ describe('the content of the container image', () => {
           '/',
           '/examples/fan/',
           '/examples/fan/grandstand.min.js',
-          '/docs',
+          '/docs/rules',
+          '/docs/api',
           '/api/v1/openapi.json',
         ])
           expect((await fetch(origin + path)).status, path).toBe(200);
@@ -160,6 +161,7 @@ describe('the npm package', () => {
         'licences.md',
         'dist/cli.js',
         'console/dist/index.html',
+        'site/dist/index.html',
         'migrations/0001-tables.sql',
       ]),
     );
@@ -187,7 +189,8 @@ describe('the npm package', () => {
     const origin = `http://127.0.0.1:${env['PORT']}`;
     const server = await start();
     try {
-      for (const path of ['/', '/docs', '/examples/fan/']) expect((await fetch(origin + path)).status, path).toBe(200);
+      for (const path of ['/', '/docs', '/docs/api', '/examples/fan/'])
+        expect((await fetch(origin + path)).status, path).toBe(200);
       const clientId =
         /client id +(\S+)/.exec(readFileSync(join(folder, 'project/data/first-start.txt'), 'utf8'))?.[1] ?? '';
       const made = await fetch(`${origin}/api/v1/applications/${clientId}/profile/`, { method: 'POST' });

@@ -48,6 +48,7 @@ import { memberRoutes } from './groups/member-routes.ts';
 import { ownGroupsRoutes } from './groups/own-groups-routes.ts';
 import { consoleRoutes } from './http/console.ts';
 import { exampleRoutes } from './http/examples.ts';
+import { siteRoutes } from './http/site.ts';
 import type { App } from './http/route.ts';
 import { createLimits } from './http/limits.ts';
 import { createHttp } from './http/server.ts';
@@ -261,6 +262,7 @@ async function composeApp(
           : [
               operations,
               consoleRoutes,
+              siteRoutes,
               exampleRoutes,
               applicationRoutes,
               programRoutes,

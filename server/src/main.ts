@@ -181,7 +181,7 @@ function nextStep(app: GrandstandApp, config: Config, address: string): string {
   const origin = config.publicUrl ?? address;
   const link = process.stdout.isTTY ? 'the link above' : `the link in ${join(config.dataDir, FIRST_OWNER_FILE)}`;
   const next = app.firstOwnerToken === undefined ? 'sign in there' : `open ${link} and create your account`;
-  return `\n  console  ${origin}/\n  next     ${next}\n  API      ${origin}/docs\n\n`;
+  return `\n  console  ${origin}/\n  next     ${next}\n  docs     ${origin}/docs/\n\n`;
 }
 
 /** Says what is there now. */

@@ -11,19 +11,12 @@ import type { Context } from '../context.ts';
 import { notFound } from '../errors.ts';
 import { findFolder } from './built.ts';
 import type { App } from './route.ts';
+import { chooseEncoding, COPIES, typeOf } from './static-files.ts';
 
 const DIST = findFolder('console/dist/');
 
 /** Every address that the console's own routes own: a deep link gets the same page as `/`. */
 const PAGES = ['/', '/apps', '/apps/*', '/account', '/sign-in', '/invitation'];
-
-const TYPES: Record<string, string> = {
-  js: 'text/javascript; charset=utf-8',
-  css: 'text/css; charset=utf-8',
-  svg: 'image/svg+xml',
-  woff2: 'font/woff2',
-  png: 'image/png',
-};
 
 const POLICY = [
   "default-src 'none'",
@@ -70,13 +63,10 @@ async function load(folder: string): Promise<Map<string, File>> {
   const files = new Map<string, File>();
   const names: string[] = await readdir(folder).catch(() => []);
   for (const name of names) {
-    const type = TYPES[name.split('.').pop() ?? ''];
+    const type = typeOf(name);
     if (type === undefined) continue;
     const encodings = new Map<string, Buffer>();
-    for (const [encoding, suffix] of [
-      ['br', '.br'],
-      ['gzip', '.gz'],
-    ] as const) {
+    for (const [encoding, suffix] of COPIES) {
       if (names.includes(name + suffix)) encodings.set(encoding, await readFile(join(folder, name + suffix)));
     }
     files.set(name, { body: await readFile(join(folder, name)), type, encodings });
@@ -101,12 +91,9 @@ function sendPage(request: FastifyRequest, reply: FastifyReply, index: string): 
 function sendFile(request: FastifyRequest, reply: FastifyReply, file: File | undefined, caching: string): FastifyReply {
   if (!file) throw notFound();
   reply.header('cache-control', caching).header('vary', 'accept-encoding').type(file.type);
-  const accepted = String(request.headers['accept-encoding'] ?? '');
-  for (const [encoding, body] of file.encodings) {
-    if (new RegExp(`\\b${encoding}\\b(?!\\s*;\\s*q=0(\\.0*)?\\s*(,|$))`).test(accepted))
-      return reply.header('content-encoding', encoding).send(body);
-  }
-  return reply.send(file.body);
+  const encoding = chooseEncoding(request.headers['accept-encoding'], file.encodings.keys());
+  if (encoding === undefined) return reply.send(file.body);
+  return reply.header('content-encoding', encoding).send(file.encodings.get(encoding));
 }
 
 const NOT_BUILT = `<!doctype html>
@@ -115,7 +102,7 @@ const NOT_BUILT = `<!doctype html>
 <body>
 <h1>The console was not built</h1>
 <p>The API works. To have the console here, run <code>npm run build</code> in the folder of the server and start it again.</p>
-<p><a href="/docs">The API’s reference</a></p>
+<p><a href="/docs/api">The API’s reference</a></p>
 </body>
 </html>
 `;

@@ -26,7 +26,7 @@ export function registerDocs(app: App): void {
       schema: {
         operationId: 'getOpenApi',
         summary: 'Get this document',
-        description: 'The OpenAPI 3.1 description of every operation. `/docs` shows it as a page.',
+        description: 'The OpenAPI 3.1 description of every operation. `/docs/api` shows it as a page.',
         tags: ['Reference'],
         response: {
           200: Type.Unsafe<string>({ type: 'object', additionalProperties: true, examples: [{ openapi: '3.1.0' }] }),
@@ -39,13 +39,13 @@ export function registerDocs(app: App): void {
     },
   );
 
-  app.get('/docs', { schema: { hide: true } }, async (_request, reply) =>
+  app.get('/docs/api', { schema: { hide: true } }, async (_request, reply) =>
     reply.type('text/html; charset=utf-8').send(PAGE),
   );
-  app.get('/docs/start.js', { schema: { hide: true } }, async (_request, reply) =>
+  app.get('/docs/api/start.js', { schema: { hide: true } }, async (_request, reply) =>
     reply.type('text/javascript; charset=utf-8').send(START),
   );
-  app.get('/docs/:file', { schema: { hide: true } }, async (request, reply) => {
+  app.get('/docs/api/:file', { schema: { hide: true } }, async (request, reply) => {
     const { file } = request.params as { file: string }; // named in the path
     const type = Object.hasOwn(FILES, file) ? FILES[file] : undefined;
     if (type === undefined) throw notFound();
@@ -60,14 +60,14 @@ const PAGE = `<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Grandstand API</title>
-<link rel="icon" href="/docs/favicon-32x32.png">
-<link rel="stylesheet" href="/docs/swagger-ui.css">
+<link rel="icon" href="/docs/api/favicon-32x32.png">
+<link rel="stylesheet" href="/docs/api/swagger-ui.css">
 </head>
 <body>
 <main id="reference"></main>
 <noscript><p>This page needs JavaScript. The same as JSON: <a href="/api/v1/openapi.json">/api/v1/openapi.json</a></p></noscript>
-<script src="/docs/swagger-ui-bundle.js"></script>
-<script src="/docs/start.js"></script>
+<script src="/docs/api/swagger-ui-bundle.js"></script>
+<script src="/docs/api/start.js"></script>
 </body>
 </html>
 `;

@@ -176,7 +176,7 @@ describe('the reference page', () => {
   afterAll(() => server.close());
 
   it('loads only files of this server and runs no inline script', async () => {
-    for (const path of ['/docs', '/docs/']) {
+    for (const path of ['/docs/api', '/docs/api/']) {
       const page = await fetch(server.url + path);
       expect(page.status).toBe(200);
       const policy = page.headers.get('content-security-policy') ?? '';
@@ -198,11 +198,11 @@ describe('the reference page', () => {
 
   it('gives no other file', async () => {
     for (const path of [
-      '/docs/index.html',
-      '/docs/swagger-ui.js',
-      '/docs/..%2Fpackage.json',
-      '/docs/constructor',
-      '/docs/%2e%2e/x',
+      '/docs/api/index.html',
+      '/docs/api/swagger-ui.js',
+      '/docs/api/..%2Fpackage.json',
+      '/docs/api/constructor',
+      '/docs/api/%2e%2e/x',
     ]) {
       expect((await fetch(server.url + path)).status, path).toBe(404);
     }
