@@ -7,7 +7,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statS
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+import { brotliCompressSync, constants } from 'node:zlib';
 import {
   addressOf,
   CONTENTS,
@@ -112,7 +112,6 @@ function finish() {
     if (!/\.(html|js|css)$/.test(name)) continue;
     const bytes = readFileSync(join(OUT, name));
     writeFileSync(join(OUT, `${name}.br`), brotliCompressSync(bytes, quality));
-    writeFileSync(join(OUT, `${name}.gz`), gzipSync(bytes, { level: 9 }));
   }
   writeFileSync(join(OUT, 'version.txt'), `${VERSION}\n`); // the last: what lacks it was not built to its end
 }
