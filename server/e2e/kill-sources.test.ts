@@ -18,6 +18,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../src/testing/database.ts';
 import { BOOTSTRAP, SECRET_KEY, startProcess, type ServerProcess } from './server-process.ts';
 
+/** Segment's client waits up to a minute between two tries, and a server on a busy machine takes as long to start. */
+const PATIENCE_MS = 600_000;
+
 type Trouble = (incoming: IncomingMessage, answer: ServerResponse) => void;
 
 let database: TestDatabase;
@@ -152,21 +155,21 @@ describe.each(Object.keys(TROUBLES))('where the server %s', (what) => {
     troubles = TROUBLES[what]?.() ?? [];
   });
 
-  it('@segment/analytics-node loses nothing, and sends nothing twice', { timeout: 120_000 }, async () => {
+  it('@segment/analytics-node loses nothing, and sends nothing twice', { timeout: PATIENCE_MS }, async () => {
     const { write_key: writeKey } = await source(`Node, ${what}`);
     const userId = `node, ${what}`;
     const analytics = new Analytics({ writeKey, host, flushAt: 20, maxRetries: 20 });
     const failed: unknown[] = [];
     analytics.on('error', (error) => failed.push(error));
     for (const n of ALL) analytics.track({ userId, event: 'Goal Seen', properties: { n } });
-    await analytics.closeAndFlush({ timeout: 100_000 });
+    await analytics.closeAndFlush({ timeout: PATIENCE_MS });
     await restarted;
     expect(failed).toEqual([]);
     expect(troubles).toEqual([]);
     expect(await numbersOf(userId)).toEqual(ALL);
   });
 
-  it('@rudderstack/rudder-sdk-node loses nothing, and sends nothing twice', { timeout: 120_000 }, async () => {
+  it('@rudderstack/rudder-sdk-node loses nothing, and sends nothing twice', { timeout: PATIENCE_MS }, async () => {
     const { write_key: writeKey } = await source(`Rudder, ${what}`);
     const userId = `rudder, ${what}`;
     // Its own pauses double each time, so that it might wait for minutes where a server needs seconds to start.
