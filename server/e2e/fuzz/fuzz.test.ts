@@ -4,6 +4,7 @@
 //
 // GRANDSTAND_SEED repeats a run, FUZZ_SECONDS makes it longer, FUZZ_ONLY takes operations whose id matches.
 
+import { createHmac } from 'node:crypto';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -30,6 +31,7 @@ const SEED = process.env['CI'] && process.env['GRANDSTAND_SEED'] === undefined ?
 const SECONDS = Number(process.env['FUZZ_SECONDS'] ?? 10);
 const ONLY = new RegExp(process.env['FUZZ_ONLY'] ?? '');
 const ANSWER_WITHIN_MS = 20_000;
+const LIVELIKE_SECRET = 'the-client-secret-over-there';
 
 /** Operations that the fuzz leaves out. None: there is no reason that would hold. */
 const LEFT_OUT: string[] = [];
@@ -48,6 +50,7 @@ const HARD_TO_GUESS = new Set(['acceptInvitation', 'getInvitation', 'signIn', 'c
 interface Described {
   operationId: string;
   parameters: Parameter[];
+  security: Record<string, unknown>[];
   requestBody?: { required: boolean; content: Record<string, { schema: JsonSchema }> };
   responses: Record<string, { content?: Record<string, { schema: JsonSchema }> }>;
 }
@@ -60,6 +63,8 @@ interface World {
   adminToken: string;
   profileToken: string;
   session: Record<string, string>;
+  /** Of a source of Segment's kind. */
+  writeKey: string;
   validators: Map<JsonSchema, ValidateFunction>;
 }
 
@@ -85,6 +90,7 @@ async function makeWorld(): Promise<World> {
     adminToken: '',
     profileToken: '',
     session: {},
+    writeKey: '',
     validators: new Map(),
   };
   const accepted = await server.call<{ csrf_token: string }>('POST', 'producers/invitations/accept/', {
@@ -137,6 +143,9 @@ async function restore(world: World): Promise<void> {
       addTo(pools, pool, value ?? '');
     world.profileToken = made['access_token'] ?? '';
   }
+  world.writeKey = (await make('sources/', { name: 'Fuzzed', kind: 'segment' }))['write_key'] ?? '';
+  const liveLike = { name: 'Fuzzed', kind: 'livelike', write_key: LIVELIKE_SECRET };
+  addTo(pools, 'livelike_source_id', (await make('sources/', liveLike))['id'] ?? '');
   addTo(pools, 'group', (await make('profile-groups/', { name: 'Fuzzed' }))['id'] ?? '');
   const rule = {
     operator: 'OR',
@@ -150,7 +159,9 @@ async function restore(world: World): Promise<void> {
 }
 
 const isPoor = (pools: Pools): boolean =>
-  (pools.get('profile_id')?.length ?? 0) < 3 || (pools.get('group')?.length ?? 0) < 2;
+  (pools.get('livelike_source_id')?.length ?? 0) < 1 ||
+  (pools.get('profile_id')?.length ?? 0) < 3 ||
+  (pools.get('group')?.length ?? 0) < 2;
 
 /** What a path names and is not there does not help any further. */
 function forget(world: World, request: ConcreteRequest): void {
@@ -180,6 +191,7 @@ function toOperation(method: string, path: string, described: Described): FuzzOp
     method,
     path,
     parameters: described.parameters.filter((parameter) => parameter.name !== 'Idempotency-Key'),
+    security: described.security.flatMap((way) => Object.keys(way)),
     body: content[0] && {
       types: content.map(([type]) => type),
       schema: content[0][1].schema,
@@ -216,14 +228,25 @@ async function send(request: ConcreteRequest): Promise<Got> {
   return { status: response.status, headers: response.headers, text: await response.text() };
 }
 
-const credentialOf = (world: World, who: Who): Record<string, string> =>
-  ({
+const credentialOf = (world: World, who: Who, { security }: FuzzOperation): Record<string, string> => {
+  if (who === 'admin' && security.includes('writeKey')) return { authorization: `Basic ${btoa(`${world.writeKey}:`)}` };
+  return {
     admin: { authorization: `Bearer ${world.adminToken}` },
     profile: { authorization: `Token ${world.profileToken}` },
     producer: world.session,
     nobody: {},
     garbage: { authorization: 'Bearer eyJhbGciOiJub25lIn0.eyJpc3MiOiJ4In0.' },
-  })[who];
+  }[who];
+};
+
+/** What is signed is signed once the bytes are there. */
+function sign(request: ConcreteRequest, who: Who, { security }: FuzzOperation): ConcreteRequest {
+  if (who !== 'admin' || !security.includes('webhookSignature')) return request;
+  const signature = createHmac('sha1', LIVELIKE_SECRET)
+    .update(request.body ?? '')
+    .digest('base64');
+  return { ...request, headers: { ...request.headers, 'x-webhook-signature': signature } };
+}
 
 function checkAnswer(world: World, operation: FuzzOperation, got: Got): unknown {
   const where = `${got.status} ${got.text.slice(0, 500)}`;
@@ -370,7 +393,7 @@ async function checkGone(world: World, operation: FuzzOperation, request: Concre
   const got = await send({
     method: 'GET',
     url: request.url.split('?')[0] ?? '',
-    headers: credentialOf(world, 'admin'),
+    headers: credentialOf(world, 'admin', operation),
     body: undefined,
   });
   expect(got.status, `GET ${request.url} after ${operation.id}: ${got.text.slice(0, 200)}`).toBe(404);
@@ -397,6 +420,8 @@ describe('every operation', () => {
       if (request.headers['authorization'] === `Bearer ${world.adminToken}`) await restore(world);
       if (request.headers['authorization'] === `Token ${world.profileToken}`) await restore(world);
       if (request.headers['cookie'] !== undefined) await restoreSession(world);
+      if (request.headers['x-webhook-signature'] !== undefined) await restore(world);
+      if (request.headers['authorization'] === `Basic ${btoa(`${world.writeKey}:`)}`) await restore(world);
     }
     if (got.status === 404 || (got.status === 204 && operation.method === 'DELETE')) forget(world, request);
     if (got.status >= 300) return;
@@ -412,7 +437,12 @@ describe('every operation', () => {
     for (const operation of chosen) {
       if (isPoor(world.pools)) await restore(world);
       const property = fc.asyncProperty(draws(operation, world.document.components.schemas), async (draw) => {
-        const request = makeConcrete(operation, draw, world.server.url, world.pools, credentialOf(world, draw.who));
+        const credential = credentialOf(world, draw.who, operation);
+        const request = sign(
+          makeConcrete(operation, draw, world.server.url, world.pools, credential),
+          draw.who,
+          operation,
+        );
         try {
           await attempt(operation, request);
         } catch (error) {

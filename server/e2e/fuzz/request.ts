@@ -16,6 +16,8 @@ export interface FuzzOperation {
   method: string;
   path: string;
   parameters: Parameter[];
+  /** Names of the document's security schemes. */
+  security: string[];
   body: { types: string[]; schema: JsonSchema; required: boolean } | undefined;
   /** Schemas of the answers by status; undefined where there is no JSON. */
   responses: Map<number, JsonSchema | undefined>;

@@ -2,8 +2,10 @@
 // declares (config.access, config.reads) and from nothing else, so that a new route is held to its own words. The few that
 // decide more in their handler are named in asFan, asOtherFan and OTHERWISE, each with its reason.
 
+import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createAdminToken } from '../applications/application-service.ts';
+import { isOwnAccess, OWN_ACCESS, type OwnAccess } from './route.ts';
 import { forge, signClientToken } from '../credentials/testing.ts';
 import { startTestServer, testClock, type TestServer } from '../testing/server.ts';
 import {
@@ -23,8 +25,19 @@ type Expected = 'open' | 'not_authenticated' | 'authentication_failed' | 'denied
 
 interface Knocker {
   headers: (ours: Tenant, theirs: Tenant) => Headers | Promise<Headers>;
+  /** Of the calls of the API. */
   expects: (operation: Operation) => Expected;
+  /** What it has of the credentials that other routes have for themselves. */
+  owns?: OwnAccess;
+  /** What is sent beside the headers, by the body. */
+  signs?: (body: string, ours: Tenant, theirs: Tenant) => Headers;
 }
+
+const expectedOf = ({ expects, owns }: Knocker, operation: Operation): Expected => {
+  const { access } = operation;
+  if (!isOwnAccess(access)) return expects(operation);
+  return access === 'anybody' || access === owns ? 'open' : 'authentication_failed';
+};
 
 const SECOND = 1_000_000;
 const bearer = (token: string): Headers => ({ authorization: `Bearer ${token}` });
@@ -99,12 +112,51 @@ const made = async (tenant: Tenant, options: object) =>
 const claims = (tenant: Tenant) => ({ custom_profile_id: tenant.fan.customId });
 const signing = ({ clientId: iss, clientSecret: secret }: Tenant) => ({ iss, secret });
 
+const basic = (key: string): Headers => ({ authorization: `Basic ${btoa(`${key}:`)}` });
+const hmac = (secret: string, body: string): Headers => ({
+  'x-webhook-signature': createHmac('sha1', secret).update(body).digest('base64'),
+});
+const bySignature = {
+  headers: () => ({}),
+  expects: ({ access }: Operation): Expected => (access === 'public' ? 'open' : 'not_authenticated'),
+};
+
 const KNOCKERS: Record<string, Knocker> = {
   'no credential': {
     headers: () => ({}),
     expects: ({ access }) => (access === 'public' ? 'open' : 'not_authenticated'),
   },
   'an empty token': { headers: () => ({ authorization: 'Bearer ' }), expects: dead },
+  'a source': { headers: ({ writeKeys }) => basic(writeKeys.server), expects: dead, owns: 'write-key' },
+  'a source that pages send with': {
+    headers: ({ writeKeys }) => basic(writeKeys.client),
+    expects: dead,
+    owns: 'write-key',
+  },
+  'a source, with its key where tokens stand': { headers: ({ writeKeys }) => bearer(writeKeys.server), expects: dead },
+  'a source that was deleted': {
+    headers: async ({ adminToken, clientId }) => {
+      const path = `applications/${clientId}/sources/`;
+      const body = { name: 'gone', kind: 'segment' };
+      const answer = await server.call<{ id: string; write_key: string }>('POST', path, { token: adminToken, body });
+      await server.call('DELETE', `${path}${answer.body.id}/`, { token: adminToken });
+      return basic(answer.body.write_key);
+    },
+    expects: dead,
+  },
+  'LiveLike, by its signature': {
+    ...bySignature,
+    owns: 'signature',
+    signs: (body, { liveLikeSecret }) => hmac(liveLikeSecret, body),
+  },
+  'LiveLike, by the secret of the other application’s source': {
+    ...bySignature,
+    signs: (body, _, { liveLikeSecret }) => hmac(liveLikeSecret, body),
+  },
+  'LiveLike, by the signature of another body': {
+    ...bySignature,
+    signs: (body, { liveLikeSecret }) => hmac(liveLikeSecret, `${body} `),
+  },
   'another scheme': { headers: () => ({ authorization: 'Basic YTpi' }), expects: dead },
   garbage: { headers: () => bearer('garbage'), expects: dead },
   'a JSON Web Token of nobody': { headers: () => bearer(forge({ alg: 'HS256' }, { iss: 'x' }, 'x')), expects: dead },
@@ -234,14 +286,18 @@ const REFUSED: Record<Exclude<Expected, 'open'>, { status: number; code: string 
 };
 
 /** The status and what was said; of a stream only that it began. */
-async function knock(operation: Operation, path: string, headers: Headers): Promise<{ status: number; text: string }> {
+async function knock(
+  operation: Operation,
+  path: string,
+  headers: Headers,
+  sign: (body: string) => Headers,
+): Promise<{ status: number; text: string }> {
   const hasBody = operation.method !== 'GET' && operation.example !== undefined;
+  const body = typeof operation.example === 'string' ? operation.example : JSON.stringify(operation.example);
   const response = await fetch(server.api(path), {
     method: operation.method,
-    headers: { ...headers, ...(hasBody && { 'content-type': operation.contentType }) },
-    ...(hasBody && {
-      body: typeof operation.example === 'string' ? operation.example : JSON.stringify(operation.example),
-    }),
+    headers: { ...headers, ...(hasBody && { 'content-type': operation.contentType, ...sign(body) }) },
+    ...(hasBody && { body }),
   });
   if (response.headers.get('content-type')?.startsWith('text/event-stream') === true) {
     await response.body?.cancel();
@@ -253,23 +309,24 @@ async function knock(operation: Operation, path: string, headers: Headers): Prom
 describe('every operation, asked by', () => {
   it('the document names them all, with what they declare', () => {
     expect(operations.length).toBeGreaterThan(60);
-    expect(new Set(operations.map(({ access }) => access)).size).toBe(7);
+    expect(new Set(operations.map(({ access }) => access)).size).toBe(7 + OWN_ACCESS.length);
   });
 
-  for (const [name, { headers, expects }] of Object.entries(KNOCKERS)) {
+  for (const [name, knocker] of Object.entries(KNOCKERS)) {
     it(`${name}: is refused where the route says so, in its words, and changes nothing there`, async () => {
       if (!ours || !theirs) throw new Error('no tenants');
-      const tenant = ours;
-      const own = await headers(tenant, theirs);
+      const [tenant, other] = [ours, theirs];
+      const own = await knocker.headers(tenant, other);
+      const sign = (body: string): Headers => knocker.signs?.(body, tenant, other) ?? {};
       const refused = operations.flatMap((operation) => {
-        const expected = expects(operation);
+        const expected = expectedOf(knocker, operation);
         return expected === 'open' ? [] : [{ operation, expected }];
       });
       const before = await everythingStored(server);
       const wrong: string[] = [];
       await Promise.all(
         refused.map(async ({ operation, expected }) => {
-          const { status, text } = await knock(operation, fill(operation.path, tenant.params), own);
+          const { status, text } = await knock(operation, fill(operation.path, tenant.params), own, sign);
           const { status: due, code } = REFUSED[expected];
           const isRight = status === due && (JSON.parse(text) as { error_code?: string }).error_code === code;
           if (!isRight)
@@ -291,20 +348,25 @@ const OTHERWISE: Record<string, (status: number, text: string) => boolean> = {
 };
 
 describe('every operation lets in', () => {
-  for (const [name, { headers, expects }] of Object.entries(KNOCKERS)) {
+  for (const [name, knocker] of Object.entries(KNOCKERS)) {
     it(`${name}, where the route says so`, async () => {
       if (!ours || !theirs) throw new Error('no tenants');
+      const [tenant, other] = [ours, theirs];
       const wrong: string[] = [];
-      const open = operations.filter((operation) => expects(operation) === 'open');
-      const kept = await headers(ours, theirs);
+      const open = operations.filter((operation) => expectedOf(knocker, operation) === 'open');
+      const kept = await knocker.headers(tenant, other);
+      const sign = (body: string): Headers => knocker.signs?.(body, tenant, other) ?? {};
       for (const operation of open) {
-        const { id, method, path } = operation;
+        const { id, method, path, access } = operation;
         // Its own things where it only looks; where it changes something, things that are not there.
-        const params = method === 'GET' ? ours.params : { client_id: ours.clientId };
-        const own = kept['cookie'] === undefined ? kept : await headers(ours, theirs); // one of these signs out
-        const { status, text } = await knock(operation, fill(path, params), own);
-        const isIn =
-          method === 'GET' ? status === 200 || status === 400 : status < 500 && ![401, 403, 405].includes(status);
+        const params = method === 'GET' || isOwnAccess(access) ? tenant.params : { client_id: tenant.clientId };
+        const own = kept['cookie'] === undefined ? kept : await knocker.headers(tenant, other); // one of these signs out
+        const { status, text } = await knock(operation, fill(path, params), own, sign);
+        const isIn = isOwnAccess(access)
+          ? status === 200
+          : method === 'GET'
+            ? status === 200 || status === 400
+            : status < 500 && ![401, 403, 405].includes(status);
         if (!isIn && OTHERWISE[id]?.(status, text) !== true)
           wrong.push(`${method} ${path}: ${status} ${text.slice(0, 200)}`);
         if (

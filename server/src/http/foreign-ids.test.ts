@@ -71,8 +71,11 @@ async function leavingTheirs(work: () => Promise<void>): Promise<void> {
   expect(differences(before, await only())).toEqual([]);
 }
 
-/** What is named as one likes: another application's name for it is free here. A program is another name of an application. */
-const NAMED_BY_CALLER = new Set(['createProfileByCustomId', 'getProgram']);
+/**
+ * What is named as one likes: another application's name for it is free here. A program is another name of an application. A
+ * webhook's address names its source to anybody, and lets in who signs (attack-matrix.test.ts).
+ */
+const NAMED_BY_CALLER = new Set(['createProfileByCustomId', 'getProgram', 'receiveLiveLikeWebhook']);
 
 describe('ids of another application', () => {
   it('in a path are not found, each in turn beside our own', async () => {

@@ -1,6 +1,7 @@
 // Every operation of the OpenAPI document is sent the largest bodies that its limit lets through, under the names that its
 // schema has. What comes back is short, and nobody else waits for it.
 
+import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MAX_REFUSAL_BYTES } from '../problems.ts';
 import { fullList, LARGE_VALUES } from '../testing/large-bodies.ts';
@@ -13,6 +14,7 @@ const MIB = 1024 * 1024;
 /** What stands around a value in a body. */
 const FRAME = 200;
 const ATTEMPTS = 3;
+const SECRET = 'the-client-secret-over-there';
 
 interface Schema {
   type?: string | string[];
@@ -31,7 +33,8 @@ interface Operation {
 let server: TestServer;
 let operations: Operation[];
 let values: Record<string, string>;
-let tokens: Record<string, Record<string, string>>;
+/** By the names of the document's security schemes. */
+let tokens: Record<string, (body: Buffer) => Record<string, string>>;
 let allowedMs: number;
 
 beforeAll(async () => {
@@ -47,10 +50,14 @@ beforeAll(async () => {
     body: { token: server.app.firstOwnerToken, email: 'o@example.com', name: 'O', password: 'correct horse battery' },
   });
   const cookie = (owner.headers.get('set-cookie') ?? '').split(';')[0] ?? '';
+  const segment = await server.sdk.sources.create({ name: 'Segment', kind: 'segment' });
+  const liveLike = await server.sdk.sources.create({ name: 'LiveLike', kind: 'livelike', write_key: SECRET });
   tokens = {
-    adminToken: { authorization: `Bearer ${ADMIN_TOKEN}` },
-    profileToken: { authorization: `Bearer ${profile.access_token ?? ''}` },
-    producerSession: { cookie, 'x-csrf-token': owner.body.csrf_token },
+    adminToken: () => ({ authorization: `Bearer ${ADMIN_TOKEN}` }),
+    profileToken: () => ({ authorization: `Bearer ${profile.access_token ?? ''}` }),
+    producerSession: () => ({ cookie, 'x-csrf-token': owner.body.csrf_token }),
+    writeKey: () => ({ authorization: `Basic ${btoa(`${segment.write_key}:`)}` }),
+    webhookSignature: (body) => ({ 'x-webhook-signature': createHmac('sha1', SECRET).update(body).digest('base64') }),
   };
   values = {
     client_id: CLIENT_ID,
@@ -60,6 +67,7 @@ beforeAll(async () => {
     ruleset_id: dynamic.ruleset?.id ?? '',
     key: 'own',
     type: 'own-type',
+    livelike_source_id: liveLike.id,
   };
   const { body } = await server.call<OpenApiDocument>('GET', 'openapi.json', { token: null });
   operations = operationsOf(body);
@@ -123,7 +131,7 @@ function* bodiesFor({ body: { properties = {} }, limit }: Operation): Generator<
 async function send(
   { method, path, security, name }: Operation,
   body: string,
-  afresh: boolean,
+  measure: { afresh?: boolean; live?: boolean },
 ): Promise<Cost<RawAnswer>> {
   const bytes = Buffer.from(body);
   const [scheme = ''] = security.flatMap((one) => Object.keys(one));
@@ -135,10 +143,10 @@ async function send(
     'Connection: close',
     'Content-Type: application/json',
     `Content-Length: ${bytes.length}`,
-    ...Object.entries(tokens[scheme] ?? {}).map(([header, value]) => `${header}: ${value}`),
+    ...Object.entries(tokens[scheme]?.(bytes) ?? {}).map(([header, value]) => `${header}: ${value}`),
   ];
   const request = Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`), bytes]);
-  return costOf(() => sendRaw(server.url, request), { afresh });
+  return costOf(() => sendRaw(server.url, request), measure);
 }
 
 describe('the largest bodies', () => {
@@ -149,8 +157,10 @@ describe('the largest bodies', () => {
       for (const [what, body] of bodiesFor(operation)) {
         const isFine = ({ result, stallMs, heapBytes }: Cost<RawAnswer>): boolean =>
           result.status >= 200 && result.status < 500 && stallMs < allowedMs && heapBytes < 64 * MIB + body.length;
-        let cost = await send(operation, body, false);
-        for (let attempt = 1; attempt < ATTEMPTS && !isFine(cost); attempt++) cost = await send(operation, body, true);
+        let cost = await send(operation, body, { afresh: false });
+        for (let attempt = 1; attempt < ATTEMPTS && !isFine(cost); attempt++) cost = await send(operation, body, {});
+        // Where elements are read one by one, what is left of them is garbage that nobody has needed to collect yet.
+        if (!isFine(cost)) cost.heapBytes = (await send(operation, body, { live: true })).heapBytes;
         const { result, stallMs, heapBytes } = cost;
         const size = Buffer.byteLength(result.text);
         const isShort = result.status < 400 || size <= MAX_REFUSAL_BYTES;

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ERRORS } from '../errors.ts';
 import { CLIENT_ID, startTestServer, type TestServer } from '../testing/server.ts';
 import type { OpenApiDocument } from './openapi.ts';
+import { isOwnAccess, type Access, type OwnAccess } from './route.ts';
 import { SESSION_COOKIE } from './schemas.ts';
 
 interface Media {
@@ -17,6 +18,7 @@ interface DescribedOperation {
   description?: string;
   tags?: string[];
   security: object[];
+  'x-access'?: Access | OwnAccess;
   parameters: { name: string; in: string; description?: string }[];
   requestBody?: { content: Record<string, Media> };
   responses: Record<string, { description: string; content?: Record<string, Media> }>;
@@ -41,7 +43,7 @@ describe('the OpenAPI document', () => {
   });
   afterAll(() => server.close());
 
-  it('is OpenAPI 3.1 and holds every route below /api', () => {
+  it('is OpenAPI 3.1 and holds every route below /api, and what other systems send to', () => {
     expect(document.openapi).toBe('3.1.0');
     const known = new Set(operations.map(({ name }) => name));
     const routes = server.app.http.printRoutes({ commonPrefix: false });
@@ -49,6 +51,11 @@ describe('the OpenAPI document', () => {
     expect(known.size).toBeGreaterThan(15);
     expect(known).toContain('post /api/v1/applications/{client_id}/profile/');
     expect(known).toContain('get /api/v1/openapi.json');
+    const elsewhere = operations.filter(({ path }) => !path.startsWith('/api/'));
+    expect(elsewhere.every(({ operation }) => isOwnAccess(operation['x-access']))).toBe(true);
+    const long = ['identify', 'track', 'page', 'screen', 'group', 'alias', 'batch', 'import'];
+    const names = [...long, 'i', 't', 'p', 's', 'g', 'a', 'b', 'm', 'livelike/{livelike_source_id}/'];
+    expect(elsewhere.map(({ name }) => name).sort()).toEqual(names.map((name) => `post /v1/${name}`).sort());
   });
 
   it('says of every operation what it is called, what it does and who may call it', () => {
@@ -140,9 +147,11 @@ describe('the OpenAPI document', () => {
       const statuses = Object.keys(operation.responses);
       expect(statuses.filter((status) => status.startsWith('2')).length, name).toBeGreaterThan(0);
       const expected = ['400', '429', '500', '503'];
-      if (!operation.security.some((way) => Object.keys(way).length === 0)) expected.push('401', '403');
+      const isOwn = isOwnAccess(operation['x-access']);
+      if (!operation.security.some((way) => Object.keys(way).length === 0)) expected.push('401');
+      if (expected.includes('401') && !isOwn) expected.push('403');
       if (path.includes('{')) expected.push('404');
-      if (method !== 'get') expected.push('409');
+      if (method !== 'get' && !isOwn) expected.push('409');
       if (operation.requestBody) expected.push('413', '415');
       if (operation.parameters.some((parameter) => parameter.name === 'if-match')) expected.push('412');
       expect(statuses, name).toEqual(expect.arrayContaining(expected));

@@ -7,7 +7,7 @@ import { STATUS_CODES } from 'node:http';
 import type { FastifySchema, RouteOptions } from 'fastify';
 import { ERRORS } from '../errors.ts';
 import { exampleOf, exampleOfStream, examplesOf, type Json, type JsonSchema } from './openapi-examples.ts';
-import { BODY_LIMIT, type Access, type App } from './route.ts';
+import { BODY_LIMIT, isOwnAccess, type Access, type App, type OwnAccess } from './route.ts';
 import { SESSION_COOKIE } from './schemas.ts';
 import { readVersion } from '../version.ts';
 
@@ -19,6 +19,8 @@ declare module 'fastify' {
     summary?: string;
     description?: string;
     tags?: string[];
+    /** Of a body that the route reads itself, for the document alone: nothing is held against it. */
+    describedBody?: object;
     /** Media types of the body, where it is not JSON. */
     consumes?: string[];
     /** Media types of an answer that is streamed and has no schema. */
@@ -27,12 +29,12 @@ declare module 'fastify' {
   }
 }
 
-/** A route of the API as it was registered. */
+/** A route of the document as it was registered. */
 export interface Operation {
   method: string;
   /** With `{parameter}`s. */
   path: string;
-  access: Access | undefined;
+  access: Access | OwnAccess | undefined;
   /** Changes nothing: read-only tokens and viewers may call it. */
   reads: boolean;
   schema: FastifySchema;
@@ -56,8 +58,8 @@ export function collectOperations(app: App): { operations: Operation[]; document
   const operations: Operation[] = [];
   app.addHook('onRoute', (route) => {
     for (const method of [route.method].flat()) {
-      if (method !== 'HEAD' && route.url.startsWith('/api/') && route.schema?.hide !== true)
-        operations.push(toOperation(method, route));
+      const isShown = route.url.startsWith('/api/') || route.config?.ownAccess !== undefined;
+      if (method !== 'HEAD' && isShown && route.schema?.hide !== true) operations.push(toOperation(method, route));
     }
   });
   let document: OpenApiDocument | undefined;
@@ -68,7 +70,7 @@ function toOperation(method: string, route: RouteOptions): Operation {
   return {
     method,
     path: route.url.replace(/:(\w+)/g, '{$1}'),
-    access: route.config?.access,
+    access: route.config?.access ?? route.config?.ownAccess,
     reads: route.config?.reads ?? method === 'GET',
     schema: route.schema ?? {},
     rawBody: route.config?.rawBody ?? false,
@@ -131,7 +133,7 @@ function describeOperation(operation: Operation, hoist: Hoist): Json {
       ...parameters(schema.params, 'path', hoist),
       ...parameters(schema.querystring, 'query', hoist),
       ...parameters(schema.headers, 'header', hoist),
-      ...(operation.method === 'POST' ? [IDEMPOTENCY_KEY] : []),
+      ...(operation.method === 'POST' && !isOwnAccess(access) ? [IDEMPOTENCY_KEY] : []),
     ],
     ...requestBody(operation, hoist),
     responses: responses(operation, hoist),
@@ -171,13 +173,14 @@ function requestBody(operation: Operation, hoist: Hoist): Json {
       },
     };
   }
-  if (schema.body === undefined) return {};
-  const shown = examplesOf(JSON.parse(JSON.stringify(schema.body)) as JsonSchema, 'request'); // routes give schemas
+  const body = schema.body ?? schema.describedBody;
+  if (body === undefined) return {};
+  const shown = examplesOf(JSON.parse(JSON.stringify(body)) as JsonSchema, 'request'); // routes give schemas
   return {
     requestBody: {
       description: `At most ${bodyLimit / 1_048_576} MiB.`,
       required: !optionalBody,
-      content: { 'application/json': { schema: hoist(schema.body), ...shown } },
+      content: { 'application/json': { schema: hoist(body), ...shown } },
     },
   };
 }
@@ -215,12 +218,13 @@ const streams = (types: string[]): Json =>
   Object.fromEntries(types.map((type) => [type, { schema: { type: 'string' }, example: exampleOfStream(type) }]));
 
 function errorStatuses({ method, access, path, schema, rawBody }: Operation): number[] {
-  const hasBody = schema.body !== undefined || rawBody;
+  const hasBody = (schema.body ?? schema.describedBody) !== undefined || rawBody;
+  const isOwn = isOwnAccess(access);
   return [
     400,
-    ...(access === 'public' && method === 'GET' ? [] : [401, 403]),
+    ...((access === 'public' && method === 'GET') || access === 'anybody' ? [] : isOwn ? [401] : [401, 403]),
     ...(path.includes('{') ? [404] : []),
-    ...(method === 'GET' ? [] : [409]),
+    ...(method === 'GET' || isOwn ? [] : [409]),
     ...(JSON.stringify(schema.headers ?? {}).includes('if-match') ? [412] : []),
     ...(hasBody ? [413, 415] : []),
     429,
@@ -292,7 +296,7 @@ const PROFILE = { profileToken: [] };
 const ADMIN = { adminToken: [] };
 const PRODUCER = { producerSession: [] };
 
-const SECURITY: Record<Access, Json[]> = {
+const SECURITY: Record<Access | OwnAccess, Json[]> = {
   public: [{}, ADMIN],
   profile: [PROFILE],
   admin: [ADMIN, PRODUCER],
@@ -300,6 +304,9 @@ const SECURITY: Record<Access, Json[]> = {
   any: [PROFILE, ADMIN, PRODUCER],
   'owner-session': [PRODUCER],
   producer: [PRODUCER],
+  'write-key': [{ writeKey: [] }],
+  signature: [{ webhookSignature: [] }],
+  anybody: [{}],
 };
 
 const SECURITY_SCHEMES: Json = {
@@ -315,6 +322,18 @@ const SECURITY_SCHEMES: Json = {
     in: 'cookie',
     name: `__Host-${SESSION_COOKIE}`,
     description: `The session of a person who is signed in to the console; methods that change something need \`X-CSRF-Token\` as well. Without https the cookie is \`${SESSION_COOKIE}\`.`,
+  },
+  writeKey: {
+    type: 'http',
+    scheme: 'basic',
+    description:
+      'The write key of a source as the user name, without a password. Clients that cannot send it so say it as `writeKey` in the body.',
+  },
+  webhookSignature: {
+    type: 'apiKey',
+    in: 'header',
+    name: 'X-Webhook-Signature',
+    description: 'Base64 of the HMAC-SHA1 of the body by the key of the source.',
   },
 };
 

@@ -24,6 +24,16 @@ export type Routes = (app: App, context: Context) => void | Promise<void>;
  */
 export type Access = 'public' | 'profile' | 'admin' | 'owner' | 'owner-session' | 'any' | 'producer';
 
+/**
+ * Routes that ask for a credential of their own, which only their handler knows: the `write-key` of a source, the `signature`
+ * of a webhook; `anybody` has none. They keep rate limits themselves, and have neither audit nor Idempotency-Key.
+ */
+export const OWN_ACCESS = ['write-key', 'signature', 'anybody'] as const;
+export type OwnAccess = (typeof OWN_ACCESS)[number];
+
+export const isOwnAccess = (access: Access | OwnAccess | undefined): access is OwnAccess =>
+  OWN_ACCESS.some((own) => own === access);
+
 export interface AccessRule {
   access: Access;
   /** Changes nothing, so that read-only tokens and viewers may call it. Default: GET and HEAD. */
@@ -42,6 +52,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Who may call it. Required on every route below /api. */
     access?: Access;
+    /** In its place, of a route outside of /api that is in the document all the same. */
+    ownAccess?: OwnAccess;
     /** Changes nothing although it is no GET: read-only tokens and viewers may call it. */
     reads?: boolean;
     /** Reads a body that is not JSON itself. */

@@ -3,6 +3,7 @@
 
 import { Counter, type Registry } from 'prom-client';
 import type { Context } from '../context.ts';
+import { createPace } from '../http/elements.ts';
 import { MICROS_PER_DAY, type Instant } from '../instant.ts';
 import { createLoop } from '../looping.ts';
 import type { Call } from './call.ts';
@@ -74,7 +75,12 @@ export function createItemLog({ db, clock, log, metrics }: Pick<Context, 'db' | 
       const bad = calls.filter(({ problems }) => problems.length > 0);
       const isDue = performance.now() - line.sampledAt >= SAMPLE_EVERY_MS;
       if (bad.length === 0 && !isDue) return;
-      const kept = bad.flatMap((call) => call.problems.map((problem) => describe(call, problem, now)));
+      const kept: SourceItem[] = [];
+      const pace = createPace();
+      for (const call of bad.slice(-PROBLEMS_KEPT)) {
+        if (pace.isDue()) await pace.turn();
+        kept.push(...call.problems.map((problem) => describe(call, problem, now)));
+      }
       if (isDue) {
         line.sampledAt = performance.now();
         const good = calls.filter(({ problems }) => problems.length === 0).slice(-SAMPLED);

@@ -4,11 +4,13 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
 import type { Context } from '../context.ts';
 import { ApiError, invalid, notFound } from '../errors.ts';
 import { collect, readJson } from '../http/body.ts';
 import { BODY_LIMIT, type App } from '../http/route.ts';
 import { readUuid } from '../ids.ts';
+import { LiveLikeBody, Taken } from './intake-schemas.ts';
 import { isSigned, readLiveLike } from './livelike.ts';
 import type { SourceIntake } from './segment-routes.ts';
 import { createSourceKeys } from './source-keys.ts';
@@ -43,10 +45,20 @@ export function liveLikeRoutes(app: App, context: Context, { take, log, limits }
     });
   };
 
-  const config = { cors: false } as const;
-  app.post('/v1/livelike/:source_id/', { schema: { hide: true }, bodyLimit: BODY_LIMIT, config }, async (request) => {
+  const config = { cors: false, ownAccess: 'signature' } as const;
+  const schema = {
+    operationId: 'receiveLiveLikeWebhook',
+    summary: 'Receive a webhook of LiveLike',
+    description:
+      'The address that is given to LiveLike. Each event that is known becomes an activity of the one who acted; what is no good stands among the problems of the source.',
+    tags: ['Sources'],
+    params: Type.Object({ livelike_source_id: Type.String({ description: 'The id of a source of kind `livelike`.' }) }),
+    describedBody: LiveLikeBody,
+    response: { 200: Taken },
+  };
+  app.post('/v1/livelike/:livelike_source_id/', { schema, bodyLimit: BODY_LIMIT, config }, async (request) => {
     limits.address(request.address);
-    const id = readUuid((request.params as { source_id: string }).source_id); // of the path
+    const id = readUuid(request.params.livelike_source_id);
     const source = id === undefined ? undefined : await keys.liveLike(id);
     if (!source) throw notFound('There is no source of LiveLike’s webhooks at this address.');
     const message = await open(request, source);

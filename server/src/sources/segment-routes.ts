@@ -18,29 +18,34 @@ import type { Application } from '../applications/application.ts';
 import { Readable } from 'node:stream';
 import type { Call } from './call.ts';
 import { createItemLog, type ItemLog } from './item-log.ts';
+import { BatchBody, CallBody, MAX_BATCH, Taken } from './intake-schemas.ts';
 import { readCall, readInstant, type CallKind, type Envelope } from './segment.ts';
 import { createSourceKeys } from './source-keys.ts';
-import type { Source } from './source.ts';
+import { PROBLEMS_KEPT, type Source } from './source.ts';
 import { takeCalls, type TakeContext } from './take.ts';
 import { anonymousProfileId } from './anonymous.ts';
 
-const PATHS: readonly [names: string[], kind: CallKind][] = [
-  [['identify', 'i'], 'identify'],
-  [['track', 't'], 'track'],
-  [['page', 'p'], 'page'],
-  [['screen', 's'], 'screen'],
-  [['group', 'g'], 'group'],
-  [['alias', 'a'], 'alias'],
+/** What becomes of each: docs/sources/segment.md. */
+const PATHS: readonly [kind: CallKind, becomes: string][] = [
+  [
+    'identify',
+    'The traits become attributes of the profile; with `userId` and `anonymousId` the two are one fan from then on.',
+  ],
+  ['track', 'Becomes an activity; its type is made of the name of the event.'],
+  ['page', 'Becomes an activity `page-viewed`.'],
+  ['screen', 'Becomes an activity `screen-viewed`.'],
+  ['group', 'Becomes the trait `group_id` of the profile.'],
+  ['alias', 'The fan of `previousId` becomes part of the user.'],
 ];
-const BATCHES = ['batch', 'b'];
-/** What the clients count of themselves. */
-const METRICS = 'm';
+const ANSWERED =
+  ' Segment’s HTTP API: JSON whatever the Content-Type says, gzip too. A call that is no good is answered 200 as well, and stands among the problems of the source.';
+const SHORT = ' The short path of Segment’s browser library.';
 
 /** Segment takes 500 KB. */
 const BODY_LIMIT = 4 * 1024 * 1024;
 /** Where only the body says who sends. */
 const UNKNOWN_BODY_LIMIT = 1024 * 1024;
-const BATCH = { field: 'batch', most: 5_000, bytes: 65_536 };
+const BATCH = { field: 'batch', most: MAX_BATCH, bytes: 65_536 };
 
 /** What all sources of a process share. */
 export interface SourceIntake {
@@ -110,30 +115,74 @@ export function segmentRoutes(app: App, context: Context, { take, log, limits }:
     };
     const pace = createPace();
     const calls: Call[] = [];
+    const bad: Call[] = [];
     for (let index = 0; index < items.length; index++) {
       if (pace.isDue()) await pace.turn();
-      calls.push(readCall(items.read(index), kind, envelope));
+      const call = readCall(items.read(index), kind, envelope);
+      calls.push(call);
+      if (call.problems.length === 0) continue;
+      bad.push(call);
+      // As many problems are kept: a batch of nothing else is not held in memory as a whole.
+      const former = bad.length > PROBLEMS_KEPT ? bad.shift() : undefined;
+      if (former) former.item = undefined;
     }
     return calls;
   };
 
-  const hidden = { schema: { hide: true } } as const;
   const cors = { allowedHeaders: ['authorization', 'content-type', 'x-retry-count'] };
-  app.options('/v1/*', { ...hidden, config: { cors } }, async (_request, reply) => reply.code(204).send());
-  for (const [names, kind] of PATHS)
-    for (const name of names)
-      app.post(`/v1/${name}`, { ...hidden, bodyLimit: BODY_LIMIT }, (request) => receive(request, kind, false));
-  for (const name of [...BATCHES, 'import']) {
-    const config = { elements: BATCH };
-    app.post(`/v1/${name}`, { ...hidden, bodyLimit: BODY_LIMIT, config }, (request) =>
-      receive(request, undefined, name === 'import'),
+  app.options('/v1/*', { schema: { hide: true }, config: { cors } }, async (_request, reply) => reply.code(204).send());
+  const schemaOf = (name: string, summary: string, description: string, describedBody: object) => ({
+    operationId: `send${name}`,
+    summary,
+    description,
+    tags: ['Sources'],
+    describedBody,
+    response: { 200: Taken },
+  });
+  for (const [kind, becomes] of PATHS)
+    for (const path of [kind, kind.charAt(0)]) {
+      const isShort = path !== kind;
+      const name = `${kind.charAt(0).toUpperCase()}${kind.slice(1)}${isShort ? 'Short' : ''}`;
+      const said = becomes + ANSWERED + (isShort ? SHORT : '');
+      const schema = schemaOf(name, `Send a call of kind ${kind}`, said, CallBody(kind));
+      app.post(`/v1/${path}`, { bodyLimit: BODY_LIMIT, config: { ownAccess: 'write-key' }, schema }, (request) =>
+        receive(request, kind, false),
+      );
+    }
+  for (const [path, name, what] of [
+    ['batch', 'Batch', 'Each of its calls is taken by itself.'],
+    ['b', 'BatchShort', `Each of its calls is taken by itself.${SHORT}`],
+    ['import', 'History', 'As a batch, with timestamps as they are: what is brought in from the past.'],
+  ] as const) {
+    const schema = schemaOf(
+      name,
+      path === 'import' ? 'Send calls of the past' : 'Send calls',
+      what + ANSWERED,
+      BatchBody,
+    );
+    const config = { elements: BATCH, ownAccess: 'write-key' } as const;
+    app.post(`/v1/${path}`, { bodyLimit: BODY_LIMIT, config, schema }, (request) =>
+      receive(request, undefined, path === 'import'),
     );
   }
-  app.post(`/v1/${METRICS}`, hidden, async (request) => {
-    limits.address(request.address);
-    (request.body as Readable).resume(); // by the parser above
-    return { success: true };
-  });
+  app.post(
+    '/v1/m',
+    {
+      config: { ownAccess: 'anybody' },
+      schema: {
+        operationId: 'sendClientMetrics',
+        summary: 'Send what clients count of themselves',
+        description: 'Answered and not looked at, so that Segment’s browser library is content.',
+        tags: ['Sources'],
+        response: { 200: Taken },
+      },
+    },
+    async (request) => {
+      limits.address(request.address);
+      (request.body as Readable | undefined)?.resume(); // by the parser above, where there is one
+      return { success: true };
+    },
+  );
 }
 
 function refusedKey(key: string | undefined): ApiError {

@@ -36,6 +36,7 @@ export interface TestServer {
   app: GrandstandApp;
   /** Origin, without a slash at its end. */
   url: string;
+  /** Below /api/v1/, or from the root where it begins with a slash. */
   api: (path: string) => string;
   databaseUrl: string;
   /** The admin's client, for what the API does. It never repeats a request: what fails once has failed. */
@@ -103,7 +104,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     ...(options.restOfBodyMs !== undefined && { restOfBodyMs: options.restOfBodyMs }),
   });
   const url = await app.http.listen({ host: '127.0.0.1', port: 0 });
-  const api = (path: string): string => `${url}/api/v1/${path}`;
+  const api = (path: string): string => (path.startsWith('/') ? `${url}${path}` : `${url}/api/v1/${path}`);
   const sdkOptions = { clientId: CLIENT_ID, endpoint: url, retries: 0 };
   const as = (token: string | null): AdminClient =>
     createAdminClient({ ...sdkOptions, accessToken: token ?? undefined });

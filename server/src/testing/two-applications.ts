@@ -3,7 +3,7 @@
 
 import { createAdminToken, createApplication } from '../applications/application-service.ts';
 import { sql } from '../database/database.ts';
-import type { Access } from '../http/route.ts';
+import type { Access, OwnAccess } from '../http/route.ts';
 import { newId } from '../ids.ts';
 import { formatInstant } from '../instant.ts';
 import { openSession } from '../producers/session.ts';
@@ -14,9 +14,9 @@ import type { TestServer } from './server.ts';
 export interface Operation {
   id: string;
   method: string;
-  /** With `{parameter}`s, behind `/api/v1/`. */
+  /** With `{parameter}`s, behind `/api/v1/`; from the root where it is elsewhere. */
   path: string;
-  access: Access;
+  access: Access | OwnAccess;
   reads: boolean;
   /** A body that the route takes, if it takes one: the document's example. */
   example: unknown;
@@ -27,7 +27,7 @@ export interface Operation {
 
 interface Described {
   operationId: string;
-  'x-access'?: Access;
+  'x-access'?: Access | OwnAccess;
   'x-reads': boolean;
   requestBody?: { content: Record<string, { example?: unknown; examples?: Record<string, { value: unknown }> }> };
   responses: Record<string, { content?: Record<string, unknown> }>;
@@ -43,7 +43,7 @@ const BODIES: Record<string, unknown> = {
   createSource: { name: 'Shop', kind: 'segment' },
 };
 
-/** Every operation that asks for a credential in some way, the public ones included. */
+/** Every operation that says who may call it, the public ones included. */
 export async function listOperations(server: TestServer): Promise<Operation[]> {
   const { body } = await server.call<{ paths: Record<string, Record<string, Described>> }>('GET', 'openapi.json', {
     token: null,
@@ -79,6 +79,10 @@ export interface Tenant {
   fan: { id: string; token: string; customId: string };
   otherFan: { id: string; token: string };
   producers: Record<ProducerRole, string>;
+  /** Of sources of Segment's kind: trusted as a server, and as a page. */
+  writeKeys: { server: string; client: string };
+  /** What LiveLike's webhooks are signed with. */
+  liveLikeSecret: string;
   /** What stands for each path parameter. */
   params: Record<string, string>;
 }
@@ -133,10 +137,12 @@ export async function createTenant(server: TestServer, clientId: string): Promis
   await context.db.query(sql`
     insert into webhook_deliveries (webhook_id, id, stream, event, first_sequence, last_sequence, state, created_at, attempts)
     values (${webhook.id}, ${deliveryId}, 'test', ${`event of ${clientId}`}, 0, 0, 'failed', ${formatInstant(context.clock.now())}, '[]')`);
-  const source = await call<{ id: string }>('POST', `${root}sources/`, {
-    name: `source of ${clientId}`,
-    kind: 'segment',
-  });
+  const makeSource = (fields: object) =>
+    call<{ id: string; write_key: string }>('POST', `${root}sources/`, { kind: 'segment', ...fields });
+  const source = await makeSource({ name: `source of ${clientId}` });
+  const page = await makeSource({ name: `page of ${clientId}`, trust: 'client' });
+  const liveLikeSecret = `over-there-of-${clientId}`;
+  const liveLike = await makeSource({ name: `LiveLike of ${clientId}`, kind: 'livelike', write_key: liveLikeSecret });
   const importId = await importNothing(server, root, adminToken);
   const token = await call<{ id: string }>('POST', `${root}access-tokens/`, { name: `token of ${clientId}` });
   const producers = {
@@ -157,6 +163,8 @@ export async function createTenant(server: TestServer, clientId: string): Promis
     fan: { id: fan.id, token: fan.access_token, customId },
     otherFan: { id: otherFan.id, token: otherFan.access_token },
     producers,
+    writeKeys: { server: source.write_key, client: page.write_key },
+    liveLikeSecret,
     params: {
       client_id: clientId,
       program_id: clientId,
@@ -174,6 +182,7 @@ export async function createTenant(server: TestServer, clientId: string): Promis
       delivery_id: deliveryId,
       import_id: importId,
       source_id: source.id,
+      livelike_source_id: liveLike.id,
     },
   };
 }
