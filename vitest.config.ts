@@ -71,6 +71,8 @@ export default defineConfig({
           globalSetup: ['server/src/testing/global-setup.ts'],
           testTimeout: 90_000,
           hookTimeout: 120_000,
+          // Pages are polled for as long as they are waited for: a second is too little on a loaded machine.
+          expect: { poll: { timeout: 20_000 } },
         },
       },
       {

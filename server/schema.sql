@@ -269,6 +269,15 @@ create table group_epochs (
   constraint group_epochs_pkey PRIMARY KEY (group_id, epoch)
 );
 
+create table group_flows (
+  group_id uuid not null,
+  hour timestamp with time zone not null,
+  cause text not null,
+  entered bigint not null,
+  "left" bigint not null,
+  constraint group_flows_pkey PRIMARY KEY (group_id, hour, cause)
+);
+
 create table group_heads (
   group_id uuid not null,
   application_id integer not null,

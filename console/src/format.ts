@@ -40,6 +40,13 @@ export const formatClock = (instant: string): string => clock.format(millis(inst
 /** Of what is to come within weeks: `Fri 4 Dec, 17:00`. */
 export const formatSoon = (instant: string): string => soon.format(millis(instant));
 
+const utcDay = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeZone: 'UTC' });
+const utcHour = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' });
+export const formatDateUtc = (instant: string): string => utcDay.format(millis(instant));
+/** Of what is counted by hours or days in UTC, whatever the viewer's zone. */
+export const formatUtc = (instant: string, interval: 'hour' | 'day'): string =>
+  (interval === 'day' ? utcDay : utcHour).format(millis(instant));
+
 /** The viewer's day that an instant lies in: today, yesterday, or by its date. */
 export function formatDay(instant: string, now: number): string {
   const day = new Date(millis(instant));

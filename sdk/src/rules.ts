@@ -162,6 +162,29 @@ export interface Sizes {
   results: { at: string; size: number; entered: number; left: number }[];
 }
 
+/** Who came and went, by hour or day and by cause; those without any are left out. */
+export interface Flow {
+  interval: 'hour' | 'day';
+  since: string;
+  until: string;
+  /** `cause`: null of what happened before the release that counts causes. */
+  results: { at: string; cause: ChangeCause | null; entered: number; left: number }[];
+}
+
+/** Who enters and leaves a dynamic group by an instant if nothing else happens. */
+export interface ComingChanges {
+  as_of: string;
+  until: string;
+  entering: ComingSide;
+  leaving: ComingSide;
+}
+
+/** How many, and up to 20 of them by when, the soonest first. */
+export interface ComingSide {
+  count: number;
+  results: { profile_id: string; nickname: string; custom_id: string | null; at: string }[];
+}
+
 /** The sizes of groups over time, for lists that show how each moves. */
 export interface SizesOfGroups {
   interval: 'hour' | 'day';

@@ -234,6 +234,15 @@ function groupCalls(request: Request, root: string) {
       followChanges(request, `${one(group)}changes/`, options),
     size: (group: string, options: { interval?: 'hour' | 'day'; since?: string; until?: string } = {}) =>
       request<rules.Sizes>('GET', `${one(group)}size/`, { query: query(options) }),
+    /** Who came and went, by hour or day and by cause. */
+    flow: (group: string, options: { interval?: 'hour' | 'day'; since?: string; until?: string } = {}) =>
+      request<rules.Flow>('GET', `${one(group)}flow/`, { query: query(options) }),
+    /** Who enters and leaves a dynamic group within so many hours (1 to 168, default 24) if nothing else happens. */
+    coming: (group: string, options: { hours?: number } = {}) =>
+      request<rules.ComingChanges>('GET', `${one(group)}coming/`, { query: query(options) }),
+    /** The groups whose rules read this one. */
+    readers: (group: string) =>
+      request<{ results: { id: string; name: string; custom_id: string | null }[] }>('GET', `${one(group)}readers/`),
     /** The sizes of up to 100 groups by their ids, in one answer. */
     sizes: (ids: string[], options: { interval?: 'hour' | 'day'; since?: string; until?: string } = {}) =>
       request<rules.SizesOfGroups>('GET', `${root}profile-groups/sizes/`, { query: query({ id: ids }, options) }),

@@ -23,6 +23,7 @@ const BY_GROUP = [
   'group_epochs',
   'changes',
   'group_sizes',
+  'group_flows',
   'verifications',
   'change_checkpoints',
   'change_checkpoint_parts',

@@ -22,6 +22,7 @@ import { readUuid } from '../ids.ts';
 import { formatInstant } from '../instant.ts';
 import { presentTree, type RuleNode } from '../rules/tree.ts';
 import { findRuleset, type RulesetRow } from './definitions.ts';
+import { MOST_HOURS, readHours } from './coming.ts';
 import { deletePin, PinFields, PinResource, setPin } from './pin.ts';
 import { readDays } from './past-sizes.ts';
 import type { PreviewInput, Previews } from './preview.ts';
@@ -86,6 +87,26 @@ const ComparisonResource = Type.Object({
   ),
   union: Type.Integer({ description: 'Who is in any of the groups.' }),
   as_of: Timestamp('The instant of which all of it is true.'),
+});
+
+const ComingSide = Type.Object({
+  count: Type.Integer({ description: 'Exact.' }),
+  results: Type.Array(
+    Type.Object({
+      profile_id: Type.String(),
+      nickname: Type.String(),
+      custom_id: Type.Unsafe<string | null>({ type: ['string', 'null'] }),
+      at: Timestamp('When it enters or leaves; of one that is due and waits to be evaluated, now.'),
+    }),
+    { description: 'Up to 20 of them, the soonest first.' },
+  ),
+});
+
+const ComingResource = Type.Object({
+  as_of: Timestamp('The instant that it is reckoned from.'),
+  until: Timestamp('The instant by which they will have changed.'),
+  entering: ComingSide,
+  leaving: ComingSide,
 });
 
 const VerificationResource = Type.Object({
@@ -164,6 +185,37 @@ export function evaluationRoutes(app: App, context: Context & { rules: RulesCach
     async (request) => {
       const application = await context.applications.get(request.params.client_id);
       return previews.compare(application, request.body);
+    },
+  );
+
+  app.get(
+    `${GROUP}coming/`,
+    {
+      config: {
+        access: 'admin',
+        share: 'heavy',
+        check: ({ query }) => void readHours((query as { hours?: unknown }).hours), // of any schema
+      },
+      schema: {
+        operationId: 'getComingChanges',
+        summary: 'Get who is about to enter or leave a dynamic group',
+        description:
+          'Who is a member now and will not be then, and the other way round, if nothing else happens: windows end, days pass, pins expire. ' +
+          'Exact, groups that the rule reads included. Where very many change, the soonest of them are looked for among some. 409 while the ' +
+          'group is filling or paused, and for static groups.',
+        tags,
+        params: GroupParams,
+        querystring: Type.Object({
+          hours: Type.Optional(
+            Type.String({ description: `So many hours from now, 1 to ${MOST_HOURS}. Default: 24.` }),
+          ),
+        }),
+        response: { 200: ComingResource },
+      },
+    },
+    async (request) => {
+      const application = await context.applications.get(request.params.client_id);
+      return previews.coming(context.rules, application, request.params.group, readHours(request.query.hours));
     },
   );
 

@@ -73,14 +73,10 @@ async function explainInSnapshot(
       member: memberships.get(id)?.since !== undefined && memberships.get(id)?.since !== null,
       flips: [],
     });
-  let next: Instant[] = [];
-  for (const id of order) {
-    const group = rules.groups.get(id);
-    if (!group) continue;
-    const isLive = memberships.get(id)?.as_of === null && !group.isPaused;
-    next = flipsOf(servedOf(rules, id), isLive, state, pins.get(id), now);
-    state.groups.set(id, { member: state.groups.get(id)?.member ?? false, flips: next });
-  }
+  const next = walkGroups(rules, order, state, now, {
+    isLive: (id) => memberships.get(id)?.as_of === null && rules.groups.get(id)?.isPaused === false,
+    pinOf: (id) => pins.get(id),
+  });
   const rule = servedOf(rules, groupId);
   const [change = INSTANT_LIMIT] = next;
   const since = memberships.get(groupId)?.since ?? null;
@@ -94,8 +90,28 @@ async function explainInSnapshot(
   };
 }
 
+/**
+ * The instants after `now` at which membership of the last of these groups changes. Each is walked after those that it reads,
+ * whose flips are left in the state.
+ */
+export function walkGroups(
+  rules: ApplicationRules,
+  order: readonly string[],
+  state: ProfileState,
+  now: Instant,
+  { isLive, pinOf }: { isLive: (id: string) => boolean; pinOf: (id: string) => PinRow | undefined },
+): Instant[] {
+  let next: Instant[] = [];
+  for (const id of order) {
+    if (!rules.groups.has(id)) continue;
+    next = flipsOf(servedOf(rules, id), isLive(id), state, pinOf(id), now);
+    state.groups.set(id, { member: state.groups.get(id)?.member ?? false, flips: next });
+  }
+  return next;
+}
+
 /** What readers see follows from it; before the first backfill, what they are going to see. */
-const servedOf = (rules: ApplicationRules, groupId: string): CompiledRule | undefined => {
+export const servedOf = (rules: ApplicationRules, groupId: string): CompiledRule | undefined => {
   const group = rules.groups.get(groupId);
   return group?.servedRulesetId === null ? group.latest : group?.served;
 };
@@ -124,7 +140,7 @@ function flipsOf(
 }
 
 /** The group and all dynamic groups that it reads, directly or not, each after those that it reads. */
-function innersFirst(rules: ApplicationRules, groupId: string): string[] {
+export function innersFirst(rules: ApplicationRules, groupId: string): string[] {
   const found = new Set<string>();
   const visit = (id: string): void => {
     if (found.has(id) || !rules.groups.has(id)) return;
@@ -136,7 +152,7 @@ function innersFirst(rules: ApplicationRules, groupId: string): string[] {
 }
 
 /** Those, and what they read beside: static groups. */
-function readBy(rules: ApplicationRules, groupId: string): Set<string> {
+export function readBy(rules: ApplicationRules, groupId: string): Set<string> {
   const order = innersFirst(rules, groupId);
   return new Set([...order, ...order.flatMap((id) => [...(servedOf(rules, id)?.needs.groups ?? [])])]);
 }

@@ -17,8 +17,10 @@ import type { RuleNode } from '../rules/tree.ts';
 import { compileNow, refuseCycle } from './definitions.ts';
 import { createSetReader, readRuleSet } from './sets.ts';
 import { createSnapshots, type Snapshot } from './snapshots.ts';
+import { comingIn, type Coming } from './coming.ts';
 import { compareIn, type Comparison } from './compare.ts';
 import { pastSizes, readDays, type PastSize } from './past-sizes.ts';
+import type { RulesCache } from './rules-cache.ts';
 import { visibleMembers } from './visible-members.ts';
 
 export interface Preview {
@@ -42,6 +44,8 @@ export interface Previews {
   compare(application: Application, input: { groups?: unknown }): Promise<Comparison>;
   /** `isWanted`: whether somebody still waits for the answer. */
   preview(application: Application, input: PreviewInput, isWanted?: () => boolean): Promise<Preview>;
+  /** Who enters and leaves a group within so many hours if nothing else happens. */
+  coming(rules: RulesCache, application: Application, group: string, hours: number): Promise<Coming>;
   /** Something was written in this process, in this application or in an unknown one: what is kept is of the past. */
   forget(clientId?: string): void;
   close(): Promise<void>;
@@ -56,6 +60,10 @@ export function createPreviews(context: { db: Database; clock: Clock }): Preview
     preview: (application, input, isWanted = () => true) =>
       snapshots.use(application, (snapshot) => previewIn(snapshot, application, input, isWanted)),
     compare: (application, input) => snapshots.use(application, (snapshot) => compareIn(snapshot, application, input)),
+    coming: (rules, application, group, hours) =>
+      snapshots.use(application, (snapshot) =>
+        comingIn(snapshot, rules, application, group, hours, context.db.isDistributed === true),
+      ),
     forget: snapshots.forget,
     close: snapshots.close,
   };

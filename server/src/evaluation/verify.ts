@@ -100,7 +100,7 @@ async function readSweep(tx: Queryable, applicationId: number): Promise<{ swept:
 }
 
 /** The epoch of a group whose membership is kept by its rule right now. */
-async function requireLive(tx: Queryable, groupId: string): Promise<number> {
+export async function requireLive(tx: Queryable, groupId: string): Promise<number> {
   const { rows } = await tx.query<{
     epoch: number;
     membership_type: string;
@@ -115,7 +115,7 @@ async function requireLive(tx: Queryable, groupId: string): Promise<number> {
     where g.id = ${groupId} and g.is_active`);
   const [row] = rows;
   if (!row) throw notFound();
-  if (row.membership_type === 'static') throw conflict('Only the membership of a dynamic group can be verified.');
+  if (row.membership_type === 'static') throw conflict('Only a dynamic group has a rule that can be evaluated.');
   if (row.is_paused) throw conflict('This group is paused.');
   if (row.last_error !== null) throw conflict('The evaluation of this group failed; it is tried again.');
   if (row.is_filling || row.as_of !== null) throw conflict('This group is being filled.');

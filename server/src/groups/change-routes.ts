@@ -9,7 +9,7 @@ import { ClientIdParams, Timestamp } from '../http/schemas.ts';
 import { readUuid } from '../ids.ts';
 import type { App } from '../http/route.ts';
 import { formatInstant } from '../instant.ts';
-import { listChanges, listSizes, listSizesOfMany } from './change-service.ts';
+import { listChanges, listFlow, listReaders, listSizes, listSizesOfMany } from './change-service.ts';
 import { GroupParams } from './group-routes.ts';
 
 const CAUSES = ['activity', 'clock', 'profile', 'group', 'rule', 'pin', 'manual', 'import', 'erased', 'merged'];
@@ -35,6 +35,31 @@ const SizeResource = Type.Object({
       size: Type.Integer({ description: 'Members at its end, or now where it is not over.' }),
       entered: Type.Integer(),
       left: Type.Integer(),
+    }),
+  ),
+});
+
+const FlowResource = Type.Object({
+  ...SteppedRangeFields,
+  results: Type.Array(
+    Type.Object({
+      at: Timestamp('The start of the hour or day.'),
+      cause: Type.Unsafe<string | null>({
+        type: ['string', 'null'],
+        description: `One of ${CAUSES.join(', ')}; null of what happened before the release that counts causes.`,
+      }),
+      entered: Type.Integer(),
+      left: Type.Integer(),
+    }),
+  ),
+});
+
+const ReadersResource = Type.Object({
+  results: Type.Array(
+    Type.Object({
+      id: Type.String(),
+      name: Type.String(),
+      custom_id: Type.Unsafe<string | null>({ type: ['string', 'null'] }),
     }),
   ),
 });
@@ -136,6 +161,54 @@ export function changeRoutes(app: App, context: Context): void {
         until: formatInstant(range.until),
         results: sizes.map(({ at, size, entered, left }) => ({ at: formatInstant(at), size, entered, left })),
       };
+    },
+  );
+
+  app.get(
+    '/api/v1/applications/:client_id/profile-groups/:group/flow/',
+    {
+      config: { access: 'admin', check: readRange },
+      schema: {
+        operationId: 'getGroupFlow',
+        summary: 'Get who came and went, by cause',
+        description:
+          'A row for each hour or day and each cause by which profiles entered or left, upwards; those without any are left out. ' +
+          'Added up they are the entries and leaves that the sizes tell.',
+        tags: ['Profile groups'],
+        params: GroupParams,
+        querystring: Type.Object(SteppedRangeQuery),
+        response: { 200: FlowResource },
+      },
+    },
+    async (request) => {
+      const application = await context.applications.get(request.params.client_id);
+      const range = readRange(request);
+      const flow = await listFlow(context, application, request.params.group, range);
+      return {
+        interval: range.interval,
+        since: formatInstant(range.since),
+        until: formatInstant(range.until),
+        results: flow.map(({ at, cause, entered, left }) => ({ at: formatInstant(at), cause, entered, left })),
+      };
+    },
+  );
+
+  app.get(
+    '/api/v1/applications/:client_id/profile-groups/:group/readers/',
+    {
+      config: { access: 'admin' },
+      schema: {
+        operationId: 'listGroupReaders',
+        summary: 'List the groups whose rules read a group',
+        description: 'By name. While any does, the group can neither be deleted nor deactivated.',
+        tags: ['Profile groups'],
+        params: GroupParams,
+        response: { 200: ReadersResource },
+      },
+    },
+    async (request) => {
+      const application = await context.applications.get(request.params.client_id);
+      return { results: await listReaders(context, application, request.params.group) };
     },
   );
 

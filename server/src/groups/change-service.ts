@@ -8,8 +8,9 @@ import { STEP, type SteppedRange } from '../http/range.ts';
 import { formatInstant, type Instant } from '../instant.ts';
 import * as store from './change-store.ts';
 import { getGroup } from './group-service.ts';
-import { findGroupIdsByReference } from './group-store.ts';
+import { findGroupIdsByReference, findReaders } from './group-store.ts';
 import { findHead, findHeads } from '../membership/head.ts';
+import { dependency } from '../rules/depends.ts';
 
 export interface ChangesPage {
   changes: store.Change[];
@@ -56,6 +57,27 @@ export async function listSizes(
     },
     { isolation: 'repeatable read' },
   );
+}
+
+/** Who came and went, by step and cause. */
+export async function listFlow(
+  context: Context,
+  application: Application,
+  text: string,
+  { interval, since, until }: SteppedRange,
+): Promise<store.FlowStep[]> {
+  const { id } = await getGroup(context.db, application.id, text);
+  return store.listFlow(context.db, id, interval, formatInstant(since), formatInstant(until));
+}
+
+/** The groups whose rules read this one. */
+export async function listReaders(
+  context: Context,
+  application: Application,
+  text: string,
+): Promise<{ id: string; name: string; custom_id: string | null }[]> {
+  const { id } = await getGroup(context.db, application.id, text);
+  return findReaders(context.db, application.id, dependency.group(id));
 }
 
 /** The sizes of groups by their ids; ids of none that is active are left out. */

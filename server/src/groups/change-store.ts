@@ -81,3 +81,35 @@ export async function listSizeSteps(
     group by 1, 2`);
   return rows;
 }
+
+export interface FlowStep extends SizeStep {
+  /** Null of what happened before causes were counted. */
+  cause: ChangeCause | null;
+}
+
+/**
+ * Entries and leaves of a group by hour or day (UTC) and cause; those without any are left out. What the sizes have beyond
+ * the causes has none.
+ */
+export async function listFlow(
+  tx: Queryable,
+  groupId: string,
+  interval: 'hour' | 'day',
+  since: string,
+  until: string,
+): Promise<FlowStep[]> {
+  const { rows } = await tx.query<FlowStep>(sql`
+    with known as (
+      select date_trunc(${interval}::text, hour, 'UTC') as at, cause, sum(entered) as entered, sum("left") as "left"
+      from group_flows where group_id = ${groupId} and hour >= ${since}::timestamptz and hour < ${until}::timestamptz group by 1, 2),
+    sizes as (
+      select date_trunc(${interval}::text, hour, 'UTC') as at, sum(entered) as entered, sum("left") as "left"
+      from group_sizes where group_id = ${groupId} and hour >= ${since}::timestamptz and hour < ${until}::timestamptz group by 1),
+    rest as (
+      select s.at, null::text as cause, s.entered - coalesce(sum(k.entered), 0) as entered, s."left" - coalesce(sum(k."left"), 0) as "left"
+      from sizes s left join known k on k.at = s.at group by s.at, s.entered, s."left")
+    select at, cause, entered::bigint as entered, "left"::bigint as "left" from (
+      select * from known union all select * from rest where entered > 0 or "left" > 0) f
+    order by at, cause nulls first`);
+  return rows;
+}

@@ -2,6 +2,7 @@
 
 import { type AdminClient, type Member, type RuleTree } from '@grandstand/sdk/server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sql } from '../database/database.ts';
 import { addProfiles } from '../testing/profiles.ts';
 import {
   CLIENT_ID,
@@ -178,6 +179,53 @@ describe('the history of a group', () => {
     }
   });
 
+  it('tells who came and went by hour or day and by cause, whether one by one, many at once or by a switch', async () => {
+    const group = await createGroup();
+    clock.set('2026-03-02T10:10:00Z');
+    await add(group, profiles.slice(0, 9));
+    await remove(group, profiles.slice(0, 2));
+    clock.set('2026-03-02T11:20:00Z');
+    await replace(group, profiles.slice(5, 15));
+    clock.set('2026-03-03T01:00:00Z');
+    await remove(group, profiles.slice(5, 6));
+    const [extra = ''] = await addProfiles(server, 1);
+    await add(group, [extra]);
+    await server.sdk.profiles.erase(extra);
+    const flow = async (interval: 'hour' | 'day') =>
+      (
+        await groups.flow(group, { interval, since: '2026-03-02T00:00:00Z', until: '2026-03-04T00:00:00Z' })
+      ).results.map(({ at, cause, entered, left }) => `${at.slice(5, 13)} ${cause} +${entered} -${left}`);
+    expect(await flow('hour')).toEqual([
+      '03-02T10 manual +9 -2',
+      '03-02T11 import +6 -3',
+      '03-03T01 erased +0 -1',
+      '03-03T01 manual +1 -1',
+    ]);
+    expect(await flow('day')).toEqual([
+      '03-02T00 import +6 -3',
+      '03-02T00 manual +9 -2',
+      '03-03T00 erased +0 -1',
+      '03-03T00 manual +1 -1',
+    ]);
+    const { results: sizes } = await groups.size(group, {
+      since: '2026-03-02T00:00:00Z',
+      until: '2026-03-04T00:00:00Z',
+    });
+    const total = (of: 'entered' | 'left') => sizes.reduce((sum, step) => sum + step[of], 0);
+    expect([total('entered'), total('left')]).toEqual([16, 7]);
+    // What was counted before causes were has none.
+    await server.app.context.db.query(sql`delete from group_flows where group_id = ${group} and cause = 'manual'`);
+    expect(await flow('day')).toEqual([
+      '03-02T00 null +9 -2',
+      '03-02T00 import +6 -3',
+      '03-03T00 null +1 -1',
+      '03-03T00 erased +0 -1',
+    ]);
+    expect(
+      (await groups.flow(group, { since: '2026-03-02T11:00:00Z', until: '2026-03-02T12:00:00Z' })).results,
+    ).toHaveLength(1);
+  });
+
   it('keeps a group that a rule reads, and names the readers', async () => {
     const group = await createGroup();
     const rule: RuleTree = { attribute: 'profile_group', condition: 'in', value: [group] };
@@ -191,6 +239,8 @@ describe('the history of a group', () => {
       expect(refused.status).toBe(409);
       expect(refused.message).toContain(`'The reader' (${reader.id})`);
     }
+    expect(await groups.readers(group)).toEqual({ results: [{ id: reader.id, name: 'The reader', custom_id: null }] });
+    expect(await groups.readers(reader.id)).toEqual({ results: [] });
     expect(await groups.update(group, { name: 'Still here' })).toMatchObject({ name: 'Still here' });
     await groups.delete(reader.id);
     await groups.delete(group);

@@ -97,9 +97,9 @@ export async function findReaders(
   db: Queryable,
   applicationId: number,
   key: string,
-): Promise<{ id: string; name: string }[]> {
-  const { rows } = await db.query<{ id: string; name: string }>(sql`
-    select g.id, g.name from watched_keys w join groups g on g.id = w.group_id
+): Promise<{ id: string; name: string; custom_id: string | null }[]> {
+  const { rows } = await db.query<{ id: string; name: string; custom_id: string | null }>(sql`
+    select g.id, g.name, g.custom_id from watched_keys w join groups g on g.id = w.group_id
     where w.application_id = ${applicationId} and w.key = ${key} order by g.name, g.id`);
   return rows;
 }

@@ -357,6 +357,7 @@ describe('profile groups', () => {
       'members',
       'changes',
       'group_sizes',
+      'group_flows',
       'group_epochs',
       'group_heads',
       'group_deletions',

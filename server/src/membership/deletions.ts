@@ -14,6 +14,7 @@ const OF_A_GROUP: [table: string, key: string[]][] = [
   ['change_checkpoint_parts', ['sequence', 'part']],
   ['change_checkpoints', ['sequence']],
   ['group_sizes', ['hour']],
+  ['group_flows', ['hour', 'cause']],
   ['group_epochs', ['epoch']],
   ['verifications', ['id']],
 ];

@@ -170,7 +170,7 @@ async function record(
       update group_heads set profile_count = profile_count + ${change === 'entered' ? count : -count}::bigint,
         last_number = last_number + ${count}::bigint, last_at = ${instant}
       where group_id = ${groupId}`),
-    writeSize(tx, groupId, instant, change === 'entered' ? count : 0, change === 'left' ? count : 0),
+    writeSize(tx, groupId, instant, cause, { entered: 0, left: 0, [change]: count }),
     head.filling
       ? tx.query(
           sql`insert into backfill_touched (profile_id, group_id) select c.id, ${groupId}::uuid from unnest(${ids}::uuid[]) as c (id)`,

@@ -221,16 +221,28 @@ async function writeChanges(tx: Queryable, done: MembershipChange[], heads: Read
   ]);
 }
 
-/** Entries and leaves by the hour of their instant, of which size over time is the running sum. */
+/** Entries and leaves by the hour of their instant, of which size over time is the running sum; and the same by cause. */
 async function writeSizes(tx: Queryable, done: MembershipChange[]): Promise<void> {
-  await tx.query(sql`
-    insert into group_sizes (group_id, hour, entered, "left")
-    select c.group_id, date_trunc('hour', c.at, 'UTC'), count(*) filter (where c.change = 'entered'), count(*) filter (where c.change = 'left')
-    from unnest(${done.map((change) => change.groupId)}::uuid[], ${done.map((change) => formatInstant(change.at))}::timestamptz[],
-      ${done.map((change) => change.change)}::text[]) as c (group_id, at, change)
-    group by 1, 2 order by 1, 2
-    on conflict (group_id, hour) do update
-      set entered = group_sizes.entered + excluded.entered, "left" = group_sizes."left" + excluded."left"`);
+  const groupIds = done.map((change) => change.groupId);
+  const instants = done.map((change) => formatInstant(change.at));
+  const changes = done.map((change) => change.change);
+  await Promise.all([
+    tx.query(sql`
+      insert into group_sizes (group_id, hour, entered, "left")
+      select c.group_id, date_trunc('hour', c.at, 'UTC'), count(*) filter (where c.change = 'entered'), count(*) filter (where c.change = 'left')
+      from unnest(${groupIds}::uuid[], ${instants}::timestamptz[], ${changes}::text[]) as c (group_id, at, change)
+      group by 1, 2 order by 1, 2
+      on conflict (group_id, hour) do update
+        set entered = group_sizes.entered + excluded.entered, "left" = group_sizes."left" + excluded."left"`),
+    tx.query(sql`
+      insert into group_flows (group_id, hour, cause, entered, "left")
+      select c.group_id, date_trunc('hour', c.at, 'UTC'), c.cause, count(*) filter (where c.change = 'entered'), count(*) filter (where c.change = 'left')
+      from unnest(${groupIds}::uuid[], ${instants}::timestamptz[], ${done.map((change) => change.cause)}::text[], ${changes}::text[])
+        as c (group_id, at, cause, change)
+      group by 1, 2, 3 order by 1, 2, 3
+      on conflict (group_id, hour, cause) do update
+        set entered = group_flows.entered + excluded.entered, "left" = group_flows."left" + excluded."left"`),
+  ]);
 }
 
 /** Notes profiles for a running backfill or replacement, which looks at them again before it switches. Under the head's lock. */
@@ -259,19 +271,26 @@ async function queueReaders(
   );
 }
 
-/** Adds to the entries and leaves of the hour of this instant. */
+/** Adds to the entries and leaves of the hour of this instant, by one cause. */
 export async function writeSize(
   tx: Queryable,
   groupId: string,
   instant: string,
-  entered: number,
-  left: number,
+  cause: ChangeCause,
+  { entered, left }: { entered: number; left: number },
 ): Promise<void> {
-  await tx.query(sql`
-    insert into group_sizes (group_id, hour, entered, "left")
-    values (${groupId}, date_trunc('hour', ${instant}::timestamptz, 'UTC'), ${entered}, ${left})
-    on conflict (group_id, hour) do update
-      set entered = group_sizes.entered + excluded.entered, "left" = group_sizes."left" + excluded."left"`);
+  await Promise.all([
+    tx.query(sql`
+      insert into group_sizes (group_id, hour, entered, "left")
+      values (${groupId}, date_trunc('hour', ${instant}::timestamptz, 'UTC'), ${entered}, ${left})
+      on conflict (group_id, hour) do update
+        set entered = group_sizes.entered + excluded.entered, "left" = group_sizes."left" + excluded."left"`),
+    tx.query(sql`
+      insert into group_flows (group_id, hour, cause, entered, "left")
+      values (${groupId}, date_trunc('hour', ${instant}::timestamptz, 'UTC'), ${cause}, ${entered}, ${left})
+      on conflict (group_id, hour, cause) do update
+        set entered = group_flows.entered + excluded.entered, "left" = group_flows."left" + excluded."left"`),
+  ]);
 }
 
 /**

@@ -516,6 +516,12 @@ async function read(tx: Queryable, groupId: string): Promise<Seen> {
     select profile_id from members where group_id = ${groupId} and since_epoch <= ${epoch} and (until_epoch is null or until_epoch > ${epoch})`);
   const sizes = await tx.query<{ sized: number }>(sql`
     select coalesce(sum(entered - "left"), 0)::bigint as sized from group_sizes where group_id = ${groupId}`);
+  const differing = await tx.query(sql`
+    select from group_sizes s full join (
+      select group_id, hour, sum(entered) as entered, sum("left") as "left" from group_flows where group_id = ${groupId} group by 1, 2) f
+    on f.group_id = s.group_id and f.hour = s.hour
+    where coalesce(s.group_id, f.group_id) = ${groupId} and (s.entered, s."left") is distinct from (f.entered, f."left")`);
+  expect(differing.rows, 'hours whose causes do not add up').toEqual([]);
   const changes = await tx.query<Seen['changes'][number]>(sql`
     select e.base_sequence + c.number as sequence, c.change, c.profile_id, coalesce(c.at, e.switched_at) as at
     from changes c join group_epochs e on e.group_id = c.group_id and e.epoch = c.epoch

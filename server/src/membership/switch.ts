@@ -160,7 +160,7 @@ async function switchHead(
     insert into group_epochs (group_id, epoch, base_sequence, switched_at, cause)
     values (${groupId}, ${epoch}, ${base}, ${instant}, ${attempt.cause})`);
   if (entered + left > 0) {
-    await writeSize(tx, groupId, instant, entered, left);
+    await writeSize(tx, groupId, instant, plan.kind, { entered, left });
     await tellReaders(dynamicGroups, tx, attempt, result);
   }
   await plan.onSwitch?.(tx, result);

@@ -9,7 +9,7 @@ import { Button } from '../../ui/button.tsx';
 import { ProfileName } from '../../ui/profile-name.tsx';
 import { Table, type Column } from '../../ui/table.tsx';
 
-const CAUSES: Record<string, string> = {
+export const CAUSES: Record<string, string> = {
   activity: 'by an activity',
   clock: 'by the clock',
   profile: 'by a change of the profile',

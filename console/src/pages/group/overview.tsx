@@ -13,6 +13,9 @@ import { Choices } from '../../ui/field.tsx';
 import { Stat } from '../../ui/stat.tsx';
 import { useViewParams } from '../../view-params.ts';
 import { Changes } from './changes.tsx';
+import { GroupComing } from './coming.tsx';
+import { GroupFlow } from './flow.tsx';
+import { GroupUses } from './uses.tsx';
 
 type Range = '24h' | '7d' | '30d' | '1y';
 const HOUR = 3_600_000;
@@ -31,10 +34,11 @@ export function GroupOverview({ group }: { group: Group }) {
   const { span, interval } = RANGES[range];
   const step = interval === 'hour' ? HOUR : 24 * HOUR;
   const since = new Date(Math.floor(Date.now() / step) * step - span + step).toISOString();
+  const every = group.evaluation?.state === 'filling' ? 1_000 : 5_000;
   const size = useGet<Page<SizePoint>>(
     application.path(`profile-groups/${group.id}/size/`),
     { interval, since },
-    { every: group.evaluation?.state === 'filling' ? 1_000 : 5_000 },
+    { every },
   );
   const { refetch } = size;
   const moved = `${group.profile_count} ${group.evaluation?.state ?? ''}`;
@@ -95,6 +99,8 @@ export function GroupOverview({ group }: { group: Group }) {
           )}
         </div>
       </section>
+      <GroupFlow group={group} interval={interval} since={since} every={every} />
+      <GroupComing group={group} />
       {group.ruleset && (
         <section className="card" aria-labelledby="rule-heading">
           <div className="card-head">
@@ -112,43 +118,46 @@ export function GroupOverview({ group }: { group: Group }) {
           </div>
           <Changes group={group} size={8} />
         </section>
-        <section className="card pad" aria-labelledby="facts-heading">
-          <h2 id="facts-heading" className="visually-hidden">
-            Facts
-          </h2>
-          <dl className="facts">
-            <dt>Id</dt>
-            <dd>
-              <Id value={group.id} label="id" />
-            </dd>
-            {group.custom_id !== null && (
-              <>
-                <dt>Custom id</dt>
-                <dd>
-                  <Id value={group.custom_id} label="custom id" />
-                </dd>
-              </>
-            )}
-            <dt>Created</dt>
-            <dd>
-              <Time at={group.created_at} />
-            </dd>
-            <dt>Changed</dt>
-            <dd>
-              <Time at={group.updated_at} />
-            </dd>
-            <dt>Members see it</dt>
-            <dd>{group.visible_to_members ? 'yes' : 'no'}</dd>
-            {group.attributes.map(({ key, value }) => [
-              <dt key={`${key} ${value} key`} className="name">
-                {key}
-              </dt>,
-              <dd key={`${key} ${value}`} className="name">
-                {value}
-              </dd>,
-            ])}
-          </dl>
-        </section>
+        <div className="stack" style={{ '--gap': '20px' } as React.CSSProperties}>
+          <GroupUses group={group} />
+          <section className="card pad" aria-labelledby="facts-heading">
+            <h2 id="facts-heading" className="visually-hidden">
+              Facts
+            </h2>
+            <dl className="facts">
+              <dt>Id</dt>
+              <dd>
+                <Id value={group.id} label="id" />
+              </dd>
+              {group.custom_id !== null && (
+                <>
+                  <dt>Custom id</dt>
+                  <dd>
+                    <Id value={group.custom_id} label="custom id" />
+                  </dd>
+                </>
+              )}
+              <dt>Created</dt>
+              <dd>
+                <Time at={group.created_at} />
+              </dd>
+              <dt>Changed</dt>
+              <dd>
+                <Time at={group.updated_at} />
+              </dd>
+              <dt>Members see it</dt>
+              <dd>{group.visible_to_members ? 'yes' : 'no'}</dd>
+              {group.attributes.map(({ key, value }) => [
+                <dt key={`${key} ${value} key`} className="name">
+                  {key}
+                </dt>,
+                <dd key={`${key} ${value}`} className="name">
+                  {value}
+                </dd>,
+              ])}
+            </dl>
+          </section>
+        </div>
       </div>
     </div>
   );
