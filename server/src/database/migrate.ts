@@ -135,13 +135,17 @@ async function applyInTransaction(run: Run, migration: Migration, blockers: stri
   await client.query(`begin; set local lock_timeout = ${lockTimeoutMs}; set local statement_timeout = 0`);
   const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
   const pid = rows[0]?.pid ?? 0;
-  let looking: Promise<unknown> = Promise.resolve();
+  let looking: Promise<unknown> | undefined;
   // Each look is of the locks that are waited for at that moment; the last one before the time is up tells who was in the way.
   const timer = setInterval(() => {
-    looking = lock.findBlockers(pid).then(
-      (found) => found.length > 0 && blockers.splice(0, Infinity, ...found),
-      () => {},
-    );
+    // One at a time: a look may take longer than the pause between them, and its connection answers one question at once.
+    looking ??= lock
+      .findBlockers(pid)
+      .then(
+        (found) => found.length > 0 && blockers.splice(0, Infinity, ...found),
+        () => {},
+      )
+      .finally(() => (looking = undefined));
   }, lockTimeoutMs / 4);
   try {
     await client.query(migration.text);
