@@ -37,11 +37,14 @@ function findOld(): string | undefined {
 const ROWS =
   'select relname, n from (select c.relname, (xpath($$/row/c/text()$$, query_to_xml(format($$select md5(string_agg(t::text, $s$ $s$ order by t::text)) as c from public.%I t$$, c.relname), false, true, $$$$)))[1]::text as n from pg_class c where c.relnamespace = $$public$$::regnamespace and c.relkind in ($$r$$, $$p$$) and not c.relispartition) x order by relname';
 
+const SEQUENCES = 'select sequencename::text as name, last_value from pg_sequences order by sequencename';
+
 describe.runIf(old)('an upgrade', { timeout: PATIENCE_MS }, () => {
   let folder: string;
   let programs: string;
   let dataDir: string;
   let rows: unknown;
+  let sequences: unknown;
   let profileId: string;
   let groupId: string;
   const installed = () => findInstalledBinaries(join(programs, 'package.json'));
@@ -66,7 +69,9 @@ describe.runIf(old)('an upgrade', { timeout: PATIENCE_MS }, () => {
     } finally {
       await server.close();
     }
+    await query(database.url, "select setval('queue_seq_seq', 41)");
     rows = await query(database.url, ROWS);
+    sequences = await query(database.url, SEQUENCES);
     await database.stop();
   }, PATIENCE_MS);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -96,6 +101,8 @@ describe.runIf(old)('an upgrade', { timeout: PATIENCE_MS }, () => {
     const moved = (await query(database.url, ROWS)) as { relname: string }[];
     const other = (rows as { relname: string }[]).filter(({ relname }) => relname !== 'migrations');
     expect(moved.filter(({ relname }) => relname !== 'migrations')).toEqual(other);
+    expect(await query(database.url, SEQUENCES)).toEqual(sequences);
+    expect(sequences).toContainEqual({ name: 'queue_seq_seq', last_value: '41' });
     expect((await migrate(database.url)).applied).toEqual([]);
     const server = await startTestServer({ databaseUrl: database.url });
     try {
