@@ -210,6 +210,7 @@ export function evaluationRoutes(app: App, context: Context & { rules: RulesCach
             Type.String({ description: `So many hours from now, 1 to ${MOST_HOURS}. Default: 24.` }),
           ),
         }),
+        conflicts: true,
         response: { 200: ComingResource },
       },
     },

@@ -345,6 +345,8 @@ const OTHERWISE: Record<string, (status: number, text: string) => boolean> = {
   signIn: (status, text) => status === 401 && text.includes('password is wrong'),
   // A good admin token is honoured, so one that may not do it here is refused.
   createProfile: (status, text) => status === 403 && /another application|read-only/.test(text),
+  // No worker fills the groups of these tenants.
+  getComingChanges: (status, text) => status === 409 && text.includes('being filled'),
 };
 
 describe('every operation lets in', () => {

@@ -21,6 +21,8 @@ declare module 'fastify' {
     tags?: string[];
     /** Of a body that the route reads itself, for the document alone: nothing is held against it. */
     describedBody?: object;
+    /** A reading that is 409 for some states of what it reads. */
+    conflicts?: boolean;
     /** Media types of the body, where it is not JSON. */
     consumes?: string[];
     /** Media types of an answer that is streamed and has no schema. */
@@ -224,7 +226,7 @@ function errorStatuses({ method, access, path, schema, rawBody }: Operation): nu
     400,
     ...((access === 'public' && method === 'GET') || access === 'anybody' ? [] : isOwn ? [401] : [401, 403]),
     ...(path.includes('{') ? [404] : []),
-    ...(method === 'GET' || isOwn ? [] : [409]),
+    ...((method === 'GET' && schema.conflicts !== true) || isOwn ? [] : [409]),
     ...(JSON.stringify(schema.headers ?? {}).includes('if-match') ? [412] : []),
     ...(hasBody ? [413, 415] : []),
     429,
