@@ -18,6 +18,7 @@ import { startAuditChores } from './audit/audit-chores.ts';
 import { registerAudit } from './audit/audit-hook.ts';
 import { auditRoutes } from './audit/audit-routes.ts';
 import { createBackupChores } from './backups/backup-chores.ts';
+import type { Chores } from './chores.ts';
 import { bootstrap, type FirstStart } from './bootstrap.ts';
 import { systemClock, type Clock, type SystemClock } from './clock.ts';
 import { foldRows } from './fold-rows.ts';
@@ -40,7 +41,7 @@ import { evaluationRoutes } from './evaluation/evaluation-routes.ts';
 import { createPreviews } from './evaluation/preview.ts';
 import { rulesCache } from './evaluation/rules-cache.ts';
 import { createWorker, type Worker } from './evaluation/worker.ts';
-import { createChangeChores, type ChangeChores } from './groups/change-chores.ts';
+import { createChangeChores } from './groups/change-chores.ts';
 import { changeRoutes } from './groups/change-routes.ts';
 import { groupChores } from './groups/group-chores.ts';
 import { groupRoutes } from './groups/group-routes.ts';
@@ -70,12 +71,12 @@ import { profileSearchRoutes } from './profiles/profile-search-routes.ts';
 import { profileTokenRoutes } from './profiles/profile-token-routes.ts';
 import { checkSecretKey, readSecretKey } from './secret-key.ts';
 import { deriveSecrets } from './secrets.ts';
-import { createSheetChores, type SheetChores } from './sheets/sheet-chores.ts';
-import { createStatisticsChores, type StatisticsChores } from './statistics/statistics-chores.ts';
+import { createSheetChores } from './sheets/sheet-chores.ts';
+import { createStatisticsChores } from './statistics/statistics-chores.ts';
 import { statisticsRoutes } from './statistics/statistics-routes.ts';
 import { createCreationLimits } from './usage/creation-limits.ts';
 import { limitRoutes } from './usage/limit-routes.ts';
-import { createUsageChores, type UsageChores } from './usage/usage-chores.ts';
+import { createUsageChores } from './usage/usage-chores.ts';
 import { usageMeters } from './usage/usage-meters.ts';
 import { usageRoutes } from './usage/usage-routes.ts';
 import { stillValid } from './still-valid.ts';
@@ -115,13 +116,13 @@ export interface GrandstandApp {
   /** Sends webhooks when started, or, in tests, tick by tick. */
   webhookWorker: WebhookWorker;
   /** Counts for the overview, by itself when started. */
-  statisticsChores: StatisticsChores;
+  statisticsChores: Chores;
   /** Makes sheets of days that are over, by itself when started. */
-  sheetChores: SheetChores;
+  sheetChores: Chores;
   /** Makes checkpoints of feeds, by itself when started. */
-  changeChores: ChangeChores;
+  changeChores: Chores;
   /** Keeps the figures that limits and metrics read, by itself when started. */
-  usageChores: UsageChores;
+  usageChores: Chores;
   /** Brings long histories over after their merges, by itself when started. */
   mover: Mover;
   /** What is wrong with settings, machine or database. */

@@ -7,22 +7,14 @@
 // either in the rows that were read or its mark is left; a marked day is read from rows.
 
 import { listApplicationIds } from '../applications/application-store.ts';
+import { createChores, type Chores } from '../chores.ts';
 import type { Context } from '../context.ts';
 import { onClient } from '../database/client.ts';
 import type { Queryable } from '../database/database.ts';
 import { drain } from '../database/drain.ts';
-import { createLease } from '../database/lease.ts';
 import { MICROS_PER_DAY, MICROS_PER_SECOND, startOfDay, type Instant } from '../instant.ts';
-import { createLoop } from '../looping.ts';
 import { CREATIONS, encodeSheet, PRESENCE } from './sheet.ts';
 import * as store from './sheet-store.ts';
-
-export interface SheetChores {
-  start(): void;
-  /** Makes everything that is due. */
-  run(): Promise<void>;
-  stop(): Promise<void>;
-}
 
 export interface SheetChoresOptions {
   /** Tests hold a making up here, or end it as a process that dies would. */
@@ -44,40 +36,29 @@ const MARKS_AT_ONCE = 100_000;
 export function createSheetChores(
   context: Pick<Context, 'db' | 'clock' | 'log'>,
   options: SheetChoresOptions = {},
-): SheetChores {
+): Chores {
   const { db, log } = context;
-  const lease = createLease(db, 'sheets', LEASE_SECONDS);
   let last = 0;
-  let round: Promise<void> = Promise.resolve();
-
-  const doRound = async (isForced: boolean): Promise<void> => {
-    if (loop.isStopping() || (!isForced && !(await lease.hold()))) return;
-    let ids = await listApplicationIds(db, last, APPLICATIONS_A_ROUND);
-    if (ids.length === 0 && last > 0) ids = await listApplicationIds(db, 0, APPLICATIONS_A_ROUND);
-    last = isForced || ids.length < APPLICATIONS_A_ROUND ? 0 : (ids.at(-1) ?? 0);
-    for (const id of ids) {
-      if (loop.isStopping()) return;
-      await makeDue(context, id, isForced ? Infinity : DAYS_A_ROUND, loop.isStopping, options);
-    }
-  };
-  const run = (isForced: boolean): Promise<void> => {
-    round = round.catch(() => {}).then(() => doRound(isForced));
-    return round;
-  };
-  const loop = createLoop(() => run(false), {
-    restMs: INTERVAL_MS,
-    firstMs: FIRST_MS,
-    onError: (error) => log.warn({ err: error }, 'making sheets failed; it is tried again'),
-  });
-  return {
-    start: loop.start,
-    run: () => run(true),
-    async stop() {
-      await loop.stop();
-      await round.catch(() => {});
-      await lease.release().catch(() => {}); // it expires by itself
+  return createChores(
+    db,
+    {
+      name: 'sheets',
+      leaseSeconds: LEASE_SECONDS,
+      restMs: INTERVAL_MS,
+      firstMs: FIRST_MS,
+      onError: (error) => log.warn({ err: error }, 'making sheets failed; it is tried again'),
     },
-  };
+    async ({ isForced, isStopping, hold }) => {
+      if (isStopping() || (!isForced && !(await hold()))) return;
+      let ids = await listApplicationIds(db, last, APPLICATIONS_A_ROUND);
+      if (ids.length === 0 && last > 0) ids = await listApplicationIds(db, 0, APPLICATIONS_A_ROUND);
+      last = isForced || ids.length < APPLICATIONS_A_ROUND ? 0 : (ids.at(-1) ?? 0);
+      for (const id of ids) {
+        if (isStopping()) return;
+        await makeDue(context, id, isForced ? Infinity : DAYS_A_ROUND, isStopping, options);
+      }
+    },
+  );
 }
 
 async function makeDue(

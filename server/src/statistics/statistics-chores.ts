@@ -5,20 +5,12 @@
 
 import { findTailHorizon } from '../activities/activity-store.ts';
 import { listApplicationIds } from '../applications/application-store.ts';
+import { createChores, type Chores } from '../chores.ts';
 import type { Context } from '../context.ts';
-import { createLease } from '../database/lease.ts';
 import { formatInstant, MICROS_PER_DAY, type Instant } from '../instant.ts';
-import { createLoop } from '../looping.ts';
 import { DAYS, MINUTES } from './statistics.ts';
 import { MINUTE, startOf } from './statistics-service.ts';
 import * as store from './statistics-store.ts';
-
-export interface StatisticsChores {
-  start(): void;
-  /** Counts everything that is due, however recently it was counted. */
-  run(): Promise<void>;
-  stop(): Promise<void>;
-}
 
 const INTERVAL_MS = 5_000;
 const FIRST_MS = 1_000;
@@ -44,45 +36,32 @@ interface Watch {
   restsUntil: Map<Instant, number>;
 }
 
-export function createStatisticsChores(context: Pick<Context, 'db' | 'clock' | 'log'>): StatisticsChores {
+/** A round that is asked for counts everything that is due, however recently it was counted. */
+export function createStatisticsChores(context: Pick<Context, 'db' | 'clock' | 'log'>): Chores {
   const { db, log } = context;
-  const lease = createLease(db, 'statistics', LEASE_SECONDS);
   const watches = new Map<number, Watch>();
   let last = 0;
-  let round: Promise<void> = Promise.resolve();
-
-  const doRound = async (isForced: boolean): Promise<void> => {
-    if (loop.isStopping() || !(await lease.hold())) {
-      watches.clear(); // its holder counts; what was known here grows old
-      return;
-    }
-    let ids = await listApplicationIds(db, last, APPLICATIONS_A_ROUND);
-    if (ids.length === 0 && last > 0) ids = await listApplicationIds(db, 0, APPLICATIONS_A_ROUND);
-    last = ids.length < APPLICATIONS_A_ROUND ? 0 : (ids.at(-1) ?? 0);
-    const shared = { ...context, watches, endsAt: performance.now() + ROUND_MS };
-    for (const id of ids) if (!loop.isStopping()) await look(shared, id, isForced, loop.isStopping);
-  };
-
-  const run = (isForced: boolean): Promise<void> => {
-    round = round.catch(() => {}).then(() => doRound(isForced));
-    return round;
-  };
-
-  const loop = createLoop(() => run(false), {
-    restMs: INTERVAL_MS,
-    firstMs: FIRST_MS,
-    onError: (error) => log.warn({ err: error }, 'counting for the overview failed; it is tried again'),
-  });
-
-  return {
-    start: loop.start,
-    run: () => run(true),
-    async stop() {
-      await loop.stop();
-      await round.catch(() => {});
-      await lease.release().catch(() => {}); // it expires by itself
+  return createChores(
+    db,
+    {
+      name: 'statistics',
+      leaseSeconds: LEASE_SECONDS,
+      restMs: INTERVAL_MS,
+      firstMs: FIRST_MS,
+      onError: (error) => log.warn({ err: error }, 'counting for the overview failed; it is tried again'),
     },
-  };
+    async ({ isForced, isStopping, hold }) => {
+      if (isStopping() || !(await hold())) {
+        watches.clear(); // its holder counts; what was known here grows old
+        return;
+      }
+      let ids = await listApplicationIds(db, last, APPLICATIONS_A_ROUND);
+      if (ids.length === 0 && last > 0) ids = await listApplicationIds(db, 0, APPLICATIONS_A_ROUND);
+      last = ids.length < APPLICATIONS_A_ROUND ? 0 : (ids.at(-1) ?? 0);
+      const shared = { ...context, watches, endsAt: performance.now() + ROUND_MS };
+      for (const id of ids) if (!isStopping()) await look(shared, id, isForced, isStopping);
+    },
+  );
 }
 
 interface Round extends Pick<Context, 'db' | 'clock'> {
