@@ -4,14 +4,13 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Context } from '../context.ts';
 import { notFound } from '../errors.ts';
 import { findFolder } from './built.ts';
 import type { App } from './route.ts';
-import { chooseEncoding, COPIES, typeOf } from './static-files.ts';
+import { chooseEncoding, COPIES, notBuilt, sendRevalidated, typeOf } from './static-files.ts';
 
 const DIST = findFolder('console/dist/');
 
@@ -76,16 +75,12 @@ async function load(folder: string): Promise<Map<string, File>> {
 
 function sendPage(request: FastifyRequest, reply: FastifyReply, index: string): FastifyReply {
   const built = existsSync(index);
-  const page = built ? readFileSync(index) : Buffer.from(NOT_BUILT);
-  const etag = `"${createHash('sha256').update(page).digest('base64url').slice(0, 22)}"`;
   reply
+    .code(built ? 200 : 503)
     .header('content-security-policy', POLICY)
     .header('cross-origin-opener-policy', 'same-origin')
-    .header('cache-control', 'no-cache')
-    .header('etag', etag)
     .type('text/html; charset=utf-8');
-  if (built && request.headers['if-none-match'] === etag) return reply.code(304).send();
-  return reply.code(built ? 200 : 503).send(page);
+  return sendRevalidated(request, reply, built ? readFileSync(index) : NOT_BUILT);
 }
 
 function sendFile(request: FastifyRequest, reply: FastifyReply, file: File | undefined, caching: string): FastifyReply {
@@ -96,13 +91,4 @@ function sendFile(request: FastifyRequest, reply: FastifyReply, file: File | und
   return reply.header('content-encoding', encoding).send(file.encodings.get(encoding));
 }
 
-const NOT_BUILT = `<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Grandstand</title></head>
-<body>
-<h1>The console was not built</h1>
-<p>The API works. To have the console here, run <code>npm run build</code> in the folder of the server and start it again.</p>
-<p><a href="/docs/api">The API’s reference</a></p>
-</body>
-</html>
-`;
+const NOT_BUILT = notBuilt('The console', 'The API works. To have the console here,');

@@ -2,7 +2,6 @@
 // for, since few are. Pages are asked for again each time, files with a hash in their name never. The policy is that of every answer: no
 // inline script, nothing from elsewhere.
 
-import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,7 +10,7 @@ import type { Context } from '../context.ts';
 import { notFound } from '../errors.ts';
 import { findFolder } from './built.ts';
 import type { App } from './route.ts';
-import { chooseEncoding, COPIES, typeOf } from './static-files.ts';
+import { chooseEncoding, COPIES, notBuilt, sendRevalidated, typeOf } from './static-files.ts';
 
 const DIST = findFolder('site/dist/');
 
@@ -65,19 +64,7 @@ async function sendFile(
   if (encoding !== undefined) reply.header('content-encoding', encoding);
   if (/(^|\/)assets\//.test(name))
     return reply.header('cache-control', 'public, max-age=31536000, immutable').send(body);
-  const etag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`;
-  reply.header('cache-control', 'no-cache').header('etag', etag);
-  if (reply.statusCode === 200 && request.headers['if-none-match'] === etag) return reply.code(304).send();
-  return reply.send(body);
+  return sendRevalidated(request, reply, body);
 }
 
-const NOT_BUILT = `<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Grandstand</title></head>
-<body>
-<h1>The documentation was not built</h1>
-<p>To have it here, run <code>npm run build</code> in the folder of the server and start it again.</p>
-<p><a href="/docs/api">The API’s reference</a></p>
-</body>
-</html>
-`;
+const NOT_BUILT = notBuilt('The documentation', 'To have it here,');
