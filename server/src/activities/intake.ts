@@ -5,6 +5,7 @@ import { Counter, Histogram, type Registry } from 'prom-client';
 import type { Application } from '../applications/application.ts';
 import type { Context } from '../context.ts';
 import { sql, type Queryable } from '../database/database.ts';
+import { codeOf, isRetryable } from '../database/faults.ts';
 import { ApiError } from '../errors.ts';
 import { elementsOf, type Elements } from '../http/elements.ts';
 import { listMoves, sourcesByTarget } from '../facts/moves.ts';
@@ -221,13 +222,7 @@ async function tryStore(context: Context, batch: IntakeBatch): Promise<Stored | 
 }
 
 /** Whether other work was in the way, so that the same again will do. */
-export const isInTheWay = (error: unknown): boolean => RETRIED.has(codeOf(error));
-
-const RETRIED = new Set([ERASED_MEANWHILE, '40001', '40P01']);
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
-}
+export const isInTheWay = (error: unknown): boolean => isRetryable(error) || codeOf(error) === ERASED_MEANWHILE;
 
 function unknownProfiles(columns: Columns, places: number[]): Rejected[] {
   return places.map((place) => {

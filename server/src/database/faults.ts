@@ -3,7 +3,8 @@
 import pg from 'pg';
 import { Unavailable } from '../errors.ts';
 
-function codeOf(error: unknown): string {
+/** An error's code, of PostgreSQL or of the system; empty where it has none. */
+export function codeOf(error: unknown): string {
   return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
 }
 
@@ -17,7 +18,7 @@ export function isConnectionFault(error: unknown): boolean {
 }
 
 const SERIALIZATION_FAILURE = '40001';
-const DEADLOCK_DETECTED = '40P01';
+export const DEADLOCK_DETECTED = '40P01';
 const TRANSACTION_ABORTED = '25P02';
 /** No longer the primary, or made read-only by its host: another connection may lead to one that takes writes. */
 const READ_ONLY_TRANSACTION = '25006';

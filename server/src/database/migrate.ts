@@ -6,6 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import pg from 'pg';
 import { distribute } from './distribute.ts';
 import { MigrationError, connectFirst, examine, type Examined } from './examine.ts';
+import { DEADLOCK_DETECTED } from './faults.ts';
 import { readMigrations, readSquashes, statementsApart, type Migration, type Squash } from './migration-files.ts';
 import { takeMigrationLock, type MigrationLock } from './migration-lock.ts';
 import { listApplied, planMigrations, type MigrationPlan } from './migration-plan.ts';
@@ -97,7 +98,6 @@ async function record(client: pg.Client, { number, name, checksum }: Migration):
 }
 
 const LOCK_NOT_AVAILABLE = '55P03';
-const DEADLOCK_DETECTED = '40P01';
 const LONGEST_PAUSE_MS = 5_000;
 
 async function apply(run: Run, migration: Migration): Promise<void> {

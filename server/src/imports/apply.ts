@@ -4,7 +4,6 @@ import type { Application } from '../applications/application.ts';
 import { isInTheWay, type Intake } from '../activities/intake.ts';
 import type { Context } from '../context.ts';
 import type { Queryable } from '../database/database.ts';
-import { isRetryable } from '../database/faults.ts';
 import { sentencesOf, type FieldErrors } from '../errors.ts';
 import { elementsOf } from '../http/elements.ts';
 import { EpochMoved } from '../membership/head.ts';
@@ -28,7 +27,7 @@ export interface Applied {
 
 /** Somebody else's work was in the way: the same again will do. */
 export const isPassing = (error: unknown): boolean =>
-  error instanceof TakenMeanwhile || error instanceof EpochMoved || isInTheWay(error) || isRetryable(error);
+  error instanceof TakenMeanwhile || error instanceof EpochMoved || isInTheWay(error);
 
 export async function applyRows(
   tx: Queryable,
