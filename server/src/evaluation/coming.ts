@@ -181,6 +181,7 @@ async function describe(world: World, all: Bitset, soonest: Bitset, until: Insta
   const needs = mergeNeeds(order.flatMap((id) => servedOf(rules, id)?.needs ?? []));
   const reads = readBy(rules, world.groupId);
   const ids = rows.map(({ id }) => id);
+  const pins = new Map(world.pins.map((pin) => [`${pin.group_id} ${pin.profile_id}`, pin]));
   const states = await loadStates(tx, rules.applicationId, ids, { ...needs, groups: reads }, snapshot.now);
   const found = rows.flatMap((row) => {
     const state = states.get(row.id);
@@ -189,7 +190,7 @@ async function describe(world: World, all: Bitset, soonest: Bitset, until: Insta
     for (const id of reads) if (!state.groups.has(id)) state.groups.set(id, { member: false, flips: [] });
     const flips = walkGroups(rules, order, state, now, {
       isLive: (id) => live.has(id),
-      pinOf: (id) => world.pins.find((pin) => pin.group_id === id && pin.profile_id === row.id),
+      pinOf: (id) => pins.get(`${id} ${row.id}`),
     });
     // Of one whose change is due and waits to be evaluated, the rule has no flip to tell.
     const at = flips.find((flip) => flip <= until) ?? snapshot.now;
