@@ -132,10 +132,12 @@ describe('an attempt at a switch', () => {
     let enter = (): void => {};
     const inside = new Promise<void>((resolve) => (enter = resolve));
     const order: string[] = [];
+    // Noted inside: once it has committed, whose answer comes here first is chance.
     const working = beside(context.db, attempt, async () => {
       enter();
       await finished;
-    }).then(() => order.push('done beside'));
+      order.push('done beside');
+    });
     await inside;
     const taking = begin(context, plan, 1_000).then(() => order.push('taken over'));
     for (let isWaiting = false; !isWaiting;) {
